@@ -1,0 +1,56 @@
+"""The errors that stop a run: the user can mend each of them, so each says what, where and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bnlint.domain.graph import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing to mend: what is wrong, where (if a file), the excerpt and a suggestion."""
+
+    message: str
+    location: Location | None = None
+    excerpt: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """The mistake as a person reads it: place, message, excerpt with a caret, suggestion."""
+        where = self.location
+        head = f"{where.path}:{where.line}:{where.column}: " if where else ""
+        lines = [head + self.message]
+        if self.excerpt and where:
+            lines += [f"    {self.excerpt}", "    " + " " * (where.column - 1) + "^"]
+        if self.hint:
+            lines.append(f"    hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class BnlintError(Exception):
+    """The root; carries every mistake of its kind that was found, and ends a run with exit 2."""
+
+    def __init__(self, *mistakes: Mistake | str) -> None:
+        self.mistakes = tuple(Mistake(m) if isinstance(m, str) else m for m in mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class UsageError(BnlintError):
+    """The command line, or an argument of the Python API, is off."""
+
+
+class ConfigError(BnlintError):
+    """The configuration file is off."""
+
+
+class RuleError(BnlintError):
+    """A rule file is off."""
+
+
+class ProbeError(BnlintError):
+    """The probe cannot run as asked (device, batch, loss, model)."""
+
+
+class FixError(BnlintError):
+    """An edit cannot be applied to the user's files."""

@@ -1,0 +1,174 @@
+"""What bnlint says: findings about models, problems with checking, and the report of both."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.graph import Location, ModelRef, Trace, Value
+
+
+class Severity(enum.Enum):
+    """How much a finding weighs; compare with :meth:`at_least`."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for error, 1 for warning, 2 for info."""
+        return ("error", "warning", "info").index(self.value)
+
+    def at_least(self, other: Severity) -> bool:
+        """True when this weighs as much as ``other`` or more."""
+        return self.rank <= other.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another layer that takes part in a finding."""
+
+    layer: str
+    location: Location | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text of ``location`` (with its ends set) by ``replacement``."""
+
+    location: Location
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Source edits that were proved; ``safety`` is safe or unsafe."""
+
+    message: str
+    safety: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What a rule proposes, resolved to layers: not yet an edit, not yet proved.
+
+    ``action`` is one of the closed list in ``domain.rule.FIX_ACTIONS``; ``layers`` maps the roles
+    the action names to layers, ``arguments`` holds its values.
+    """
+
+    action: str
+    safety: str
+    layers: Mapping[str, str]
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A measurement of the probe that bears on a finding; values by metric name."""
+
+    summary: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired. ``count`` says how many layers one construction line stands for."""
+
+    rule: str
+    name: str
+    severity: Severity
+    message: str
+    location: Location
+    model: str
+    layer: str
+    related: tuple[Related, ...] = ()
+    count: int = 1
+    fingerprint: str = ""
+    remedy: Remedy | None = None
+    fix: Fix | None = None
+    evidence: Evidence | None = None
+
+
+class ProblemKind(enum.Enum):
+    """Why something could not be checked."""
+
+    IMPORT_FAILED = "import-failed"
+    SYNTAX_ERROR = "syntax-error"
+    UNREADABLE = "unreadable"
+    NO_MODEL = "no-model"
+    NOT_BUILT = "not-built"
+    UNTRACEABLE = "untraceable"
+    OPAQUE_PART = "opaque-part"
+    STUBBED_IMPORT = "stubbed-import"
+    BAD_INPUT = "bad-input"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASH = "crash"
+    EXIT = "exit"
+    DOWNLOAD = "download"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something bnlint could not check, where, why and what would help; never a finding.
+
+    ``blocking`` is true when nothing of the file could be checked; a file named by hand with a
+    blocking problem ends the run with exit code 2.
+    """
+
+    kind: ProblemKind
+    file: str
+    message: str
+    hint: str = ""
+    line: int = 0
+    model: str = ""
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One checked model in a report."""
+
+    ref: ModelRef
+    trace: Trace
+    ops: int
+    batchnorms: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A rule that met an unknown fact: how often, and which fact."""
+
+    rule: str
+    count: int
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a run, in a total order that does not depend on scheduling.
+
+    ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
+    seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    models: tuple[ModelSummary, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    suppressed: int = 0
+    baselined: int = 0
+    files: int = 0
+    skipped: int = 0
+    torch: str = ""
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+    def worst(self) -> Severity | None:
+        """The heaviest severity among the findings, or None when there are none."""
+        return min((f.severity for f in self.findings), key=lambda s: s.rank, default=None)

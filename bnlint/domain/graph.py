@@ -1,0 +1,154 @@
+"""The traced model as plain data: what leaves the torch world, crosses the pipe and is cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Scalar = bool | int | float | str | None
+Value = Scalar | tuple["Value", ...]
+"""What a fact may hold; ``None`` inside a fact is a value, a missing key is *unknown*."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A span of source text; lines and columns are 1-based, ends are exclusive or unknown (0)."""
+
+    path: str
+    line: int
+    column: int = 1
+    end_line: int = 0
+    end_column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One executed operation: a leaf module's call, a function or a tensor method.
+
+    ``kind`` is the row of ``layers.yaml`` it matched, or ``other``; ``tags`` holds the kind and all
+    its families. ``layer`` names it to people (``features.0``, or ``layer1.relu()`` for a function
+    called in ``layer1``). ``module`` is the path of the leaf module, or of the module whose forward
+    calls the function. ``types`` holds dotted names: along the MRO for a module, one for a function.
+    ``inputs``/``outputs`` are the shapes of its tensor arguments and results, ``None`` if unknown.
+    """
+
+    id: str
+    kind: str
+    tags: frozenset[str]
+    layer: str
+    module: str
+    types: tuple[str, ...]
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    inputs: tuple[Shape | None, ...] = ()
+    outputs: tuple[Shape | None, ...] = ()
+    call: Location | None = None
+    construction: Location | None = None
+    error: str | None = None
+
+    @property
+    def location(self) -> Location | None:
+        """Where a finding about this op points: its construction, or the call of a function."""
+        return self.construction or self.call
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Data flowing from one op's result into an argument slot (0-based) of another."""
+
+    source: str
+    target: str
+    slot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleInfo:
+    """A registered module, called or not.
+
+    ``aliases`` are the other paths at which the same object is registered. ``calls`` and
+    ``eval_calls`` count calls in train and eval mode; ``None`` where that mode was not traced.
+    ``reads`` is true when a parameter of it was read without a call. ``leaf`` modules became ops.
+    """
+
+    path: str
+    kind: str
+    tags: frozenset[str]
+    types: tuple[str, ...]
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    parameters: int = 0
+    calls: int | None = None
+    eval_calls: int | None = None
+    reads: bool = False
+    leaf: bool = False
+    construction: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the model was traced with; ``source`` is declared, mined, inferred or none."""
+
+    source: str = "none"
+    shapes: tuple[Shape, ...] = ()
+    names: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model this is and how it came to be; ``origin`` is instance, class, factory or named.
+
+    ``arguments`` is the call that built it (``Net(3, 10)``); ``guessed`` names the arguments whose
+    values bnlint made up. ``definition`` is the class or function line. ``block`` is true for a
+    class that is a part of another model, of which nothing about inputs and outputs may be said.
+    """
+
+    file: str
+    name: str
+    origin: str
+    arguments: str = ""
+    guessed: tuple[str, ...] = ()
+    inputs: Inputs = Inputs()
+    definition: Location | None = None
+    block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A part that could not be seen into, and why."""
+
+    path: str
+    reason: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A tracer that gave up on this model, and why."""
+
+    tracer: str
+    reason: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Which tracer won, whether it saw the whole model, and what it could not see."""
+
+    tracer: str
+    complete: bool
+    opaque: tuple[Opaque, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGraph:
+    """Everything the rules may know about one model; ops stand in the order of execution."""
+
+    ref: ModelRef
+    ops: tuple[Op, ...]
+    edges: tuple[Edge, ...]
+    trace: Trace
+    modules: tuple[ModuleInfo, ...] = ()
+    parameters: int = 0
