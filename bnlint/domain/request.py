@@ -1,0 +1,112 @@
+"""What the host asks of a worker for one file, and what comes back; both cross a pipe as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Problem
+from bnlint.domain.graph import ModelGraph, Shape, Value
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input tensor as the user wrote it; ``name`` is empty for a positional one.
+
+    ``dtype`` is a torch name without the prefix (``float32``, ``long``).
+    """
+
+    shape: Shape
+    name: str = ""
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model the user named: a call or a name in the file, and its inputs if declared."""
+
+    call: str
+    inputs: tuple[InputSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A user's own row of the layer table: a dotted name or class name, its kind and settings."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """One file (or installed module) to import, and the models to trace in it.
+
+    ``path`` is absolute; locations in the answer use it. ``module`` names an installed module
+    instead (``path`` is then empty). ``text`` stands in for the file's content where it is not
+    None (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
+    the config declares; without any, models are discovered. ``inputs`` are for every model.
+    ``search`` are extra folders to import from. ``real_weights`` builds models below
+    ``weight_limit`` parameters for real, so that initial values can be read.
+    """
+
+    path: str
+    module: str = ""
+    text: str | None = None
+    models: tuple[ModelSpec, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
+    layers: tuple[LayerRow, ...] = ()
+    search: tuple[str, ...] = ()
+    real_weights: bool = False
+    weight_limit: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The last record of a file: local modules it imported, torch's version, seconds by step."""
+
+    imported: tuple[str, ...] = ()
+    torch: str = ""
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+
+Record = ModelGraph | Problem | Closing
+"""A worker answers record by record, so that a crash loses only what was not yet traced."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOutcome:
+    """What became of one file: the graphs of its models, and what could not be checked.
+
+    ``imported`` holds the paths of local modules the file imported: its cached graphs depend on
+    their content too.
+    """
+
+    path: str
+    graphs: tuple[ModelGraph, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    imported: tuple[str, ...] = ()
+    torch: str = ""
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+
+def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
+    """The records of one file put together, in their order."""
+    graphs: list[ModelGraph] = []
+    problems: list[Problem] = []
+    closing = Closing()
+    for record in records:
+        if isinstance(record, ModelGraph):
+            graphs.append(record)
+        elif isinstance(record, Problem):
+            problems.append(record)
+        else:
+            closing = record
+    return TraceOutcome(
+        path,
+        tuple(graphs),
+        tuple(problems),
+        closing.imported,
+        closing.torch,
+        closing.durations,
+    )

@@ -1,0 +1,1 @@
+"""Files are imported and traced in child processes; only plain data comes back."""
