@@ -1,0 +1,155 @@
+"""Defaults, config file and command line put together into :class:`Settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bnlint.config import tables, values
+from bnlint.config.complaints import At, Complaint, closest
+from bnlint.config.files import ConfigFile, nearest, read_config, start_folder
+from bnlint.config.locate import excerpt, locate
+from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings
+from bnlint.domain.errors import ConfigError, Mistake, UsageError
+from bnlint.domain.graph import Location
+
+
+def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Settings:
+    """The settings of a run, from what was given by field name and from the config file.
+
+    ``arguments`` holds only what was given (command line or Python API): strings and lists of
+    strings are read as on the command line. ``paths`` in it are the files to check. The config file
+    is ``config``, none when ``isolated``, else the nearest one from the first path upwards.
+
+    Raises ConfigError with every mistake of the config file, or UsageError with every mistake of
+    the arguments.
+    """
+    cwd = (cwd or Path.cwd()).resolve()
+    given = _from_arguments(arguments, cwd)
+    paths = tuple(map(str, arguments.get("paths", ())))
+    file = _config_file(given, paths, cwd)
+    root = file.path.parent.resolve() if file else cwd
+    configured, origins = _from_file(file, root) if file else ({}, {})
+    merged = dict(configured)
+    for name, value in given.items():
+        adds = OPTIONS[name].adds and name in configured
+        merged[name] = (*configured[name], *value) if adds else value
+        origins[name] = f"{origins[name]} + arguments" if adds else "arguments"
+    if "cache_dir" not in merged:
+        merged["cache_dir"] = str(root / ".bnlint_cache")
+    return Settings(
+        paths=paths,
+        root=str(root),
+        config_file=str(file.path) if file else "",
+        origins=origins,
+        **merged,
+    )
+
+
+def _config_file(given: Mapping[str, Any], paths: tuple[str, ...], cwd: Path) -> ConfigFile | None:
+    if given.get("isolated"):
+        return None
+    if named := given.get("config"):
+        path = cwd / Path(named).expanduser()
+        if not path.is_file():
+            raise UsageError(f"--config: there is no file {named}")
+        return read_config(path, named=True)
+    return nearest(start_folder(paths, given.get("stdin_filename", ""), cwd))
+
+
+def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
+    """The typed values of the arguments; raises UsageError with all that is wrong."""
+    complaints: list[Complaint] = []
+    read: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name == "paths" or value is None:
+            continue
+        if name not in OPTIONS:
+            complaints.append(Complaint((name,), f"no setting is called {name}"))
+            continue
+        flag = max(OPTIONS[name].flags, key=len, default=name)
+        read[name] = _read(name, value, At((flag,), complaints), cwd)
+    if complaints:
+        raise UsageError(*(Mistake(f"{c.path[0]}: {c.message}", hint=c.hint) for c in complaints))
+    return read
+
+
+def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The config file's typed values and their places; raises ConfigError with all mistakes."""
+    complaints: list[Complaint] = []
+    read: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for key, value in file.table.items():
+        at = At((*file.prefix, key), complaints)
+        name = CONFIG_KEYS.get(key)
+        if name is None:
+            at.fail(f"unknown setting '{key}'", _key_hint(key))
+            continue
+        read[name] = _read(name, value, at, root)
+        origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
+    if complaints:
+        mistakes = [_mistake(file, complaint) for complaint in complaints]
+        raise ConfigError(*sorted(mistakes, key=_place))
+    return read, origins
+
+
+def _key_hint(key: str) -> str:
+    """A suggestion for an unknown key; options of the command line are told apart."""
+    name = key.replace("-", "_")
+    if name in OPTIONS and not OPTIONS[name].config:
+        return f"'{key}' can only be given on the command line"
+    return closest(key.replace("_", "-"), CONFIG_KEYS)
+
+
+def _mistake(file: ConfigFile, complaint: Complaint) -> Mistake:
+    """The complaint with its place in the file."""
+    line, column = locate(file.text, complaint.path, complaint.value)
+    place = Location(_relative(file.path), line, column)
+    return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
+
+
+def _relative(path: Path) -> str:
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _place(mistake: Mistake) -> tuple[int, int]:
+    where = mistake.location
+    return (where.line, where.column) if where else (0, 0)
+
+
+def _read(name: str, value: Any, at: At, base: Path) -> Any:
+    """The typed value of a setting; paths are made absolute from ``base``."""
+    option = OPTIONS[name]
+    if isinstance(value, tuple):
+        value = list(value)
+    if option.kind == "choice":
+        return values.choice(value, at, option)
+    if option.kind == "path":
+        return values.resolved(values.word(value, at), base)
+    if option.kind == "globs":
+        return tuple(values.resolved(text, base) for text in values.strings(value, at))
+    return READERS[option.kind](value, at)
+
+
+READERS: Mapping[str, Any] = {
+    "words": values.words,
+    "word": values.word,
+    "patterns": values.strings,
+    "flag": values.flag,
+    "off-flag": values.flag,
+    "count": values.count,
+    "seconds": values.seconds,
+    "size": values.size,
+    "severities": values.severities,
+    "formats": values.outputs,
+    "inputs": tables.inputs,
+    "inputs-table": tables.inputs_table,
+    "models": tables.models,
+    "layers": tables.layers,
+    "per-file": tables.per_file,
+}
+"""Readers by the kind of an option; choices and paths need more than the value."""
