@@ -98,6 +98,7 @@ class ProblemKind(enum.Enum):
 
     IMPORT_FAILED = "import-failed"
     SYNTAX_ERROR = "syntax-error"
+    NOT_FOUND = "not-found"
     UNREADABLE = "unreadable"
     NO_MODEL = "no-model"
     NOT_BUILT = "not-built"
@@ -156,6 +157,7 @@ class Report:
 
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
+    ``by_hand`` holds the files the user named one by one, as problems spell them.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -168,6 +170,11 @@ class Report:
     skipped: int = 0
     torch: str = ""
     durations: Mapping[str, float] = field(default_factory=dict)
+    by_hand: tuple[str, ...] = ()
+
+    def unchecked(self) -> tuple[Problem, ...]:
+        """The problems that kept a file named by hand from being checked at all."""
+        return tuple(p for p in self.problems if p.blocking and p.file in self.by_hand)
 
     def worst(self) -> Severity | None:
         """The heaviest severity among the findings, or None when there are none."""

@@ -1,0 +1,56 @@
+"""The command line: arguments in, text and an exit code out; the only room that prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from bnlint.domain.errors import BnlintError
+
+OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+
+def entry() -> None:
+    """Run the command line of this process and leave with its exit code."""
+    code = main(sys.argv[1:])
+    # A closed pipe (``bnlint | head``) must not turn into a traceback when Python flushes.
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code of the command: 0, 1 (findings), 2 (cannot do it) or 130 (interrupted)."""
+    try:
+        from bnlint.cli.commands import run
+
+        return run(arguments)
+    except BnlintError as error:
+        for mistake in error.mistakes:
+            print(f"bnlint: error: {mistake}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("bnlint: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except Exception as error:  # the last resort: our bug, and it must say so
+        _confess(error)
+    return FAILED
+
+
+def _confess(error: Exception) -> None:
+    """Say that this is bnlint's own fault, where it happened, and how to see more."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    print(
+        f"bnlint: internal error in bnlint, not in your code: {type(error).__name__}: "
+        f"{error}{place}\n    hint: set BNLINT_TRACEBACK=1 to see the traceback, and report it",
+        file=sys.stderr,
+    )
+    if os.environ.get("BNLINT_TRACEBACK"):
+        traceback.print_exception(error)

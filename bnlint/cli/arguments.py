@@ -1,0 +1,103 @@
+"""The parsers of the commands; options that are settings come from ``config``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from bnlint.config.complaints import closest
+from bnlint.config.parser import add_options
+from bnlint.domain.errors import Mistake, UsageError
+
+DESCRIPTION = """\
+Lint the graphs of PyTorch models: normalisation, kernels and activations put together wrongly.
+
+Linting imports each file and so runs its code, in a child process without a terminal, with limits
+on time and memory, without CUDA devices and without downloads. Don't lint what you would not run.
+"""
+
+EPILOG = """\
+paths:
+  net.py, src/, 'models/*.py'    files, folders, globs; - reads standard input
+  net.py::Net(3, 10)             one model, or a factory with arguments
+  pkg.module::Name               a model of an installed module
+
+other commands (bnlint COMMAND --help; write ./NAME for a path called like a command):
+  check              the default: bnlint PATH... is bnlint check PATH...
+  explain RULE       what a rule looks for, why, and what to do instead
+  rules              all rules, one a line
+  test-rules PATH    test rule files by the examples inside them
+  baseline write|prune
+                     hold back today's findings; drop entries that are gone
+  probe              run a model on a real device and measure it
+  server             the language server for editors
+
+exit codes:
+  0  nothing at or above --fail-on        1  findings
+  2  wrong usage, config or rule file, a path that could not be checked, an internal error
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are UsageErrors like all others, with a suggestion."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        super().__init__(
+            prog=prog,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+            **settings,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError; unknown options get the closest known one."""
+        raise UsageError(Mistake(message, hint=self._hint(message)))
+
+    def _hint(self, message: str) -> str:
+        word = message.rpartition("unrecognized arguments: ")[2].split()
+        if word and word[0].startswith("--"):
+            known = [flag for action in self._actions for flag in action.option_strings]
+            found = closest(word[0].partition("=")[0], known)
+            return found if found.startswith("did") else f"see {self.prog} --help"
+        return f"see {self.prog} --help"
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help with room for our longest flags."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def check_parser() -> Parser:
+    """The parser of ``bnlint [check] PATH...``."""
+    parser = Parser(
+        "bnlint",
+        usage="bnlint [check] PATH... [options]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check, see below")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    add_options(parser)
+    return parser
+
+
+def baseline_parser(action: str) -> Parser:
+    """The parser of ``bnlint baseline write`` and ``prune``."""
+    parser = Parser(
+        f"bnlint baseline {action}",
+        description={
+            "write": "Write today's findings to the baseline file, so that only new ones count.",
+            "prune": "Drop the entries of the baseline file that are no longer found.",
+        }[action],
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="what to check")
+    add_options(parser)
+    return parser
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
+    """What was given, by name; only positional arguments and given options are in it."""
+    return vars(parser.parse_intermixed_args(list(arguments)))

@@ -1,0 +1,173 @@
+"""The commands; each imports what it needs, so that ``--help`` and ``explain`` stay quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bnlint.cli.arguments import Parser, baseline_parser, check_parser, parse
+from bnlint.config import Settings, load_settings
+from bnlint.config.complaints import closest
+from bnlint.domain.errors import Mistake, UsageError
+
+if TYPE_CHECKING:
+    from bnlint.domain.finding import Report
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command that the first argument names; ``check`` by default."""
+    first, rest = (arguments[0], arguments[1:]) if arguments else ("", ())
+    command = COMMANDS.get(first)
+    return command(rest) if command else check(arguments)
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Lint, render every format, and say with the exit code what was found."""
+    given = parse(check_parser(), arguments)
+    if given.pop("version"):
+        return _say(_version())
+    settings = load_settings(given)
+    if settings.show_settings:
+        from bnlint.config.show import show_settings
+
+        return _say(show_settings(settings).rstrip("\n"))
+    if not settings.paths:
+        raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
+    if settings.graph:
+        from bnlint import pipeline
+
+        return _say(pipeline.graph_text(settings).rstrip("\n"))
+    if settings.diff or settings.fix:
+        return _fix(settings)
+    return _lint(settings)
+
+
+def exit_code(report: Report, settings: Settings) -> int:
+    """2 when a path named by hand could not be checked, 1 for findings that count, else 0."""
+    from bnlint.domain.finding import Severity
+
+    if report.unchecked():
+        return 2
+    worst, limit = report.worst(), Severity(settings.fail_on)
+    return int(worst is not None and worst.at_least(limit) and not settings.exit_zero)
+
+
+def explain(arguments: Sequence[str]) -> int:
+    """Print the page of a rule."""
+    parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
+    parser.add_argument("rule", help="an id or a name: BN301, redundant-bias")
+    given, settings = _with_rules(parser, arguments)
+    from bnlint import pipeline
+
+    return _say(pipeline.explain(settings, given["rule"]).rstrip("\n"))
+
+
+def rules(arguments: Sequence[str]) -> int:
+    """Print all rules, one a line."""
+    parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
+    _, settings = _with_rules(parser, arguments)
+    from bnlint import pipeline
+
+    infos = pipeline.rule_infos(settings).values()
+    width = max((len(info.name) for info in infos), default=0)
+    lines = [f"{i.id}  {i.name:{width}}  {i.severity.value:7}  {i.summary}" for i in infos]
+    return _say("\n".join(lines))
+
+
+def test_rules(arguments: Sequence[str]) -> int:
+    """Test rule files by their examples."""
+    parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files or folders of them")
+    given, settings = _with_rules(parser, arguments)
+    from bnlint import selftest
+
+    return selftest.run(tuple(given["paths"]), settings, print)
+
+
+def baseline(arguments: Sequence[str]) -> int:
+    """Write or prune the baseline file."""
+    action = arguments[0] if arguments else ""
+    if action not in ("write", "prune"):
+        hint = closest(action, ("write", "prune")) if action else "write or prune"
+        raise UsageError(
+            Mistake(f"baseline: what to do is missing or unknown: '{action}'", hint=hint)
+        )
+    settings = load_settings(parse(baseline_parser(action), arguments[1:]))
+    from bnlint import pipeline
+
+    step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
+    return _say(step(settings))
+
+
+def probe(arguments: Sequence[str]) -> int:
+    """Run a model on a real device and measure it."""
+    from bnlint.probing import command
+
+    return command.run(arguments)
+
+
+def server(arguments: Sequence[str]) -> int:
+    """Serve editors over standard input and output."""
+    Parser("bnlint server", description="The language server for editors.").parse_args(arguments)
+    from bnlint import server as language_server
+
+    return language_server.serve()
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "check": check,
+    "explain": explain,
+    "rules": rules,
+    "test-rules": test_rules,
+    "baseline": baseline,
+    "probe": probe,
+    "server": server,
+}
+"""Commands by name; anything else is a path to check."""
+
+
+def _lint(settings: Settings) -> int:
+    from bnlint import pipeline
+    from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
+
+    with bar(settings) as progress:
+        report = pipeline.check(settings, progress=progress)
+    write_report(report, settings, lambda: pipeline.rule_infos(settings))
+    return exit_code(report, settings)
+
+
+def _fix(settings: Settings) -> int:
+    from bnlint.cli.output import write_report
+    from bnlint.fixes import apply
+
+    outcome = apply.run(settings)
+    if outcome.text:
+        print(outcome.text, end="")
+    write_report(outcome.report, settings, dict)
+    return exit_code(outcome.report, settings)
+
+
+def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
+    """The parser's own arguments, and the settings that say where more rules lie."""
+    from bnlint.config.parser import add_options
+
+    names = ("rules", "config", "isolated")
+    add_options(parser, names)
+    given = parse(parser, arguments)
+    return given, load_settings({name: given[name] for name in names if name in given})
+
+
+def _version() -> str:
+    from bnlint.cache import torch_version
+    from bnlint.domain.version import VERSION
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"bnlint {VERSION} (torch {torch_version() or 'not installed'}, Python {python})"
+
+
+def _say(text: str) -> int:
+    """Print to standard output; 0."""
+    print(text)
+    return 0

@@ -1,0 +1,82 @@
+"""Where rendered reports go: standard output, files, and notes on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from bnlint.config import Output, Settings
+from bnlint.domain.errors import UsageError
+from bnlint.domain.finding import Report, Severity
+from bnlint.domain.version import VERSION
+from bnlint.report import COMPLETE, FORMATS, RenderOptions, RuleInfo
+
+_NEEDS_RULES = frozenset({"sarif", "html"})
+
+
+def write_report(
+    report: Report, settings: Settings, rules: Callable[[], Mapping[str, RuleInfo]]
+) -> None:
+    """Render every format to its place, then say on standard error what they leave unsaid."""
+    needed = any(output.format in _NEEDS_RULES for output in settings.formats)
+    infos = rules() if needed else {}
+    for output in settings.formats:
+        options = _options(settings, infos, output)
+        text = FORMATS[output.format](report, options)
+        if output.path:
+            _to_file(output, text)
+        else:
+            sys.stdout.write(text)
+    sys.stdout.flush()
+    shown = {output.format for output in settings.formats if not output.path}
+    if not shown <= COMPLETE or not shown:
+        from bnlint.report.text import notes
+
+        sys.stderr.write(notes(report, _notes_options(settings)))
+
+
+def wants_colour(choice: str, stream: TextIO) -> bool:
+    """Whether to colour what goes to ``stream``: the choice, NO_COLOR, FORCE_COLOR, a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) -> RenderOptions:
+    terminal = not output.path and sys.stdout.isatty()
+    return RenderOptions(
+        rules=rules,
+        root=str(Path.cwd()),
+        version=VERSION,
+        fail_on=Severity(settings.fail_on),
+        colour=not output.path and wants_colour(settings.colour, sys.stdout),
+        excerpts=terminal and not settings.quiet,
+        verbose=settings.verbose,
+        quiet=settings.quiet,
+    )
+
+
+def _notes_options(settings: Settings) -> RenderOptions:
+    return RenderOptions(
+        root=str(Path.cwd()),
+        colour=wants_colour(settings.colour, sys.stderr),
+        verbose=settings.verbose,
+        quiet=settings.quiet,
+    )
+
+
+def _to_file(output: Output, text: str) -> None:
+    """Write a report to its file; raises UsageError when that cannot be done."""
+    try:
+        Path(output.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(output.path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--format {output.format}={output.path}: {reason}") from None

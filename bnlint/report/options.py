@@ -1,0 +1,62 @@
+"""What a formatter needs besides the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bnlint.domain.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What machines and editors show about a rule; taken from its file."""
+
+    id: str
+    name: str
+    severity: Severity
+    summary: str
+    why: str = ""
+    evidence: str = ""
+    instead: str = ""
+    references: tuple[str, ...] = ()
+
+
+def read_lines(path: str) -> list[str]:
+    """The lines of a source file, none when it cannot be read."""
+    import tokenize
+
+    try:
+        with tokenize.open(path) as file:
+            return file.read().splitlines()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How to render: rules by id, the folder paths are relative to, and how much to say.
+
+    ``excerpts`` shows the source line of each finding; ``lines`` reads a file for that, and can be
+    replaced for text that is on no disk (standard input, an editor's buffer).
+    """
+
+    rules: Mapping[str, RuleInfo] = field(default_factory=dict)
+    root: str = ""
+    version: str = ""
+    fail_on: Severity = Severity.WARNING
+    colour: bool = False
+    excerpts: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    lines: Callable[[str], list[str]] = read_lines
+
+    def relative(self, path: str) -> str:
+        """The path relative to the root with forward slashes, or as it is when it lies outside."""
+        if not self.root or not Path(path).is_absolute():
+            return Path(path).as_posix()
+        try:
+            return Path(path).relative_to(self.root).as_posix()
+        except ValueError:
+            return Path(path).as_posix()

@@ -1,0 +1,102 @@
+"""The report for people: findings with their source, then what could not be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.graph import Location
+from bnlint.report.concise import headline
+from bnlint.report.options import RenderOptions
+from bnlint.report.style import padding, paint, plain
+from bnlint.report.summary import summary
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """The findings; with excerpts, each is followed by its source line and a caret."""
+    return "".join(line + "\n" for finding in report.findings for line in _entry(finding, options))
+
+
+def notes(report: Report, options: RenderOptions) -> str:
+    """What goes beside the findings: problems, with ``verbose`` the details, and the summary."""
+    problems = [p for p in report.problems if p.blocking or not options.quiet]
+    lines = [line for problem in problems for line in _problem(problem, options)]
+    if options.verbose:
+        lines += _details(report, options)
+    if not options.quiet:
+        lines.append(summary(report, options))
+    return "".join(line + "\n" for line in lines)
+
+
+def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
+    """The lines of one finding."""
+    yield headline(finding, options)
+    if options.excerpts:
+        yield from _excerpt(finding.location, finding.severity.value, options)
+    if options.excerpts or options.verbose:
+        for related in finding.related:
+            at = related.location
+            place = f"{options.relative(at.path)}:{at.line}:{at.column}: " if at else ""
+            yield f"    {plain(place + related.message)}"
+    if finding.evidence:
+        yield f"    measured: {plain(finding.evidence.summary)}"
+    if finding.fix:
+        yield f"    fix ({finding.fix.safety}): {plain(finding.fix.message)}"
+
+
+def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
+    """The source line and a caret under the place; nothing when the file cannot be read."""
+    lines = options.lines(at.path)
+    if not 0 < at.line <= len(lines):
+        return
+    line = lines[at.line - 1].rstrip()
+    number = f"{at.line:>5} | "
+    same_line = at.end_line in (0, at.line) and at.end_column > at.column
+    width = at.end_column - at.column if same_line else 1
+    gutter = paint(number, "dim", options.colour)
+    empty = paint(" " * (len(number) - 2) + "| ", "dim", options.colour)
+    yield gutter + _visible(line)
+    yield empty + padding(line, at.column) + paint("^" * width, style, options.colour)
+
+
+def _visible(line: str) -> str:
+    """The source line with its tabs kept and other control characters written out."""
+    return "\t".join(plain(part) for part in line.split("\t"))
+
+
+def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
+    """What could not be checked, why, and what would help."""
+    line = f":{problem.line}" if problem.line else ""
+    model = f" [{problem.model}]" if problem.model else ""
+    head = paint(plain(options.relative(problem.file) + line), "bold", options.colour)
+    word = "not checked" if problem.blocking else "note"
+    kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
+    first, *rest = problem.message.splitlines() or [""]
+    yield f"{head}: {kind}: {plain(first)}{plain(model)}"
+    yield from (f"    {plain(line)}" for line in rest)
+    if problem.hint:
+        yield f"    hint: {plain(problem.hint)}"
+
+
+def _details(report: Report, options: RenderOptions) -> Iterator[str]:
+    """How models were found and traced, and what could not be decided."""
+    for model in report.models:
+        ref, trace = model.ref, model.trace
+        whole = "whole" if trace.complete else f"all but {len(trace.opaque)} parts"
+        shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
+        guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
+        yield plain(
+            f"{options.relative(ref.file)}: {ref.name} ({ref.origin}{guessed}) traced {whole} by "
+            f"{trace.tracer}: {model.ops} operations, {model.batchnorms} batch norms, input "
+            f"{ref.inputs.source} {shapes}".rstrip()
+        )
+        for part in trace.opaque:
+            yield plain(f"    not seen: {part.path or 'the model'}: {part.reason}")
+        for refusal in trace.refusals:
+            yield plain(f"    {refusal.tracer} refused: {refusal.reason}")
+    for undecided in report.undecided:
+        reasons = f": {'; '.join(undecided.reasons)}" if undecided.reasons else ""
+        yield plain(f"{undecided.rule} undecided {undecided.count}x{reasons}")
+    if report.durations:
+        spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.durations.items())
+        yield f"time: {spent}"
