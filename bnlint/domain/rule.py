@@ -28,35 +28,50 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One op (or registered module) of the pattern, named for conditions and messages."""
+    """One op (or registered module) of the pattern, named for conditions and messages.
+
+    ``gap`` says which ops may lie between the capture before and this one: zero or more that all
+    fit; ``None`` means that the two are neighbours.
+    """
 
     name: str
     tags: Tags
+    gap: Tags | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """Zero or more ops between two captures, each of which must fit ``tags``."""
+class Operand:
+    """A literal ``value``; or, with a ``subject``, a fact: ``$kernel.bias``, ``$model.block``.
 
-    tags: Tags
+    The subject is a capture, ``model`` or ``settings``.
+    """
 
+    subject: str = ""
+    fact: str = ""
+    value: Value = None
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A fact of a capture, of the model or of the settings: ``$kernel.bias``."""
-
-    subject: str
-    fact: str
+    def __str__(self) -> str:
+        """As it is written in a rule file."""
+        return f"${self.subject}.{self.fact}" if self.subject else str(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``[left, operator, right]``; operands are references or literal values."""
+    """``[left, operator, right]``; a one-sided operator (``is-known``) ignores ``right``."""
 
-    left: Reference | Value
+    left: Operand
     operator: str
-    right: Reference | Value = None
+    right: Operand = Operand()
     location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Downgrade:
+    """The finding weighs only ``severity`` when all of ``conditions`` hold, ``because``."""
+
+    severity: Severity
+    because: str
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +84,15 @@ class Exception_:
     because: str
     conditions: tuple[Condition, ...]
     unknown_excuses: bool = True
+    location: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """When ``share`` or more of the ops of capture ``of`` fire, one finding stands for them all."""
+    """A convention: ``share`` or more of the model's layers that fit capture ``of`` fire.
+
+    One finding for the model then stands for them all, provided that ``at_least`` of them fire.
+    """
 
     of: str
     share: float
@@ -98,7 +117,7 @@ class FixRecipe:
     action: str
     safety: str
     roles: Mapping[str, str]
-    arguments: Mapping[str, Value | Reference] = field(default_factory=dict)
+    arguments: Mapping[str, Operand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +148,7 @@ class Rule:
     name: str
     severity: Severity
     summary: str
-    match: tuple[Capture | Gap, ...]
+    match: tuple[Capture, ...]
     where: tuple[Condition, ...]
     unless: tuple[Exception_, ...]
     report: ReportAt
@@ -138,6 +157,7 @@ class Rule:
     good: tuple[Example, ...]
     over: str = "ops"
     enabled: bool = True
+    downgrade: tuple[Downgrade, ...] = ()
     fix: FixRecipe | None = None
     convention: Convention | None = None
     location: Location | None = None

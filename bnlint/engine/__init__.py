@@ -1,0 +1,1 @@
+"""Rules: read from YAML, matched on a graph, explained."""

@@ -1,0 +1,177 @@
+"""The rules of a run: found on disk, read, selected, weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from glob import glob, has_magic
+from pathlib import Path
+
+from bnlint.domain.errors import Mistake, RuleError, UsageError
+from bnlint.domain.finding import Severity
+from bnlint.domain.rule import Rule
+from bnlint.engine.parse import parse_rule
+from bnlint.engine.vocabulary import TAGS, did_you_mean
+
+LINTER_RULES: Mapping[str, str] = {
+    "BN900": "unused-suppression",
+    "BN901": "suppression-without-rule",
+}
+"""Rules without a file: the linter's own."""
+
+PACKAGE = Path(__file__).resolve().parent.parent
+SUFFIXES = (".yaml", ".yml")
+
+
+def built_in_folder(package: Path = PACKAGE) -> Path:
+    """Where the built-in rules lie: inside the package of a wheel, beside it in a checkout."""
+    for folder in (package / "rules", package.parent / "rules"):
+        if next(folder.glob("BN*.yaml"), None) is not None:
+            return folder
+    raise UsageError(f"the built-in rules are missing: no BN*.yaml in {package / 'rules'}")
+
+
+def built_in_files() -> tuple[Path, ...]:
+    """The built-in rule files, by name."""
+    return tuple(sorted(built_in_folder().glob("BN*.yaml")))
+
+
+def rule_files(patterns: Iterable[str], root: Path) -> tuple[Path, ...]:
+    """The rule files that ``patterns`` name: files, folders or globs, relative to ``root``.
+
+    Raises :class:`UsageError` for every pattern that names none.
+    """
+    found: dict[Path, None] = {}
+    mistakes: list[Mistake] = []
+    for pattern in patterns:
+        files = _files_of(pattern, root)
+        found.update(dict.fromkeys(files))
+        if not files:
+            hint = "give a .yaml file, a folder that holds some, or a glob"
+            mistakes.append(Mistake(f"no rule file at {pattern!r}", hint=hint))
+    if mistakes:
+        raise UsageError(*mistakes)
+    return tuple(found)
+
+
+def _files_of(pattern: str, root: Path) -> list[Path]:
+    path = root / pattern
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
+    if path.is_file():
+        return [path]
+    if not has_magic(pattern):
+        return []
+    return sorted(p for p in map(Path, glob(str(path), recursive=True)) if p.is_file())
+
+
+def load_rules(paths: Iterable[Path], *, tags: Collection[str] = TAGS) -> tuple[Rule, ...]:
+    """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files."""
+    rules: list[Rule] = []
+    mistakes: list[Mistake] = []
+    for path in paths:
+        try:
+            rules.append(parse_rule(_text(path), str(path), tags=tags))
+        except RuleError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise RuleError(*mistakes)
+    return merge_rules(rules)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(Mistake(f"cannot read the rule file {path}: {error}")) from None
+
+
+def merge_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules by id; raises :class:`RuleError` where two share an id or a name."""
+    by_word: dict[str, Rule] = {}
+    mistakes: list[Mistake] = []
+    kept = sorted(rules, key=lambda rule: rule.id)
+    for rule in kept:
+        for word in (rule.id, rule.name):
+            other = by_word.setdefault(word, rule)
+            if other is not rule:
+                place = other.location.path if other.location else "another file"
+                mistakes.append(Mistake(f"{word!r} is taken by {place}", rule.location))
+            elif word in LINTER_RULES or word in LINTER_RULES.values():
+                mistakes.append(Mistake(f"{word!r} is one of bnlint's own", rule.location))
+    if mistakes:
+        raise RuleError(*mistakes)
+    return tuple(kept)
+
+
+def select_rules(
+    rules: Sequence[Rule],
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    severities: Mapping[str, str] | None = None,
+) -> tuple[Rule, ...]:
+    """The rules to run, with the user's severities.
+
+    Words are ids, prefixes of ids, names or ``all``. A rule that is off by default runs when it is
+    asked for by its own id or name, in ``select`` or with a severity. Raises :class:`UsageError`
+    for every unknown word and severity.
+    """
+    weights = severities or {}
+    select, ignore = tuple(select), tuple(ignore)
+    check_words((*select, *ignore, *weights), rules)
+    _check_severities(weights)
+    chosen = (_weighed(rule, weights) for rule in rules if wanted(rule, select, ignore, weights))
+    return tuple(rule for rule in chosen if rule is not None)
+
+
+def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
+    """Raises :class:`UsageError` with a suggestion for each word that means no rule."""
+    known = {rule.id: rule.name for rule in rules} | dict(LINTER_RULES)
+    mistakes = []
+    for word in dict.fromkeys(words):
+        if not any(means(word, id, name) for id, name in known.items()):
+            hint = did_you_mean(word, (*known, *known.values()))
+            mistakes.append(Mistake(f"no rule is called {word!r}", hint=hint))
+    if mistakes:
+        raise UsageError(*mistakes)
+
+
+def means(word: str, id: str, name: str) -> bool:
+    """True when ``word`` is the id, a prefix of it, the name, or ``all``."""
+    return bool(word) and (id.startswith(word) or word in (name, "all"))
+
+
+def wanted(
+    rule: Rule, select: Sequence[str], ignore: Sequence[str], weights: Mapping[str, str]
+) -> bool:
+    """True when the rule is selected, not ignored, and either on by default or asked for."""
+    if any(means(word, rule.id, rule.name) for word in ignore):
+        return False
+    exact = {rule.id, rule.name}
+    asked = bool(exact & {*select, *weights})
+    if select and not any(means(word, rule.id, rule.name) for word in select):
+        return False
+    return rule.enabled or asked
+
+
+def _check_severities(weights: Mapping[str, str]) -> None:
+    known = (*(s.value for s in Severity), "off")
+    wrong = [
+        Mistake(f"the severity of {word} cannot be {weight!r}", hint=did_you_mean(weight, known))
+        for word, weight in weights.items()
+        if weight not in known
+    ]
+    if wrong:
+        raise UsageError(*wrong)
+
+
+def _weighed(rule: Rule, weights: Mapping[str, str]) -> Rule | None:
+    """The rule at the user's severity; the most exact word wins. None when it is off."""
+    fitting = [word for word in weights if means(word, rule.id, rule.name)]
+    if not fitting:
+        return rule
+    weight = weights[max(fitting, key=lambda w: (w in (rule.id, rule.name), w != "all", len(w)))]
+    if weight == "off":
+        return None
+    convention = rule.convention and replace(rule.convention, severity=None)
+    return replace(rule, severity=Severity(weight), downgrade=(), convention=convention)

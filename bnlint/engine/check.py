@@ -1,0 +1,93 @@
+"""Rules applied to one graph: findings, and what could not be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Finding, Undecided
+from bnlint.domain.graph import ModelGraph, Value
+from bnlint.domain.rule import Rule
+from bnlint.engine.conditions import decide_all, unknown_facts
+from bnlint.engine.convention import fold
+from bnlint.engine.match import Match, Subject, find_matches
+from bnlint.engine.scope import Scope
+from bnlint.engine.wording import write_finding
+from bnlint.graph.facts import UNKNOWN, Facts
+from bnlint.graph.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The findings about one model, in rule and execution order, and the undecided matches."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[Undecided, ...]
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What one rule found so far: matches that fire or are undecided, by reported place."""
+
+    fired: dict[str, Match] = field(default_factory=dict)
+    undecided: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def check_graph(
+    graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value] | None = None
+) -> Checked:
+    """What ``rules`` say about ``graph``; one finding for each rule and reported layer."""
+    facts = Facts(View(graph))
+    findings: list[Finding] = []
+    undecided: list[Undecided] = []
+    for rule in rules:
+        outcome = _apply(facts, rule, settings or {})
+        findings += _written(facts, rule, outcome, settings or {})
+        open_ = {k: r for k, r in outcome.undecided.items() if k not in outcome.fired}
+        if open_:
+            reasons = dict.fromkeys(reason for each in open_.values() for reason in each)
+            undecided.append(Undecided(rule.id, len(open_), tuple(reasons)))
+    return Checked(tuple(findings), tuple(undecided))
+
+
+def _apply(facts: Facts, rule: Rule, settings: Mapping[str, Value]) -> _Outcome:
+    outcome = _Outcome()
+    for match in find_matches(facts.view, rule):
+        key = _place(match[rule.report.at])
+        if key in outcome.fired:
+            continue
+        verdict = _judge(rule, Scope(facts, match, settings))
+        if verdict is True:
+            outcome.fired[key] = match
+        elif verdict:
+            outcome.undecided.setdefault(key, verdict)
+    return outcome
+
+
+def _place(subject: Subject) -> str:
+    """A layer, however often it is called; a function, by its op."""
+    return subject.layer if hasattr(subject, "layer") else subject.path
+
+
+def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:
+    """True when the match fires, False when it does not, else the facts nobody knows."""
+    truth = decide_all(rule.where, scope.resolve)
+    if truth is False:
+        return False
+    unknown = list(unknown_facts(rule.where, scope.resolve)) if truth is UNKNOWN else []
+    for excuse in rule.unless:
+        holds = decide_all(excuse.conditions, scope.resolve)
+        if holds is True:
+            return False
+        if holds is UNKNOWN and excuse.unknown_excuses:
+            unknown += unknown_facts(excuse.conditions, scope.resolve)
+    return tuple(dict.fromkeys(unknown)) or True
+
+
+def _written(
+    facts: Facts, rule: Rule, outcome: _Outcome, settings: Mapping[str, Value]
+) -> list[Finding]:
+    scopes = [Scope(facts, match, settings) for match in outcome.fired.values()]
+    findings = [write_finding(rule, scope) for scope in scopes]
+    folded = fold(rule, facts, [s.match for s in scopes], findings)
+    return [folded] if folded else findings

@@ -1,0 +1,118 @@
+"""The closed table of operators, on three values: True, False, UNKNOWN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bnlint.domain.graph import Value
+from bnlint.domain.rule import Condition, Operand
+from bnlint.graph.facts import UNKNOWN, Answer, Unknown
+
+Truth = bool | Unknown
+Resolve = Callable[[Operand], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A word of the language; ``sides`` is 1 for a question about the left operand alone.
+
+    ``takes`` says what a literal on the right must be: any, number or list.
+    """
+
+    word: str
+    meaning: str
+    holds: Callable[[Value, Value], bool]
+    sides: int = 2
+    takes: str = "any"
+
+
+def same(left: Value, right: Value) -> bool:
+    """Equality in which ``true`` is not 1."""
+    if isinstance(left, bool) is not isinstance(right, bool):
+        return False
+    return left == right
+
+
+def _ordered(compare: Callable[[float, float], bool]) -> Callable[[Value, Value], bool]:
+    """A comparison of numbers; anything else (``null``, a word) is not in any order: False."""
+
+    def holds(left: Value, right: Value) -> bool:
+        return _number(left) and _number(right) and compare(left, right)  # type: ignore[arg-type]
+
+    return holds
+
+
+def _number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _among(value: Value, values: Value) -> bool:
+    return isinstance(values, tuple) and any(same(value, v) for v in values)
+
+
+def _listed(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _has_any(left: Value, right: Value) -> bool:
+    return any(_among(v, left) for v in _listed(right))
+
+
+def _has_all(left: Value, right: Value) -> bool:
+    return all(_among(v, left) for v in _listed(right))
+
+
+def _table(*operators: Operator) -> Mapping[str, Operator]:
+    return {operator.word: operator for operator in operators}
+
+
+OPERATORS: Mapping[str, Operator] = _table(
+    Operator("eq", "equal", same),
+    Operator("ne", "not equal", lambda a, b: not same(a, b)),
+    Operator("lt", "less than", _ordered(lambda a, b: a < b), takes="number"),
+    Operator("le", "less than or equal", _ordered(lambda a, b: a <= b), takes="number"),
+    Operator("gt", "greater than", _ordered(lambda a, b: a > b), takes="number"),
+    Operator("ge", "greater than or equal", _ordered(lambda a, b: a >= b), takes="number"),
+    Operator("in", "is one of a list", _among, takes="list"),
+    Operator("not-in", "is none of a list", lambda a, b: not _among(a, b), takes="list"),
+    Operator("has", "a list that holds the value", _has_any),
+    Operator("has-not", "a list that does not hold the value", lambda a, b: not _has_any(a, b)),
+    Operator("has-any", "a list that holds one of a list", _has_any, takes="list"),
+    Operator("has-all", "a list that holds all of a list", _has_all, takes="list"),
+    Operator("has-none", "a list that holds none of a list",
+             lambda a, b: not _has_any(a, b), takes="list"),
+    Operator("is-known", "the fact is known", lambda _a, _b: True, sides=1),
+    Operator("is-unknown", "the fact is not known", lambda _a, _b: False, sides=1),
+)  # fmt: skip
+
+
+def decide(condition: Condition, resolve: Resolve) -> Truth:
+    """True, False, or UNKNOWN where an operand is unknown."""
+    left = resolve(condition.left)
+    if condition.operator == "is-known":
+        return left is not UNKNOWN
+    if condition.operator == "is-unknown":
+        return left is UNKNOWN
+    right = resolve(condition.right)
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        return UNKNOWN
+    return OPERATORS[condition.operator].holds(left, right)
+
+
+def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
+    """False as soon as one is False; else UNKNOWN if one is; else True."""
+    truth: Truth = True
+    for condition in conditions:
+        one = decide(condition, resolve)
+        if one is False:
+            return False
+        if one is UNKNOWN:
+            truth = UNKNOWN
+    return truth
+
+
+def unknown_facts(conditions: Iterable[Condition], resolve: Resolve) -> tuple[str, ...]:
+    """The facts that the conditions ask for and nobody knows, as ``kernel.bias``."""
+    operands = (o for c in conditions for o in (c.left, c.right) if o.subject)
+    return tuple(dict.fromkeys(f"{o.subject}.{o.fact}" for o in operands if resolve(o) is UNKNOWN))

@@ -1,0 +1,79 @@
+"""A rule's page and the index of all rules, as markdown, from the rule files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bnlint.domain.rule import Example, Rule
+
+
+def explain(rule: Rule) -> str:
+    """The rule's page: what it does, why, when it is silent, examples, how to configure it."""
+    parts = [
+        f"# {rule.name} ({rule.id})",
+        _status(rule),
+        _section("What it does", f"{rule.summary[:1].upper()}{rule.summary[1:]}."),
+        _section("Why", rule.docs.why),
+        _section("Evidence", rule.docs.evidence),
+        _section("What to do instead", rule.docs.instead),
+        _section("When it stays silent", _bullets(e.because for e in rule.unless)),
+        _section("When it weighs less", _bullets(
+            f"{d.because} ({d.severity.value})" for d in rule.downgrade)),
+        _section("Convention", _convention(rule)),
+        _section("Example", _example(rule.bad)),
+        _section("Use instead", _example(rule.good)),
+        _section("How to silence it", _silence(rule)),
+        _section("References", _bullets(rule.docs.references)),
+    ]  # fmt: skip
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def index(rules: Iterable[Rule]) -> str:
+    """A table of the rules: id, name, severity, fix, summary."""
+    lines = ["| id | name | severity | fix | summary |", "|---|---|---|---|---|"]
+    for rule in rules:
+        severity = rule.severity.value if rule.enabled else f"{rule.severity.value}, off"
+        fix = rule.fix.safety if rule.fix else ""
+        lines.append(f"| {rule.id} | {rule.name} | {severity} | {fix} | {rule.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+def _status(rule: Rule) -> str:
+    said = [f"Severity: {rule.severity.value}."]
+    if not rule.enabled:
+        said.append(f"Off unless asked for (`--select {rule.id}`).")
+    if rule.fix:
+        said.append(f"A fix is available ({rule.fix.safety}).")
+    return " ".join(said)
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body.strip()}" if body.strip() else ""
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _convention(rule: Rule) -> str:
+    if rule.convention is None:
+        return ""
+    share = f"{rule.convention.share:.0%}"
+    return (
+        f"Where it fires for {share} of the model's layers of that kind (and for "
+        f"{rule.convention.at_least} or more), it is reported once, for the model."
+    )
+
+
+def _example(examples: tuple[Example, ...]) -> str:
+    if not examples:
+        return ""
+    return f"```python\n{examples[0].code.rstrip()}\n```"
+
+
+def _silence(rule: Rule) -> str:
+    return (
+        f"On the line: `# bnlint: ignore[{rule.id}] -- the reason`. Everywhere: `--ignore "
+        f"{rule.id}`, or in `pyproject.toml`:\n\n```toml\n[tool.bnlint.severity]\n"
+        f'{rule.id} = "off"   # or error, warning, info\n```'
+    )

@@ -1,0 +1,185 @@
+"""Typed reading of composed YAML nodes: own scalars, duplicate keys, every mistake with its place.
+
+YAML's own scalars are traps in a rule: ``on`` and ``off`` are booleans, ``1e-5`` is a string, a
+repeated key silently wins. So values are read here from the nodes' text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from bnlint.domain.errors import Mistake
+from bnlint.domain.graph import Location, Scalar, Value
+from bnlint.engine.vocabulary import did_you_mean
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_WORDS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_MAX_DEPTH = 20
+
+
+def scalar(text: str, *, plain: bool) -> Scalar:
+    """The value of a scalar: a quoted one is text; plain ones may be true, false, null, numbers."""
+    if not plain:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return int(text)
+    return float(text) if _FLOAT.match(text) else text
+
+
+def kind_of(node: Node) -> str:
+    """What a person calls the node."""
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    return "a list" if isinstance(node, SequenceNode) else f"{node.value!r}"
+
+
+class Reader:
+    """Reads one file's nodes; each read returns a usable value and notes what is wrong."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.lines = text.splitlines()
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, node: Node | None, message: str, hint: str = "") -> None:
+        """Notes a mistake at ``node`` (at the start of the file for None)."""
+        where = self.location(node) if node else Location(self.path, 1, 1)
+        self._note(where, message, hint)
+
+    def _note(self, where: Location, message: str, hint: str = "") -> None:
+        excerpt = self.lines[where.line - 1] if where.line <= len(self.lines) else ""
+        self.mistakes.append(Mistake(message, where, excerpt, hint))
+
+    def location(self, node: Node) -> Location:
+        """Where ``node`` begins."""
+        mark = node.start_mark
+        return Location(self.path, mark.line + 1, mark.column + 1)
+
+    def root(self) -> Node | None:
+        """The one document of the file, or None with the mistake noted."""
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            node: Node | None = yaml.compose(self.text, Loader=loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = Location(self.path, mark.line + 1, mark.column + 1) if mark else None
+            hint = "quote the text if it holds a colon, a bracket or a quote"
+            message = f"not YAML: {error.problem or error.context}"
+            self._note(where or Location(self.path, 1, 1), message, hint)
+            return None
+        except (yaml.YAMLError, RecursionError) as error:
+            self.wrong(None, f"not YAML: {str(error).splitlines()[0]}")
+            return None
+        if node is None:
+            self.wrong(None, "the file is empty", "see rules/README.md")
+            return None
+        return node if self._is_tree(node) else None
+
+    def _is_tree(self, root: Node) -> bool:
+        """False, with the mistake noted, for aliases, tags and nesting that nobody writes."""
+        seen: set[int] = set()
+        todo: list[tuple[Node, int]] = [(root, 0)]
+        before = len(self.mistakes)
+        while todo:
+            node, depth = todo.pop()
+            if id(node) in seen or depth > _MAX_DEPTH:
+                what = "an alias (*name)" if depth <= _MAX_DEPTH else "nesting this deep"
+                self.wrong(node, f"{what} is not part of the rule language")
+                return False
+            seen.add(id(node))
+            if node.tag.startswith("!") and node.tag != "!":
+                hint = "operators are words: eq ne lt le gt ge in not-in has"
+                self.wrong(node, f"{node.tag!r} is a YAML tag here", hint)
+            todo.extend((child, depth + 1) for child in _children(node))
+        return len(self.mistakes) == before
+
+    def mapping(
+        self, node: Node, allowed: Collection[str] | None, what: str, required: Collection[str] = ()
+    ) -> dict[str, Node]:
+        """The entries of a mapping; unknown, repeated and missing keys are mistakes."""
+        if not isinstance(node, MappingNode):
+            self.wrong(node, f"{what} must be a mapping, not {kind_of(node)}")
+            return {}
+        found: dict[str, Node] = {}
+        for key, value in node.value:
+            name = key.value if isinstance(key, ScalarNode) else ""
+            if not name:
+                self.wrong(key, f"a key of {what} must be a word")
+            elif name in found:
+                first = self.location(found[name]).line
+                self.wrong(key, f"{name!r} stands twice in {what} (first on line {first})")
+            elif allowed is not None and name not in allowed:
+                self.wrong(key, f"{what} has no key {name!r}", did_you_mean(name, allowed))
+            else:
+                found[name] = value
+        for name in required:
+            if name not in found:
+                self.wrong(node, f"{what} lacks {name!r}")
+        return found
+
+    def sequence(self, node: Node, what: str) -> list[Node]:
+        """The items of a list."""
+        if isinstance(node, SequenceNode):
+            return list(node.value)
+        self.wrong(node, f"{what} must be a list, not {kind_of(node)}")
+        return []
+
+    def value(self, node: Node, what: str) -> Value:
+        """A scalar, or a list of scalars as a tuple."""
+        if isinstance(node, ScalarNode):
+            return scalar(node.value, plain=not node.style)
+        if isinstance(node, SequenceNode):
+            return tuple(self.value(item, what) for item in node.value)
+        self.wrong(node, f"{what} must be a value, not a mapping")
+        return None
+
+    def string(self, node: Node, what: str) -> str:
+        """Text; a plain number or boolean is a mistake."""
+        value = self.value(node, what)
+        if isinstance(value, str):
+            return value
+        self.wrong(node, f"{what} must be text, not {kind_of(node)}", "quote it if it is text")
+        return ""
+
+    def boolean(self, node: Node, what: str) -> bool:
+        """True or false."""
+        value = self.value(node, what)
+        if isinstance(value, bool):
+            return value
+        self.wrong(node, f"{what} must be true or false, not {kind_of(node)}")
+        return False
+
+    def number(self, node: Node, what: str) -> float:
+        """A number."""
+        value = self.value(node, what)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value
+        self.wrong(node, f"{what} must be a number, not {kind_of(node)}")
+        return 0
+
+    def word(self, node: Node, words: Collection[str], what: str) -> str:
+        """Text out of a closed list."""
+        text = self.string(node, what)
+        if text and text not in words:
+            self.wrong(node, f"{what} cannot be {text!r}", did_you_mean(text, words))
+        return text
+
+    def strings(self, node: Node, what: str) -> tuple[str, ...]:
+        """A list of texts; a single text is a list of one."""
+        if isinstance(node, ScalarNode):
+            return (self.string(node, what),)
+        return tuple(self.string(item, what) for item in self.sequence(node, what))
+
+
+def _children(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, SequenceNode) else []

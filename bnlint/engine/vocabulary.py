@@ -1,0 +1,154 @@
+"""The words that a rule file may use; every other word is a mistake with a suggestion."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from bnlint.graph.facts import INITIAL_PREFIX, MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS
+
+TAGS = frozenset(
+    [
+        "kernel",
+        "conv",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "transposed",
+        "convtranspose1d",
+        "convtranspose2d",
+        "convtranspose3d",
+        "dense",
+        "linear",
+        "bilinear",
+        "depthwise",
+        "pointwise",
+        "lazy",
+        "weightnorm",
+        "spectralnorm",
+        "norm",
+        "batchnorm",
+        "batchnorm1d",
+        "batchnorm2d",
+        "batchnorm3d",
+        "syncbatchnorm",
+        "frozenbatchnorm",
+        "instancenorm",
+        "groupnorm",
+        "layernorm",
+        "rmsnorm",
+        "localresponsenorm",
+        "evonorm",
+        "frozen",
+        "fused",
+        "activation",
+        "relu",
+        "relu6",
+        "threshold",
+        "leakyrelu",
+        "prelu",
+        "elu",
+        "celu",
+        "selu",
+        "gelu",
+        "silu",
+        "mish",
+        "hardswish",
+        "softplus",
+        "glu",
+        "sigmoid",
+        "hardsigmoid",
+        "tanh",
+        "hardtanh",
+        "softsign",
+        "logsigmoid",
+        "tanhshrink",
+        "softshrink",
+        "hardshrink",
+        "self-gated",
+        "custom-activation",
+        "relu-family",
+        "saturating",
+        "self-normalising",
+        "gated",
+        "softmax",
+        "logsoftmax",
+        "maxpool",
+        "avgpool",
+        "lppool",
+        "globalpool",
+        "pooling",
+        "dropout",
+        "identity",
+        "droppath",
+        "layerscale",
+        "passthrough",
+        "flatten",
+        "transpose",
+        "slice",
+        "reshape",
+        "split",
+        "add",
+        "concat",
+        "stack",
+        "product",
+        "scale",
+        "arithmetic",
+        "pad",
+        "upsample",
+        "pixelshuffle",
+        "embedding",
+        "recurrent",
+        "attention",
+        "loss",
+        "matmul",
+        "reduce",
+        "detach",
+        "input",
+        "output",
+        "opaque",
+        "other",
+    ]
+)
+"""The kinds and families of ``layers.yaml``; a test holds the two together."""
+
+SETTINGS = frozenset(("norm-placement",))
+MODEL_WORDS = frozenset((*MODEL_FACTS,))
+OP_WORDS = frozenset((*OWN_FACTS, *OP_FACTS))
+MODULE_WORDS = frozenset((*OWN_FACTS, *MODULE_FACTS))
+SUBJECTS = frozenset(("model", "settings"))
+"""Subjects that are no captures; ``convention`` stands in a convention's message only."""
+CONVENTION_WORDS = frozenset(("count", "total", "share"))
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A fix: ``roles`` name captures, ``arguments`` hold values."""
+
+    roles: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+
+
+ACTIONS: Mapping[str, Action] = {
+    "set-argument": Action(("of",), ("name", "to")),
+    "rename-call": Action(("of",), ("to",)),
+    "swap": Action(("first", "second")),
+    "remove": Action(("of",)),
+    "module-list": Action(("of",)),
+    "comprehension": Action(("of",)),
+}
+
+
+def is_fact(name: str, words: Collection[str]) -> bool:
+    """True for a fact of the table, or one read from initial weights."""
+    return name in words or (words is not MODEL_WORDS and name.startswith(INITIAL_PREFIX))
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """A hint that names the nearest word, or lists all when they are few."""
+    known = sorted(words)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(known)}" if len(known) <= 16 else ""

@@ -1,0 +1,1 @@
+"""Questions a rule may ask of a traced model: neighbours, reachability, facts."""

@@ -1,0 +1,48 @@
+"""The facts that tracing writes on an op or a module, with what they mean.
+
+A fact that is missing from an op is unknown. ``init-...`` facts are read from real weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+INITIAL_PREFIX = "init-"
+
+OWN_FACTS: Mapping[str, str] = {
+    "class": "short name of the class or function",
+    "registered": "whether the module is registered in the model",
+    "held": "where an unregistered module is kept: list, global, forward or model",
+    "grad": "whether gradients are on at the call",
+    "trainable": "whether it has a parameter that requires a gradient",
+    "training": "whether the module is in train mode",
+    "call-index": "which call of this module this is, from 0",
+    "calls": "how often this module is called in one forward",
+    "inplace": "whether it writes into its input",
+    "in-channels": "kernels: channels (features) taken",
+    "out-channels": "kernels: channels (features) given",
+    "kernel-size": "kernels: size by axis",
+    "stride": "kernels: stride by axis",
+    "padding": "kernels: padding by axis",
+    "dilation": "kernels: dilation by axis",
+    "groups": "kernels and group norm: number of groups",
+    "bias": "kernels: whether there is a bias",
+    "depthwise": "kernels: whether each channel has its own filter",
+    "pointwise": "kernels: whether every kernel size is 1",
+    "transposed": "kernels: whether it is a transposed convolution",
+    "lazy": "whether sizes are set at the first call",
+    "parametrized": "kernels: whether the weight is re-parametrised (weight or spectral norm)",
+    "channels": "norms: number of features; missing for a lazy norm",
+    "affine": "norms: whether there are a learned scale and shift",
+    "eps": "norms: eps",
+    "momentum": "norms: momentum; null is a cumulative average",
+    "tracks": "norms: whether running statistics are kept",
+    "frozen": "norms: whether the statistics never change",
+    "rank": "norms: 1, 2 or 3 spatial axes of BatchNormNd",
+    "saturating": "activations: whether both ends (or one) are flat",
+    "activation": "fused norms: class of the activation inside",
+    "p": "dropout: probability",
+    "dim": "softmax, concat, flatten: the axis",
+    "batch-first": "recurrent layers: whether the batch is the first axis",
+    "index": "inputs and outputs of the model: position",
+}

@@ -1,0 +1,123 @@
+"""Facts about whole structures: chains, gradients, memory shared in place."""
+
+from __future__ import annotations
+
+from bnlint.domain.graph import Op
+from bnlint.graph.facts.answer import UNKNOWN, Answer
+from bnlint.graph.view import View
+
+SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
+BREAKS_CHAIN = frozenset(
+    ("norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
+     "softmax", "weightnorm", "spectralnorm", "input", "opaque")
+)  # fmt: skip
+
+
+def inplace_on_shared(view: View, op: Op) -> Answer:
+    """Whether this op overwrites, in place, a tensor that another op reads later."""
+    if op.facts.get("inplace") is not True:
+        return False
+    sources = view.predecessors(op)
+    if not sources:
+        return UNKNOWN
+    mine = view.order(op)
+    late = (o for o in _readers(view, _owner(view, sources[0])) if view.order(o) > mine)
+    return any(o.id != op.id for o in late)
+
+
+def _owner(view: View, op: Op) -> Op:
+    """The op that made the memory of which ``op`` is a view."""
+    while _is_view(op) and view.predecessors(op):
+        op = view.predecessors(op)[0]
+    return op
+
+
+def _is_view(op: Op) -> bool:
+    return op.kind in SAME_MEMORY or bool(op.tags & {"reshape", "split"})
+
+
+def _readers(view: View, owner: Op) -> list[Op]:
+    """The ops that read the owner's memory, directly or through views; views are not readers."""
+    found: list[Op] = []
+    todo, seen = [owner], {owner.id}
+    while todo:
+        for reader in view.successors(todo.pop()):
+            if reader.id in seen:
+                continue
+            seen.add(reader.id)
+            view.steps += 1
+            (todo if _is_view(reader) else found).append(reader)
+    return found
+
+
+def plain_chain(view: View, op: Op) -> Answer:
+    """How many kernels stand in a row up to this op with no norm, merge or SELU among them."""
+    return view.once(_chains)[op.id]
+
+
+def _chains(view: View) -> dict[str, int]:
+    length: dict[str, int] = {}
+    for op in view.ops:
+        if op.tags & BREAKS_CHAIN or op.facts.get("parametrized") is True:
+            length[op.id] = 0
+            continue
+        behind = max((length[s.id] for s in view.predecessors(op)), default=0)
+        length[op.id] = behind + ("kernel" in op.tags)
+    return length
+
+
+def chain_ends(view: View, op: Op) -> Answer:
+    """Whether the un-normalised chain that ends here is continued by no other kernel."""
+    return "kernel" in op.tags and op.id not in view.once(_continued)
+
+
+def _continued(view: View) -> frozenset[str]:
+    """The ops from which a later kernel continues the chain."""
+    length = view.once(_chains)
+    found: set[str] = set()
+    for op in reversed(view.ops):
+        for reader in view.successors(op):
+            grows = "kernel" in reader.tags and length[reader.id] > length[op.id]
+            carries = reader.id in found and length[reader.id] >= length[op.id]
+            if grows or (carries and "kernel" not in reader.tags):
+                found.add(op.id)
+    return frozenset(found)
+
+
+def reaches_output(view: View, op: Op) -> Answer:
+    """Whether a result of the model hangs on this op; unknown without any output in the graph."""
+    return _reaches(view, op, view.once(_before_output))
+
+
+def gradient_returns(view: View, op: Op) -> Answer:
+    """Whether the gradient of some output comes back to this op: no detach, no no_grad between."""
+    return _reaches(view, op, view.once(_before_output_with_gradient))
+
+
+def _reaches(view: View, op: Op, found: frozenset[str]) -> Answer:
+    if not any("output" in o.tags for o in view.ops[-8:]) and not found:
+        return UNKNOWN
+    return op.id in found
+
+
+def _before_output(view: View) -> frozenset[str]:
+    return _backwards(view, blocked=frozenset())
+
+
+def _before_output_with_gradient(view: View) -> frozenset[str]:
+    cut = {op.id for op in view.ops if "detach" in op.tags or op.facts.get("grad") is False}
+    outputs = {op.id for op in view.ops if "output" in op.tags}
+    return _backwards(view, blocked=frozenset(cut - outputs))
+
+
+def _backwards(view: View, blocked: frozenset[str]) -> frozenset[str]:
+    found: set[str] = set()
+    todo = [op for op in view.ops if "output" in op.tags]
+    while todo:
+        op = todo.pop()
+        if op.id in found or op.id in blocked:
+            continue
+        found.add(op.id)
+        view.steps += 1
+        todo.extend(view.predecessors(op))
+    return frozenset(found)
