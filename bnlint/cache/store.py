@@ -1,0 +1,122 @@
+"""A content-addressed store of bytes in a folder, harmless in every way it can break.
+
+An entry is one file: its SHA-256, a line end, its bytes. It is written beside its place and moved
+there, so that no reader ever sees half of it; a torn, foreign or edited entry fails its digest and
+counts as missing. A folder that cannot be written is a cache that keeps nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from pathlib import Path
+
+_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder is a cache of bnlint; it can be deleted at any time.\n"
+)
+_DAY = 24 * 60 * 60
+_KEPT_DAYS = 30
+
+
+def digest(*parts: str | bytes) -> str:
+    """The SHA-256 of the parts as hex; where one part ends and the next begins matters."""
+    sum_ = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        sum_.update(len(data).to_bytes(8, "little"))
+        sum_.update(data)
+    return sum_.hexdigest()
+
+
+class Store:
+    """Bytes by key; ``folder`` None keeps nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes kept under ``key``, or None when there are none that are whole."""
+        if self._folder is None:
+            return None
+        path = self._path(self._folder, key)
+        try:
+            head, _, body = path.read_bytes().partition(b"\n")
+            if head.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
+                return None
+            self._touch(path)
+        except OSError:
+            return None
+        return body
+
+    def put(self, key: str, body: bytes) -> bool:
+        """Keep the bytes under ``key``; False when the folder cannot be written."""
+        if self._folder is None:
+            return False
+        path = self._path(self._folder, key)
+        try:
+            self._prepare(path.parent)
+            _replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        except OSError:
+            return False
+        return True
+
+    def trim(self) -> int:
+        """The number of entries dropped: those that no run has read for 30 days."""
+        if self._folder is None or not self._due(self._folder / "trimmed"):
+            return 0
+        dropped = 0
+        limit = time.time() - _KEPT_DAYS * _DAY
+        for path in self._folder.glob("??/*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    dropped += 1
+        return dropped
+
+    def _prepare(self, folder: Path) -> None:
+        """Make the folders; the cache marks itself as one, for backups and for git."""
+        if folder.is_dir() or self._folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
+            path = self._folder / name
+            if not path.exists():
+                _replace(path, text.encode())
+
+    @staticmethod
+    def _path(folder: Path, key: str) -> Path:
+        return folder / key[:2] / key[2:]
+
+    @staticmethod
+    def _touch(path: Path) -> None:
+        """Mark an entry as used, at most once a day, so that trimming keeps it."""
+        if time.time() - path.stat().st_mtime > _DAY:
+            with contextlib.suppress(OSError):
+                os.utime(path)
+
+    @staticmethod
+    def _due(mark: Path) -> bool:
+        """True once a day, as the age of a file says."""
+        try:
+            if mark.exists() and time.time() - mark.stat().st_mtime < _DAY:
+                return False
+            if not mark.parent.is_dir():
+                return False
+            mark.touch()
+        except OSError:
+            return False
+        return True
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file in one step; a process killed midway leaves the old one, or none."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
