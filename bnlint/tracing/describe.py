@@ -1,0 +1,302 @@
+"""From what the tracers saw to the plain data that leaves the torch world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.domain.graph import Edge, ModuleInfo, Op, Shape, Value
+from bnlint.tracing.attributes import arguments_of, function_facts, module_facts, trainable
+from bnlint.tracing.classify import Kind, Table, dotted_names
+from bnlint.tracing.compose import collapse_self_gates
+from bnlint.tracing.record import Call, Record, Ref, name_of, replace_refs
+from bnlint.tracing.refine import refine
+from bnlint.tracing.sites import Locator, site_of
+
+_DATA_SOURCES = frozenset(
+    {
+        "rand",
+        "randn",
+        "randint",
+        "randn_like",
+        "rand_like",
+        "normal",
+        "normal_",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One record of a model: the whole of it, or a piece below a module that refused.
+
+    ``prefix`` keeps the ids of several parts apart; the ends of a piece are not the model's.
+    """
+
+    record: Record
+    prefix: str = ""
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class Description:
+    """The ops and edges of one part while they are put together."""
+
+    table: Table
+    locator: Locator
+    part: Part
+    ops: list[Op] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def build(self) -> None:
+        """Fill ``ops`` and ``edges`` from the calls of the part."""
+        calls = self.part.record.calls
+        self.values = {c.id: c.value for c in calls}
+        sources = _sources(calls)
+        kept = [c for c in calls if c.role == "op" and c.id in sources]
+        _point_to_inplace(kept, sources, self.part.record.outputs)
+        totals = _count_calls(kept)
+        seen: dict[int, int] = {}
+        for call in kept:
+            index = seen.get(id(call.target), 0)
+            seen[id(call.target)] = index + 1
+            self._add(call, sources, index, totals.get(id(call.target), 1))
+        self._add_output(sources)
+        self.ops, self.edges = collapse_self_gates(self.ops, self.edges, self.table)
+
+    def _add(self, call: Call, sources: Mapping[str, str], index: int, total: int) -> None:
+        inputs = [r for r in call.refs() if r.id in sources]
+        op = self._op(call, index, total, len({sources[r.id] for r in inputs}))
+        shapes = tuple(_shape_of(self.values.get(r.id)) for r in inputs)
+        self.ops.append(replace(op, inputs=shapes))
+        for slot, ref in enumerate(inputs):
+            self.edges.append(Edge(self._name(sources[ref.id]), op.id, slot))
+
+    def _op(self, call: Call, index: int, total: int, data_inputs: int) -> Op:
+        module = call.target if isinstance(call.target, nn.Module) else None
+        kind = self._kind(call, module)
+        facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
+        facts.update({"call-index": index, "calls": total})
+        if call.held:
+            facts["held"] = call.held
+        if module is not None:
+            facts.update(self._module_facts(module, kind))
+            facts["composite"] = bool(module._modules)
+        elif call.target not in ("input", "output"):
+            facts.update(self._function_facts(call, kind))
+        kind = refine(kind, facts, call, self.table, data_inputs)
+        construction = None
+        if module is not None and (site := site_of(module)) is not None:
+            construction = self.locator.locate(site.frames)
+        return Op(
+            self._name(call.id),
+            kind.name,
+            kind.tags,
+            _layer_name(call, module),
+            call.path if call.path is not None else call.owner,
+            dotted_names(module) if module is not None else (_dotted(call.target),),
+            facts,
+            outputs=tuple(_shapes_of(call.value)),
+            call=self.locator.locate(call.frames),
+            construction=construction,
+            error=call.error,
+        )
+
+    def _kind(self, call: Call, module: nn.Module | None) -> Kind:
+        if call.opaque:
+            return self.table.kind("opaque")
+        if call.target == "input":
+            return self.table.kind("input" if self.part.whole else "opaque")
+        if module is not None:
+            return self.table.of_module(module) or self.table.kind("other")
+        found = self.table.of_function(name_of(call.target), _dotted(call.target))
+        return found or self.table.kind("other")
+
+    def _module_facts(self, module: nn.Module, kind: Kind) -> dict[str, Value]:
+        facts: dict[str, Value] = {
+            "class": type(module).__name__,
+            "training": module.training,
+            "trainable": trainable(module),
+            "parameters": sum(1 for _ in module.parameters()),
+        }
+        facts.update(module_facts(module, kind, self.table))
+        return facts
+
+    def _function_facts(self, call: Call, kind: Kind) -> dict[str, Value]:
+        name = name_of(call.target)
+        facts: dict[str, Value] = {"class": name}
+        facts.update(function_facts(name, kind, arguments_of(name, call.args, call.kwargs)))
+        return facts
+
+    def _add_output(self, sources: Mapping[str, str]) -> None:
+        kind = self.table.kind("output" if self.part.whole else "opaque")
+        name = self._name("output")
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
+        known = [r for r in self.part.record.outputs if r.id in sources]
+        for slot, ref in enumerate(known):
+            self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
+
+    def _name(self, call_id: str) -> str:
+        return f"{self.part.prefix}/{call_id}" if self.part.prefix else call_id
+
+
+def describe_parts(
+    parts: Iterable[Part], table: Table, locator: Locator
+) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
+    """The ops and edges of all parts, in the order of the parts."""
+    ops: list[Op] = []
+    edges: list[Edge] = []
+    for part in parts:
+        description = Description(table, locator, part)
+        description.build()
+        ops += description.ops
+        edges += description.edges
+    return tuple(ops), tuple(edges)
+
+
+def describe_modules(
+    root: nn.Module,
+    table: Table,
+    locator: Locator,
+    calls: Mapping[int, int] | None,
+    eval_calls: Mapping[int, int] | None,
+    reads: frozenset[str],
+) -> tuple[ModuleInfo, ...]:
+    """Every registered module once, with the paths it is registered at and its calls."""
+    paths: dict[int, list[str]] = {}
+    modules: dict[int, nn.Module] = {}
+    for path, module in root.named_modules(remove_duplicate=False):
+        paths.setdefault(id(module), []).append(path)
+        modules[id(module)] = module
+    found = []
+    for key, module in modules.items():
+        kind = table.of_module(module)
+        site = site_of(module)
+        first, *others = paths[key]
+        found.append(
+            ModuleInfo(
+                first,
+                kind.name if kind else "other",
+                kind.tags if kind else frozenset(),
+                dotted_names(module),
+                {"class": type(module).__name__}
+                | (module_facts(module, kind, table) if kind else {}),
+                tuple(others),
+                sum(p.numel() for p in module._parameters.values() if p is not None),
+                None if calls is None else calls.get(key, 0),
+                None if eval_calls is None else eval_calls.get(key, 0),
+                any(f"{p}.{n}" in reads for p in paths[key] for n in _own_state(module)),
+                kind is not None,
+                locator.locate(site.frames) if site else None,
+            )
+        )
+    return tuple(found)
+
+
+def _own_state(module: nn.Module) -> Iterator[str]:
+    yield from module._parameters
+    yield from module._buffers
+
+
+def _sources(calls: Iterable[Call]) -> dict[str, str]:
+    """For every call that carries data: the call whose result it stands for (itself, or a pick's).
+
+    What derives from parameters and constants alone carries none; a layer always does.
+    """
+    sources: dict[str, str] = {}
+    for call in calls:
+        read = [sources[r.id] for r in call.refs() if r.id in sources]
+        if call.role == "number":
+            continue
+        if call.role == "pick":
+            if read:
+                sources[call.id] = read[0]
+        elif read or _is_source(call):
+            sources[call.id] = call.id
+    return sources
+
+
+def _is_source(call: Call) -> bool:
+    if call.target == "input" or isinstance(call.target, nn.Module):
+        return True
+    return name_of(call.target) in _DATA_SOURCES
+
+
+def _point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Ref]) -> None:
+    """Let later readers of a tensor read the in-place operation whose result nobody took."""
+    read = {sources[r.id] for c in kept for r in c.refs() if r.id in sources}
+    read |= {sources[r.id] for r in outputs if r.id in sources}
+    for position, call in enumerate(kept):
+        if call.id in read or not _writes_in_place(call):
+            continue
+        target = next((sources[r.id] for r in call.refs() if r.id in sources), None)
+        if target is None:
+            continue
+        _redirect(kept[position + 1 :], outputs, sources, target, call.id)
+
+
+def _redirect(
+    later: list[Call], outputs: list[Ref], sources: Mapping[str, str], old: str, new: str
+) -> None:
+    def pick(item: Any) -> Any:
+        return Ref(new) if isinstance(item, Ref) and sources.get(item.id) == old else item
+
+    for call in later:
+        call.args = replace_refs(call.args, pick)
+        call.kwargs = replace_refs(call.kwargs, pick)
+    outputs[:] = [pick(r) for r in outputs]
+
+
+def _writes_in_place(call: Call) -> bool:
+    if isinstance(call.target, nn.Module):
+        return getattr(call.target, "inplace", False) is True
+    name = name_of(call.target)
+    if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
+        return True
+    return call.kwargs.get("inplace") is True
+
+
+def _count_calls(kept: Iterable[Call]) -> dict[int, int]:
+    totals: dict[int, int] = {}
+    for call in kept:
+        if isinstance(call.target, nn.Module):
+            totals[id(call.target)] = totals.get(id(call.target), 0) + 1
+    return totals
+
+
+def _shape_of(value: Any) -> Shape | None:
+    found = list(_shapes_of(value))
+    return found[0] if found else None
+
+
+def _shapes_of(value: Any) -> Iterator[Shape]:
+    if isinstance(value, torch.Tensor):
+        if not isinstance(value, nn.parameter.UninitializedTensorMixin):
+            yield tuple(map(int, value.shape))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _shapes_of(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _shapes_of(item)
+
+
+def _layer_name(call: Call, module: nn.Module | None) -> str:
+    if module is not None:
+        return call.path or type(module).__name__
+    if call.target == "input":
+        return str(call.args[0]) if call.args else "input"
+    name = f"{name_of(call.target).strip('_')}()"
+    return f"{call.owner}.{name}" if call.owner else name
+
+
+def _dotted(target: Any) -> str:
+    if isinstance(target, str):
+        return f"torch.Tensor.{target}"
+    module = getattr(target, "__module__", None) or "torch"
+    return f"{module}.{name_of(target)}"

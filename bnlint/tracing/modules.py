@@ -1,0 +1,84 @@
+"""Names for the modules of one model: where each is registered, or how it is held if it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from bnlint.tracing.sites import site_of
+
+
+@dataclass(slots=True)
+class Registry:
+    """Paths of the registered modules of ``root``, and of the others met while tracing."""
+
+    root: nn.Module
+    prefix: str = ""
+    paths: dict[int, str] = field(default_factory=dict)
+    aliases: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    strays: dict[int, tuple[str, str, nn.Module]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for path, module in self.root.named_modules(remove_duplicate=False):
+            key, full = id(module), _join(self.prefix, path)
+            if key in self.paths:
+                self.aliases[key] = (*self.aliases.get(key, ()), full)
+            else:
+                self.paths[key] = full
+
+    def path(self, module: nn.Module) -> str:
+        """The registered path of a module, or a name for one that is not registered."""
+        found = self.paths.get(id(module))
+        return found if found is not None else self._stray(module)[0]
+
+    def held(self, module: nn.Module) -> str:
+        """Empty for a registered module; else how it is held: list, model, global or forward."""
+        return "" if id(module) in self.paths else self._stray(module)[1]
+
+    def _stray(self, module: nn.Module) -> tuple[str, str, nn.Module]:
+        key = id(module)
+        if key not in self.strays:
+            self.strays[key] = (*self._look_for(module), module)
+        return self.strays[key]
+
+    def _look_for(self, module: nn.Module) -> tuple[str, str]:
+        for owner, parent in self.root.named_modules():
+            for name, inner in _plainly_held(parent):
+                if inner is module:
+                    return _join(self.prefix, _join(owner, name)), "list"
+                for below, part in inner.named_modules():
+                    if part is module:
+                        return _join(self.prefix, _join(owner, f"{name}.{below}")), "list"
+        site = site_of(module)
+        number = len(self.strays)
+        kind = "forward" if site is not None and site.late else "global"
+        return f"<{type(module).__name__} {number}>", kind
+
+
+def _plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
+    for name, value in vars(parent).items():
+        if name in ("_modules", "_parameters", "_buffers"):
+            continue
+        for key, inner in _items(value):
+            yield f"{name}{key}", inner
+
+
+def _items(value: Any) -> Iterator[tuple[str, nn.Module]]:
+    if isinstance(value, nn.Module):
+        yield "", value
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            for key, inner in _items(item):
+                yield f"[{i}]{key}", inner
+    elif isinstance(value, dict):
+        for i, item in value.items():
+            for key, inner in _items(item):
+                yield f"[{i!r}]{key}", inner
+
+
+def _join(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if prefix and path else prefix or path

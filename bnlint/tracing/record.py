@@ -1,0 +1,132 @@
+"""What a tracer yields: calls in the order of execution, the same for every tracer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from bnlint.tracing.sites import Frames
+
+
+class Unseen(enum.Enum):
+    """The value of a call that was not run."""
+
+    UNSEEN = "unseen"
+
+
+UNSEEN = Unseen.UNSEEN
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The result of an earlier call, standing where the tensor stood in the arguments."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A parameter, buffer or constant tensor, standing where it stood in the arguments."""
+
+    path: str
+    shape: tuple[int, ...]
+    parameter: bool = False
+    tensor: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Call:
+    """One executed operation.
+
+    ``target`` is a leaf module, a function, or the name of a tensor method; ``"input"`` and
+    ``"boundary"`` stand for what enters a model and for the edge of a part that was traced alone.
+    ``owner`` is the path of the module whose forward makes the call, ``path`` the leaf's own.
+    ``value`` is its result on the meta device, where it was run. ``role`` is ``op``, ``number``
+    for sizes and what is computed from them, or ``pick`` for taking an element of a tuple result.
+    """
+
+    id: str
+    target: nn.Module | Callable[..., Any] | str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    owner: str = ""
+    path: str | None = None
+    frames: Frames = ()
+    grad: bool = True
+    held: str = ""
+    opaque: bool = False
+    role: str = "op"
+    value: Any = UNSEEN
+    error: str | None = None
+
+    def refs(self) -> Iterator[Ref]:
+        """The results it reads, in the order of its arguments."""
+        yield from _refs(self.args)
+        yield from _refs(self.kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A module (by path) that a tracer could not see into, why, and where."""
+
+    path: str
+    reason: str
+    frames: Frames = ()
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything one tracer saw of one model (or of one part of it)."""
+
+    tracer: str
+    calls: list[Call] = field(default_factory=list)
+    outputs: list[Ref] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    called: dict[int, int] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)
+
+    @property
+    def complete(self) -> bool:
+        """True when no part of the model stayed out of sight."""
+        return not self.refused
+
+
+def _refs(value: Any) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _refs(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _refs(item)
+    elif isinstance(value, slice):
+        yield from _refs((value.start, value.stop, value.step))
+
+
+def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
+    """``value`` with every Ref and State in it replaced by ``replace`` of it."""
+    if isinstance(value, (Ref, State)):
+        return replace(value)
+    if isinstance(value, tuple):
+        return tuple(replace_refs(v, replace) for v in value)
+    if isinstance(value, list):
+        return [replace_refs(v, replace) for v in value]
+    if isinstance(value, dict):
+        return {k: replace_refs(v, replace) for k, v in value.items()}
+    if isinstance(value, slice):
+        return slice(*(replace_refs(v, replace) for v in (value.start, value.stop, value.step)))
+    return value
+
+
+def name_of(target: Any) -> str:
+    """The plain name of a function, or of the tensor method that a string names."""
+    return (
+        target
+        if isinstance(target, str)
+        else str(getattr(target, "__name__", type(target).__name__))
+    )

@@ -1,0 +1,115 @@
+"""The tolerant shape pass: run a record on the meta device, keep going past what fails.
+
+An error is kept on its call, for it is just the fault to report, and the pass goes on with the
+best shape it knows: a kernel's output for the channels it wants, a norm's input as its output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.tracing.classify import Table
+from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of, replace_refs
+
+
+class Unknown(Exception):
+    """An argument whose value is not known, so the call can't be run."""
+
+
+def run_on_meta(record: Record, table: Table, candidate: Candidate) -> int:
+    """The index of the first call that failed (``len(calls)`` if none did); fills in values."""
+    values = dict(_inputs(record, candidate))
+    first_error = len(record.calls)
+    with torch.no_grad():
+        for index, call in enumerate(record.calls):
+            call.error = None
+            call.value = values[call.id] if call.id in values else _run(call, table, values)
+            values[call.id] = call.value
+            if call.error is not None:
+                first_error = min(first_error, index)
+    return first_error
+
+
+def clear_values(record: Record) -> None:
+    """Forget what a pass with unsuitable inputs has found."""
+    for call in record.calls:
+        call.value, call.error = UNSEEN, None
+
+
+def _inputs(record: Record, candidate: Candidate) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    waiting = list(candidate.args)
+    for call in record.calls:
+        if call.target == "input":
+            if call.args[0] in candidate.kwargs:
+                found[call.id] = candidate.kwargs[call.args[0]]
+            elif waiting:
+                found[call.id] = waiting.pop(0)
+            else:
+                found[call.id] = UNSEEN
+    return found
+
+
+def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
+    def value_of(item: Ref | State) -> Any:
+        value = item.tensor if isinstance(item, State) else values.get(item.id, UNSEEN)
+        if value is UNSEEN:
+            raise Unknown
+        return value
+
+    try:
+        args = replace_refs(call.args, value_of)
+        kwargs = replace_refs(call.kwargs, value_of)
+    except Unknown:
+        return UNSEEN
+    try:
+        return invoke(call.target, args, kwargs)
+    except Exception as error:  # torch and the user's layers may raise anything
+        call.error = str(error).strip().split("\n")[0]
+        return substitute(call.target, table, args)
+
+
+def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The result of a layer, a function, or the tensor method that a string names."""
+    if isinstance(target, str):
+        return getattr(args[0], target)(*args[1:], **kwargs)
+    return target(*args, **kwargs)
+
+
+def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
+    """The best guess at the result of a call that failed, or UNSEEN.
+
+    A kernel is run on what it wants to see; what keeps its input's shape returns its input.
+    """
+    x = args[0] if args and isinstance(args[0], torch.Tensor) else None
+    module = target if isinstance(target, nn.Module) else None
+    kind = table.of_module(module) if module else table.of_function(name_of(target))
+    if x is None or kind is None:
+        return UNSEEN
+    if "kernel" in kind.tags:
+        return _kernel_result(module, x) if module else UNSEEN
+    if kind.tags & {"norm", "activation", "dropout", "passthrough", "add", "scale"}:
+        return x
+    return UNSEEN
+
+
+def _kernel_result(module: nn.Module, x: torch.Tensor) -> Any:
+    wanted = list(x.shape)
+    channels = getattr(module, "in_channels", None)
+    features = getattr(module, "in_features", None)
+    rank = len(getattr(module, "kernel_size", ()))
+    if isinstance(channels, int) and len(wanted) == rank + 2:
+        wanted[1] = channels
+    elif isinstance(features, int) and wanted:
+        wanted[-1] = features
+    else:
+        return UNSEEN
+    try:
+        return module(x.new_empty(wanted))
+    except Exception:  # a guess that does not work is no guess
+        return UNSEEN

@@ -1,0 +1,256 @@
+"""The forward really runs, on ``meta`` tensors, and what it does is written down.
+
+Control flow just executes, so this sees what symbolic tracing can't; it needs inputs. Tensors are
+recognised by identity, so a call that returns one of its arguments (an in-place operation, an
+identity) returns an alias instead: the value before and the value after stay two things.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+from bnlint.tracing.classify import Table, is_leaf
+from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.modules import Registry
+from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
+from bnlint.tracing.shapes import substitute
+from bnlint.tracing.sites import call_frames
+from bnlint.tracing.tracers.autograd import intercept_autograd
+from bnlint.tracing.tracers.symbolic import frames_of, reason_of
+
+
+def record_forward(registry: Registry, table: Table, candidate: Candidate) -> Record:
+    """What the forward did with the inputs of ``candidate``; refused where it raised."""
+    recorder = Recorder(registry, table)
+    args, kwargs = recorder.enter(candidate)
+    try:
+        with recorder.watching():
+            result = registry.root(*args, **kwargs)
+    except Exception as error:  # the user's forward may raise anything
+        where = recorder.failed_in or registry.path(registry.root)
+        recorder.record.refused.append(Refused(where, reason_of(error), frames_of(error)))
+    else:
+        recorder.leave(result)
+    return recorder.record
+
+
+class Recorder(TorchFunctionMode):
+    """Writes down every call of a leaf layer and every tensor function outside one."""
+
+    def __init__(self, registry: Registry, table: Table) -> None:
+        super().__init__()
+        self.registry = registry
+        self.table = table
+        self.record = Record("recorded")
+        self.owners = [registry.path(registry.root)]
+        self.failed_in: str | None = None
+        self._quiet = 0
+        self._refs: dict[int, Ref] = {}
+        self._alive: list[Any] = []
+        self._leaves: dict[int, bool] = {}
+        self._states = {
+            id(t): (name, isinstance(t, nn.Parameter))
+            for name, t in (*registry.root.named_parameters(), *registry.root.named_buffers())
+        }
+
+    # --- the ends of the record ---
+
+    def enter(self, candidate: Candidate) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments to call the model with, each tensor noted as an input of the record."""
+        names = [*map(str, range(len(candidate.args))), *candidate.kwargs]
+        values = [*candidate.args, *candidate.kwargs.values()]
+        fresh = [self._input(name, value) for name, value in zip(names, values, strict=True)]
+        count = len(candidate.args)
+        return tuple(fresh[:count]), dict(zip(candidate.kwargs, fresh[count:], strict=True))
+
+    def _input(self, name: str, value: Any) -> Any:
+        def one(tensor: Any) -> Any:
+            if not isinstance(tensor, torch.Tensor):
+                return tensor
+            call = Call(self._fresh_id(), "input", (name,), value=tensor.clone())
+            self.record.calls.append(call)
+            self._point(call.value, Ref(call.id))
+            return call.value
+
+        return pytree.tree_map(one, value)
+
+    def leave(self, result: Any) -> None:
+        """Note the tensors that the model returned."""
+        for tensor in _tensors(result):
+            ref = self._refs.get(id(tensor))
+            if ref is not None:
+                self.record.outputs.append(ref)
+
+    # --- watching ---
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Note module calls, tensor functions and autograd functions inside the block."""
+        module_call = nn.Module.__call__
+
+        def called(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return self._module(module, module_call, args, kwargs)
+
+        nn.Module.__call__ = called  # type: ignore[method-assign]
+        try:
+            with intercept_autograd(self._autograd), self:
+                yield
+        finally:
+            nn.Module.__call__ = module_call  # type: ignore[method-assign]
+
+    def _module(
+        self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        counts = self.record.called
+        counts[id(module)] = counts.get(id(module), 0) + 1
+        if self._quiet:
+            return call(module, *args, **kwargs)
+        if self._is_leaf(module):
+            return self._leaf(module, call, args, kwargs)
+        self.owners.append(self.registry.path(module))
+        try:
+            return call(module, *args, **kwargs)
+        except Exception:
+            self.failed_in = self.failed_in or self.owners[-1]
+            raise
+        finally:
+            self.owners.pop()
+
+    def _is_leaf(self, module: nn.Module) -> bool:
+        key = id(module)
+        if key not in self._leaves:
+            self._leaves[key] = is_leaf(module, self.table)
+        return self._leaves[key]
+
+    def _leaf(
+        self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        def run() -> Any:
+            return call(module, *args, **kwargs)
+
+        return self._observe(module, run, args, kwargs, self.registry.path(module))
+
+    def _autograd(
+        self, cls: Any, apply: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        if self._quiet:
+            return apply(*args, **kwargs)
+        return self._observe(cls, lambda: apply(*args, **kwargs), args, kwargs)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """The function's result, noted when it is a tensor."""
+        kwargs = kwargs or {}
+        if self._quiet:
+            return func(*args, **kwargs)
+        return self._observe(func, lambda: func(*args, **kwargs), args, kwargs)
+
+    def _observe(
+        self,
+        target: Any,
+        run: Callable[[], Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        path: str | None = None,
+    ) -> Any:
+        error = None
+        self._quiet += 1
+        try:
+            result = run()
+        except Exception as raised:
+            result = substitute(target, self.table, args)
+            if result is UNSEEN:
+                raise
+            error = str(raised).strip().split("\n")[0]
+        finally:
+            self._quiet -= 1
+        if getattr(target, "__name__", "") == "__setitem__":
+            self._note(target, args, kwargs, path, args[0], error)
+            return result
+        if not _tensors(result):
+            return result
+        result = self._apart(result, args, kwargs)
+        self._note(target, args, kwargs, path, result, error)
+        return result
+
+    def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
+        """``result`` with aliases in the place of tensors that came in as arguments."""
+        known = {id(t) for t in _tensors((args, kwargs))}
+
+        def one(tensor: Any) -> Any:
+            if isinstance(tensor, torch.Tensor) and id(tensor) in known:
+                with torch.no_grad():
+                    return tensor.view_as(tensor)
+            return tensor
+
+        if isinstance(result, torch.Tensor):
+            return one(result)
+        return (
+            pytree.tree_map(one, result)
+            if any(id(t) in known for t in _tensors(result))
+            else result
+        )
+
+    def _note(
+        self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
+    ) -> None:
+        held = self.registry.held(target) if isinstance(target, nn.Module) else ""
+        call = Call(
+            self._fresh_id(),
+            _readable(target),
+            self._noted(args),
+            self._noted(kwargs),
+            owner=self.owners[-1],
+            path=path,
+            frames=call_frames(),
+            grad=torch.is_grad_enabled(),
+            held=held,
+            value=result,
+            error=error,
+        )
+        self.record.calls.append(call)
+        for tensor in _tensors(result):
+            self._point(tensor, Ref(call.id))
+
+    def _noted(self, value: Any) -> Any:
+        """Arguments with references in the place of tensors."""
+        if isinstance(value, torch.Tensor):
+            return self._refs.get(id(value)) or self._state(value)
+        if isinstance(value, (tuple, list)):
+            return tuple(map(self._noted, value))
+        if isinstance(value, dict):
+            return {k: self._noted(v) for k, v in value.items()}
+        return value
+
+    def _state(self, tensor: torch.Tensor) -> State:
+        path, parameter = self._states.get(id(tensor), ("constant", False))
+        self.record.reads.add(path)
+        return State(path, tuple(tensor.shape), parameter, tensor)
+
+    def _point(self, tensor: torch.Tensor, ref: Ref) -> None:
+        self._refs[id(tensor)] = ref
+        self._alive.append(tensor)
+
+    def _fresh_id(self) -> str:
+        return f"n{len(self.record.calls)}"
+
+
+def _readable(target: Any) -> Any:
+    """A property's getter by the property's name; everything else as it is."""
+    if getattr(target, "__name__", "") == "__get__":
+        return str(getattr(target.__self__, "__name__", "get"))
+    return target
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
