@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Value
 from bnlint.tracing.classify import Kind, Table
@@ -33,8 +33,7 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         facts["saturating"] = "saturating" in kind.tags
     if kind.name in ("dropout", "droppath"):
         facts.update(_named(module, p=("p", "drop_prob")))
-    if isinstance(getattr(module, "inplace", None), bool):
-        facts["inplace"] = module.inplace
+    facts.update(_named(module, inplace=("inplace",)))
     if "pooling" in kind.tags:
         facts.update(_pooling(module))
     if kind.name in ("softmax", "logsoftmax", "flatten"):
@@ -65,10 +64,12 @@ def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:
 
 def _kernel(module: nn.Module, kind: Kind) -> Facts:
     weight = _parameter(module, "weight")
-    lazy = isinstance(weight, UninitializedTensorMixin)
+    lazy = is_lazy(weight)
     facts: Facts = {"lazy": lazy, "transposed": "transposed" in kind.tags}
-    channels = {"in-channels": ("in_channels", "in_features", "in1_features", "nx")}
-    channels["out-channels"] = ("out_channels", "out_features", "nf")
+    channels: dict[str, tuple[str, ...]] = {
+        "in-channels": ("in_channels", "in_features", "in1_features", "nx"),
+        "out-channels": ("out_channels", "out_features", "nf"),
+    }
     facts.update(_named(module, **channels))
     if lazy:
         facts.pop("in-channels", None)
@@ -129,7 +130,7 @@ def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
 
 
 def _norm_channels(module: nn.Module, weight: Any) -> Facts:
-    if isinstance(weight, UninitializedTensorMixin):
+    if is_lazy(weight):
         return {"lazy": True}
     shape = getattr(module, "normalized_shape", None)
     if isinstance(shape, tuple) and shape:

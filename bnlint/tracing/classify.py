@@ -97,7 +97,7 @@ def builtin_table() -> Table:
 
 
 def plain_name(name: str) -> str:
-    """A function's name without the marks of operators (``__add__``) and in-place ones (``relu_``)."""
+    """A function's name without operator and in-place marks (``__add__``, ``relu_``)."""
     return name.removeprefix("__").removesuffix("__").rstrip("_")
 
 

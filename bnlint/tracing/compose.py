@@ -54,21 +54,16 @@ def collapse_self_gates(
     if not roots:
         return ops, edges
     kind = table.kind("self-gated")
-    kept = [
-        replace(
-            o,
-            kind=kind.name,
-            tags=kind.tags,
-            facts={**o.facts, "saturating": False, "inplace": False},
-        )
-        if o.id in roots
-        else o
-        for o in ops
-        if o.id not in gone
-    ]
-    rest = [
-        e for e in edges if e.source not in gone and e.target not in gone and e.target not in roots
-    ]
+    plain = {"saturating": False, "inplace": False}
+
+    def collapsed(op: Op) -> Op:
+        if op.id not in roots:
+            return op
+        return replace(op, kind=kind.name, tags=kind.tags, facts={**op.facts, **plain})
+
+    kept = [collapsed(op) for op in ops if op.id not in gone]
+    cut = gone | roots.keys()
+    rest = [e for e in edges if e.source not in gone and e.target not in cut]
     return kept, rest + [Edge(source, target, 0) for target, source in roots.items()]
 
 

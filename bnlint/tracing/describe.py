@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, ModuleInfo, Op, Shape, Value
 from bnlint.tracing.attributes import arguments_of, function_facts, module_facts, trainable
@@ -276,7 +277,7 @@ def _shape_of(value: Any) -> Shape | None:
 
 def _shapes_of(value: Any) -> Iterator[Shape]:
     if isinstance(value, torch.Tensor):
-        if not isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if not is_lazy(value):
             yield tuple(map(int, value.shape))
     elif isinstance(value, (tuple, list)):
         for item in value:

@@ -125,8 +125,6 @@ def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def name_of(target: Any) -> str:
     """The plain name of a function, or of the tensor method that a string names."""
-    return (
-        target
-        if isinstance(target, str)
-        else str(getattr(target, "__name__", type(target).__name__))
-    )
+    if isinstance(target, str):
+        return target
+    return str(getattr(target, "__name__", type(target).__name__))

@@ -30,6 +30,8 @@ ATTRIBUTE = "_bnlint_site"
 _DEPTH = 24
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_ENTRY = os.path.join(os.path.dirname(__file__), "trace.py")
+"""Beyond this file the frames are those of whoever asked for the trace: not the model's."""
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
@@ -93,15 +95,15 @@ def _builds(frame: FrameType, module: nn.Module) -> bool:
 
 def _collect(frame: FrameType | None) -> Frames:
     found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _DEPTH:
-        if not _is_machinery(frame.f_code.co_filename):
+    while frame is not None and len(found) < _DEPTH and frame.f_code.co_filename != _ENTRY:
+        if not is_machinery(frame.f_code.co_filename):
             found.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return tuple(found)
 
 
 @lru_cache(maxsize=4096)
-def _is_machinery(filename: str) -> bool:
+def is_machinery(filename: str) -> bool:
     return filename.startswith((_TORCH, _OWN, "<frozen", "<string>", "<eval_with_key"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.tracing.classify import Table, builtin_table, is_leaf
@@ -57,9 +58,9 @@ def on_meta(model: nn.Module) -> nn.Module:
 
 
 def _bare(state: torch.Tensor) -> torch.Tensor:
-    if isinstance(state, nn.parameter.UninitializedTensorMixin):
+    if is_lazy(state):
         return copy.deepcopy(state)
-    bare = torch.empty_like(state, device="meta")
+    bare: torch.Tensor = torch.empty_like(state, device="meta")
     if isinstance(state, nn.Parameter):
         return nn.Parameter(bare, requires_grad=state.requires_grad)
     return bare
@@ -144,9 +145,5 @@ def _describe(
         edges,
         trace,
         modules,
-        sum(p.numel() for p in model.parameters() if not _uninitialised(p)),
+        sum(p.numel() for p in model.parameters() if not is_lazy(p)),
     )
-
-
-def _uninitialised(parameter: torch.Tensor) -> bool:
-    return isinstance(parameter, nn.parameter.UninitializedTensorMixin)

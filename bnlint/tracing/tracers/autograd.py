@@ -29,4 +29,4 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.autograd.Function.apply = original
+        torch.autograd.Function.apply = original  # type: ignore[method-assign]

@@ -183,7 +183,7 @@ class Recorder(TorchFunctionMode):
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
         """``result`` with aliases in the place of tensors that came in as arguments."""
-        known = {id(t) for t in _tensors((args, kwargs))}
+        known = _ids((args, kwargs))
 
         def one(tensor: Any) -> Any:
             if isinstance(tensor, torch.Tensor) and id(tensor) in known:
@@ -191,13 +191,7 @@ class Recorder(TorchFunctionMode):
                     return tensor.view_as(tensor)
             return tensor
 
-        if isinstance(result, torch.Tensor):
-            return one(result)
-        return (
-            pytree.tree_map(one, result)
-            if any(id(t) in known for t in _tensors(result))
-            else result
-        )
+        return pytree.tree_map(one, result) if known & _ids(result) else result
 
     def _note(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
@@ -254,3 +248,7 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value]
     return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _ids(value: Any) -> set[int]:
+    return {id(t) for t in _tensors(value)}

@@ -19,7 +19,7 @@ from torch import fx, nn
 from bnlint.tracing.classify import Kind, Table, is_leaf
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Call, Record, Ref, Refused, State, name_of
-from bnlint.tracing.sites import Frames, _is_machinery, call_frames
+from bnlint.tracing.sites import Frames, call_frames, is_machinery
 from bnlint.tracing.tracers.autograd import intercept_autograd
 
 _NOT_TENSORS = frozenset(
@@ -248,7 +248,7 @@ def frames_of(error: BaseException) -> Frames:
     found: list[tuple[Any, int]] = []
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
-        if not _is_machinery(trace.tb_frame.f_code.co_filename):
+        if not is_machinery(trace.tb_frame.f_code.co_filename):
             found.append((trace.tb_frame.f_code, trace.tb_lasti))
         trace = trace.tb_next
     return tuple(reversed(found))
