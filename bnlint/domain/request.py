@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Problem
-from bnlint.domain.graph import ModelGraph, Shape, Value
+from bnlint.domain.graph import ModelGraph, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,6 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRow:
-    """A user's own row of the layer table: a dotted name or class name, its kind and settings."""
-
-    name: str
-    kind: str
-    settings: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class TraceRequest:
     """One file (or installed module) to import, and the models to trace in it.
 
@@ -46,8 +37,9 @@ class TraceRequest:
     instead (``path`` is then empty). ``text`` stands in for the file's content where it is not
     None (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
     the config declares; without any, models are discovered. ``inputs`` are for every model.
-    ``search`` are extra folders to import from. ``real_weights`` builds models below
-    ``weight_limit`` parameters for real, so that initial values can be read.
+    ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
+    to import from. ``real_weights`` builds models below ``weight_limit`` parameters for real, so
+    that initial values can be read.
     """
 
     path: str
@@ -55,7 +47,7 @@ class TraceRequest:
     text: str | None = None
     models: tuple[ModelSpec, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
-    layers: tuple[LayerRow, ...] = ()
+    layers: tuple[tuple[str, str], ...] = ()
     search: tuple[str, ...] = ()
     real_weights: bool = False
     weight_limit: int = 50_000_000

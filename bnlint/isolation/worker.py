@@ -1,0 +1,72 @@
+"""The worker process: torch is loaded once, then each file gets a fork (or a process) of its own.
+
+Run as ``python -m bnlint.isolation.worker SETTINGS``; see :mod:`bnlint.isolation.pool`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+from bnlint.isolation import child
+from bnlint.isolation.guards import ENVIRONMENT
+from bnlint.isolation.protocol import Hello, Limits, asked, line
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve a pool over standard input and output, or trace one request in this process."""
+    settings = json.loads((arguments or sys.argv[1:])[0])
+    limits = Limits(settings["timeout"], settings["max_memory"])
+    os.environ.update(ENVIRONMENT)
+    if settings.get("folder"):
+        _once(settings["folder"], limits)
+    else:
+        _serve(settings["jobs"], limits)
+
+
+def _once(folder: str, limits: Limits) -> None:
+    _, request = asked(sys.stdin.buffer.read())
+    child.run(folder, request, limits, _load())
+
+
+def _serve(jobs: int, limits: Limits) -> None:
+    """Move the pipes out of the way of anything that prints, load torch, and fork on request."""
+    source, sink = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    folder = tempfile.mkdtemp(prefix="bnlint-")
+    try:
+        tracer = _load()
+    except Exception as error:
+        os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}", folder=folder)))
+        return
+    import torch
+
+    from bnlint.isolation.zygote import Zygote
+
+    gc.collect()
+    gc.freeze()
+    os.write(sink, line(Hello(torch=torch.__version__, folder=folder)))
+    try:
+        Zygote(source, sink, folder, jobs, limits, tracer).serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load() -> child.Tracer:
+    """Import torch and the tracer; this is most of what a short run takes."""
+    import torch
+
+    torch.set_num_threads(1)
+    from bnlint.tracing.check_file import trace_records
+
+    return trace_records
+
+
+if __name__ == "__main__":
+    main()

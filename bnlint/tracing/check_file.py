@@ -1,0 +1,116 @@
+"""One file from its path to the graphs of its models: import, survey, build, trace."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import torch
+
+from bnlint.domain.finding import Problem
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import Closing, Record, TraceRequest
+from bnlint.tracing.classify import builtin_table
+from bnlint.tracing.downloads import refuse_downloads
+from bnlint.tracing.importing import (
+    Imported,
+    import_module,
+    import_source,
+    local_modules,
+    stub_problem,
+)
+from bnlint.tracing.models import Checker
+from bnlint.tracing.sites import record_sites
+from bnlint.tracing.source import Source, read
+from bnlint.tracing.stubs import Stubs
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds by step; each call of :meth:`lap` books the time since the last one."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, step: str) -> None:
+        """Book the time since the last lap on ``step``."""
+        now = time.perf_counter()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
+        self.last = now
+
+
+def trace_records(request: TraceRequest) -> Iterator[Record]:
+    """What can be said about one file, as soon as it is known; ends with a ``Closing``.
+
+    Runs the user's code and changes this process for good: meant for a child.
+    """
+    before, clock = set(sys.modules), Clock()
+    _settle(request)
+    yield from _trace(request, clock)
+    own = request.path
+    yield Closing(local_modules(before, own), torch.__version__, clock.seconds)
+
+
+def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
+    """The graphs of the models that a piece of source defines; runs it in this process.
+
+    Raises:
+        SyntaxError: the code is not Python.
+        Exception: whatever the code raises.
+    """
+    source = read(path, code)
+    if isinstance(source, Problem):
+        raise SyntaxError(source.message)
+    module = ModuleType("_bnlint_source")
+    module.__file__ = path
+    with record_sites():
+        exec(compile(code, path, "exec", dont_inherit=True), vars(module))
+        records = list(Checker(module, source, TraceRequest(path), builtin_table()).run())
+    return tuple(r for r in records if isinstance(r, ModelGraph))
+
+
+def _settle(request: TraceRequest) -> None:
+    """A process fit for the user's code: no downloads, no bytecode left behind, no arguments."""
+    sys.dont_write_bytecode = True
+    sys.argv = [request.path or request.module]
+    warnings.simplefilter("ignore")
+    refuse_downloads()
+    torch.manual_seed(0)
+    random.seed(0)
+
+
+def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
+    with record_sites():
+        found = _import(request)
+        clock.lap("import")
+        if isinstance(found, Problem):
+            yield found
+            return
+        source, module, stubs = found
+        yield from stub_problem(source, stubs)
+        torch.set_default_device(None)
+        table = builtin_table().extended(request.layers)
+        yield from Checker(module, source, request, table, stubs).run()
+    clock.lap("trace")
+
+
+def _import(request: TraceRequest) -> tuple[Source, ModuleType, Stubs] | Problem:
+    if request.module:
+        module = import_module(request.module)
+        if isinstance(module, Problem):
+            return module
+        source = read(os.path.abspath(module.__file__ or ""))
+        return source if isinstance(source, Problem) else (source, module, Stubs())
+    source = read(request.path, request.text)
+    if isinstance(source, Problem):
+        return source
+    found = import_source(source, request.search)
+    if isinstance(found, Imported):
+        return source, found.module, found.stubs
+    return found
