@@ -76,7 +76,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that fired. ``count`` says how many layers one construction line stands for."""
+    """A rule that fired. ``count`` says how many layers one construction line stands for.
+
+    ``anchors`` are the other lines at which a suppression comment counts: where the layer is
+    called, and where the model is defined.
+    """
 
     rule: str
     name: str
@@ -91,6 +95,7 @@ class Finding:
     remedy: Remedy | None = None
     fix: Fix | None = None
     evidence: Evidence | None = None
+    anchors: tuple[Location, ...] = ()
 
 
 class ProblemKind(enum.Enum):

@@ -1,0 +1,1 @@
+"""What becomes of findings after the rules: suppressed, ordered, known already, changed or not."""

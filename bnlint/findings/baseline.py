@@ -1,0 +1,155 @@
+"""Findings a team knows already, kept in a file that people can read and merge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnlint.domain.errors import ConfigError, Mistake
+from bnlint.domain.finding import Finding, Problem, ProblemKind
+from bnlint.domain.graph import Location
+
+VERSION = 1
+FILENAME = "bnlint-baseline.json"
+_KEYS = ("file", "rule", "model", "layer", "message", "fingerprint")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One known finding; only the fingerprint counts, the rest is for people and for renames."""
+
+    file: str
+    rule: str
+    model: str
+    layer: str
+    message: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """New findings, the entries that were met, and those of checked files that were not."""
+
+    new: tuple[Finding, ...]
+    met: tuple[Entry, ...]
+    stale: tuple[Entry, ...]
+
+
+def compare(
+    findings: Iterable[Finding],
+    entries: Iterable[Entry],
+    checked: Collection[str],
+    exists: Callable[[str], bool],
+) -> Compared:
+    """Hold back the findings that the entries list.
+
+    ``checked`` are the files of this run whose every model was checked and ``exists`` tells whether
+    a file is still there; both speak of paths as entries do. Entries of other files say nothing
+    about this run. An entry whose file is gone is met by a finding of the same rule,
+    model and layer elsewhere: the file was renamed.
+    """
+    left = {entry.fingerprint: entry for entry in entries}
+    met: list[Entry] = []
+    new: list[Finding] = []
+    for finding in findings:
+        entry = left.pop(finding.fingerprint, None)
+        met.append(entry) if entry else new.append(finding)
+    lost = [entry for entry in left.values() if not exists(entry.file)]
+    new, moved = _renamed(new, lost)
+    met += moved
+    stale = [e for e in left.values() if e not in moved and (e.file in checked or e in lost)]
+    return Compared(tuple(new), tuple(sorted(met)), tuple(sorted(stale)))
+
+
+def entries_of(findings: Iterable[Finding], relative: Callable[[str], str]) -> tuple[Entry, ...]:
+    """The entries that hold back these findings, sorted."""
+    return tuple(
+        sorted(
+            Entry(relative(f.location.path), f.rule, f.model, f.layer, f.message, f.fingerprint)
+            for f in findings
+        )
+    )
+
+
+def stale_problems(stale: Iterable[Entry], path: str) -> tuple[Problem, ...]:
+    """What to say of entries that are no longer found."""
+    return tuple(
+        Problem(
+            ProblemKind.BASELINE,
+            path,
+            f"{entry.rule} in {entry.file} ({entry.model}: {entry.layer}) is no longer found",
+            "bnlint baseline prune drops such entries",
+        )
+        for entry in stale
+    )
+
+
+def read_baseline(path: Path) -> tuple[Entry, ...]:
+    """The entries of a baseline file; raises ConfigError when it is missing or not understood."""
+    shown = path.name
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "write one with: bnlint baseline write PATH..."
+        raise ConfigError(Mistake(f"there is no baseline file {path}", hint=hint)) from None
+    except json.JSONDecodeError as error:
+        place = Location(shown, error.lineno, error.colno)
+        hint = "mend it (a merge may have left marks), or write it anew"
+        raise ConfigError(Mistake(f"not valid JSON: {error.msg}", place, hint=hint)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the baseline file {path} cannot be read: {error}") from None
+    return _entries(data, shown)
+
+
+def write_baseline(path: Path, entries: Iterable[Entry], tool: str) -> None:
+    """Write the entries sorted, one a line, so that merges and reviews are easy."""
+    lines = [
+        "    " + json.dumps({key: getattr(entry, key) for key in _KEYS}, ensure_ascii=False)
+        for entry in sorted(set(entries))
+    ]
+    body = "[\n" + ",\n".join(lines) + "\n  ]" if lines else "[]"
+    text = f'{{\n  "version": {VERSION},\n  "tool": {json.dumps(tool)},\n  "findings": {body}\n}}\n'
+    try:
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _renamed(new: list[Finding], lost: list[Entry]) -> tuple[list[Finding], list[Entry]]:
+    """The findings that stay new, and the lost entries that the others meet."""
+    waiting: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in sorted(lost):
+        waiting.setdefault((entry.rule, entry.model, entry.layer), []).append(entry)
+    still: list[Finding] = []
+    moved: list[Entry] = []
+    for finding in new:
+        entries = waiting.get((finding.rule, finding.model, finding.layer))
+        if entries:
+            moved.append(entries.pop(0))
+        else:
+            still.append(finding)
+    return still, moved
+
+
+def _entries(data: Any, shown: str) -> tuple[Entry, ...]:
+    version = data.get("version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise ConfigError(
+            Mistake(
+                f"{shown} has version {version}, and this bnlint reads up to {VERSION}",
+                hint="update bnlint, or write the baseline anew",
+            )
+        )
+    rows = data.get("findings") if isinstance(data, dict) else None
+    if version != VERSION or not isinstance(rows, list):
+        raise ConfigError(Mistake(f"{shown} is not a baseline file", hint="write it anew"))
+    try:
+        return tuple(Entry(*(str(row[key]) for key in _KEYS)) for row in rows)
+    except (KeyError, TypeError):
+        hint = f"each needs: {', '.join(_KEYS)}"
+        raise ConfigError(Mistake(f"{shown}: an entry is not complete", hint=hint)) from None

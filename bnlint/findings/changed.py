@@ -1,0 +1,142 @@
+"""Which lines changed since a git revision, and the findings that they bring."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import Location
+
+_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
+_EVERYTHING = (1, 1 << 60)
+
+Lines = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changed lines by absolute real path, as ranges with both ends inside."""
+
+    files: Mapping[str, Lines]
+
+    def touch(self, at: Location, cwd: Path) -> bool:
+        """True when a line of the location was changed."""
+        ranges = self.files.get(str((cwd / at.path).resolve()), ())
+        last = max(at.line, at.end_line - (at.end_column == 1) if at.end_line else at.line)
+        return any(first <= last and at.line <= end for first, end in ranges)
+
+
+def since(revision: str, cwd: Path) -> Changes:
+    """What changed in the working tree since ``revision``, new files that git does not know too.
+
+    ``main...`` means since the point where this branch left main. Raises UsageError when ``cwd`` is
+    in no git repository or there is no such revision.
+    """
+    top = Path(_git(["rev-parse", "--show-toplevel"], cwd, _no_repository(cwd)).strip())
+    base = _commit(revision, cwd)
+    diff = _git(["-c", "core.quotePath=false", "diff", *_PLAIN, base, "--"], top, revision)
+    files = {str((top / name).resolve()): lines for name, lines in _parse(diff)}
+    fresh = _git(["ls-files", "--others", "--exclude-standard", "-z", "--full-name"], top, revision)
+    new = {str((top / name).resolve()): (_EVERYTHING,) for name in fresh.split("\0") if name}
+    return Changes(files | new)
+
+
+def changed_only(findings: Iterable[Finding], changes: Changes, cwd: Path) -> tuple[Finding, ...]:
+    """The findings whose place, or the place of a layer that takes part, was changed."""
+    return tuple(finding for finding in findings if _touched(finding, changes, cwd))
+
+
+_PLAIN = (
+    *("-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--diff-filter=d"),
+    *("--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules"),
+)
+
+
+def _touched(finding: Finding, changes: Changes, cwd: Path) -> bool:
+    places = [finding.location, *(r.location for r in finding.related if r.location)]
+    return any(changes.touch(place, cwd) for place in places)
+
+
+def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
+    """The new name of every file of a diff, and its changed lines.
+
+    Where lines were only taken away, the lines on both sides of the gap count as changed: a norm
+    that is gone shows at its neighbours.
+    """
+    name, in_head = "", False
+    ranges: list[tuple[int, int]] = []
+    for line in diff.split("\n"):
+        if line.startswith("diff --git "):
+            if name:
+                yield name, tuple(ranges)
+            name, ranges, in_head = "", [], True
+        elif in_head and line.startswith("+++ "):
+            name = _unquoted(line[4:].rstrip("\t"))[2:]
+        elif found := _HUNK.match(line):
+            in_head = False
+            start, count = int(found[1]), int(found[2] or 1)
+            ranges.append((start, start + count - 1) if count else (max(start, 1), start + 1))
+    if name:
+        yield name, tuple(ranges)
+
+
+def _unquoted(name: str) -> str:
+    """A file name as it is: git quotes those with quotes, backslashes or control characters."""
+    if not name.startswith('"'):
+        return name
+    raw = name[1:-1].encode("utf-8", "surrogateescape")
+    return raw.decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _commit(revision: str, cwd: Path) -> str:
+    """The commit to compare with; raises UsageError with the closest names that exist."""
+    from difflib import get_close_matches
+
+    name = revision.removesuffix("...")
+    if name.startswith("-") or not name:
+        raise UsageError(f"--since: '{revision}' is not a revision")
+    verify = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    done = _run(verify, cwd)
+    if done.returncode:
+        known = _run(["for-each-ref", "--format=%(refname:short)"], cwd).stdout.split()
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else "in a shallow clone, fetch it first"
+        raise UsageError(Mistake(f"--since: there is no revision '{name}'", hint=hint))
+    commit = done.stdout.strip()
+    if not revision.endswith("..."):
+        return commit
+    what = f"'{name}' has nothing in common with HEAD"
+    return _git(["merge-base", commit, "HEAD"], cwd, what).strip()
+
+
+def _git(arguments: list[str], cwd: Path, what: str) -> str:
+    """The output of a git command; raises UsageError that says ``what`` failed."""
+    done = _run(arguments, cwd)
+    if done.returncode:
+        detail = done.stderr.strip().splitlines()
+        raise UsageError(Mistake(f"--since: {what}", hint=detail[-1] if detail else ""))
+    return done.stdout
+
+
+def _run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise UsageError("--since needs git, which is not installed") from None
+
+
+def _no_repository(cwd: Path) -> str:
+    return f"{cwd} is in no git repository"

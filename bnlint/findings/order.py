@@ -1,0 +1,62 @@
+"""A total order of findings, and one entry for all that one construction line brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bnlint.domain.finding import Finding
+
+_NAMED = 3
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings by file, line, column, rule, model and layer: the same on every machine."""
+    return tuple(sorted(findings, key=_place))
+
+
+def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings in order, those of one rule from one place put together into one.
+
+    A loop, a block used sixteen times or a class that several models share has one line to mend;
+    the entry tells the first layer's story, counts the others and names a few.
+    """
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in ordered(findings):
+        at = finding.location
+        key = (at.path, at.line, at.column, finding.rule, finding.severity)
+        groups.setdefault(key, []).append(finding)
+    return ordered(_together(group) for group in groups.values())
+
+
+def _place(finding: Finding) -> tuple[str | int, ...]:
+    at = finding.location
+    names = (finding.rule, finding.model, *_natural(finding.layer), finding.message)
+    return (at.path, at.line, at.column, *names)
+
+
+def _natural(layer: str) -> tuple[str]:
+    """A key that puts ``features.2`` before ``features.10``."""
+    parts = layer.split(".")
+    return (".".join(part.zfill(6) if part.isdigit() else part for part in parts),)
+
+
+def _together(group: list[Finding]) -> Finding:
+    """One finding for all of the group."""
+    first, rest = group[0], group[1:]
+    if not rest:
+        return first
+    models = {finding.model for finding in group}
+    names = dict.fromkeys(_name(finding, len(models) > 1) for finding in rest)
+    names.pop(_name(first, len(models) > 1), None)
+    count = sum(finding.count for finding in group)
+    if not names:
+        return replace(first, count=count)
+    shown = list(names)[:_NAMED]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    message = f"{first.message} (the same line also builds {', '.join(shown)}{more})"
+    return replace(first, message=message, count=count)
+
+
+def _name(finding: Finding, with_model: bool) -> str:
+    return f"{finding.model}: {finding.layer}" if with_model else finding.layer

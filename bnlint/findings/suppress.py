@@ -1,0 +1,134 @@
+"""Findings held back by comments, and comments that hold nothing back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Finding, Severity
+from bnlint.domain.graph import Location
+from bnlint.findings.comments import Comment, ignore_comments
+
+UNUSED, BARE = "BN900", "BN901"
+_OWN = {UNUSED: "unused-suppression", BARE: "bare-suppression"}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNames:
+    """What a comment may name: all rules (id to name), and the ids whose silence means something.
+
+    ``active`` leaves out rules that did not run or could not decide: a comment that names one of
+    those cannot be called unused. ``own`` are the severities of BN900 and BN901; a missing one is
+    off.
+    """
+
+    known: Mapping[str, str]
+    active: Collection[str]
+    own: Mapping[str, Severity] = field(
+        default_factory=lambda: {UNUSED: Severity.WARNING, BARE: Severity.WARNING}
+    )
+
+    def ids(self, pattern: str) -> frozenset[str]:
+        """The rules that a comment means by an id, the start of one, or a name."""
+        wanted = pattern.strip()
+        exact = {i for i, name in self.known.items() if wanted.upper() == i or wanted == name}
+        if exact or not wanted:
+            return frozenset(exact)
+        return frozenset(i for i in self.known if i.startswith(wanted.upper()))
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """The findings that stay, with those about the comments themselves, and how many went.
+
+    ``count`` counts places: a line that builds sixteen layers is one, as in the report.
+    """
+
+    kept: tuple[Finding, ...]
+    count: int
+
+
+def suppress(
+    findings: Iterable[Finding],
+    text_of: Callable[[str], str | None],
+    whole: Collection[str],
+    names: RuleNames,
+) -> Suppressed:
+    """Hold back the findings that a comment covers, and report comments that are of no use.
+
+    ``text_of`` gives the text of a file by the path that locations use, None when there is none.
+    ``whole`` are the files of which every model was checked: only there can a comment be unused.
+    A bare comment holds back every finding it covers, and is reported for it (BN901).
+    """
+    book = _Book(text_of, names)
+    kept: list[Finding] = []
+    gone: set[tuple[object, ...]] = set()
+    for finding in findings:
+        if book.holds_back(finding):
+            at = finding.location
+            gone.add((finding.rule, at.path, at.line, at.column))
+        else:
+            kept.append(finding)
+    for path in sorted(whole):
+        kept += _about(path, book, names)
+    return Suppressed(tuple(kept), len(gone))
+
+
+class _Book:
+    """The comments of every file met, and which of their words were of use."""
+
+    def __init__(self, text_of: Callable[[str], str | None], names: RuleNames) -> None:
+        self._text_of = text_of
+        self._names = names
+        self._comments: dict[str, tuple[Comment, ...]] = {}
+        self.used: set[tuple[str, int, str]] = set()
+
+    def comments(self, path: str) -> tuple[Comment, ...]:
+        """The comments of a file."""
+        if path not in self._comments:
+            self._comments[path] = ignore_comments(self._text_of(path) or "")
+        return self._comments[path]
+
+    def holds_back(self, finding: Finding) -> bool:
+        """True when a comment at one of the finding's lines names its rule, or is bare."""
+        held = False
+        for place in (finding.location, *finding.anchors):
+            for comment in self.comments(place.path):
+                if comment.covers(place.line):
+                    held |= self._names_rule(comment, finding.rule, place.path)
+        return held
+
+    def _names_rule(self, comment: Comment, rule: str, path: str) -> bool:
+        words = [w for w in comment.rules if rule in self._names.ids(w)]
+        self.used |= {(path, comment.line, word) for word in words}
+        return bool(words) or not comment.rules
+
+
+def _about(path: str, book: _Book, names: RuleNames) -> Iterable[Finding]:
+    """Findings about the comments of one file."""
+    for comment in book.comments(path):
+        if not comment.rules:
+            yield from _own(
+                BARE,
+                "this comment hides every rule here; name the ones you mean: "
+                "# bnlint: ignore[BN301] -- reason",
+                Location(path, comment.line, comment.column),
+                names,
+            )
+        for word in comment.rules:
+            if (path, comment.line, word) not in book.used and (why := _useless(word, names)):
+                yield from _own(UNUSED, why, Location(path, comment.line, comment.column), names)
+
+
+def _useless(word: str, names: RuleNames) -> str:
+    """Why a word that held nothing back is of no use; nothing when that cannot be said."""
+    ids = names.ids(word)
+    if not ids:
+        return f"no rule is called '{word}'"
+    return f"nothing here is held back by '{word}'" if ids <= set(names.active) else ""
+
+
+def _own(rule: str, message: str, at: Location, names: RuleNames) -> Iterable[Finding]:
+    severity = names.own.get(rule)
+    if severity is not None:
+        yield Finding(rule, _OWN[rule], severity, message, at, "", "")

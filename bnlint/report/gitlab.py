@@ -1,0 +1,32 @@
+"""GitLab's Code Quality report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bnlint.domain.finding import Finding, Report, Severity
+from bnlint.report.options import RenderOptions
+
+_SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """A JSON array of the findings; GitLab has no place for problems."""
+    issues = [_issue(finding, options) for finding in report.findings]
+    return json.dumps(issues, indent=2, ensure_ascii=False) + "\n"
+
+
+def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:
+    at = finding.location
+    model = f" [{finding.model}]" if finding.model else ""
+    return {
+        "description": f"{finding.rule} {finding.name}: {finding.message}{model}",
+        "check_name": finding.rule,
+        "fingerprint": finding.fingerprint,
+        "severity": _SEVERITIES[finding.severity],
+        "location": {
+            "path": options.relative(at.path),
+            "lines": {"begin": at.line, "end": max(at.line, at.end_line)},
+        },
+    }

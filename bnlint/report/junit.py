@@ -1,0 +1,71 @@
+"""JUnit XML: a test case for every model, and one for every finding and problem."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
+from bnlint.report.options import RenderOptions
+
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report, options: RenderOptions) -> str:
+    """One suite; findings that fail the run are failures, blocking problems are errors."""
+    suite = ET.Element("testsuite", name="bnlint")
+    dirty = {(finding.location.path, finding.model) for finding in report.findings}
+    for model in report.models:
+        if (model.ref.file, model.ref.name) not in dirty:
+            _case(suite, options.relative(model.ref.file), _model_name(model))
+    for finding in report.findings:
+        _finding(suite, finding, options)
+    for problem in report.problems:
+        _problem(suite, problem, options)
+    for name, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+        suite.set(name, str(sum(1 for _ in suite.iter(tag))))
+    suite.set("time", f"{sum(report.durations.values()):.3f}")
+    root = ET.Element("testsuites", {k: suite.attrib[k] for k in ("tests", "failures", "errors")})
+    root.append(suite)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _finding(suite: ET.Element, finding: Finding, options: RenderOptions) -> None:
+    at = finding.location
+    path = options.relative(at.path)
+    case = _case(suite, path, " ".join(filter(None, (finding.rule, finding.model, finding.layer))))
+    text = f"{path}:{at.line}:{at.column}: {finding.message}"
+    if finding.severity.at_least(options.fail_on):
+        kind = f"{finding.rule} {finding.name}"
+        failure = ET.SubElement(case, "failure", type=kind, message=_legal(finding.message))
+        failure.text = _legal(text)
+    else:
+        ET.SubElement(case, "system-out").text = _legal(f"{finding.severity.value}: {text}")
+
+
+def _problem(suite: ET.Element, problem: Problem, options: RenderOptions) -> None:
+    path = options.relative(problem.file)
+    case = _case(suite, path, f"{problem.kind.value} {problem.model}".strip())
+    place = f"{path}:{problem.line}" if problem.line else path
+    text = _legal("\n".join(filter(None, (f"{place}: {problem.message}", problem.hint))))
+    if problem.blocking:
+        error = ET.SubElement(
+            case, "error", type=problem.kind.value, message=_legal(problem.message)
+        )
+        error.text = text
+    else:
+        ET.SubElement(case, "system-out").text = text
+
+
+def _case(suite: ET.Element, classname: str, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=_legal(classname), name=_legal(name))
+
+
+def _model_name(model: ModelSummary) -> str:
+    return model.ref.name
+
+
+def _legal(text: str) -> str:
+    """The text without what XML cannot hold."""
+    return _ILLEGAL.sub("\ufffd", text)
