@@ -55,7 +55,10 @@ class _Case:
 
 
 def test_rules(
-    paths: Sequence[Path], tracer: Tracer, *, others: Sequence[Rule] = ()
+    paths: Sequence[Path],
+    tracer: Tracer,
+    *,
+    others: Sequence[Rule] = (),  # noqa: PT028
 ) -> tuple[RuleResult, ...]:
     """The result of each rule in ``paths``, tried on its own examples.
 

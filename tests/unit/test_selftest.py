@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bnlint.selftest import expectations, test_rules
@@ -27,7 +29,7 @@ def trace(code: str, name: str):
 
 
 def results(tmp_path, *, bad=(BAD,), good=(GOOD, EXCUSED), body=REDUNDANT_BIAS, others=()):
-    examples = f"examples: {{bad: {list(bad)!r}, good: {list(good)!r}}}\n"
+    examples = f"examples: {{bad: {json.dumps(bad)}, good: {json.dumps(good)}}}\n"
     path = tmp_path / "XX101-a-name.yaml"
     path.write_text(HEAD + body + "docs: {why: because}\n" + examples, encoding="utf-8")
     (result,) = test_rules([path], trace, others=others)
