@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.tracing import shortcuts
 from bnlint.tracing.classify import Table
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of, replace_refs
@@ -78,6 +79,8 @@ def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     """The result of a layer, a function, or the tensor method that a string names."""
     if isinstance(target, str):
         return getattr(args[0], target)(*args[1:], **kwargs)
+    if not kwargs and shortcuts.applies(target, args):
+        return shortcuts.run(target, args[0])
     return target(*args, **kwargs)
 
 

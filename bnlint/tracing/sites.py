@@ -104,6 +104,7 @@ def _collect(frame: FrameType | None) -> Frames:
 
 @lru_cache(maxsize=4096)
 def is_machinery(filename: str) -> bool:
+    """True for files of torch and of bnlint, whose frames tell a user nothing."""
     return filename.startswith((_TORCH, _OWN, "<frozen", "<string>", "<eval_with_key"))
 
 

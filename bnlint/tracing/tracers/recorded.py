@@ -16,6 +16,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from bnlint.tracing import shortcuts
 from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
@@ -133,6 +134,8 @@ class Recorder(TorchFunctionMode):
         self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         def run() -> Any:
+            if not kwargs and shortcuts.applies(module, args):
+                return shortcuts.run(module, args[0])  # type: ignore[arg-type]
             return call(module, *args, **kwargs)
 
         return self._observe(module, run, args, kwargs, self.registry.path(module))
@@ -187,8 +190,7 @@ class Recorder(TorchFunctionMode):
 
         def one(tensor: Any) -> Any:
             if isinstance(tensor, torch.Tensor) and id(tensor) in known:
-                with torch.no_grad():
-                    return tensor.view_as(tensor)
+                return tensor.view_as(tensor)
             return tensor
 
         return pytree.tree_map(one, result) if known & _ids(result) else result

@@ -7,6 +7,7 @@ and ``trace.py`` traces the parts inside it by themselves.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import operator
 from collections.abc import Callable, Iterable
@@ -165,6 +166,10 @@ class LeafTracer(fx.Tracer):
                 self._state_path(a), tuple(a.shape), isinstance(a, nn.Parameter), a
             )
             return node
+        if isinstance(a, tuple) and hasattr(a, "_fields"):
+            return tuple(map(self.create_arg, a))
+        if dataclasses.is_dataclass(a) and not isinstance(a, type):
+            return tuple(self.create_arg(getattr(a, f.name)) for f in dataclasses.fields(a))
         try:
             return super().create_arg(a)
         except NotImplementedError:
