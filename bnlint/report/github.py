@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Problem, Report, Severity
 from bnlint.report.options import RenderOptions
+from bnlint.report.style import plain
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -43,7 +44,7 @@ def _command(level: str, properties: dict[str, object], message: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "%0A".join(plain(line).replace("%", "%25") for line in text.splitlines())
 
 
 def _property(text: str) -> str:

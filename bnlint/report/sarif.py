@@ -60,7 +60,7 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
         "name": rule.name,
         "shortDescription": {"text": rule.summary or rule.name},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-        "properties": {"precision": "high", "tags": ["pytorch", "model-graph"]},
+        "properties": {"tags": ["pytorch", "model-graph"]},
     }
     if text:
         markdown = f"# {rule.id} {rule.name}\n\n{text}"
