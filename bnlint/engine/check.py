@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Finding, Undecided
-from bnlint.domain.graph import ModelGraph, Value
+from bnlint.domain.graph import ModelGraph, Op, Value
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import decide_all, unknown_facts
 from bnlint.engine.convention import fold
@@ -14,7 +14,7 @@ from bnlint.engine.match import Match, Subject, find_matches
 from bnlint.engine.scope import Scope
 from bnlint.engine.wording import write_finding
 from bnlint.graph.facts import UNKNOWN, Facts
-from bnlint.graph.view import View
+from bnlint.graph.view import View, layer_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _apply(facts: Facts, rule: Rule, settings: Mapping[str, Value]) -> _Outcome:
 
 def _place(subject: Subject) -> str:
     """A layer, however often it is called; a function, by its op."""
-    return subject.layer if hasattr(subject, "layer") else subject.path
+    return layer_key(subject) if isinstance(subject, Op) else subject.path
 
 
 def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bnlint.domain.finding import Finding, Related
+from bnlint.domain.graph import Op
 from bnlint.domain.rule import Rule
-from bnlint.engine.match import Match
+from bnlint.engine.match import Match, Subject
 from bnlint.engine.placeholders import fill
-from bnlint.engine.scope import name_of
 from bnlint.graph.facts import Answer, Facts
+from bnlint.graph.view import layer_key
 
 SHOWN = 5
 
@@ -23,8 +24,8 @@ def fold(
     if convention is None or not findings:
         return None
     tags = next(c.tags for c in rule.match if c.name == convention.of)
-    count = len({name_of(match[convention.of]) for match in matches})
-    total = len({op.layer for op in facts.view.fitting(tags)})
+    count = len({_key(match[convention.of]) for match in matches})
+    total = len({layer_key(op) for op in facts.view.fitting(tags)})
     if count < convention.at_least or count < convention.share * total:
         return None
     numbers = {"count": count, "total": total, "share": round(count / total, 2)}
@@ -42,3 +43,7 @@ def fold(
         related=tuple(Related(f.layer, f.location, f.message) for f in findings[:SHOWN]),
         remedy=None,
     )
+
+
+def _key(subject: Subject) -> str:
+    return layer_key(subject) if isinstance(subject, Op) else subject.path

@@ -25,8 +25,6 @@ TAGS = frozenset(
         "depthwise",
         "pointwise",
         "lazy",
-        "weightnorm",
-        "spectralnorm",
         "norm",
         "batchnorm",
         "batchnorm1d",

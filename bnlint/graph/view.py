@@ -25,6 +25,11 @@ def fits(tags: frozenset[str], wanted: Tags) -> bool:
     return tags.isdisjoint(wanted.none_of)
 
 
+def layer_key(op: Op) -> str:
+    """What makes calls one layer: the module's path; a function's every call is for itself."""
+    return op.layer if op.layer == op.module else op.id
+
+
 class View:
     """A :class:`ModelGraph` with indexes; ``steps`` counts the ops that searches have visited."""
 

@@ -16,6 +16,7 @@ KEEPS_CHANNELS = frozenset(
     ("passthrough", "activation", "pooling", "dropout", "upsample", "scale", "norm", "detach",
      "softmax", "output")
 )  # fmt: skip
+FIXES_CHANNELS = frozenset(("kernel", "embedding", "batchnorm", "instancenorm", "groupnorm"))
 KEEPS_RANK = KEEPS_CHANNELS | {"pad"}
 KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
 MERGES = frozenset(("add", "concat", "product"))
@@ -81,8 +82,8 @@ def _channels(view: View) -> dict[str, int | Unknown]:
 
 
 def _channels_after(op: Op, arriving: list[int | Unknown], view: View) -> int | Unknown:
-    fixed = op.facts.get("out-channels" if "kernel" in op.tags else "channels")
-    if op.tags & {"kernel", "batchnorm", "instancenorm", "groupnorm"} and isinstance(fixed, int):
+    fixed = op.facts.get("channels" if "norm" in op.tags else "out-channels")
+    if op.tags & FIXES_CHANNELS and isinstance(fixed, int):
         return fixed
     if "concat" in op.tags:
         return _sum(arriving) if op.facts.get("dim") == 1 else UNKNOWN
@@ -127,8 +128,10 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
     if "conv" in op.tags:
         dims = spatial_dims(op)
         return UNKNOWN if isinstance(dims, Unknown) else dims + 2
-    if op.kind == "flatten" and op.facts.get("dim") == 1:
+    if op.kind == "flatten" and op.facts.get("start-dim") == 1:
         return 2
+    if op.kind == "globalpool":
+        return UNKNOWN  # a mean: it may drop the axes
     if arriving and (op.tags & (KEEPS_RANK | MERGES) or "dense" in op.tags):
         return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
     return UNKNOWN
@@ -210,8 +213,7 @@ def _layout(view: View) -> dict[str, bool | Unknown]:
         if op.tags & {"dense", "embedding", "layernorm", "attention"}:
             known[op.id] = True
         elif "recurrent" in op.tags:
-            first = op.facts.get("batch-first")
-            known[op.id] = True if first is True else UNKNOWN
+            known[op.id] = True if op.facts.get("channels-last") is True else UNKNOWN
         elif "conv" in op.tags:
             known[op.id] = False
         elif arriving and op.tags & (KEEPS_RANK | MERGES):

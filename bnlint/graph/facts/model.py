@@ -5,7 +5,7 @@ from __future__ import annotations
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View
+from bnlint.graph.view import View, layer_key
 
 TO_OUTPUT = Tags(any_of=("passthrough", "norm", "softmax", "dropout", "reshape", "saturating"))
 FAMILIES = ("batchnorm", "instancenorm", "groupnorm", "layernorm", "rmsnorm", "localresponsenorm")
@@ -13,7 +13,7 @@ FAMILIES = ("batchnorm", "instancenorm", "groupnorm", "layernorm", "rmsnorm", "l
 
 def layers(view: View, tag: str) -> int:
     """How many different layers (or function calls) have ``tag``."""
-    return len({op.layer for op in view.fitting(Tags(any_of=(tag,)))})
+    return len({layer_key(op) for op in view.fitting(Tags(any_of=(tag,)))})
 
 
 def norm_families(view: View) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View
+from bnlint.graph.view import View, layer_key
 
 TO_NORM = Tags(any_of=("passthrough", "pooling", "dropout", "pad"))
 
@@ -65,7 +65,7 @@ def _slot_counts(view: View) -> dict[Group, _Count]:
 
 def _kernels_once(view: View) -> tuple[Op, ...]:
     """The kernels that are registered layers, each once, however often it is called."""
-    return tuple({op.layer: op for op in view.fitting(Tags(any_of=("kernel",)))}.values())
+    return tuple({layer_key(op): op for op in view.fitting(Tags(any_of=("kernel",)))}.values())
 
 
 def slot_sisters(view: View, op: Op) -> Answer:

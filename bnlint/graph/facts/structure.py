@@ -9,7 +9,7 @@ from bnlint.graph.view import View
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
 BREAKS_CHAIN = frozenset(
     ("norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
-     "softmax", "weightnorm", "spectralnorm", "input", "opaque")
+     "softmax", "input", "opaque")
 )  # fmt: skip
 
 
@@ -50,6 +50,14 @@ def _readers(view: View, owner: Op) -> list[Op]:
     return found
 
 
+def parametrized(op: Op) -> bool:
+    """True when the weight is computed from others by ``torch.nn.utils.parametrizations``.
+
+    Weight and spectral norm are; torch names the class ``Parametrized...`` then.
+    """
+    return any(name.rpartition(".")[2].startswith("Parametrized") for name in op.types)
+
+
 def plain_chain(view: View, op: Op) -> Answer:
     """How many kernels stand in a row up to this op with no norm, merge or SELU among them."""
     return view.once(_chains)[op.id]
@@ -58,7 +66,7 @@ def plain_chain(view: View, op: Op) -> Answer:
 def _chains(view: View) -> dict[str, int]:
     length: dict[str, int] = {}
     for op in view.ops:
-        if op.tags & BREAKS_CHAIN or op.facts.get("parametrized") is True:
+        if op.tags & BREAKS_CHAIN or parametrized(op):
             length[op.id] = 0
             continue
         behind = max((length[s.id] for s in view.predecessors(op)), default=0)

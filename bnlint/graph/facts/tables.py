@@ -119,6 +119,8 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         lambda op: op.types),
     _of_op("family", "batchnorm, instancenorm, groupnorm, layernorm, ... of a norm",
         model.family),
+    _of_op("parametrized", "whether the weight is computed: weight norm, spectral norm",
+        structure.parametrized),
     _of_op("error", "what the shape pass raised here, or null",
         lambda op: op.error),
     _of_op("in-shape", "shape of the first tensor argument",

@@ -1,0 +1,18 @@
+"""Every built-in rule, tested by the examples in its file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bnlint.engine.catalogue import built_in_files, load_rules
+from bnlint.selftest import check_rule
+from bnlint.tracing.check_file import trace_source
+
+RULES = load_rules(built_in_files())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_rule(rule):
+    result = check_rule(rule, RULES, trace_source)
+    assert result.failures == ()
+    assert result.examples == len(rule.bad) + len(rule.good)

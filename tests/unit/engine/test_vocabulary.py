@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+import bnlint
+from bnlint.domain.rule import FIX_ACTIONS
+from bnlint.engine.vocabulary import ACTIONS, TAGS, did_you_mean
+
+LAYERS = Path(bnlint.__file__).parent / "tracing" / "layers.yaml"
+WRITTEN_BY_TRACING = {"depthwise", "pointwise", "lazy", "fused"}
+
+
+def test_the_tags_are_those_of_the_table_of_layers():
+    kinds = yaml.safe_load(LAYERS.read_text(encoding="utf-8"))["kinds"]
+    table = {*kinds, *(family for families in kinds.values() for family in families)}
+    assert table | WRITTEN_BY_TRACING == TAGS
+
+
+def test_the_actions_are_those_of_the_domain():
+    assert tuple(ACTIONS) == FIX_ACTIONS
+
+
+def test_did_you_mean():
+    assert did_you_mean("kernle", TAGS) == "did you mean 'kernel'?"
+    assert did_you_mean("zzz", ("a", "b")) == "known: a, b"
+    assert did_you_mean("zzz", TAGS) == ""

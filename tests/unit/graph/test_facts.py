@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bnlint.domain.graph import ModuleInfo
+from bnlint.graph.facts import MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS, UNKNOWN, Facts
+from bnlint.graph.view import View
+from tests.unit.graphs import Builder
+
+
+def facts_of(net: Builder, source: str = "none") -> Facts:
+    return Facts(View(net.build(source)))
+
+
+def ask(net: Builder, layer: str, name: str):
+    facts = facts_of(net)
+    return facts.op(facts.view.op(layer), name)
+
+
+def line(*steps: str) -> Builder:
+    """A chain of ``kind`` or ``kind:layer``."""
+    net = Builder()
+    for step in steps:
+        kind, _, layer = step.partition(":")
+        net.add(kind, layer)
+    return net
+
+
+def test_every_fact_answers_on_every_kind_of_op():
+    net = line("input", "conv2d", "batchnorm2d", "relu", "maxpool", "flatten", "linear", "output")
+    net.add("other", "alone", reads=())
+    facts = facts_of(net)
+    for op in facts.view.ops:
+        for name in OP_FACTS:
+            assert facts.op(op, name) is UNKNOWN or isinstance(
+                facts.op(op, name), (bool, int, float, str, tuple, type(None))
+            )
+    for name in MODEL_FACTS:
+        facts.model(name)
+
+
+def test_facts_have_a_meaning_and_a_name_of_their_own():
+    for table in (OP_FACTS, MODULE_FACTS, MODEL_FACTS):
+        assert all(f.meaning for f in table.values())
+    assert set(OP_FACTS) & set(OWN_FACTS) <= {"class", "channels-last"}
+
+
+def test_own_facts_win():
+    net = Builder()
+    net.add("conv2d", "c", users=7, bias=True)
+    assert ask(net, "c", "users") == 7
+    assert ask(net, "c", "bias") is True
+    assert ask(net, "c", "groups") is UNKNOWN
+
+
+def test_users_count_readers_and_the_output():
+    net = line("input:x", "conv2d:c", "relu:r", "output:o")
+    net.add("add", "a", reads=("c", "c"))
+    assert ask(net, "c", "users") == 2
+    assert ask(net, "r", "users") == 1
+    assert ask(net, "r", "input-users") == 2
+    assert ask(net, "x", "input-users") is UNKNOWN
+
+
+def test_neighbours_look_through_passthrough_only():
+    net = line("input", "conv2d:c", "identity", "batchnorm2d:b", "flatten", "relu:r", "output")
+    assert ask(net, "c", "next") == ("batchnorm", "batchnorm2d", "norm")
+    assert ask(net, "b", "previous") == ("conv", "conv2d", "kernel")
+    assert "reshape" in ask(net, "b", "next")
+    assert ask(net, "b", "ahead") == ("activation", "relu", "relu-family")
+    assert "norm" in ask(net, "r", "behind")
+
+
+def test_next_all_is_what_all_readers_share():
+    net = line("input", "conv2d:c", "relu")
+    net.add("sigmoid", reads=("c",))
+    assert ask(net, "c", "next-all") == ("activation",)
+    assert set(ask(net, "c", "next")) >= {"relu", "sigmoid"}
+
+
+def squeeze() -> Builder:
+    """conv -> bn -> relu, gated by globalpool -> fc1 -> relu -> fc2 -> sigmoid."""
+    net = line("input", "conv2d:c", "batchnorm2d", "relu:r")
+    for step in ("adaptiveavgpool2d:p", "conv2d:fc1", "relu", "conv2d:fc2", "sigmoid:s"):
+        kind, _, layer = step.partition(":")
+        net.add(kind, layer)
+    net.add("mul", "m", reads=("r", "s"))
+    net.add("conv2d", "after")
+    net.add("relu", "last")
+    net.add("output")
+    return net
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [("fc1", True), ("fc2", True), ("s", True), ("c", False), ("after", False), ("m", False)],
+)
+def test_gates(layer, expected):
+    assert ask(squeeze(), layer, "gates") is expected
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"), [("fc1", True), ("fc2", True), ("c", False), ("after", False)]
+)
+def test_pooled(layer, expected):
+    assert ask(squeeze(), layer, "pooled") is expected
+
+
+def test_first_and_last_kernel():
+    net = squeeze()
+    found = [op.id for op in net.ops if ask(net, op.id, "first-kernel") and "kernel" in op.tags]
+    assert found == ["c"]
+    assert ask(net, "after", "last-kernel") is True
+    assert ask(net, "fc2", "last-kernel") is False
+
+
+def test_reads_input():
+    net = line("input", "flatten", "linear:a", "linear:b")
+    assert ask(net, "a", "reads-input") is True
+    assert ask(net, "b", "reads-input") is False
+
+
+def channels(net: Builder, **last):
+    net.add("batchnorm2d", "end", **last)
+    return ask(net, "end", "channels-arriving")
+
+
+def test_channels_arrive_by_shape_first():
+    net = Builder()
+    net.add("input")
+    net.add("conv2d", out_channels=8, shape=(2, 4, 5, 5))
+    assert channels(net) == 4
+
+
+def test_channels_are_followed_without_shapes():
+    net = line("input")
+    net.add("conv2d", "c", out_channels=8)
+    net.chain("relu", "maxpool", "identity")
+    assert channels(net) == 8
+
+
+@pytest.mark.parametrize("blind", ["flatten", "chunk", "other", "pixelshuffle", "matmul"])
+def test_channels_are_unknown_where_they_may_change(blind):
+    net = line("input")
+    net.add("conv2d", out_channels=8)
+    net.add(blind)
+    assert channels(net) is UNKNOWN
+
+
+def test_a_flatten_after_a_global_pool_keeps_channels():
+    net = line("input")
+    net.add("conv2d", out_channels=8)
+    net.chain("adaptiveavgpool2d", "flatten")
+    assert channels(net) == 8
+
+
+@pytest.mark.parametrize(("dim", "expected"), [(1, 12), (2, UNKNOWN), (None, UNKNOWN)])
+def test_concatenation_adds_channels_up_along_axis_1_only(dim, expected):
+    net = line("input:x")
+    net.add("conv2d", "a", reads=("x",), out_channels=8)
+    net.add("conv2d", "b", reads=("x",), out_channels=4)
+    net.add("concat", reads=("a", "b"), dim=dim)
+    assert channels(net) == expected
+
+
+def test_a_concatenation_with_something_unknown_is_unknown():
+    net = line("input:x")
+    net.add("conv2d", "a", reads=("x",), out_channels=8)
+    net.add("concat", reads=("a", "x"), dim=1)
+    assert channels(net) is UNKNOWN
+
+
+def test_a_kernel_reads_its_own_axis_of_a_shape():
+    net = Builder()
+    net.add("input", shape=(2, 7, 16))
+    net.add("linear", "fc")
+    net.add("conv1d", "c1", reads=(net.ops[0].id,), kernel_size=(3,))
+    net.add("conv2d", "c2", reads=(net.ops[0].id,), kernel_size=(3, 3))
+    assert ask(net, "fc", "channels-arriving") == 16
+    assert ask(net, "c1", "channels-arriving") == 7
+    assert ask(net, "c2", "channels-arriving") == 2  # (C, H, W): without a batch
+
+
+def test_rank_is_followed_from_the_producer():
+    net = line("input", "conv2d", "relu", "batchnorm2d:b", "flatten:f")
+    net.ops[-1] = replace(net.ops[-1], facts={"start-dim": 1})
+    net.add("batchnorm1d", "after")
+    net.add("linear", "fc")
+    net.add("batchnorm1d", "last")
+    assert ask(net, "b", "in-rank") == 4
+    assert ask(net, "b", "ranks-allowed") == (4,)
+    assert ask(net, "after", "in-rank") == 2
+    assert ask(net, "last", "in-rank") == 2
+    assert ask(net, "after", "ranks-allowed") == (2, 3)
+    assert ask(line("input", "batchnorm2d:b"), "b", "in-rank") is UNKNOWN
+
+
+def test_sizes():
+    net = Builder()
+    net.add("input", shape=(2, 7, 4, 5))
+    net.add("batchnorm2d", "b")
+    asked = {n: ask(net, "b", n) for n in ("batch", "axis-1", "axis-last", "spatial-size")}
+    assert asked == {"batch": 2, "axis-1": 7, "axis-last": 5, "spatial-size": 20}
+    assert ask(net, "b", "values-per-channel") == 40
+    assert ask(line("input", "batchnorm2d:b"), "b", "values-per-channel") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (("conv2d", "batchnorm2d", "relu:r"), True),
+        (("conv2d", "relu:r"), False),
+        (("conv2d", "batchnorm2d", "relu", "maxpool", "relu:r"), True),
+        (("batchnorm2d", "conv2d", "relu:r"), False),
+        (("opaque", "relu:r"), UNKNOWN),
+    ],
+)
+def test_normalised_before(steps, expected):
+    assert ask(line("input", *steps), "r", "normalised-before") is expected
+
+
+def test_a_merge_is_normalised_by_any_branch():
+    net = line("input:x", "conv2d:a", "batchnorm2d:b")
+    net.add("add", reads=("b", "x"))
+    net.add("relu", "r")
+    assert ask(net, "r", "normalised-before") is True
+
+
+def test_channels_last():
+    assert ask(line("input", "linear", "relu", "batchnorm1d:b"), "b", "channels-last") is True
+    assert ask(line("input", "conv1d", "batchnorm1d:b"), "b", "channels-last") is False
+    turned = line("input", "linear", "transpose", "batchnorm1d:b")
+    assert ask(turned, "b", "channels-last") is UNKNOWN
+
+
+def blocks(*normed: bool) -> Builder:
+    net = Builder()
+    net.add("input")
+    for n, with_norm in enumerate(normed):
+        path = f"blocks.{n}"
+        info = ModuleInfo(path, "other", frozenset(), ("net.Block", "torch.nn.Module"))
+        net.modules.append(info)
+        net.add("conv2d", f"{path}.conv")
+        if with_norm:
+            net.add("batchnorm2d", f"{path}.bn")
+        net.add("relu", f"{path}.relu")
+    return net
+
+
+def test_sisters_are_compared_by_slot_and_over_the_model():
+    net = blocks(True, True, False, True)
+    assert ask(net, "blocks.2.conv", "slot-sisters") == 3
+    assert ask(net, "blocks.2.conv", "slot-sisters-normed") == 1.0
+    assert ask(net, "blocks.2.conv", "normed-after") is False
+    assert ask(net, "blocks.0.conv", "slot-sisters-normed") == pytest.approx(2 / 3, abs=1e-4)
+    assert ask(net, "blocks.2.conv", "sisters") == 3
+    assert ask(net, "blocks.2.conv", "sisters-normed") == 1.0
+
+
+def test_an_only_child_has_no_sisters():
+    net = blocks(False)
+    assert ask(net, "blocks.0.conv", "slot-sisters") == 0
+    assert ask(net, "blocks.0.conv", "slot-sisters-normed") is UNKNOWN
+    assert ask(net, "blocks.0.conv", "sisters-normed") is UNKNOWN
+
+
+@pytest.mark.parametrize(("second", "expected"), [((1, 3), True), ((3, 1), False), ((3, 3), False)])
+def test_factorised(second, expected):
+    net = line("input")
+    net.add("conv2d", "a", kernel_size=(3, 1))
+    net.add("relu")
+    net.add("conv2d", "b", kernel_size=second)
+    assert ask(net, "a", "factorised") is expected
+
+
+def residual(inplace: bool, *, late: bool = True, through: str = "") -> Builder:
+    net = line("input", "conv2d:c")
+    if not late:
+        net.add("conv2d", "side", reads=("c",))
+    if through:
+        net.add(through, "view", reads=("c",))
+    net.add("relu", "r", reads=("view" if through else "c",), inplace=inplace)
+    net.add("add", "sum", reads=("r", "c" if late else "side"))
+    return net
+
+
+def test_inplace_on_shared():
+    assert ask(residual(True), "r", "inplace-on-shared") is True
+    assert ask(residual(False), "r", "inplace-on-shared") is False
+    assert ask(residual(True, late=False), "r", "inplace-on-shared") is False
+    assert ask(residual(True, through="flatten"), "r", "inplace-on-shared") is True
+    assert ask(residual(True, through="conv2d"), "r", "inplace-on-shared") is False
+
+
+def test_plain_chain():
+    net = line("input", "conv2d:a", "relu", "conv2d:b", "relu:r", "batchnorm2d:n", "conv2d:c")
+    lengths = {i: ask(net, i, "plain-chain") for i in ("a", "b", "n", "c")}
+    assert lengths == {"a": 1, "b": 2, "n": 0, "c": 1}
+    assert [ask(net, i, "chain-ends") for i in ("a", "b", "r", "c")] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("breaker", ["selu", "add", "concat", "layernorm"])
+def test_a_chain_is_broken_by(breaker):
+    assert ask(line("input", "conv2d", "conv2d", breaker, "conv2d:c"), "c", "plain-chain") == 1
+
+
+def test_a_weight_norm_breaks_a_chain():
+    net = line("input", "conv2d", "conv2d:c", "conv2d:d")
+    net.ops[2] = replace(net.ops[2], types=("torch.nn.utils.parametrize.ParametrizedConv2d",))
+    assert ask(net, "c", "parametrized") is True
+    assert ask(net, "d", "parametrized") is False
+    assert ask(net, "d", "plain-chain") == 1
+
+
+def test_gradient_returns():
+    net = line("input", "conv2d:a", "detach", "conv2d:b", "output")
+    assert ask(net, "a", "gradient-returns") is False
+    assert ask(net, "a", "reaches-output") is True
+    assert ask(net, "b", "gradient-returns") is True
+    net.add("add", "past", reads=("a",))
+    net.add("output", "o2")
+    assert ask(net, "a", "gradient-returns") is True
+
+
+def test_without_an_output_nothing_is_said_of_outputs():
+    net = line("input", "conv2d:a")
+    assert ask(net, "a", "reaches-output") is UNKNOWN
+    assert facts_of(net).model("classifier") is UNKNOWN
+
+
+def test_no_grad_cuts_the_gradient():
+    net = line("input", "conv2d:a")
+    net.add("conv2d", "frozen", grad=False)
+    net.chain("conv2d", "output")
+    assert ask(net, "a", "gradient-returns") is False
+
+
+def head(wide: int, narrow: int) -> Facts:
+    net = line("input", "flatten")
+    net.add("linear", in_channels=wide, out_channels=narrow)
+    net.chain("batchnorm1d", "output")
+    return facts_of(net)
+
+
+def test_model_facts():
+    assert head(512, 10).model("classifier") is True
+    assert head(128, 128).model("classifier") is False
+    facts = facts_of(squeeze())
+    asked = {n: facts.model(n) for n in ("kernels", "batchnorms", "activations", "merges")}
+    assert asked == {"kernels": 4, "batchnorms": 1, "activations": 4, "merges": 0}
+    assert facts.model("norm-families") == ("batchnorm",)
+    assert facts_of(line("input"), "mined").model("inputs-source") == "mined"
+
+
+def info(path: str = "spare", **fields) -> ModuleInfo:
+    known = {"calls": 0, "eval_calls": 0, **fields}
+    return ModuleInfo(path, "batchnorm2d", frozenset(("norm",)), ("a.B",), {"eps": 0.5}, **known)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, False),
+        ({"calls": 1}, True),
+        ({"eval_calls": 1}, True),
+        ({"reads": True}, True),
+        ({"calls": None}, UNKNOWN),
+        ({"eval_calls": None}, UNKNOWN),
+        ({"calls": 1, "eval_calls": None}, True),
+    ],
+)
+def test_used(fields, expected):
+    facts = facts_of(line("input"))
+    assert facts.module(info(**fields), "used") is expected
+
+
+def test_nothing_is_unused_in_an_incomplete_trace():
+    net = line("input")
+    net.complete = False
+    assert facts_of(net).module(info(), "used") is UNKNOWN
+
+
+def test_module_facts():
+    facts = facts_of(line("input"))
+    twice = info("net.1", aliases=("net.2", "head"))
+    assert facts.module(twice, "repeated") is True
+    assert facts.module(info("net.3", aliases=("head",)), "repeated") is False
+    assert facts.module(twice, "alias-count") == 2
+    assert facts.module(twice, "class") == "B"
+    assert facts.module(twice, "eps") == 0.5
+    assert facts.module(twice, "bias") is UNKNOWN
