@@ -1,0 +1,198 @@
+"""What the probe measured, as plain data: per activation, per norm, per kernel, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Report
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationStats:
+    """One call of one activation; shares are of its units, or of its values where said.
+
+    ``layer`` names it as in the traced graph, ``call`` is the 0-based n-th call of it in a forward.
+    ``samples`` counts batch entries, ``units`` channels. ``mean``/``std`` are of the pre-activation
+    over units, samples and space; ``minimum``/``maximum`` likewise, exact. ``dead``, ``always_on``
+    and ``frozen`` are shares of units and exact; ``inactive`` and ``saturated`` are shares of
+    values, from a strided sample; None where the activation has no such region. ``signal`` is the
+    spread between samples over the root mean square. ``gradient`` is the largest absolute gradient
+    at the pre-activation, None where none was asked for. ``at_output`` is true when the model
+    returns its result. ``before`` and ``after`` are sampled values on either side (for the ridge
+    picture); ``zeros`` is the share of exact zeros among ``after``. ``largest`` is the greatest
+    finite magnitude.
+    """
+
+    layer: str
+    kind: str
+    call: int
+    samples: int
+    units: int
+    mean: float
+    std: float
+    minimum: float
+    maximum: float
+    largest: float
+    dead: float | None
+    always_on: float | None
+    inactive: float | None
+    saturated: float | None
+    signal: float
+    gradient: float | None
+    finite: bool
+    gradient_finite: bool
+    dtype: str
+    at_output: bool = False
+    dead_units: tuple[int, ...] = ()
+    always_on_units: tuple[int, ...] = ()
+    before: tuple[float, ...] = ()
+    after: tuple[float, ...] = ()
+    zeros: float = 0.0
+
+    @property
+    def frozen(self) -> float | None:
+        """The share of units that never switch: dead or always on."""
+        if self.dead is None or self.always_on is None:
+            return None
+        return self.dead + self.always_on
+
+
+@dataclass(frozen=True, slots=True)
+class NormStats:
+    """One call of one norm, against the statistics of the batch that entered it.
+
+    ``low_variance`` is the share of channels with a batch variance under ten eps. ``drift_mean`` is
+    the median over channels of abs(running mean - batch mean) / sigma, ``drift_variance`` that of
+    abs(log2(running variance / batch variance)); None without running statistics. ``tracked`` is
+    ``num_batches_tracked``. ``values_per_sample`` is 1 where a batch of one sample would raise.
+    ``call_distance`` is the largest distance to another call of the same norm in one forward:
+    abs mean difference over sigma; None for a single call.
+    """
+
+    layer: str
+    kind: str
+    call: int
+    channels: int
+    samples: int
+    eps: float
+    mean: float
+    std: float
+    batch_statistics: bool
+    values_per_sample: int
+    low_variance: float
+    drift_mean: float | None = None
+    drift_variance: float | None = None
+    tracked: int | None = None
+    call_distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStats:
+    """One kernel in the order of first call: root mean square over batches of its gradient norm.
+
+    ``gradient`` is None for a frozen weight (not ``trainable``), or if no gradient was asked for.
+    """
+
+    layer: str
+    kind: str
+    weight_norm: float
+    gradient: float | None
+    trainable: bool = True
+
+    @property
+    def ratio(self) -> float | None:
+        """norm(gradient) / norm(weight), or None where either is missing."""
+        if self.gradient is None or self.weight_norm == 0:
+            return None
+        return self.gradient / self.weight_norm
+
+
+@dataclass(frozen=True, slots=True)
+class NotObserved:
+    """A part of the model that the probe could not look into, and why; never read it as clean."""
+
+    layer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainEvalGap:
+    """The same batch in train and in eval mode, dropout off.
+
+    ``output`` is rms(difference) over the spread between samples in train mode; ``loss`` the
+    relative change of the loss.
+    """
+
+    output: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The loss over ``steps`` of plain gradient descent at one rate; the first value is step 0."""
+
+    rate: float
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One arrangement of norms with the same weights: none, before, after or as-written."""
+
+    name: str
+    norms: int
+    activations: tuple[ActivationStats, ...]
+    kernels: tuple[KernelStats, ...]
+    curves: tuple[Curve, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The counterfactual: every variant on the same weights, batch, seed and objective."""
+
+    variants: tuple[Variant, ...]
+    steps: int
+    samples: int
+    objective: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Everything one probe measured and judged.
+
+    ``objective`` says what the gradient is of. ``source`` is user, file or synthetic. ``notes``
+    tell the reader what the run did on its own (a halved batch, a copied model). ``biases`` maps
+    the kernels named by a redundant-bias finding to the relative change of the output when the
+    bias changes.
+    """
+
+    model: str
+    device: str
+    dtype: str
+    samples: int
+    batches: int
+    source: str
+    objective: str
+    loss: float | None
+    activations: tuple[ActivationStats, ...]
+    norms: tuple[NormStats, ...]
+    kernels: tuple[KernelStats, ...]
+    not_observable: tuple[NotObserved, ...] = ()
+    notes: tuple[str, ...] = ()
+    gap: TrainEvalGap | None = None
+    batch_noise: float | None = None
+    batch_size: int | None = None
+    biases: Mapping[str, float] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    report: Report = field(default_factory=Report)
+
+    @property
+    def gradient_ratio(self) -> float | None:
+        """norm(grad)/norm(weight) of the first kernel over that of the last, or None."""
+        ratios = [k.ratio for k in self.kernels if k.ratio is not None]
+        if len(ratios) < 2 or ratios[-1] == 0:
+            return None
+        return ratios[0] / ratios[-1]

@@ -1,0 +1,1 @@
+"""The probe: runs a live model on its real device, measures, judges and compares."""

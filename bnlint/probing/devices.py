@@ -1,0 +1,134 @@
+"""Where and in which precision a probe runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from bnlint.domain.errors import Mistake, ProbeError
+
+DTYPES = {
+    "float16": torch.float16,
+    "half": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+}
+
+
+def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device:
+    """The device to run on: the named one if it is there, else where the model already is.
+
+    Raises:
+        ProbeError: the name is no device, or the device is not there.
+
+    """
+    if device is None:
+        return home(model)
+    try:
+        wanted = torch.device(device)
+    except (RuntimeError, ValueError) as error:
+        raise ProbeError(
+            Mistake(f"{device!r} is no device", hint=f"use one of {', '.join(available())}")
+        ) from error
+    if wanted.type not in available():
+        raise ProbeError(
+            Mistake(
+                f"the device {str(wanted)!r} is not there",
+                hint=f"this machine has {', '.join(available())}",
+            )
+        )
+    return _indexed(wanted)
+
+
+def home(model: nn.Module) -> torch.device:
+    """Where the first parameter or buffer of the model lies; the CPU if it has none."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def available() -> list[str]:
+    """The kinds of device this machine offers, the CPU first."""
+    found = ["cpu"]
+    for kind in ("cuda", "xpu", "mps"):
+        backend = getattr(torch, kind, None)
+        if backend is not None and backend.is_available():
+            found.append(kind)
+    accelerator = getattr(torch, "accelerator", None)
+    if accelerator is not None and accelerator.is_available():
+        current = accelerator.current_accelerator()
+        if current is not None and current.type not in found:
+            found.append(current.type)
+    return found
+
+
+def _indexed(device: torch.device) -> torch.device:
+    """The device with its number checked."""
+    accelerator = getattr(torch, "accelerator", None)
+    if device.type == "cpu" or device.index is None or accelerator is None:
+        return device
+    count = accelerator.device_count()
+    if device.index >= count:
+        raise ProbeError(
+            Mistake(f"the device {str(device)!r} is not there", hint=f"there are {count} of them")
+        )
+    return device
+
+
+def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
+    """The model on ``device`` and a note: itself where it lies there, else a copy."""
+    if any(p.device.type == "meta" for p in model.parameters()):
+        raise ProbeError(
+            Mistake(
+                "the model has no weights: it lies on the meta device",
+                hint="build it for real (without torch.device('meta')) to probe it",
+            )
+        )
+    lazy = any(is_lazy(p) for p in model.parameters())
+    if same(home(model), device) and not lazy:
+        return model, ""
+    try:
+        copied = copy.deepcopy(model).to(device)
+    except Exception as error:
+        raise ProbeError(
+            Mistake(
+                f"the model cannot be copied to {device}: {error}",
+                hint="move it there yourself and probe without device=",
+            )
+        ) from error
+    return copied, f"probed a copy of the model on {device}"
+
+
+def same(a: torch.device, b: torch.device) -> bool:
+    """True when both name one device; without a number, any of the kind."""
+    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
+
+
+@contextmanager
+def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+    """Mixed precision with ``dtype``, or nothing where it is None."""
+    if dtype is None or dtype is torch.float32:
+        yield
+        return
+    with torch.autocast(device.type, dtype):
+        yield
+
+
+def precision(name: str | torch.dtype | None) -> torch.dtype | None:
+    """The autocast dtype by name; None for full precision.
+
+    Raises:
+        ProbeError: it is not one of float16, bfloat16 and float32.
+
+    """
+    found = DTYPES.get(name) if isinstance(name, str) else name
+    if name is not None and found not in DTYPES.values():
+        raise ProbeError(
+            Mistake(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
+        )
+    return found

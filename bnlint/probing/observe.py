@@ -1,0 +1,280 @@
+"""Watching a forward as it runs: every activation, norm and kernel, whoever calls it and however.
+
+A ``TorchFunctionMode`` sees ``nn.ReLU``, ``F.relu``, ``torch.relu`` and ``x.relu_()`` alike, before
+they run, so in-place ones too. Nothing here waits for the device.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from bnlint.domain.probe import NotObserved
+from bnlint.probing import measure
+from bnlint.probing.layout import Layouts
+from bnlint.probing.modules import ModuleStack, follow
+from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading
+from bnlint.probing.regions import REGIONS, clamp_kind
+from bnlint.tracing.attributes import arguments_of
+from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
+
+Handler = Callable[[Callable[..., Any], str, Kind, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Observer(TorchFunctionMode):
+    """Collects the readings of each forward that runs under :meth:`watching`."""
+
+    def __init__(self, model: nn.Module, table: Table | None = None) -> None:
+        super().__init__()
+        self.table = table or builtin_table()
+        self.stack = ModuleStack(model)
+        self.activations: list[ActivationReading] = []
+        self.norms: list[NormReading] = []
+        self.kernels: dict[int, KernelReading] = {}
+        self.unseen: dict[str, str] = {}
+        self.handles: list[Any] = []
+        self.layouts = Layouts()
+        self._calls: Counter[str] = Counter()
+        self._roles: dict[Any, tuple[str, Kind, Handler] | None] = {}
+        self._kinds: dict[type[nn.Module], Kind | None] = {}
+        self._made: list[tuple[ActivationReading, Any]] = []
+        self._gates: list[tuple[ActivationReading, int, Any]] = []
+        self._tracked = _batches_tracked(model)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """One forward, observed; call :meth:`returned` with its result inside."""
+        self.layouts = Layouts()
+        self._calls.clear()
+        try:
+            with follow(self.stack, self._entered), self:
+                yield
+        finally:
+            self._made.clear()
+            self._gates.clear()
+
+    def returned(self, outputs: list[Tensor]) -> None:
+        """Marks the activations whose result the model returned, as it is or reshaped."""
+        nodes = [measure.origin(o) for o in outputs]
+        for reading, maker in self._made:
+            if isinstance(maker, weakref.ref):
+                reading.at_output = any(maker() is o for o in outputs)
+            else:
+                reading.at_output = any(maker is n for n in nodes)
+
+    def release(self) -> None:
+        """Removes every tensor hook."""
+        while self.handles:
+            self.handles.pop().remove()
+
+    @property
+    def not_observable(self) -> tuple[NotObserved, ...]:
+        """The parts that could not be looked into, in the order they ran."""
+        return tuple(NotObserved(layer, reason) for layer, reason in self.unseen.items())
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """The result of the function, with readings taken where it is one of ours."""
+        kwargs = kwargs or {}
+        try:
+            role = self._roles[func]
+        except KeyError:
+            role = self._roles[func] = self._role(func)
+        except TypeError:
+            return func(*args, **kwargs)
+        if role is None:
+            return func(*args, **kwargs)
+        name, kind, handler = role
+        return handler(func, name, kind, args, kwargs)
+
+    def _role(self, func: Any) -> tuple[str, Kind, Handler] | None:
+        name = getattr(func, "__name__", "")
+        if name.startswith("_") and not name.startswith("__"):
+            name = name[1:]  # torch.nn.functional.threshold is called _threshold
+        kind = self.table.of_function(name)
+        if plain_name(name) in ("clamp", "clip", "clamp_min"):
+            return name, self.table.kind("relu"), self._clamp
+        if kind is None:
+            return None
+        if "activation" in kind.tags:
+            return name, kind, self._activation
+        if "norm" in kind.tags:
+            return name, kind, self._norm
+        if "kernel" in kind.tags:
+            return name, kind, self._kernel
+        return (name, kind, self._product) if kind.name == "product" else None
+
+    def _activation(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        x: Any = args[0] if args else kwargs.get("input")
+        if not measure.measurable(x):
+            return func(*args, **kwargs)
+        key = self._key(name, "activation")
+        kind = self._module_kind("activation") or kind
+        reading = self._try(key, lambda: self._read_activation(key, kind, name, x, args, kwargs))
+        out = func(*args, **kwargs)
+        if isinstance(reading, ActivationReading) and isinstance(out, Tensor):
+            self._after(reading, x, out)
+        return out
+
+    def _read_activation(
+        self, key: Key, kind: Kind, name: str, x: Tensor, args: Any, kwargs: dict[str, Any]
+    ) -> ActivationReading:
+        arguments = arguments_of(name, args, kwargs) if kind.name in REGIONS else {}
+        axis = self.layouts.axis(x.shape)
+        reading = measure.activation(x.detach(), axis, key, kind.name, arguments)
+        self.activations.append(reading)
+        if x.requires_grad and torch.is_grad_enabled():
+            reading.asked = True
+            hook = measure.gradient_hook(reading, axis)
+            self.handles.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
+        return reading
+
+    def _after(self, reading: ActivationReading, x: Tensor, out: Tensor) -> None:
+        self._made.append((reading, out.grad_fn or weakref.ref(out)))
+        if reading.kind == "sigmoid":
+            self._gates.append((reading, id(x), weakref.ref(out)))
+        if out.shape == x.shape:
+            reading.after = measure.sampled(out.detach(), self.layouts.axis(x.shape))
+
+    def _clamp(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        found = clamp_kind(arguments_of(name, args, kwargs))
+        if found is None:
+            return func(*args, **kwargs)
+        return self._activation(func, name, self.table.kind(found), args, kwargs)
+
+    def _product(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """``x * sigmoid(x)`` is one activation, not a sigmoid that may saturate."""
+        for reading, x, out in self._gates:
+            if len(args) == 2 and {id(a) for a in args} == {x, id(out())}:
+                measure.become(reading, "silu")
+        return func(*args, **kwargs)
+
+    def _norm(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        arguments = arguments_of(name, args, kwargs)
+        x: Any = arguments.get("input")
+        if not measure.measurable(x):
+            return func(*args, **kwargs)
+        kind = self._module_kind("norm") or kind
+        key = self._key(name, "norm")
+        running = measure.running(arguments)
+        out = func(*args, **kwargs)
+        self.layouts.note(out.shape, kind.name)
+        axis = self.layouts.axis(out.shape)
+        tracked = self._tracked.get(self.stack.path)
+        reading = self._try(
+            key, lambda: measure.norm(x.detach(), axis, key, kind, arguments, out, running, tracked)
+        )
+        if isinstance(reading, NormReading):
+            self.norms.append(reading)
+        return out
+
+    def _kernel(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        out = func(*args, **kwargs)
+        weight = args[1] if len(args) > 1 else kwargs.get("weight")
+        if isinstance(out, Tensor):
+            self.layouts.note(out.shape, kind.name)
+        if isinstance(weight, Tensor) and id(weight) not in self.kernels:
+            layer = self._key(name, "kernel")[0]
+            self.kernels[id(weight)] = KernelReading(layer, kind.name, weight, weight.requires_grad)
+        return out
+
+    def _key(self, name: str, family: str) -> Key:
+        """The layer that makes this call, and how often it has in this forward."""
+        layer = self.stack.layer(lambda m: self._stands(m, family))
+        if layer is None:
+            path = self.stack.path
+            layer = f"{path}.{plain_name(name)}()" if path else f"{plain_name(name)}()"
+        call = self._calls[layer]
+        self._calls[layer] += 1
+        return layer, call
+
+    def _stands(self, module: nn.Module, family: str) -> bool:
+        kind = self._kind_of(module)
+        return kind is not None and family in kind.tags
+
+    def _module_kind(self, family: str) -> Kind | None:
+        """What the running module is called in the table, if it is of this family."""
+        if not self.stack.running:
+            return None
+        kind = self._kind_of(self.stack.running[-1][1])
+        return kind if kind is not None and family in kind.tags else None
+
+    def _kind_of(self, module: nn.Module) -> Kind | None:
+        cls = type(module)
+        if cls not in self._kinds:
+            self._kinds[cls] = self.table.of_module(module)
+        return self._kinds[cls]
+
+    def _entered(self, path: str, module: nn.Module) -> None:
+        reason = measure.closed(module, self._kind_of(module))
+        if reason:
+            self.unseen.setdefault(path or type(module).__name__, reason)
+
+    def _try(self, key: Key, read: Callable[[], Any]) -> Any:
+        """A reading, or None with the reason kept: the user's forward must not fail over ours."""
+        try:
+            return read()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, NotImplementedError, IndexError) as error:
+            if measure.out_of_memory(error):
+                raise
+            self.unseen.setdefault(key[0], f"could not be measured: {error}".splitlines()[0])
+            return None
+
+
+def _batches_tracked(model: nn.Module) -> dict[str, Tensor]:
+    """The number of batches each norm had seen before the probe."""
+    found = {}
+    for path, module in model.named_modules():
+        count = module._buffers.get("num_batches_tracked")
+        if isinstance(count, Tensor):
+            found[path] = count.detach().clone()
+    return found

@@ -1,0 +1,158 @@
+"""What one batch left on the device: small tensors per call, brought over in one transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bnlint.probing.layout import places, raw_step, unit_dims, with_units
+from bnlint.probing.regions import Region
+
+Key = tuple[str, int]
+"""Layer and 0-based call of it in one forward: what makes readings of two batches the same site."""
+
+
+@dataclass(slots=True)
+class Moments:
+    """Count of samples, and per unit and place the mean and the sum of squared deviations."""
+
+    samples: int
+    axis: int
+    mean: Tensor
+    deviations: Tensor
+
+
+@dataclass(slots=True)
+class ActivationReading:
+    """One call of an activation in one batch.
+
+    ``gradients`` holds the largest absolute gradient per unit, one entry for each time that a
+    gradient arrived. ``at_output`` is true when the model returned what this call returned.
+    """
+
+    key: Key
+    kind: str
+    region: Region
+    dtype: str
+    moments: Moments
+    maximum: Tensor
+    minimum: Tensor
+    before: Tensor
+    after: Tensor | None = None
+    gradients: list[Tensor] = field(default_factory=list)
+    at_output: bool = False
+    asked: bool = False
+
+
+@dataclass(slots=True)
+class NormReading:
+    """One call of a norm in one batch; running statistics as they were before the probe."""
+
+    key: Key
+    kind: str
+    samples: int
+    values_per_sample: int
+    eps: float
+    batch_statistics: bool
+    mean: Tensor
+    variance: Tensor
+    running_mean: Tensor | None = None
+    running_variance: Tensor | None = None
+    tracked: Tensor | None = None
+
+
+@dataclass(slots=True)
+class KernelReading:
+    """One kernel: its weight, and one gradient norm for each batch."""
+
+    layer: str
+    kind: str
+    weight: Tensor
+    trainable: bool = True
+    norms: list[Tensor] = field(default_factory=list)
+    weight_norm: Tensor | None = None
+
+
+Reading = ActivationReading | NormReading | KernelReading
+
+
+def moments(x: Tensor, axis: int) -> tuple[Moments, Tensor]:
+    """Mean and squared deviations between samples at each unit and place, and the sampled values.
+
+    Two passes over the sample, so that a small spread about a large mean keeps its digits.
+    """
+    sample = places(x, axis).float()
+    mean = sample.mean(0)
+    deviations = (sample - mean).square_().sum(0)
+    step = raw_step(sample.numel(), x.shape[axis])
+    found = Moments(x.shape[0], axis - 1, mean, deviations)
+    return found, sample.reshape(-1)[::step].clone()
+
+
+def largest(x: Tensor, axis: int) -> Tensor:
+    """The largest absolute value of each unit, without a copy of ``x``."""
+    x = with_units(x)
+    dims = unit_dims(x.ndim, axis)
+    return torch.maximum(x.amax(dims), x.amin(dims).neg())
+
+
+def norm_of(x: Tensor) -> Tensor:
+    """The Euclidean norm of all entries in single precision."""
+    flat = x.detach().reshape(-1)
+    if flat.dtype is torch.float32:
+        return torch.dot(flat, flat).sqrt()
+    norm: Tensor = torch.linalg.vector_norm(flat, dtype=torch.float32)
+    return norm
+
+
+def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[float]:
+    """Replaces every tensor of the readings by its copy in host memory: one transfer for all.
+
+    Returns the scalars as numbers; they travel along.
+    """
+    slots = list(_slots(readings))
+    tensors = [*scalars, *(holder[name] for holder, name in slots)]
+    if not tensors:
+        return []
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
+    pieces = torch.split(flat, [t.numel() for t in tensors])
+    for (holder, name), piece in zip(slots, pieces[len(scalars) :], strict=True):
+        holder[name] = piece.view(holder[name].shape)
+    return [float(piece) for piece in pieces[: len(scalars)]]
+
+
+class _Attributes:
+    """An object's attributes by subscription, so that lists and objects are filled alike."""
+
+    def __init__(self, of: object) -> None:
+        self.of = of
+
+    def __getitem__(self, name: str) -> Tensor:
+        found: Tensor = getattr(self.of, name)
+        return found
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        setattr(self.of, name, value)
+
+
+_TENSORS = {
+    ActivationReading: ("maximum", "minimum", "before", "after"),
+    NormReading: ("mean", "variance", "running_mean", "running_variance", "tracked"),
+    KernelReading: ("weight_norm",),
+}
+
+
+def _slots(readings: Sequence[Reading]) -> Iterator[tuple[Any, Any]]:
+    for reading in readings:
+        of = _Attributes(reading)
+        names = _TENSORS[type(reading)]
+        yield from ((of, name) for name in names if isinstance(getattr(reading, name), Tensor))
+        if isinstance(reading, ActivationReading):
+            yield from ((_Attributes(reading.moments), name) for name in ("mean", "deviations"))
+            yield from ((reading.gradients, i) for i in range(len(reading.gradients)))
+        if isinstance(reading, KernelReading):
+            yield from ((reading.norms, i) for i in range(len(reading.norms)))

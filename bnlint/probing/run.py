@@ -1,0 +1,235 @@
+"""The public probe, top to bottom: place, read, observe, try out, compare, judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.finding import Report
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.probe import ProbeResult
+from bnlint.probing import batches as reading
+from bnlint.probing import devices, experiments
+from bnlint.probing.batches import SAMPLES, Batch
+from bnlint.probing.guard import untouched
+from bnlint.probing.guess import given_shapes, inferred_shape
+from bnlint.probing.merge import merged, merged_norms
+from bnlint.probing.objective import Loss, Objective
+from bnlint.probing.places import places
+from bnlint.probing.session import Observed, Session, observe
+from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
+from bnlint.probing.verdict import judged
+from bnlint.tracing.classify import Table, builtin_table
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for; :func:`probe` documents each."""
+
+    targets: Any = None
+    inputs: Any = None
+    samples: int = SAMPLES
+    batch_size: int | None = None
+    train: bool = True
+    compare: bool = False
+    steps: int = 30
+    report: Report | None = None
+    graph: ModelGraph | None = None
+
+
+def probe(
+    model: nn.Module,
+    batches: Any = None,
+    *,
+    targets: Any = None,
+    loss: Loss | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    inputs: str | Sequence[int] | Sequence[Sequence[int]] | None = None,
+    samples: int = SAMPLES,
+    batch_size: int | None = None,
+    train: bool = True,
+    compare: bool = False,
+    steps: int = 30,
+    seed: int = 0,
+    report: Report | None = None,
+    graph: ModelGraph | None = None,
+    table: Table | None = None,
+) -> ProbeResult:
+    """What happens in ``model`` when it runs: per activation, norm and kernel, and the verdict.
+
+    Nothing is left behind: weights, buffers, gradients, modes, hooks and generators are as before,
+    also after an error.
+
+    Args:
+        model: any live module. It is probed where it lies, unless ``device`` says otherwise.
+        batches: a tensor, a dict of keywords, a tuple (arguments, and targets last), a list or
+            loader of those, a callable that gives one, or the path of a ``.pt`` or ``.npz`` file.
+            Without it the inputs are N(0, 1) noise, and nothing is said about their scale.
+        targets: the targets of a single batch.
+        loss: ``loss(outputs, targets)`` or ``loss(outputs)``, a scalar. Without it the model's own
+            ``loss`` output, else cross-entropy with random labels or a random projection.
+        device: where to run; a copy of the model is moved there if it lies elsewhere.
+        dtype: ``float16`` or ``bfloat16`` for autocast.
+        inputs: shape of the noise, ``"1x3x32x32"`` or tuples; guessed without it.
+        samples: read batches until there are so many. Fewer than 256 weaken "dead".
+        batch_size: the size used in training, for ``norm-batch-noise``; a loader tells it.
+        train: put a model that is in eval mode into train mode for the probe.
+        compare: also measure without norms, with norms before and after each activation.
+        steps: steps of gradient descent in that comparison.
+        seed: for noise, labels and dropout.
+        report: a static report on this model; ``BN301`` findings get their experiment.
+        graph: the traced graph, for source lines.
+        table: layer table with the user's own rows.
+
+    Raises:
+        ProbeError: the device is not there, the batch does not fit the model, has one sample, the
+            loss is not finite, or the model has no activation that could be seen.
+
+    """
+    model = unwrapped(model)
+    wish = Wish(targets, inputs, samples, batch_size, train, compare, steps, report, graph)
+    place = devices.resolve(device, model)
+    live, moved = devices.placed(model, place)
+    session = Session(
+        live, place, devices.precision(dtype), Objective(loss, seed), table or builtin_table(), seed
+    )
+    if moved:
+        session.note(moved)
+    with untouched(live, place), _mode(live, train):
+        return _probed(session, batches, wish)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The user's module inside a compiled or a data-parallel wrapper."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if isinstance(model, wrappers):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+@contextmanager
+def _mode(model: nn.Module, train: bool) -> Iterator[None]:
+    """Train mode for a model that is wholly in eval mode; else as the user set it."""
+    if train and not model.training:
+        with experiments.flags(model, lambda _: True):
+            yield
+    else:
+        yield
+
+
+def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
+    source, batches = _batches(session, given, wish)
+    session.reseed()
+    observed = observe(session, batches)
+    _check(session, observed)
+    result = _result(session, observed, source, len(batches))
+    result = _tried(session, result, batches, wish, observed)
+    result = replace(result, notes=tuple(session.notes))
+    findings = judged(result, places(session.model, wish.graph))
+    return replace(result, report=Report(findings=findings, torch=torch.__version__))
+
+
+def _batches(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch]]:
+    """Where the inputs came from, and enough of them."""
+    if given is None:
+        shapes = _shapes(session, wish)
+        return "synthetic", [reading.noise(shapes, wish.samples, session.seed)]
+    read = reading.read(given, wish.targets, session.model)
+    found = reading.enough(read, wish.samples)
+    total = sum(b.samples for b in found)
+    if total < 2:
+        raise ProbeError(
+            Mistake(
+                "a batch of one sample tells nothing: dead units and a collapsing signal only "
+                "show between samples",
+                hint=f"give at least 2 samples, better {SAMPLES}",
+            )
+        )
+    return (
+        "file" if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__") else "user"
+    ), found
+
+
+def _shapes(session: Session, wish: Wish) -> tuple[tuple[int, ...], ...]:
+    if wish.samples < 2:
+        raise ProbeError(Mistake("a batch of one sample tells nothing", hint="ask for 2 or more"))
+    if wish.inputs is not None:
+        return given_shapes(wish.inputs)
+    return (inferred_shape(session.model, session.table),)
+
+
+def _check(session: Session, observed: Observed) -> None:
+    """Refuses what cannot be judged: nothing seen, or a loss that is not finite by itself."""
+    if not observed.observer.activations:
+        unseen = observed.observer.not_observable
+        parts = "; ".join(f"{u.layer}: {u.reason}" for u in unseen)
+        raise ProbeError(
+            Mistake(
+                "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
+                hint="the probe measures what enters and leaves activations",
+            )
+        )
+    finite = all(
+        bool(r.maximum.isfinite().all() and r.minimum.isfinite().all())
+        for r in observed.observer.activations
+    )
+    if finite and not all(map(math.isfinite, observed.losses)):
+        where = "the loss" if observed.outputs_finite else "the model's output"
+        raise ProbeError(
+            Mistake(
+                f"{where} is not finite although everything that enters an activation is",
+                hint=f"the loss is {observed.objective}; check it and the targets",
+            )
+        )
+
+
+def _result(session: Session, observed: Observed, source: str, count: int) -> ProbeResult:
+    seen = observed.observer
+    loss = sum(observed.losses) / len(observed.losses)
+    return ProbeResult(
+        model=type(session.model).__name__,
+        device=str(session.device),
+        dtype=str(session.dtype or torch.float32).removeprefix("torch."),
+        samples=observed.samples,
+        batches=count,
+        source=source,
+        objective=observed.objective,
+        loss=loss if math.isfinite(loss) else None,
+        activations=tuple(map(activation_stats, merged(seen.activations))),
+        norms=norm_stats(merged_norms(seen.norms)),
+        kernels=kernel_stats(seen.kernels.values()),
+        not_observable=seen.not_observable,
+    )
+
+
+def _tried(
+    session: Session, result: ProbeResult, batches: list[Batch], wish: Wish, observed: Observed
+) -> ProbeResult:
+    """The result with its extra experiments, each on the first batch."""
+    first = batches[0]
+    size = wish.batch_size or (first.samples if len(batches) > 1 else None)
+    result = replace(result, gap=experiments.train_eval_gap(session, first, observed.layouts))
+    if size is not None:
+        pool = first if first.samples >= 2 * size else reading.joined(batches)
+        noise = experiments.batch_noise(session, pool, size)
+        result = replace(result, batch_noise=noise, batch_size=size)
+    if wish.report is not None:
+        layers = [f.layer for f in wish.report.findings if f.rule == "BN301"]
+        result = replace(result, biases=_biases(session, first, layers))
+    return result
+
+
+def _biases(session: Session, batch: Batch, layers: list[str]) -> Mapping[str, float]:
+    return experiments.bias_effects(session, batch, layers) if layers else {}
