@@ -1,0 +1,107 @@
+"""From what every file yields to the report: held back, ordered, grouped, named, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bnlint.config import Settings
+from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report
+from bnlint.findings.fingerprint import fingerprinted
+from bnlint.findings.order import grouped, ordered
+from bnlint.findings.suppress import suppress
+from bnlint.pipeline.files import FileResult, merge_undecided
+from bnlint.pipeline.paths import Paths
+from bnlint.pipeline.rules import RuleSet
+from bnlint.sources import Sources
+
+_INCOMPLETE = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE, ProblemKind.OPAQUE_PART})
+
+
+def conclude(
+    settings: Settings,
+    paths: Paths,
+    sources: Sources,
+    rules: RuleSet,
+    results: Sequence[FileResult],
+) -> Report:
+    """The report of a run."""
+    undecided = merge_undecided(u for r in results for u in r.undecided)
+    problems = [paths.problem(p) for r in results for p in r.problems]
+    problems += sources.problems
+    found = ordered(paths.finding(f) for r in results for f in r.findings)
+    whole = whole_files(paths, results)
+    names = rules.names(frozenset(u.rule for u in undecided))
+    suppressed = suppress(found, _texts(sources, paths), whole, names)
+    findings = fingerprinted(grouped(suppressed.kept), paths.rooted)
+    findings, known, stale = _compare(settings, paths, findings, whole)
+    return Report(
+        _since(settings, paths, findings),
+        tuple(sorted([*problems, *stale], key=_place)),
+        tuple(_summary(paths, m) for r in results for m in r.models),
+        undecided,
+        suppressed.count,
+        known,
+        len(sources.files) + len(sources.skipped),
+        len(sources.skipped),
+        next((r.torch for r in results if r.torch), ""),
+        {},
+        sources.by_hand,
+    )
+
+
+def _place(problem: Problem) -> tuple[str, int, str, str]:
+    return problem.file, problem.line, problem.model, problem.message
+
+
+def _summary(paths: Paths, model: ModelSummary) -> ModelSummary:
+    return replace(model, ref=paths.ref(model.ref))
+
+
+def whole_files(paths: Paths, results: Iterable[FileResult]) -> frozenset[str]:
+    """The files of which every model was checked, as reports show them."""
+    return frozenset(
+        paths.shown(r.path)
+        for r in results
+        if r.models and not any(p.blocking or p.kind in _INCOMPLETE for p in r.problems)
+    )
+
+
+class _texts:
+    """The text of a file by the path that reports show: what was checked, else what is on disk."""
+
+    def __init__(self, sources: Sources, paths: Paths) -> None:
+        self._known: dict[str, str | None] = {f.path: f.text for f in sources.files}
+        self._paths = paths
+
+    def __call__(self, path: str) -> str | None:
+        if path not in self._known:
+            try:
+                self._known[path] = Path(self._paths.absolute(path)).read_text("utf-8")
+            except (OSError, UnicodeDecodeError):
+                self._known[path] = None
+        return self._known[path]
+
+
+def _compare(
+    settings: Settings, paths: Paths, findings: tuple[Finding, ...], whole: frozenset[str]
+) -> tuple[tuple[Finding, ...], int, tuple[Problem, ...]]:
+    """The findings that are new, how many were known, and what is to say of stale entries."""
+    if not settings.baseline:
+        return findings, 0, ()
+    from bnlint.findings.baseline import compare, read_baseline, stale_problems
+
+    entries = read_baseline(Path(settings.baseline))
+    checked = {paths.rooted(path) for path in whole}
+    compared = compare(findings, entries, checked, lambda p: (paths.root / p).exists())
+    known = len(findings) - len(compared.new)
+    return compared.new, known, stale_problems(compared.stale, paths.shown(settings.baseline))
+
+
+def _since(settings: Settings, paths: Paths, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    if not settings.since:
+        return findings
+    from bnlint.findings.changed import changed_only, since
+
+    return changed_only(findings, since(settings.since, paths.cwd), paths.cwd)

@@ -1,0 +1,166 @@
+"""What each file yields: read from the cache, or to be traced and checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+
+from bnlint.cache import Store, digest, environment, load, save
+from bnlint.config import Settings
+from bnlint.domain.codec import decode, encode
+from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Undecided
+from bnlint.domain.graph import ModelGraph, Value
+from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
+from bnlint.domain.rule import Rule
+from bnlint.pipeline.paths import Paths
+from bnlint.pipeline.rules import RuleFiles, RuleSet
+from bnlint.sources import SourceFile
+
+_PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
+"""Problems that may be gone the next time: what they left is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What one file yields before anything is held back; paths are absolute."""
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    models: tuple[ModelSummary, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    torch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One file: its result, or its outcome still to be checked, or the request to trace it."""
+
+    source: SourceFile
+    request: TraceRequest
+    graph_key: str
+    result_key: str
+    result: FileResult | None = None
+    outcome: TraceOutcome | None = None
+
+    @property
+    def needs_tracing(self) -> bool:
+        """True when neither a result nor an outcome is known."""
+        return self.result is None and self.outcome is None
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Plans the work on the files of a run and concludes it."""
+
+    settings: Settings
+    paths: Paths
+    store: Store
+
+    def plan(self, sources: Sequence[SourceFile], rules: RuleFiles) -> list[Work]:
+        """The work for each file, with what the cache knows of it."""
+        installed = environment() if self.settings.cache else ""
+        graph_key = (installed, self.settings.key("graph"))
+        rule_key = (rules.digest, self.settings.key("findings"))
+        return [self._plan(source, graph_key, rule_key) for source in sources]
+
+    def _plan(
+        self, source: SourceFile, graph_parts: Iterable[str], rule_parts: Iterable[str]
+    ) -> Work:
+        request = self._request(source)
+        named = repr((request.path, request.module, request.models, request.inputs))
+        graph_key = digest("graph", source.digest, named, *graph_parts)
+        work = Work(source, request, graph_key, digest("result", graph_key, *rule_parts))
+        if source.buffer:
+            return work
+        if (kept := load(self.store, work.result_key)) is not None:
+            return replace(work, result=decode(FileResult, kept))
+        if (kept := load(self.store, work.graph_key)) is not None:
+            return replace(work, outcome=decode(TraceOutcome, kept))
+        return work
+
+    def _request(self, source: SourceFile) -> TraceRequest:
+        s, path = self.settings, self.paths.absolute(source.path)
+        rooted = self.paths.rooted(source.path)
+        return TraceRequest(
+            "" if source.module else path,
+            module=source.module,
+            text=source.text if source.buffer else None,
+            models=self._models(source, rooted),
+            inputs=s.inputs or self._inputs(rooted),
+            layers=s.layers,
+            real_weights=True,
+        )
+
+    def _models(self, source: SourceFile, rooted: str) -> tuple[ModelSpec, ...]:
+        named = tuple(ModelSpec(target) for target in source.targets)
+        declared = [
+            m for entry in self.settings.models if fnmatch(rooted, entry.glob) for m in entry.models
+        ]
+        chosen = named or tuple(declared)
+        return tuple(replace(m, inputs=m.inputs or self._inputs(rooted, m.call)) for m in chosen)
+
+    def _inputs(self, rooted: str, call: str = "") -> tuple[InputSpec, ...]:
+        name = call.partition("(")[0].strip()
+        for entry in self.settings.inputs_for:
+            if fnmatch(rooted, entry.glob) and entry.model == name:
+                return entry.inputs
+        return ()
+
+    def conclude(
+        self, work: Work, outcome: TraceOutcome | None, rules: RuleSet, started: float
+    ) -> FileResult:
+        """The result of a file; what was traced and found now is kept for the next run."""
+        if work.result is not None:
+            return work.result
+        traced = work.outcome or outcome
+        assert traced is not None, "work without a result or an outcome"
+        result = examine(traced, rules.for_file(self.paths.rooted(work.source.path)), self._facts())
+        if not work.source.buffer and not any(p.kind in _PASSING for p in traced.problems):
+            depends = [p for p in (work.request.path, *traced.imported) if p]
+            if work.outcome is None:
+                save(self.store, work.graph_key, encode(traced), depends, started)
+            save(self.store, work.result_key, encode(result), depends, started)
+        return result
+
+    def _facts(self) -> dict[str, Value]:
+        return {"norm-placement": self.settings.norm_placement}
+
+
+def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Value]) -> FileResult:
+    """What the rules say about every model of a file."""
+    from bnlint.engine.check import check_graph
+
+    findings: list[Finding] = []
+    undecided: list[Undecided] = []
+    for graph in outcome.graphs:
+        checked = check_graph(graph, rules, settings)
+        findings += checked.findings
+        undecided += checked.undecided
+    return FileResult(
+        outcome.path,
+        tuple(findings),
+        outcome.problems,
+        tuple(map(summarise, outcome.graphs)),
+        merge_undecided(undecided),
+        outcome.torch,
+    )
+
+
+def summarise(graph: ModelGraph) -> ModelSummary:
+    """One model as reports list it."""
+    batchnorms = sum("batchnorm" in op.tags for op in graph.ops)
+    operations = sum(not op.tags & {"input", "output"} for op in graph.ops)
+    return ModelSummary(graph.ref, graph.trace, operations, batchnorms, graph.parameters)
+
+
+def merge_undecided(undecided: Iterable[Undecided]) -> tuple[Undecided, ...]:
+    """One entry a rule, with all counts and reasons, by rule id."""
+    counts: Counter[str] = Counter()
+    reasons: dict[str, dict[str, None]] = {}
+    for each in undecided:
+        counts[each.rule] += each.count
+        reasons.setdefault(each.rule, {}).update(dict.fromkeys(each.reasons))
+    return tuple(Undecided(rule, counts[rule], tuple(reasons[rule])) for rule in sorted(counts))

@@ -1,0 +1,54 @@
+"""What a path is relative to: the working directory for people, the root for names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bnlint.domain.finding import Finding, Problem
+from bnlint.domain.graph import Location, ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The working directory and the root of the project, both absolute."""
+
+    cwd: Path
+    root: Path
+
+    def absolute(self, path: str) -> str:
+        """The absolute path of one that was given or shown."""
+        return str(self.cwd / path)
+
+    def shown(self, path: str) -> str:
+        """The path as reports show it: relative to the working directory when it lies below."""
+        return _below(path, self.cwd)
+
+    def rooted(self, path: str) -> str:
+        """The path relative to the root: the same wherever bnlint is started."""
+        return _below(self.absolute(path), self.root)
+
+    def finding(self, finding: Finding) -> Finding:
+        """The finding with its paths as reports show them."""
+        related = tuple(replace(r, location=self._at(r.location)) for r in finding.related)
+        anchors = tuple(replace(a, path=self.shown(a.path)) for a in finding.anchors)
+        at = replace(finding.location, path=self.shown(finding.location.path))
+        return replace(finding, location=at, related=related, anchors=anchors)
+
+    def problem(self, problem: Problem) -> Problem:
+        """The problem with its path as reports show it."""
+        return replace(problem, file=self.shown(problem.file))
+
+    def ref(self, ref: ModelRef) -> ModelRef:
+        """The model reference with its paths as reports show them."""
+        return replace(ref, file=self.shown(ref.file), definition=self._at(ref.definition))
+
+    def _at(self, location: Location | None) -> Location | None:
+        return location and replace(location, path=self.shown(location.path))
+
+
+def _below(path: str, folder: Path) -> str:
+    try:
+        return Path(path).relative_to(folder).as_posix()
+    except ValueError:
+        return Path(path).as_posix()

@@ -1,0 +1,112 @@
+"""The rules of a run: read, compiled once and kept, selected for each file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from bnlint.cache import Store, digest
+from bnlint.config import Settings
+from bnlint.config.option import PerFile
+from bnlint.domain.codec import decode, encode
+from bnlint.domain.finding import Severity
+from bnlint.domain.rule import Rule
+from bnlint.domain.version import VERSION
+from bnlint.engine.catalogue import (
+    LINTER_RULES,
+    built_in_files,
+    check_words,
+    load_rules,
+    means,
+    rule_files,
+    select_rules,
+)
+from bnlint.findings.suppress import RuleNames
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFiles:
+    """The files that hold the rules of a run, and a digest of what is in them."""
+
+    files: tuple[Path, ...]
+    digest: str
+
+    def load(self, settings: Settings, store: Store) -> RuleSet:
+        """The rules, compiled or from the store; raises RuleError or UsageError."""
+        key = digest("rules", VERSION, self.digest)
+        kept = store.get(key)
+        if kept is not None:
+            rules = decode(_Kept, json.loads(kept)).rules
+        else:
+            rules = load_rules(self.files)
+            store.put(key, json.dumps(encode(_Kept(rules))).encode())
+        return RuleSet(rules, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    rules: tuple[Rule, ...]
+
+
+@dataclass(slots=True)
+class RuleSet:
+    """All rules that are known, and those to run."""
+
+    known: tuple[Rule, ...]
+    settings: Settings
+    chosen: tuple[Rule, ...] = ()
+    _by_override: dict[tuple[int, ...], tuple[Rule, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        for override in s.per_file:
+            check_words((*override.ignore, *override.severity), self.known)
+        self.chosen = select_rules(self.known, s.select, s.ignore, s.severity)
+
+    def for_file(self, rooted: str) -> tuple[Rule, ...]:
+        """The rules to run on the file at a path relative to the root."""
+        s = self.settings
+        fitting = tuple(i for i, o in enumerate(s.per_file) if _fits(o, rooted))
+        if not fitting:
+            return self.chosen
+        if fitting not in self._by_override:
+            overrides = [s.per_file[i] for i in fitting]
+            ignore = (*s.ignore, *(word for o in overrides for word in o.ignore))
+            severity = dict(s.severity)
+            for override in overrides:
+                severity.update(override.severity)
+            self._by_override[fitting] = select_rules(self.known, s.select, ignore, severity)
+        return self._by_override[fitting]
+
+    def names(self, undecided: frozenset[str]) -> RuleNames:
+        """What suppression comments may name, and which of it can be called unused."""
+        known = {rule.id: rule.name for rule in self.known} | dict(LINTER_RULES)
+        active = {rule.id for rule in self.chosen} - undecided
+        return RuleNames(known, frozenset(active), self._own_severities())
+
+    def _own_severities(self) -> Mapping[str, Severity]:
+        """The severities of the linter's own rules; a missing one is off."""
+        s = self.settings
+        found: dict[str, Severity] = {}
+        for id_, name in LINTER_RULES.items():
+            selected = not s.select or any(means(w, id_, name) for w in s.select)
+            if not selected or any(means(w, id_, name) for w in s.ignore):
+                continue
+            weight = next((v for w, v in s.severity.items() if means(w, id_, name)), "warning")
+            if weight != "off":
+                found[id_] = Severity(weight)
+        return found
+
+
+def read_rule_files(settings: Settings) -> RuleFiles:
+    """The built-in rule files and the user's, with a digest; nothing is parsed yet."""
+    files = (*built_in_files(), *rule_files(settings.rules, Path(settings.root)))
+    texts = [part for file in files for part in (str(file), file.read_bytes())]
+    return RuleFiles(files, digest(*texts))
+
+
+def _fits(override: PerFile, rooted: str) -> bool:
+    return fnmatch(rooted, override.glob)
