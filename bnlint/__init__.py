@@ -1,0 +1,56 @@
+"""bnlint: a linter for PyTorch model graphs.
+
+The public API; everything else is free to change. Importing this package imports neither torch
+nor networkx: each name loads what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bnlint.domain.version import VERSION
+
+if TYPE_CHECKING:
+    from bnlint.api import ModelGraph, Report, assert_clean, check, check_model, probe, trace, watch
+    from bnlint.domain.errors import BnlintError
+    from bnlint.domain.finding import Finding, Problem, Severity
+    from bnlint.domain.probe import ProbeResult
+
+__all__ = [
+    "BnlintError",
+    "Finding",
+    "ModelGraph",
+    "ProbeResult",
+    "Problem",
+    "Report",
+    "Severity",
+    "__version__",
+    "assert_clean",
+    "check",
+    "check_model",
+    "probe",
+    "trace",
+    "watch",
+]
+
+__version__ = VERSION
+
+_HOMES = {
+    "BnlintError": "bnlint.domain.errors",
+    "Finding": "bnlint.domain.finding",
+    "Problem": "bnlint.domain.finding",
+    "ProbeResult": "bnlint.domain.probe",
+    "Severity": "bnlint.domain.finding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'bnlint' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "bnlint.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -22,6 +22,10 @@ _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH
 """Problems that may be gone the next time: what they left is not kept."""
 
 
+_WEIGHT_LIMIT = 3_000_000
+"""Parameters up to which a model is built for real, so that rules can read its initial values."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileResult:
     """What one file yields before anything is held back; paths are absolute."""
@@ -92,6 +96,7 @@ class Files:
             inputs=s.inputs or self._inputs(rooted),
             layers=s.layers,
             real_weights=True,
+            weight_limit=_WEIGHT_LIMIT,
         )
 
     def _models(self, source: SourceFile, rooted: str) -> tuple[ModelSpec, ...]:

@@ -1,0 +1,147 @@
+"""The Python functions of bnlint: lint files or live models, get graphs, probe, assert."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bnlint.domain import finding, graph
+from bnlint.domain.finding import Severity
+
+if TYPE_CHECKING:
+    import networkx
+    from torch import nn
+
+    from bnlint.domain.probe import ProbeResult
+
+PathLike = str | Path
+_T = TypeVar("_T")
+
+
+class Report(finding.Report):
+    """What a run found; render it with :meth:`render`, or look at ``findings`` and ``problems``."""
+
+    def render(self, format: str = "text") -> str:
+        """The report as text in one of the formats of the command line.
+
+        Raises
+        ------
+        UsageError
+            When there is no such format.
+
+        """
+        from bnlint.config import Settings
+        from bnlint.domain.version import VERSION
+        from bnlint.pipeline import rule_infos
+        from bnlint.report import RenderOptions, render
+
+        rules = rule_infos(Settings(cache=False)) if format in ("sarif", "html") else {}
+        return render(format, self, RenderOptions(rules, str(Path.cwd()), VERSION))
+
+    def _repr_html_(self) -> str:
+        from bnlint.report.notebook import table
+
+        return table(self)
+
+
+class ModelGraph(graph.ModelGraph):
+    """The classified graph of a model: ``ops`` in order of execution, ``edges`` between them."""
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """The graph for networkx: nodes by op id, with the op's fields as node attributes."""
+        from bnlint.graph.view import View
+
+        return View(self).networkx()
+
+
+def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **settings: Any) -> Report:
+    """The report about files, folders, globs or ``file.py::Model(...)``, as on the command line.
+
+    Files are imported in a child process. ``settings`` are those of the command line, in
+    snake case: ``check("net.py", select=["BN3"], inputs=["1x3x32x32"], norm_placement="any")``.
+    ``executor`` is anything with the interface of ``concurrent.futures.Executor`` (a process
+    pool, a Dask client's ``get_executor()``), over which the files are spread.
+
+    Raises
+    ------
+    UsageError, ConfigError, RuleError
+        When arguments, configuration or a rule file are off; all of their mistakes at once.
+
+    """
+    from bnlint.config import load_settings
+    from bnlint.pipeline import check as run
+
+    listed = [paths] if isinstance(paths, (str, Path)) else paths
+    loaded = load_settings({"paths": [str(path) for path in listed], **settings})
+    return _as(Report, run(loaded, executor=executor))
+
+
+def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **settings: Any) -> Report:
+    """The report about a live model, checked in this process; the model is left as it is.
+
+    ``inputs`` is the tuple of positional arguments of its forward, a dict of keyword arguments, or
+    one tensor; only their shapes and types are used. Without it, inputs are inferred. Works on
+    models on the ``meta`` device too.
+    """
+    from bnlint.config import load_settings
+    from bnlint.pipeline.live import check_live
+
+    loaded = load_settings({"paths": [], "cache": False, **settings})
+    return _as(Report, check_live(model, inputs, name, loaded))
+
+
+def trace(model: nn.Module, inputs: Any = None, *, name: str = "") -> ModelGraph:
+    """The classified graph of a live model; every op has its kind, tags, facts and shapes."""
+    from bnlint.pipeline.live import trace_live
+
+    return _as(ModelGraph, trace_live(model, inputs, name))
+
+
+def assert_clean(
+    model: nn.Module,
+    inputs: Any = None,
+    *,
+    fail_on: str = "warning",
+    **settings: Any,
+) -> None:
+    """Nothing for a clean model; for use in tests.
+
+    Raises
+    ------
+    AssertionError
+        With the findings at or above ``fail_on``, one a line.
+
+    """
+    __tracebackhide__ = True
+    report = check_model(model, inputs, **settings)
+    limit = Severity(fail_on)
+    kept = tuple(f for f in report.findings if f.severity.at_least(limit))
+    if kept:
+        shown = dataclasses.replace(report, findings=kept)
+        raise AssertionError(f"{type(model).__name__} is not clean:\n{shown.render('text')}")
+
+
+def probe(model: nn.Module, batches: Any = None, **options: Any) -> ProbeResult:
+    """What activations, norms and gradients of a live model do on a real device.
+
+    See :func:`bnlint.probing.run.probe` for the options (``device``, ``loss``, ``targets``,
+    ``compare``, ``steps``).
+    """
+    from bnlint.probing.run import probe as run
+
+    return run(model, batches, **options)
+
+
+def watch(model: nn.Module, **options: Any) -> Any:
+    """A context that probes ``model`` now and then in training; see ``bnlint.probing.watch``."""
+    from bnlint.probing.watch import watch as run
+
+    return run(model, **options)
+
+
+def _as(kind: type[_T], value: Any) -> _T:
+    """``value`` as the public class that adds methods to its own."""
+    fields: Mapping[str, Any] = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return kind(**fields)

@@ -1,0 +1,71 @@
+"""A live model to its graph: where it was defined, and its inputs moved to the meta device."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.graph import Location, ModelGraph, ModelRef
+from bnlint.tracing.classify import builtin_table
+from bnlint.tracing.finding_inputs import find_inputs
+from bnlint.tracing.inputs import Candidate, GivenInputs
+from bnlint.tracing.trace import trace_model
+
+
+def trace_given(
+    model: nn.Module,
+    args: tuple[Any, ...] | None,
+    kwargs: Mapping[str, Any],
+    name: str,
+    layers: tuple[tuple[str, str], ...],
+) -> ModelGraph:
+    """The graph of ``model``, with the inputs given or else inferred.
+
+    Raises
+    ------
+    UsageError
+        When ``model`` is not a ``torch.nn.Module``.
+
+    """
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            Mistake(
+                f"a torch.nn.Module is needed, not {type(model).__name__}",
+                hint="give an instance: bnlint.check_model(Net())",
+            )
+        )
+    ref = _reference(model, name)
+    if args is None:
+        inputs = find_inputs(model, None, ref)
+    else:
+        inputs = GivenInputs((Candidate(_bare(args), _bare(dict(kwargs))),), "declared")
+    table = builtin_table().extended(layers)
+    return trace_model(model, ref=ref, inputs=inputs, table=table)
+
+
+def _reference(model: nn.Module, name: str) -> ModelRef:
+    cls = type(model)
+    shown = name or cls.__name__
+    try:
+        file = inspect.getsourcefile(cls) or ""
+        line = inspect.getsourcelines(cls)[1]
+    except (OSError, TypeError):
+        file, line = "", 0
+    if cls.__module__.startswith("torch.") or not file:
+        return ModelRef(f"<{shown}>", shown, "instance")
+    return ModelRef(file, shown, "instance", definition=Location(file, max(line, 1)))
+
+
+def _bare(value: Any) -> Any:
+    """The same structure with empty tensors on meta."""
+
+    def one(leaf: Any) -> Any:
+        return torch.empty_like(leaf, device="meta") if isinstance(leaf, torch.Tensor) else leaf
+
+    return pytree.tree_map(one, value)
