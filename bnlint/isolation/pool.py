@@ -147,6 +147,7 @@ class Pool:
 
         Raises:
             UsageError: torch cannot be imported.
+
         """
         if self._fork:
             return self._trace_warm(requests)
@@ -187,14 +188,15 @@ class Pool:
 
     def _recover(self, pending: dict[int, TraceRequest], done: dict[int, TraceOutcome]) -> None:
         """Try what a dead worker left one by one, so that only the culprit is blamed."""
+        worker = self._restart()
         for number, request in list(pending.items()):
-            worker = self._restart()
             ended = worker.receive() if worker.send(number, request) else None
-            done[number] = (
-                verdict.outcome(request, ended, self.limits) if ended else verdict.died(request)
-            )
+            if ended is None:
+                done[number] = verdict.died(request)
+                worker = self._restart()
+            else:
+                done[number] = verdict.outcome(request, ended, self.limits)
             del pending[number]
-        self._restart()
 
     def _restart(self) -> Worker:
         if self._worker is not None:

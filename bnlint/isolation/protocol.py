@@ -21,7 +21,7 @@ from bnlint.domain.request import Closing, Record, TraceOutcome, TraceRequest, c
 __all__ = ["TraceOutcome", "TraceRequest", "collect"]
 
 ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
-"""Names in the folder of one file: records, what the code printed, where it hung, its own folder."""
+"""Names in the folder of one file: records, what the code printed, where it hung, its own place."""
 
 _KINDS: dict[str, type[Record]] = {"graph": ModelGraph, "problem": Problem, "end": Closing}
 _TAGS = {kind: tag for tag, kind in _KINDS.items()}

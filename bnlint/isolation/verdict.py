@@ -65,7 +65,7 @@ def _reason(ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str
     if any(mark in output for mark in _MEMORY):
         return _memory(limits)
     if ended.status == -signal.SIGKILL:
-        kind, message, hint = _memory(limits)
+        kind, _, hint = _memory(limits)
         return kind, "killed by the system, most likely for want of memory", hint
     if ended.status < 0:
         return (

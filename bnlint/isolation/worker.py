@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 
 from bnlint.isolation import child
 from bnlint.isolation.guards import ENVIRONMENT
@@ -30,7 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _once(folder: str, limits: Limits) -> None:
     _, request = asked(sys.stdin.buffer.read())
-    child.run(folder, request, limits, _load())
+    tracer, _ = _load()
+    child.run(folder, request, limits, tracer)
 
 
 def _serve(jobs: int, limits: Limits) -> None:
@@ -41,7 +43,7 @@ def _serve(jobs: int, limits: Limits) -> None:
     os.dup2(null, 1)
     folder = tempfile.mkdtemp(prefix="bnlint-")
     try:
-        tracer = _load()
+        tracer, warm = _load()
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}", folder=folder)))
         return
@@ -53,19 +55,22 @@ def _serve(jobs: int, limits: Limits) -> None:
     gc.freeze()
     os.write(sink, line(Hello(torch=torch.__version__, folder=folder)))
     try:
-        Zygote(source, sink, folder, jobs, limits, tracer).serve()
+        Zygote(source, sink, folder, jobs, limits, tracer, warm).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _load() -> child.Tracer:
-    """Import torch and the tracer; this is most of what a short run takes."""
+def _load() -> tuple[child.Tracer, Callable[[], None]]:
+    """Import torch and the tracer, which is most of what a short run takes.
+
+    The second result warms up what only long runs should wait for.
+    """
     import torch
 
     torch.set_num_threads(1)
-    from bnlint.tracing.check_file import trace_records
+    from bnlint.tracing.check_file import trace_records, warm_up
 
-    return trace_records
+    return trace_records, warm_up
 
 
 if __name__ == "__main__":

@@ -12,11 +12,15 @@ import shutil
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bnlint.domain.request import TraceRequest
 from bnlint.isolation import child
 from bnlint.isolation.protocol import Ended, Limits, asked, line
+
+_LONG_QUEUE = 3
+"""Requests waiting from which on it pays to load once, here, what every child would load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Zygote:
     jobs: int
     limits: Limits
     tracer: child.Tracer
+    warm: Callable[[], None]
+    cold: bool = True
     waiting: deque[tuple[int, TraceRequest]] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
     overdue: set[int] = field(default_factory=set)
@@ -67,6 +73,9 @@ class Zygote:
             self._read()
         self._end_overdue()
         self._reap()
+        if self.cold and len(self.waiting) >= _LONG_QUEUE:
+            self.cold = False
+            self.warm()
         while self.waiting and len(self.running) < self.jobs:
             self._fork(*self.waiting.popleft())
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 import torch
+from torch import nn
 
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
@@ -25,10 +26,12 @@ from bnlint.tracing.importing import (
     local_modules,
     stub_problem,
 )
-from bnlint.tracing.models import Checker
+from bnlint.tracing.making import Workshop
+from bnlint.tracing.models import Models
 from bnlint.tracing.sites import record_sites
 from bnlint.tracing.source import Source, read
 from bnlint.tracing.stubs import Stubs
+from bnlint.tracing.trace import trace_model
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
     Raises:
         SyntaxError: the code is not Python.
         Exception: whatever the code raises.
+
     """
     source = read(path, code)
     if isinstance(source, Problem):
@@ -71,8 +75,17 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
     module.__file__ = path
     with record_sites():
         exec(compile(code, path, "exec", dont_inherit=True), vars(module))
-        records = list(Checker(module, source, TraceRequest(path), builtin_table()).run())
+        models = Models(Workshop(module, source), TraceRequest(path), builtin_table())
+        records = list(models.records())
     return tuple(r for r in records if isinstance(r, ModelGraph))
+
+
+def warm_up() -> None:
+    """Load what torch imports late, on the first convolution or batch norm that runs on meta."""
+    with torch.device("meta"), torch.no_grad():
+        model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(4, 1))
+        model(torch.empty(2, 1, 2, 2))
+    trace_model(model)
 
 
 def _settle(request: TraceRequest) -> None:
@@ -96,7 +109,9 @@ def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
         yield from stub_problem(source, stubs)
         torch.set_default_device(None)
         table = builtin_table().extended(request.layers)
-        yield from Checker(module, source, request, table, stubs).run()
+        workshop = Workshop(module, source, request.weight_limit if request.real_weights else 0)
+        yield from Models(workshop, request, table, stubs).records()
+        stubs.close()
     clock.lap("trace")
 
 

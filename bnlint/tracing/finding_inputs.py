@@ -1,13 +1,35 @@
 """The inputs of a model: declared, else mined from its file, else inferred from its layers."""
+
 from __future__ import annotations
 
-from typing import Any
 from torch import nn
+
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec
+from bnlint.tracing.inferring import infer
 from bnlint.tracing.inputs import NONE, GivenInputs, declared
+from bnlint.tracing.mining_inputs import carried, mine
 from bnlint.tracing.source import Source
 
 
-def find_inputs(model: nn.Module, source: Source, ref: ModelRef, specs: tuple[InputSpec, ...]) -> GivenInputs:
-    return declared(specs)
+def find_inputs(
+    model: nn.Module,
+    source: Source | None,
+    ref: ModelRef,
+    specs: tuple[InputSpec, ...] = (),
+) -> GivenInputs:
+    """How the model may be called; nothing is run for it.
+
+    Inputs that the source shows being passed to a model built by this very call are taken as they
+    are. Those passed to a model of the same class built otherwise only come first among the
+    inferred ones, since its channels may differ.
+    """
+    if specs:
+        return declared(specs)
+    if own := carried(model):
+        return GivenInputs((own,), "mined")
+    sure, likely = mine(source, ref) if source else ((), ())
+    if sure:
+        return GivenInputs(sure[:1], "mined")
+    candidates = (*likely, *infer(model, source))
+    return GivenInputs(candidates, "inferred") if candidates else NONE

@@ -10,23 +10,18 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
-import re
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, ModuleType
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.tracing.blame import Blame
+from bnlint.tracing.mending import extend_path, is_local, mend
 from bnlint.tracing.source import Place, Source, place
 from bnlint.tracing.stubs import Stubs
 
 _RETRIES = 40
-_ANCESTORS = 6
-_NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
-_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +40,13 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
     user's to mend.
     """
     spot, stubs = place(source), Stubs()
-    _extend_path(spot.root, source.folder, *search)
+    extend_path(spot.root, source.folder, *search)
     blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path, blocking=True)
     for _ in range(_RETRIES):
         try:
             return Imported(_load(source, spot), stubs)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
-            if not (isinstance(error, Exception) and _mend(error, source, spot, stubs)):
+            if not (isinstance(error, Exception) and mend(error, source, spot, stubs)):
                 stubs.close()
                 return _explain(blame, error)
     stubs.close()
@@ -64,7 +59,9 @@ def import_module(name: str) -> ModuleType | Problem:
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", name, blocking=True), error)
+        return _explain(
+            Blame(ProblemKind.IMPORT_FAILED, "importing it", name, blocking=True), error
+        )
 
 
 def stub_problem(source: Source, stubs: Stubs) -> Iterator[Problem]:
@@ -81,22 +78,13 @@ def stub_problem(source: Source, stubs: Stubs) -> Iterator[Problem]:
 
 
 def local_modules(before: set[str], own: str) -> tuple[str, ...]:
-    """Files of local modules that were imported since ``before``, sorted, without the file itself."""
+    """Files of local modules that were imported since ``before``, sorted; not the file itself."""
     found = set()
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if name not in before and isinstance(path, str) and path != own and is_local(path):
             found.add(os.path.abspath(path))
     return tuple(sorted(found))
-
-
-def is_local(path: str) -> bool:
-    """True for a file that is neither installed, nor Python's, nor ours."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-    stdlib = os.path.dirname(os.__file__) + os.sep
-    if any(mark in path for mark in _INSTALLED) or path.startswith("<"):
-        return False
-    return not path.startswith((here, stdlib))
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -148,124 +136,14 @@ def _bare_package(name: str, root: str) -> None:
         sys.modules[name] = package
 
 
-def _extend_path(*folders: str) -> None:
-    for folder in reversed(folders):
-        if folder and folder not in sys.path:
-            sys.path.insert(0, folder)
-    importlib.invalidate_caches()
-
-
-def _mend(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
-    """Make the next try get further: a local folder found, or a stub put in place."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return _mend_missing(error.name, source, spot, stubs)
-    if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
-        return _mend_name(found[2], found[1], stubs)
-    return _mend_broken(error, stubs)
-
-
-def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
-    top = name.partition(".")[0]
-    if name in stubs.names:
-        return False
-    if top == spot.name.partition(".")[0] and spot.parent:
-        return False  # a part of the file's own package
-    known = sys.modules.get(top)
-    if known is None and (folder := _folder_with(top, source.folder)):
-        if folder not in sys.path:
-            _extend_path(folder)
-            return True
-        return False
-    if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
-        return False
-    stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
-    for other in _missing_tops(source.tree):
-        if other not in stubs.names and not _folder_with(other, source.folder):
-            stubs.add(other)
-    return True
-
-
-def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
-    """An installed package of another version lacks a name: only that name is replaced."""
-    owner = sys.modules.get(module)
-    path = getattr(owner, "__file__", None) or ""
-    if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
-        return False
-    stubs.add_attribute(owner, name)
-    return True
-
-
-def _mend_broken(error: Exception, stubs: Stubs) -> bool:
-    """An installed package fails while it is imported: it is as good as missing."""
-    frames = traceback.extract_tb(error.__traceback__)
-    local = [f for f in frames if is_local(f.filename) and not f.filename.startswith("<")]
-    if not local or local[-1] is frames[-1]:
-        return False
-    for name in _imported_names(local[-1].line or ""):
-        top = name.partition(".")[0]
-        if top not in stubs.names and top not in sys.modules and top != "torch":
-            stubs.add(top)
-            return True
-    return False
-
-
-def _imported_names(line: str) -> Iterator[str]:
-    try:
-        tree = ast.parse(line.strip().rstrip("(").rstrip() if "(" in line else line.strip())
-    except SyntaxError:
-        found = re.match(r"\s*(?:from|import)\s+([\w.]+)", line)
-        if found:
-            yield found[1]
-        return
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-def _missing_tops(tree: ast.Module) -> Iterator[str]:
-    """Packages imported without a ``try`` at the top of the file that are nowhere to be found."""
-    for node in tree.body:
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        for name in names:
-            top = name.partition(".")[0]
-            if top not in sys.modules and importlib.util.find_spec(top) is None:
-                yield top
-
-
-def _folder_with(name: str, folder: str) -> str:
-    """The folder at or above ``folder`` that holds a module or package ``name``; empty if none."""
-    for _ in range(_ANCESTORS):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path)):
-            return folder
-        if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
-            return ""
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return ""
-        folder = parent
-    return ""
-
-
-def _has_python(folder: str) -> bool:
-    return any(name.endswith(".py") for name in os.listdir(folder))
-
-
 def _import_line(tree: ast.Module, name: str) -> int:
     for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        if any(n == name or n.startswith(name + ".") for n in names):
-            return node.lineno
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f"{node.module}.{n}" for n in names)]
+            if any(n == name or n.startswith(name + ".") for n in names):
+                return node.lineno
     return 0
 
 

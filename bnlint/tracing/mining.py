@@ -11,8 +11,10 @@ from typing import Any
 from bnlint.tracing.source import Source, read
 
 _LIMIT = 12
-_HARMLESS = (ast.Constant, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.UnaryOp,
-             ast.BinOp, ast.operator, ast.unaryop, ast.expr_context, ast.Starred, ast.keyword)  # fmt: skip
+_HARMLESS = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.UnaryOp, ast.BinOp),
+    *(ast.operator, ast.unaryop, ast.expr_context, ast.Starred, ast.keyword),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ def tests_of(source: Source) -> list[Source]:
     """The parsed test files that stand next to a file by their name."""
     stem = os.path.splitext(os.path.basename(source.path))[0]
     found = []
-    for folder in (source.folder, os.path.join(source.folder, "tests"),
-                   os.path.join(os.path.dirname(source.folder), "tests")):  # fmt: skip
+    beside = (source.folder, os.path.join(source.folder, "tests"))
+    for folder in (*beside, os.path.join(os.path.dirname(source.folder), "tests")):
         path = os.path.join(folder, f"test_{stem}.py")
         if os.path.isfile(path) and isinstance(test := read(path), Source):
             found.append(test)

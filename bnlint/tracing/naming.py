@@ -42,7 +42,9 @@ def resolve(spec: ModelSpec, names: Mapping[str, Any], path: str) -> Named | Pro
         return Named(name, value, partial(eval, spec.call, dict(names)))
     if isinstance(value, nn.Module) or callable(value):
         return Named(name, value)
-    return _wrong(spec, path, f"`{name}` is {type(value).__name__}, not a model or a way to get one")
+    return _wrong(
+        spec, path, f"`{name}` is {type(value).__name__}, not a model or a way to get one"
+    )
 
 
 def _unknown(spec: ModelSpec, name: str, names: Mapping[str, Any], path: str) -> Problem:

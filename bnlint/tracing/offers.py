@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bnlint.tracing.guessing import PROFILES, GuessedConfig, fill
+from bnlint.tracing.guess_table import PROFILES
+from bnlint.tracing.guessing import GuessedConfig, fill
 from bnlint.tracing.mining import seen_calls, shown_value
 from bnlint.tracing.source import Source
 from bnlint.tracing.survey import Maker
 
-_WEIGHTS = {"pretrained": False, "weights": None, "pretrained_backbone": False,
-            "weights_backbone": None, "encoder_weights": None, "progress": False}  # fmt: skip
+_NO_WEIGHTS = {
+    "pretrained": False,
+    "pretrained_backbone": False,
+    "weights": None,
+    "weights_backbone": None,
+    "encoder_weights": None,
+}
+"""Arguments that say which weights to fetch, and the value that fetches none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,9 @@ def offers(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterator[O
     """Calls to try, best first; ends with :class:`Lacking` where a parameter stays unknown."""
     if not maker.required:
         yield _offer(maker, (), {}, ())
-        if known := {p.name: _WEIGHTS[p.name] for p in maker.parameters if p.name in _WEIGHTS}:
+        if known := {
+            p.name: _NO_WEIGHTS[p.name] for p in maker.parameters if p.name in _NO_WEIGHTS
+        }:
             yield _offer(maker, (), known, ())
         return
     for call in seen_calls(maker.name, source, names):
@@ -55,7 +64,7 @@ def _guesses(maker: Maker, names: Mapping[str, Any]) -> Iterator[Offer | Lacking
         if filled.missing:
             yield Lacking(filled.missing)
             return
-        offer = _offer(maker, (), filled.values, tuple(filled.guessed))
+        offer = _offer(maker, (), filled.values, tuple(filled.values))
         if offer.text not in tried:
             tried.add(offer.text)
             yield offer
@@ -73,7 +82,7 @@ def _completed(
     filled = fill(missing, PROFILES[0], names)
     if filled.missing:
         return None
-    return _offer(maker, args, {**kwargs, **filled.values}, tuple(filled.guessed))
+    return _offer(maker, args, {**kwargs, **filled.values}, tuple(filled.values))
 
 
 def _offer(

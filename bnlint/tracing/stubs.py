@@ -8,6 +8,7 @@ takes part in a trace.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.machinery
 import linecache
 import sys
@@ -55,6 +56,15 @@ class Stubs(MetaPathFinder, Loader):
                 self._forget(name, module)
         for owner, name in self._set:
             vars(owner).pop(name, None)
+
+    @contextlib.contextmanager
+    def unusable(self) -> Iterator[None]:
+        """Let every stub raise while a model is traced: none may take part."""
+        before, self.closed = self.closed, True
+        try:
+            yield
+        finally:
+            self.closed = before
 
     def _forget(self, name: str, module: ModuleType) -> None:
         parent, _, child = name.rpartition(".")
@@ -136,9 +146,10 @@ class Stub:
         return self._more(f".{name}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Another stub; a decorator gives back what it decorates."""
         made = self._more("()")
         if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
-            return args[0]  # a decorator
+            return args[0]
         return made
 
     def __getitem__(self, _: Any) -> Any:

@@ -9,15 +9,14 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from torch import nn
 
 from bnlint.domain.graph import Location
+from bnlint.tracing.factories import Definition, factories, name_of
 from bnlint.tracing.source import Source
-
-Definition = ast.ClassDef | ast.FunctionDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,7 @@ class Maker:
     def required(self) -> tuple[inspect.Parameter, ...]:
         """The parameters that a call must fill."""
         fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        return tuple(
-            p for p in self.parameters if p.default is p.empty and p.kind not in fixed
-        )
+        return tuple(p for p in self.parameters if p.default is p.empty and p.kind not in fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
     defined |= {n.name: n for n in _nested(source.tree) if n.name not in defined}
     classes = {n: c for n, c in vars(module).items() if _is_own_class(n, c, module)}
     parts = _parts(source.tree, set(classes))
-    roots = _factories(defined, set(classes))
+    roots = factories(defined, set(classes))
     makers: list[Maker] = []
     for name, node in defined.items():
         value = vars(module).get(name)
@@ -192,72 +189,6 @@ def _parts(tree: ast.Module, classes: set[str]) -> set[str]:
 
 def _passed_on(node: ast.FunctionDef) -> Iterator[str]:
     for call in ast.walk(node):
-        if isinstance(call, ast.Call) and _name(call.func) not in ("isinstance", "issubclass"):
+        if isinstance(call, ast.Call) and name_of(call.func) not in ("isinstance", "issubclass"):
             values = [*call.args, *(k.value for k in call.keywords)]
             yield from (v.id for v in values if isinstance(v, ast.Name))
-
-
-def _factories(defined: dict[str, Definition], classes: set[str]) -> dict[str, str]:
-    """Functions whose result is a model by annotation or by what they return, with their root."""
-    functions = {n: d for n, d in defined.items() if isinstance(d, ast.FunctionDef)}
-    roots: dict[str, str] = {}
-    for _ in range(4):  # factories that return other factories' results
-        for name, node in functions.items():
-            if name not in roots and (root := _root(node, classes, roots)):
-                roots[name] = root
-    return roots
-
-
-def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> str:
-    bound = dict(_bindings(node))
-    for value in _returned(node):
-        if isinstance(value, ast.Name):
-            value = bound.get(value.id, value)
-        if isinstance(value, ast.Call):
-            name = _name(value.func)
-            if name in classes:
-                return name
-            if name in roots:
-                return roots[name]
-            if _is_torch_layer(value.func):
-                return node.name
-    return _annotated(node, classes)
-
-
-def _returned(node: ast.FunctionDef) -> Iterator[ast.expr]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Return) and part.value is not None:
-            yield part.value
-
-
-def _bindings(node: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Assign) and len(part.targets) == 1:
-            if isinstance(part.targets[0], ast.Name) and isinstance(part.value, ast.Call):
-                yield part.targets[0].id, part.value
-
-
-def _annotated(node: ast.FunctionDef, classes: set[str]) -> str:
-    if node.returns is None:
-        return ""
-    text = ast.unparse(node.returns).strip("'\"")
-    if text in classes:
-        return text
-    return node.name if text in ("nn.Module", "torch.nn.Module", "nn.Sequential") else ""
-
-
-def _is_torch_layer(func: ast.expr) -> bool:
-    text = ast.unparse(func)
-    if not text.startswith(("nn.", "torch.nn.")):
-        return False
-    value = getattr(nn, text.rpartition(".")[2], None)
-    return isinstance(value, type) and issubclass(value, nn.Module)
-
-
-def _name(func: ast.expr) -> str:
-    return func.id if isinstance(func, ast.Name) else ""
-
-
-def is_plain_function(value: Any) -> bool:
-    """True for a function written in Python."""
-    return isinstance(value, FunctionType)

@@ -1,0 +1,120 @@
+"""What a parameter's name says about a value that will do; the first row that fits wins.
+
+The numbers agree with each other on purpose: every width is a multiple of every number of heads
+and groups, and a profile decides which channels go in and come out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+WIDTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One consistent set of guesses; ``lists`` says whether ``layers`` counts for each stage."""
+
+    channels_in: int
+    channels_out: int
+    lists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A name that may ask for a list or for one number."""
+
+    several: tuple[int, ...]
+    one: int
+
+
+PROFILES = (Profile(3, WIDTH), Profile(WIDTH, WIDTH, lists=False), Profile(WIDTH, 2 * WIDTH))
+"""A model that reads images, a block that keeps its width, a block that widens."""
+
+Guess = str | int | float | bool | Either
+
+_N = r"(n|num|nb|number_of)?_?"
+_CHANNELS = r"(c|ch|chs|chans?|channels?|nc|filters|feature_maps|planes)"
+
+_ROWS: tuple[tuple[Guess, tuple[str, ...]], ...] = (
+    ("in", (r"(c|ch)(_?in|1)", r"in_?planes?", r"nc_in", r"in_?nc", r"inp", r"n_?in")),
+    ("in", (rf"{_N}(in|input|image|img)_?{_CHANNELS}", rf"{_N}channels?_?in", r"colou?rs")),
+    ("in", (rf"{_N}(chs|chans?|channels?)", r"nc")),
+    ("width", (r"(in|input)_?(features?|feats?|dims?|size|width)", r"d_?in", r"dim_?in")),
+    ("width", (r"(n|num)_(inputs?|features?)", r"feature_?(size|dim)")),
+    ("out", (r"(c|ch)(_?out|2)", r"out_?planes?", r"planes?", r"oup", r"n_?out", r"out_?nc")),
+    ("out", (rf"{_N}(out|output)_?{_CHANNELS}", r"d_?out", r"dim_?out")),
+    ("out", (r"(out|output)_?(features?|feats?|dims?|size)", r"(n|num)_outputs?")),
+    ("out", (r"(n|num)?_?filters?",)),
+    (10, (rf"{_N}(class|classes|labels?|categories|cls|targets|actions?)", r"action_(dim|size)")),
+    (100, (rf"{_N}(vocab|tokens?|words?|embeddings|emb)(_?size)?", r"ntoken")),
+    (100, (r"(src|tgt|input|output)_?vocab(_?size)?", r"(n|num)_?(users?|items?)")),
+    (4, (r".*heads?", r"n_?head", r"nhead")),
+    (1, (r"(n|num)?_?groups?",)),
+    (3, (r"kernel(_?size)?s?", r"ks?", r"k_size", r"filter_?size")),
+    (1, (r"strides?", r"s", r"dilations?", r"dilation_?rate", r"rate", r"t", r"cardinality")),
+    (1, (r"expan(d|sion)(_?(ratio|factor))?", r"factor", r"width_mult(iplier)?")),
+    (2, (r"(up|down)?_?scale(_?factor)?",)),
+    (1, (r"paddings?", r"pad", r"p")),
+    (0.1, (r"(\w+_)?drop(out)?s?(_?(p|rate|prob|path))?", r"pdrop")),
+    (1e-5, (r"(bn_?|norm_?)?eps(ilon)?",)),
+    (0.1, (r"(bn_?)?momentum",)),
+    (0.5, (r"alpha", r"beta", r"gamma", r"temp(erature)?", r"margin", r".*ratio", r".*slope")),
+    (4, (r"reduction", r"squeeze", r"r")),
+    (Either((2, 2, 2, 2), 2), (r"layers", r"depths?", r"(n|num)?_?blocks", r"layer_?(sizes|dims)")),
+    (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
+    (
+        2,
+        (rf"{_N}(hidden_)?layers?", rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)", r"n"),
+    ),
+    (4, (r"patch(_?size)?", r"window(_?size)?", r"ws")),
+    (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
+    (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
+    (16, (r"(max_?)?(seq|sequence|context|block)_?(len|length|size)?", r"max_?len(gth)?")),
+    (16, (r"(n|num)_?patches", r"length")),
+    (32, (r"growth(_?rate)?", r"k")),
+    (100, (r"(latent|noise|z|nz|code)(_?(dims?|size|ch|channels?))?",)),
+    (8, (r"(n|num)_?(queries|experts|anchors|points|joints|keypoints|steps|frames|nodes)",)),
+    (False, (r"bias", r"(use|with|is|has)_?\w+", r"affine", r"residual", r"downsample")),
+    (False, (r"batch_?norm", r"bn", r"norm")),
+    ("width", (r"[cdf]", r"ch", r"dim")),
+    ("width", (r".*(hidden|dim|width|feat|size|channel|planes|emb|units|model|base).*",)),
+    ("width", (r"n[dg]?f",)),
+)
+_NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
+
+_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
+    (r".*(norm|bn).*", nn.BatchNorm2d),
+    (r".*(act|activation|nonlinear|nl|relu).*", nn.ReLU),
+    (r".*conv.*", nn.Conv2d),
+)
+_CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
+
+
+def number(name: str, profile: Profile) -> Any:
+    """A number, a flag or a tuple for a name; None when it says nothing."""
+    for pattern, value in _NUMBERS:
+        if pattern.fullmatch(name):
+            return _resolved(value, profile)
+    return None
+
+
+def layer_type(name: str) -> type[nn.Module] | None:
+    """The class of layers that a name such as ``norm_layer`` asks for."""
+    return next((cls for pattern, cls in _TYPES if re.fullmatch(pattern, name)), None)
+
+
+def is_config(name: str) -> bool:
+    """True for a name that stands for a settings object."""
+    return bool(_CONFIG.fullmatch(name))
+
+
+def _resolved(value: Guess, profile: Profile) -> Any:
+    if isinstance(value, Either):
+        return value.several if profile.lists else value.one
+    roles = {"in": profile.channels_in, "out": profile.channels_out, "width": WIDTH}
+    return roles[value] if isinstance(value, str) else value

@@ -1,0 +1,136 @@
+"""What gets a failed import further: a local folder that was not on the path, or a stub."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+
+from bnlint.tracing.source import Place, Source
+from bnlint.tracing.stubs import Stubs
+
+_ANCESTORS = 6
+_NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+def mend(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """Make the next try get further: a local folder found, or a stub put in place."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _mend_missing(error.name, source, spot, stubs)
+    if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
+        return _mend_name(found[2], found[1], stubs)
+    return _mend_broken(error, stubs)
+
+
+def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
+    top = name.partition(".")[0]
+    if name in stubs.names:
+        return False
+    if top == spot.name.partition(".")[0] and spot.parent:
+        return False  # a part of the file's own package
+    known = sys.modules.get(top)
+    if known is None and (folder := _folder_with(top, source.folder)):
+        if folder not in sys.path:
+            extend_path(folder)
+            return True
+        return False
+    if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
+        return False
+    stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
+    for other in _missing_tops(source.tree):
+        if other not in stubs.names and not _folder_with(other, source.folder):
+            stubs.add(other)
+    return True
+
+
+def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
+    """An installed package of another version lacks a name: only that name is replaced."""
+    owner = sys.modules.get(module)
+    path = getattr(owner, "__file__", None) or ""
+    if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
+        return False
+    stubs.add_attribute(owner, name)
+    return True
+
+
+def _mend_broken(error: Exception, stubs: Stubs) -> bool:
+    """An installed package fails while it is imported: it is as good as missing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    local = [f for f in frames if is_local(f.filename) and not f.filename.startswith("<")]
+    if not local or local[-1] is frames[-1]:
+        return False
+    for name in _imported_names(local[-1].line or ""):
+        top = name.partition(".")[0]
+        if top not in stubs.names and top not in sys.modules and top != "torch":
+            stubs.add(top)
+            return True
+    return False
+
+
+def _imported_names(line: str) -> Iterator[str]:
+    """The modules that an import statement names, even where it goes on in the next line."""
+    try:
+        yield from _names_in(ast.parse(line.strip()).body)
+    except SyntaxError:
+        if found := _IMPORT.match(line):
+            yield found[1]
+
+
+def _names_in(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def _missing_tops(tree: ast.Module) -> Iterator[str]:
+    """Packages imported without a ``try`` at the top of the file that are nowhere to be found."""
+    for name in _names_in(tree.body):
+        top = name.partition(".")[0]
+        if top not in sys.modules and importlib.util.find_spec(top) is None:
+            yield top
+
+
+def _folder_with(name: str, folder: str) -> str:
+    """The folder at or above ``folder`` that holds a module or package ``name``; empty if none."""
+    for _ in range(_ANCESTORS):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path)):
+            return folder
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
+            return ""
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return ""
+        folder = parent
+    return ""
+
+
+def _has_python(folder: str) -> bool:
+    return any(name.endswith(".py") for name in os.listdir(folder))
+
+
+def extend_path(*folders: str) -> None:
+    """Import from these folders first, in this order."""
+    for folder in reversed(folders):
+        if folder and folder not in sys.path:
+            sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+
+
+def is_local(path: str) -> bool:
+    """True for a file that is neither installed, nor Python's, nor ours."""
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    stdlib = os.path.dirname(os.__file__) + os.sep
+    if any(mark in path for mark in _INSTALLED) or path.startswith("<"):
+        return False
+    return not path.startswith((here, stdlib))
