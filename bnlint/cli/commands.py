@@ -35,9 +35,7 @@ def check(arguments: Sequence[str]) -> int:
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
-        from bnlint import pipeline
-
-        return _say(pipeline.graph_text(settings).rstrip("\n"))
+        return _graphs(settings)
     if settings.diff or settings.fix:
         return _fix(settings)
     return _lint(settings)
@@ -58,31 +56,30 @@ def explain(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
     parser.add_argument("rule", help="an id or a name: BN301, redundant-bias")
     given, settings = _with_rules(parser, arguments)
-    from bnlint import pipeline
+    from bnlint.cli.rules import page
 
-    return _say(pipeline.explain(settings, given["rule"]).rstrip("\n"))
+    return _say(page(settings, given["rule"]))
 
 
 def rules(arguments: Sequence[str]) -> int:
     """Print all rules, one a line."""
     parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
     _, settings = _with_rules(parser, arguments)
-    from bnlint import pipeline
+    from bnlint.cli.rules import listing
 
-    infos = pipeline.rule_infos(settings).values()
-    width = max((len(info.name) for info in infos), default=0)
-    lines = [f"{i.id}  {i.name:{width}}  {i.severity.value:7}  {i.summary}" for i in infos]
-    return _say("\n".join(lines))
+    return _say(listing(settings))
 
 
 def test_rules(arguments: Sequence[str]) -> int:
     """Test rule files by their examples."""
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files or folders of them")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
-    from bnlint import selftest
+    from bnlint.cli.rules import self_test
 
-    return selftest.run(tuple(given["paths"]), settings, print)
+    text, passed = self_test(settings, tuple(given["paths"]))
+    print(text)
+    return 0 if passed else 1
 
 
 def baseline(arguments: Sequence[str]) -> int:
@@ -90,14 +87,11 @@ def baseline(arguments: Sequence[str]) -> int:
     action = arguments[0] if arguments else ""
     if action not in ("write", "prune"):
         hint = closest(action, ("write", "prune")) if action else "write or prune"
-        raise UsageError(
-            Mistake(f"baseline: what to do is missing or unknown: '{action}'", hint=hint)
-        )
+        raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
-    from bnlint import pipeline
+    from bnlint.cli import baseline as actions
 
-    step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
-    return _say(step(settings))
+    return _say(actions.write(settings) if action == "write" else actions.prune(settings))
 
 
 def probe(arguments: Sequence[str]) -> int:
@@ -127,6 +121,18 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 """Commands by name; anything else is a path to check."""
 
 
+def _graphs(settings: Settings) -> int:
+    """Print the classified operations of every model; 2 when one could not be traced."""
+    from bnlint import pipeline
+    from bnlint.cli.output import write_notes
+    from bnlint.report.chain import chain
+
+    graphs, report = pipeline.graphs(settings)
+    print("\n".join(chain(graph) for graph in graphs), end="")
+    write_notes(report, settings)
+    return 2 if report.unchecked() else 0
+
+
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_report
@@ -134,7 +140,7 @@ def _lint(settings: Settings) -> int:
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)
-    write_report(report, settings, lambda: pipeline.rule_infos(settings))
+    write_report(report, settings)
     return exit_code(report, settings)
 
 
@@ -145,7 +151,7 @@ def _fix(settings: Settings) -> int:
     outcome = apply.run(settings)
     if outcome.text:
         print(outcome.text, end="")
-    write_report(outcome.report, settings, dict)
+    write_report(outcome.report, settings)
     return exit_code(outcome.report, settings)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -12,30 +12,35 @@ from bnlint.config import Output, Settings
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.version import VERSION
-from bnlint.report import COMPLETE, FORMATS, RenderOptions, RuleInfo
+from bnlint.report import COMPLETE, RenderOptions, RuleInfo, render
 
 _NEEDS_RULES = frozenset({"sarif", "html"})
 
 
-def write_report(
-    report: Report, settings: Settings, rules: Callable[[], Mapping[str, RuleInfo]]
-) -> None:
+def write_report(report: Report, settings: Settings) -> None:
     """Render every format to its place, then say on standard error what they leave unsaid."""
-    needed = any(output.format in _NEEDS_RULES for output in settings.formats)
-    infos = rules() if needed else {}
+    infos: Mapping[str, RuleInfo] = {}
+    if any(output.format in _NEEDS_RULES for output in settings.formats):
+        from bnlint.cli.rules import infos as rule_infos
+
+        infos = rule_infos(settings)
     for output in settings.formats:
-        options = _options(settings, infos, output)
-        text = FORMATS[output.format](report, options)
+        text = render(output.format, report, _options(settings, infos, output))
         if output.path:
             _to_file(output, text)
         else:
             sys.stdout.write(text)
     sys.stdout.flush()
     shown = {output.format for output in settings.formats if not output.path}
-    if not shown <= COMPLETE or not shown:
-        from bnlint.report.text import notes
+    if not shown or not shown <= COMPLETE:
+        write_notes(report, settings)
 
-        sys.stderr.write(notes(report, _notes_options(settings)))
+
+def write_notes(report: Report, settings: Settings) -> None:
+    """Say on standard error what could not be checked, and sum the run up."""
+    from bnlint.report.text import notes
+
+    sys.stderr.write(notes(report, _notes_options(settings)))
 
 
 def wants_colour(choice: str, stream: TextIO) -> bool:

@@ -10,7 +10,7 @@ from bnlint.domain.graph import Location
 from bnlint.findings.comments import Comment, ignore_comments
 
 UNUSED, BARE = "BN900", "BN901"
-_OWN = {UNUSED: "unused-suppression", BARE: "bare-suppression"}
+_OWN = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
 
 
 @dataclass(frozen=True, slots=True)
