@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Finding, Undecided
@@ -37,17 +39,34 @@ def check_graph(
     graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value] | None = None
 ) -> Checked:
     """What ``rules`` say about ``graph``; one finding for each rule and reported layer."""
+    with _no_collection():
+        return _check(graph, rules, settings or {})
+
+
+def _check(graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value]) -> Checked:
     facts = Facts(View(graph))
     findings: list[Finding] = []
     undecided: list[Undecided] = []
     for rule in rules:
-        outcome = _apply(facts, rule, settings or {})
-        findings += _written(facts, rule, outcome, settings or {})
+        outcome = _apply(facts, rule, settings)
+        findings += _written(facts, rule, outcome, settings)
         open_ = {k: r for k, r in outcome.undecided.items() if k not in outcome.fired}
         if open_:
             reasons = dict.fromkeys(reason for each in open_.values() for reason in each)
             undecided.append(Undecided(rule.id, len(open_), tuple(reasons)))
     return Checked(tuple(findings), tuple(undecided))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pauses the collector: the engine makes no cycles, and each pass would walk all ops again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _apply(facts: Facts, rule: Rule, settings: Mapping[str, Value]) -> _Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from bnlint.domain.graph import ModuleInfo, Op
@@ -21,24 +21,22 @@ def find_matches(view: View, rule: Rule) -> Iterator[Match]:
             if fits(info.tags, capture.tags):
                 yield {capture.name: info}
         return
-    first, *rest = rule.match
-    for op in view.fitting(first.tags):
-        yield from _extend(view, {first.name: op}, op, rest)
+    names = [capture.name for capture in rule.match]
+    for path in _paths(view, rule.match):
+        yield {name: view.ops[n] for name, n in zip(names, path, strict=True)}
 
 
-def _extend(
-    view: View, bound: dict[str, Subject], last: Op, rest: list[Capture]
-) -> Iterator[Match]:
-    if not rest:
-        yield bound
-        return
-    capture = rest[0]
-    for op in _candidates(view, last, capture):
-        if fits(op.tags, capture.tags):
-            yield from _extend(view, {**bound, capture.name: op}, op, rest[1:])
-
-
-def _candidates(view: View, last: Op, capture: Capture) -> tuple[Op, ...]:
-    if capture.gap is not None:
-        return view.reach(last, capture.gap)
-    return tuple({op.id: op for op in view.successors(last)}.values())
+def _paths(view: View, captures: Sequence[Capture]) -> Iterator[tuple[int, ...]]:
+    """The positions that the captures take, for every way to take them."""
+    set_of = view.set_of
+    steps = [(view.search(c.gap), view.mask(c.tags)) for c in captures[1:]]
+    for start in view.positions(captures[0].tags):
+        todo: list[tuple[int, ...]] = [(start,)]
+        while todo:
+            path = todo.pop()
+            if len(path) > len(steps):
+                yield path
+                continue
+            search, mask = steps[len(path) - 1]
+            met = [n for n in search.met(path[-1]) if mask[set_of[n]]]
+            todo += [(*path, n) for n in reversed(met)]

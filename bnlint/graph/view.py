@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
 from bnlint.domain.rule import Tags
+from bnlint.graph.search import Neighbouring, Search
 
 if TYPE_CHECKING:
     import networkx
@@ -31,34 +31,46 @@ def layer_key(op: Op) -> str:
 
 
 class View:
-    """A :class:`ModelGraph` with indexes; ``steps`` counts the ops that searches have visited."""
+    """A :class:`ModelGraph` with indexes.
+
+    Inside, an op is its position in the order of execution and its tags are the number of one of
+    the few sets of tags that occur: searches run over small lists, however long the ids are.
+    """
 
     def __init__(self, graph: ModelGraph) -> None:
         self.graph = graph
         self.ops = graph.ops
-        self.steps = 0
-        self._op = {op.id: op for op in graph.ops}
-        self._order = {op.id: n for n, op in enumerate(graph.ops)}
-        self._after: dict[str, list[Op]] = defaultdict(list)
-        self._before: dict[str, list[Op]] = defaultdict(list)
-        for edge in sorted(graph.edges, key=lambda e: e.slot):
-            self._after[edge.source].append(self._op[edge.target])
-            self._before[edge.target].append(self._op[edge.source])
-        self._by_tag: dict[str, list[Op]] = defaultdict(list)
-        for op in graph.ops:
-            for tag in op.tags:
-                self._by_tag[tag].append(op)
-        self._reach: dict[tuple[str, Tags, bool], tuple[Op, ...]] = {}
+        self._visited = 0
+        self._position = {op.id: n for n, op in enumerate(graph.ops)}
+        self._after: list[list[int]] = [[] for _ in graph.ops]
+        self._before: list[list[int]] = [[] for _ in graph.ops]
+        for edge in sorted(graph.edges, key=lambda edge: edge.slot):
+            source, target = self._position[edge.source], self._position[edge.target]
+            self._after[source].append(target)
+            self._before[target].append(source)
+        numbers: dict[frozenset[str], int] = {}
+        self.set_of = [numbers.setdefault(op.tags, len(numbers)) for op in graph.ops]
+        self._sets = tuple(numbers)
+        self._searches: dict[tuple[Tags | None, bool], Search] = {}
         self._once: dict[object, object] = {}
         self._modules = {info.path: info for info in graph.modules}
 
+    @property
+    def steps(self) -> int:
+        """How many ops all searches have visited so far."""
+        return self._visited + sum(search.steps for search in self._searches.values())
+
+    def visited(self, count: int = 1) -> None:
+        """Counts ops that a fact visited by a search of its own."""
+        self._visited += count
+
     def op(self, id: str) -> Op:
         """The op of that id."""
-        return self._op[id]
+        return self.ops[self._position[id]]
 
     def order(self, op: Op) -> int:
         """The place of ``op`` in the order of execution, from 0."""
-        return self._order[op.id]
+        return self._position[op.id]
 
     def module(self, path: str) -> ModuleInfo | None:
         """The registered module at ``path``, if the graph describes it."""
@@ -66,51 +78,46 @@ class View:
 
     def successors(self, op: Op) -> tuple[Op, ...]:
         """The ops that read the result of ``op``; one that reads it twice stands here twice."""
-        return tuple(self._after.get(op.id, ()))
+        return tuple(self.ops[n] for n in self._after[self._position[op.id]])
 
     def predecessors(self, op: Op) -> tuple[Op, ...]:
         """The ops whose results ``op`` reads, by argument slot."""
-        return tuple(self._before.get(op.id, ()))
+        return tuple(self.ops[n] for n in self._before[self._position[op.id]])
 
     def fitting(self, wanted: Tags) -> tuple[Op, ...]:
         """The ops that fit ``wanted``, in the order of execution."""
-        if not wanted.any_of:
-            return tuple(op for op in self.ops if fits(op.tags, wanted))
-        if len(wanted.any_of) == 1:
-            found: Iterable[Op] = self._by_tag.get(wanted.any_of[0], ())
-        else:
-            ids = {op.id for tag in wanted.any_of for op in self._by_tag.get(tag, ())}
-            found = (self._op[id] for id in sorted(ids, key=self._order.__getitem__))
-        return tuple(op for op in found if fits(op.tags, wanted))
+        return tuple(self.ops[n] for n in self.positions(wanted))
+
+    def positions(self, wanted: Tags) -> list[int]:
+        """Where the ops stand that fit ``wanted``, in the order of execution."""
+        mask = self.mask(wanted)
+        return [n for n, number in enumerate(self.set_of) if mask[number]]
+
+    def mask(self, wanted: Tags) -> tuple[bool, ...]:
+        """Whether each of the sets of tags fits, by its number."""
+        return tuple(fits(tags, wanted) for tags in self._sets)
+
+    def search(self, gap: Tags | None, *, back: bool = False) -> Search:
+        """Searches through ``gap``, or (None) to the neighbours only; remembered."""
+        key = (gap, back)
+        if key not in self._searches:
+            beside = self._before if back else self._after
+            kind, mask = (Neighbouring, ()) if gap is None else (Search, self.mask(gap))
+            self._searches[key] = kind(beside, self.set_of, mask)
+        return self._searches[key]
 
     def reach(self, op: Op, gap: Tags, *, back: bool = False) -> tuple[Op, ...]:
         """Every op met from ``op`` when zero or more ops that fit ``gap`` are walked through.
 
-        A set search: each op is visited once, however many paths lead to it. The walked ops
-        themselves are met too. In the order of execution; remembered.
+        The walked ops themselves are met too. In the order of execution.
         """
-        key = (op.id, gap, back)
-        if key not in self._reach:
-            met = self._search(op, gap, self._before if back else self._after)
-            self._reach[key] = tuple(sorted(met, key=self.order))
-        return self._reach[key]
-
-    def _search(self, op: Op, gap: Tags, beside: dict[str, list[Op]]) -> list[Op]:
-        seen: dict[str, Op] = {}
-        todo = [op]
-        while todo:
-            for other in beside.get(todo.pop().id, ()):
-                if other.id in seen:
-                    continue
-                seen[other.id] = other
-                self.steps += 1
-                if fits(other.tags, gap):
-                    todo.append(other)
-        return list(seen.values())
+        met = self.search(gap, back=back).met(self._position[op.id])
+        return tuple(self.ops[n] for n in met)
 
     def beyond(self, op: Op, gap: Tags = SKIPPED, *, back: bool = False) -> tuple[Op, ...]:
         """The first ops that do not fit ``gap``, ahead of ``op`` or behind it."""
-        return tuple(o for o in self.reach(op, gap, back=back) if not fits(o.tags, gap))
+        met = self.search(gap, back=back).beyond(self._position[op.id])
+        return tuple(self.ops[n] for n in met)
 
     def once(self, compute: Callable[[View], T]) -> T:
         """What ``compute`` returns for this view; computed at the first request."""

@@ -6,6 +6,7 @@ write a small function in a module of this package and give it a line in ``table
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -28,28 +29,36 @@ class Facts:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._known: dict[tuple[str, str, str], Answer] = {}
+        self._ops: dict[str, dict[str, Answer]] = defaultdict(dict)
+        self._modules: dict[str, dict[str, Answer]] = defaultdict(dict)
+        self._model: dict[str, Answer] = {}
 
     def op(self, op: Op, name: str) -> Answer:
         """The op's own fact of that name, else the derived one, else UNKNOWN."""
         if name in op.facts:
             return op.facts[name]
-        return self._answer(OP_FACTS, ("op", op.id, name), (self.view, op))
+        known = self._ops[name]
+        if op.id not in known:
+            known[op.id] = _answer(OP_FACTS, name, (self.view, op))
+        return known[op.id]
 
     def module(self, info: ModuleInfo, name: str) -> Answer:
         """The module's derived fact of that name, else its own, else UNKNOWN."""
         if name not in MODULE_FACTS:
             return info.facts.get(name, UNKNOWN)
-        return self._answer(MODULE_FACTS, ("module", info.path, name), (self.view, info))
+        known = self._modules[name]
+        if info.path not in known:
+            known[info.path] = _answer(MODULE_FACTS, name, (self.view, info))
+        return known[info.path]
 
     def model(self, name: str) -> Answer:
         """A fact of the whole model, or UNKNOWN."""
-        return self._answer(MODEL_FACTS, ("model", "", name), self.view)
+        known = self._model
+        if name not in known:
+            known[name] = _answer(MODEL_FACTS, name, self.view)
+        return known[name]
 
-    def _answer(
-        self, table: Mapping[str, Fact[Subject]], key: tuple[str, str, str], subject: Subject
-    ) -> Answer:
-        if key not in self._known:
-            fact = table.get(key[2])
-            self._known[key] = fact.answer(subject) if fact else UNKNOWN
-        return self._known[key]
+
+def _answer(table: Mapping[str, Fact[Subject]], name: str, subject: Subject) -> Answer:
+    fact = table.get(name)
+    return fact.answer(subject) if fact else UNKNOWN

@@ -94,7 +94,7 @@ def _gate_sources(view: View) -> frozenset[str]:
         if op.id in found or not fits(op.tags, GATE_PATH):
             continue
         found.add(op.id)
-        view.steps += 1
+        view.visited()
         todo.extend(view.predecessors(op))
     return frozenset(found)
 

@@ -45,7 +45,7 @@ def _readers(view: View, owner: Op) -> list[Op]:
             if reader.id in seen:
                 continue
             seen.add(reader.id)
-            view.steps += 1
+            view.visited()
             (todo if _is_view(reader) else found).append(reader)
     return found
 
@@ -126,6 +126,6 @@ def _backwards(view: View, blocked: frozenset[str]) -> frozenset[str]:
         if op.id in found or op.id in blocked:
             continue
         found.add(op.id)
-        view.steps += 1
+        view.visited()
         todo.extend(view.predecessors(op))
     return frozenset(found)

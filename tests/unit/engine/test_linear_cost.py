@@ -31,7 +31,7 @@ def steps_of(graph: ModelGraph, rules) -> int:
     view = View(graph)
     for rule in rules:
         for _ in find_matches(view, rule):
-            view.steps += 1
+            view.visited()
     facts = Facts(view)
     for op in graph.ops:
         for name in OP_FACTS:
