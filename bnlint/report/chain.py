@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.graph import ModelGraph, Op, Shape
+from bnlint.report.summary import plural
 
 
 def chain(graph: ModelGraph) -> str:
@@ -11,7 +12,7 @@ def chain(graph: ModelGraph) -> str:
     What feeds it is left out where that is just the operation before.
     """
     ref, trace = graph.ref, graph.trace
-    whole = "whole" if trace.complete else f"all but {len(trace.opaque)} parts"
+    whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
     lines = [f"{ref.file}: {ref.name}, traced {whole} by {trace.tracer}"]
     sources: dict[str, list[str]] = {}
     for edge in graph.edges:
@@ -32,7 +33,8 @@ def chain(graph: ModelGraph) -> str:
 def _shapes(op: Op) -> str:
     """What comes out, and the error where the shape pass met one."""
     shapes = " ".join(map(_shape, op.outputs))
-    return f"{shapes}  error: {op.error.splitlines()[0]}" if op.error else shapes
+    error = f"error: {op.error.splitlines()[0]}" if op.error else ""
+    return "  ".join(filter(None, (shapes, error)))
 
 
 def _shape(shape: Shape | None) -> str:

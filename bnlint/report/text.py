@@ -9,7 +9,7 @@ from bnlint.domain.graph import Location
 from bnlint.report.concise import headline
 from bnlint.report.options import RenderOptions
 from bnlint.report.style import padding, paint, plain
-from bnlint.report.summary import summary
+from bnlint.report.summary import plural, summary
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -82,7 +82,7 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
     """How models were found and traced, and what could not be decided."""
     for model in report.models:
         ref, trace = model.ref, model.trace
-        whole = "whole" if trace.complete else f"all but {len(trace.opaque)} parts"
+        whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
         guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(

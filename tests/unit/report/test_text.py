@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from bnlint.domain.errors import UsageError
+from bnlint.domain.finding import ModelSummary, Problem, ProblemKind, Report, Undecided
+from bnlint.domain.graph import Inputs, ModelRef, Trace
+from bnlint.report import RenderOptions, render
+from bnlint.report.summary import summary
+from bnlint.report.text import notes
+
+OPTIONS = RenderOptions()
+
+
+def _model(source: str) -> ModelSummary:
+    ref = ModelRef("net.py", "Net", "class", inputs=Inputs(source))
+    return ModelSummary(ref, Trace("symbolic", True), 3, 1, 10)
+
+
+def test_a_clean_run_says_what_it_checked() -> None:
+    assert summary(Report(models=(_model("mined"),)), OPTIONS) == "1 model checked, no findings"
+
+
+def test_a_run_that_was_blind_says_so() -> None:
+    undecided = tuple(Undecided(f"BN20{n}", n) for n in range(1, 6))
+    blind = summary(Report(models=(_model("none"),), undecided=undecided), OPTIONS)
+    assert blind == (
+        "1 model checked, no findings; blind: BN205 5x, BN204 4x, BN203 3x and 2 rules more, "
+        "no input known: try --input"
+    )
+    seen = summary(Report(models=(_model("mined"),), undecided=undecided[:1]), OPTIONS)
+    assert seen == "1 model checked, no findings; blind: BN201 1x, see -v"
+
+
+def test_models_that_could_not_be_built_are_counted() -> None:
+    problems = (
+        Problem(ProblemKind.NOT_BUILT, "net.py", "needs width"),
+        Problem(ProblemKind.CRASH, "bad.py", "died", blocking=True),
+        Problem(ProblemKind.STUBBED_IMPORT, "net.py", "einops"),
+    )
+    assert summary(Report(problems=problems), OPTIONS).startswith("0 models checked, 2 not checked")
+
+
+def test_quiet_says_only_what_blocks() -> None:
+    problems = (
+        Problem(ProblemKind.STUBBED_IMPORT, "net.py", "einops"),
+        Problem(ProblemKind.CRASH, "bad.py", "died", line=3, blocking=True),
+    )
+    text = notes(Report(problems=problems), RenderOptions(quiet=True))
+    assert text == "bad.py:3: not checked (crash): died\n"
+
+
+def test_paths_are_shown_from_the_root() -> None:
+    options = RenderOptions(root="/src/project")
+    assert options.relative("/src/project/a/b.py") == "a/b.py"
+    assert options.relative("/elsewhere/b.py") == "/elsewhere/b.py"
+    assert options.relative("a/b.py") == "a/b.py"
+
+
+def test_an_unknown_format_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="known: text, concise, json"):
+        render("yaml", Report())
