@@ -6,12 +6,11 @@ import re
 from collections.abc import Collection
 from pathlib import PurePath
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import (
-    Capture,
     Convention,
     Docs,
     Downgrade,
@@ -19,10 +18,10 @@ from bnlint.domain.rule import (
     Exception_,
     ReportAt,
     Rule,
-    Tags,
 )
 from bnlint.engine.expressions import Expressions
 from bnlint.engine.nodes import Reader
+from bnlint.engine.pattern import Pattern
 from bnlint.engine.placeholders import placeholders
 from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS, TAGS
 
@@ -34,7 +33,6 @@ REQUIRED = ("id", "name", "severity", "summary", "match", "report", "docs", "exa
 SEVERITIES = tuple(s.value for s in Severity)
 _ID = re.compile(r"[A-Z]{2,6}[0-9]{3,4}\Z")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
-_CAPTURE = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 def parse_rule(
@@ -72,7 +70,7 @@ class _RuleParser:
             if ("over" in parts)
             else "ops"
         )
-        match = self._match(parts["match"], over)
+        match = Pattern(self.reader, self.tags).captures(parts["match"], over)
         names = tuple(c.name for c in match)
         says = Expressions(self.reader, names, over, self.settings)
         bad, good = self._examples(parts["examples"])
@@ -118,51 +116,6 @@ class _RuleParser:
         if len(text) > 80:
             self.reader.wrong(node, f"the summary has {len(text)} characters; 80 fit")
         return text
-
-    def _match(self, node: Node, over: str) -> tuple[Capture, ...]:
-        found: list[Capture] = []
-        gap: Tags | None = None
-        items = self.reader.sequence(node, "match")
-        for item in items:
-            name, body = self._step(item)
-            if name == "through":
-                if not found or gap is not None or item is items[-1]:
-                    self.reader.wrong(item, "a 'through' must stand between two captures")
-                gap = self._tags(body, "through") if body else None
-            elif name and body is not None:
-                self._check_capture(item, name, found)
-                found.append(Capture(name, self._tags(body, name), gap))
-                gap = None
-        if not found:
-            self.reader.wrong(node, "match must capture something")
-        elif over == "modules" and len(found) > 1:
-            self.reader.wrong(node, "a rule over modules captures one module")
-        return tuple(found)
-
-    def _step(self, item: Node) -> tuple[str, Node | None]:
-        entries = self.reader.mapping(item, None, "a step of match")
-        if len(entries) != 1:
-            self.reader.wrong(item, "a step of match has one name", "- bn: {is: batchnorm}")
-            return "", None
-        return next(iter(entries.items()))
-
-    def _check_capture(self, item: Node, name: str, found: list[Capture]) -> None:
-        if not _CAPTURE.match(name) or name in SUBJECTS or name == "convention":
-            self.reader.wrong(item, f"a capture cannot be named {name!r}")
-        if name in (c.name for c in found):
-            self.reader.wrong(item, f"two captures are named {name!r}")
-
-    def _tags(self, node: Node, what: str) -> Tags:
-        entries = self.reader.mapping(node, ("is", "not"), what)
-        if isinstance(node, MappingNode) and not node.value:
-            return Tags()
-        return Tags(self._tag_list(entries.get("is")), self._tag_list(entries.get("not")))
-
-    def _tag_list(self, node: Node | None) -> tuple[str, ...]:
-        if node is None:
-            return ()
-        items = node.value if isinstance(node, SequenceNode) else [node]
-        return tuple(self.reader.word(item, self.tags, "a tag") for item in items)
 
     def _unless(self, node: Node | None, says: Expressions) -> tuple[Exception_, ...]:
         found = []

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bnlint.domain import codec
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Capture, Operand, Rule, Tags
 from bnlint.engine.nodes import scalar
-from bnlint.engine.parse import parse_rule
+from bnlint.engine.parse import KEYS, parse_rule
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL, rule_of
 
 REPORT = "match: [{k: {is: kernel}}]\nreport: {at: k, message: m}\n"
@@ -153,3 +155,43 @@ def test_a_rule_over_modules_asks_module_facts():
     body = "over: modules\n" + REPORT + "where: [[$k.used, eq, false]]\n"
     assert rule_of(body).over == "modules"
     assert "no fact is called 'users'" in only(body.replace("used", "users")).message
+
+
+WORDS = ("id", "match", "where", "report", "fix", "docs", "examples", "$k.bias", "kernel", "is")
+LEAVES = st.one_of(st.sampled_from(WORDS), st.booleans(), st.integers(), st.none(), st.text())
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+WHOLE = {
+    "id": "XX101",
+    "name": "a-name",
+    "severity": "warning",
+    "summary": "s",
+    "match": [{"k": {"is": "kernel"}}],
+    "report": {"at": "k", "message": "m"},
+    "docs": {"why": "w"},
+    "examples": {"bad": ["x"], "good": ["y"]},
+}
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), TREES))
+def test_whatever_stands_in_a_rule_file_is_a_mistake_or_a_rule(parts):
+    said = []
+    try:
+        parse_rule(json.dumps({**WHOLE, **parts}), "<test>")
+    except RuleError as error:
+        said = [str(mistake) for mistake in error.mistakes]
+    assert all(line.startswith("<test>:") for line in said)
+    assert parts or not said
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_mistake(text):
+    with pytest.raises(RuleError):
+        parse_rule(text, "<test>")
