@@ -35,7 +35,9 @@ def check(arguments: Sequence[str]) -> int:
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
-        return _graphs(settings)
+        from bnlint import pipeline
+
+        return _say(pipeline.graph_text(settings).rstrip("\n"))
     if settings.diff or settings.fix:
         return _fix(settings)
     return _lint(settings)
@@ -56,9 +58,9 @@ def explain(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
     parser.add_argument("rule", help="an id or a name: BN301, redundant-bias")
     given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import page
+    from bnlint import pipeline
 
-    return _say(page(settings, given["rule"]))
+    return _say(pipeline.explain(settings, given["rule"]).rstrip("\n"))
 
 
 def rules(arguments: Sequence[str]) -> int:
@@ -89,9 +91,10 @@ def baseline(arguments: Sequence[str]) -> int:
         hint = closest(action, ("write", "prune")) if action else "write or prune"
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
-    from bnlint.cli import baseline as actions
+    from bnlint import pipeline
 
-    return _say(actions.write(settings) if action == "write" else actions.prune(settings))
+    step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
+    return _say(step(settings))
 
 
 def probe(arguments: Sequence[str]) -> int:
@@ -119,18 +122,6 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "server": server,
 }
 """Commands by name; anything else is a path to check."""
-
-
-def _graphs(settings: Settings) -> int:
-    """Print the classified operations of every model; 2 when one could not be traced."""
-    from bnlint import pipeline
-    from bnlint.cli.output import write_notes
-    from bnlint.report.chain import chain
-
-    graphs, report = pipeline.graphs(settings)
-    print("\n".join(chain(graph) for graph in graphs), end="")
-    write_notes(report, settings)
-    return 2 if report.unchecked() else 0
 
 
 def _lint(settings: Settings) -> int:

@@ -21,7 +21,7 @@ def write_report(report: Report, settings: Settings) -> None:
     """Render every format to its place, then say on standard error what they leave unsaid."""
     infos: Mapping[str, RuleInfo] = {}
     if any(output.format in _NEEDS_RULES for output in settings.formats):
-        from bnlint.cli.rules import infos as rule_infos
+        from bnlint.pipeline import rule_infos
 
         infos = rule_infos(settings)
     for output in settings.formats:

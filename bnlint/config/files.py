@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnlint.config.locate import excerpt
 from bnlint.domain.errors import ConfigError, Mistake
 from bnlint.domain.graph import Location
 
@@ -89,6 +88,8 @@ def _text(path: Path) -> str:
 
 
 def _syntax(path: Path, text: str, error: str) -> Mistake:
+    from bnlint.config.locate import excerpt
+
     found = _AT.search(error)
     lines = text.splitlines() or [""]
     line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)

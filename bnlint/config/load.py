@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bnlint.config import tables, values
+from bnlint.config import values
 from bnlint.config.complaints import At, Complaint, closest
 from bnlint.config.files import ConfigFile, nearest, read_config, start_folder
-from bnlint.config.locate import excerpt, locate
 from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings
 from bnlint.domain.errors import ConfigError, Mistake, UsageError
 from bnlint.domain.graph import Location
@@ -77,6 +76,8 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
 
 def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The config file's typed values and their places; raises ConfigError with all mistakes."""
+    from bnlint.config.locate import locate
+
     complaints: list[Complaint] = []
     read: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -104,6 +105,8 @@ def _key_hint(key: str) -> str:
 
 def _mistake(file: ConfigFile, complaint: Complaint) -> Mistake:
     """The complaint with its place in the file."""
+    from bnlint.config.locate import excerpt, locate
+
     line, column = locate(file.text, complaint.path, complaint.value)
     place = Location(_relative(file.path), line, column)
     return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
@@ -132,7 +135,12 @@ def _read(name: str, value: Any, at: At, base: Path) -> Any:
         return values.resolved(values.word(value, at), base)
     if option.kind == "globs":
         return tuple(values.resolved(text, base) for text in values.strings(value, at))
-    return READERS[option.kind](value, at)
+    if option.kind in READERS:
+        return READERS[option.kind](value, at)
+    # Most runs declare no table, and reading one needs more than the rest together.
+    from bnlint.config.tables import TABLES
+
+    return TABLES[option.kind](value, at)
 
 
 READERS: Mapping[str, Any] = {
@@ -146,10 +154,5 @@ READERS: Mapping[str, Any] = {
     "size": values.size,
     "severities": values.severities,
     "formats": values.outputs,
-    "inputs": tables.inputs,
-    "inputs-table": tables.inputs_table,
-    "models": tables.models,
-    "layers": tables.layers,
-    "per-file": tables.per_file,
 }
-"""Readers by the kind of an option; choices and paths need more than the value."""
+"""Readers of plain values by the kind of an option; choices and paths need more than the value."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bnlint.config.complaints import At, closest
@@ -151,3 +152,13 @@ def _closed(table: dict[str, Any], keys: tuple[str, ...], at: At) -> None:
     for key in table:
         if key not in keys:
             at.under(key).fail(f"unknown key '{key}'", closest(key, keys))
+
+
+TABLES: Mapping[str, Callable[[Any, At], Any]] = {
+    "inputs": inputs,
+    "inputs-table": inputs_table,
+    "models": models,
+    "layers": layers,
+    "per-file": per_file,
+}
+"""Readers of tables by the kind of an option."""

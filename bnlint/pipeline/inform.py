@@ -9,12 +9,20 @@ from pathlib import Path
 from bnlint.cache import Store
 from bnlint.config import Settings
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
+from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op, Shape
 from bnlint.domain.request import TraceOutcome
 from bnlint.domain.rule import Rule
+from bnlint.engine.catalogue import LINTER_RULES
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import read_rule_files
 from bnlint.report import RuleInfo
+
+_LINTER = {
+    "BN900": "a suppression comment that holds nothing back",
+    "BN901": "a suppression comment that names no rule",
+}
+"""What the linter's own rules report; they have no file."""
 
 
 def known_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -30,6 +38,9 @@ def explain(settings: Settings, word: str) -> str:
 
     rules = known_rules(settings)
     found = [r for r in rules if word.upper() == r.id or word.lower() == r.name]
+    for id_, name in LINTER_RULES.items():
+        if word.upper() == id_ or word.lower() == name:
+            return f"# {name} ({id_})\n\n{_LINTER[id_]}\n"
     if not found:
         words = [w for r in rules for w in (r.id, r.name)]
         raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
@@ -38,7 +49,10 @@ def explain(settings: Settings, word: str) -> str:
 
 def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
     """What formats show about each rule, by id."""
-    return {rule.id: _info(rule) for rule in known_rules(settings)}
+    found = {rule.id: _info(rule) for rule in known_rules(settings)}
+    for id_, name in LINTER_RULES.items():
+        found[id_] = RuleInfo(id_, name, Severity.WARNING, _LINTER[id_])
+    return found
 
 
 def _info(rule: Rule) -> RuleInfo:

@@ -7,7 +7,6 @@ coloured run on unchanged files more time than everything else it does.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 _CODES = {
     "error": "1;31",
@@ -36,8 +35,10 @@ def padding(line: str, column: int) -> str:
 
 
 def _blank(char: str) -> str:
-    if char == "\t":
-        return "\t"
+    if char.isascii():
+        return "\t" if char == "\t" else " "
+    import unicodedata
+
     if unicodedata.combining(char):
         return ""
     return "  " if unicodedata.east_asian_width(char) in "WF" else " "
