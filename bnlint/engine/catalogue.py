@@ -10,7 +10,6 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
-from bnlint.engine.parse import parse_rule
 from bnlint.engine.vocabulary import TAGS, did_you_mean
 
 LINTER_RULES: Mapping[str, str] = {
@@ -67,6 +66,9 @@ def _files_of(pattern: str, root: Path) -> list[Path]:
 
 def load_rules(paths: Iterable[Path], *, tags: Collection[str] = TAGS) -> tuple[Rule, ...]:
     """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files."""
+    # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
+    from bnlint.engine.parse import parse_rule
+
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
     for path in paths:
