@@ -17,6 +17,9 @@ from bnlint.isolation import child
 from bnlint.isolation.guards import ENVIRONMENT
 from bnlint.isolation.protocol import Hello, Limits, asked, line
 
+_TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
+"""Made by torch when its compiler is imported; kept out of the user's temporary folder."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve a pool over standard input and output, or trace one request in this process."""
@@ -30,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _once(folder: str, limits: Limits) -> None:
+    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
     _, request = asked(sys.stdin.buffer.read())
     tracer, _ = _load()
     child.run(folder, request, limits, tracer)
@@ -42,6 +46,7 @@ def _serve(jobs: int, limits: Limits) -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     folder = tempfile.mkdtemp(prefix="bnlint-")
+    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
     try:
         tracer, warm = _load()
     except Exception as error:

@@ -32,7 +32,7 @@ def refuse_downloads() -> None:
 
 
 def refused(error: BaseException) -> str:
-    """What a failed download was after, found along the chain of causes; empty if there was none."""
+    """What a failed download was after, along the chain of causes; empty if there was none."""
     seen: set[int] = set()
     todo: list[object] = [error]
     while todo:
