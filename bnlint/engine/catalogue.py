@@ -10,7 +10,6 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
-from bnlint.engine.vocabulary import TAGS, did_you_mean
 
 LINTER_RULES: Mapping[str, str] = {
     "BN900": "unused-suppression",
@@ -64,16 +63,20 @@ def _files_of(pattern: str, root: Path) -> list[Path]:
     return sorted(p for p in map(Path, glob(str(path), recursive=True)) if p.is_file())
 
 
-def load_rules(paths: Iterable[Path], *, tags: Collection[str] = TAGS) -> tuple[Rule, ...]:
-    """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files."""
+def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) -> tuple[Rule, ...]:
+    """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files.
+
+    ``tags`` are the tags that rules may name, by default those of the vocabulary.
+    """
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
     from bnlint.engine.parse import parse_rule
+    from bnlint.engine.vocabulary import TAGS
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
     for path in paths:
         try:
-            rules.append(parse_rule(_text(path), str(path), tags=tags))
+            rules.append(parse_rule(_text(path), str(path), tags=TAGS if tags is None else tags))
         except RuleError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -132,10 +135,17 @@ def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
     mistakes = []
     for word in dict.fromkeys(words):
         if not any(means(word, id, name) for id, name in known.items()):
-            hint = did_you_mean(word, (*known, *known.values()))
+            hint = _hint(word, (*known, *known.values()))
             mistakes.append(Mistake(f"no rule is called {word!r}", hint=hint))
     if mistakes:
         raise UsageError(*mistakes)
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    # The vocabulary knows all facts, which takes longer to load than a run on unchanged files.
+    from bnlint.engine.vocabulary import did_you_mean
+
+    return did_you_mean(word, known)
 
 
 def means(word: str, id: str, name: str) -> bool:
@@ -159,7 +169,7 @@ def wanted(
 def _check_severities(weights: Mapping[str, str]) -> None:
     known = (*(s.value for s in Severity), "off")
     wrong = [
-        Mistake(f"the severity of {word} cannot be {weight!r}", hint=did_you_mean(weight, known))
+        Mistake(f"the severity of {word} cannot be {weight!r}", hint=_hint(weight, known))
         for word, weight in weights.items()
         if weight not in known
     ]
