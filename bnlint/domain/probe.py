@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Report
@@ -192,7 +192,14 @@ class ProbeResult:
     @property
     def gradient_ratio(self) -> float | None:
         """norm(grad)/norm(weight) of the first kernel over that of the last, or None."""
-        ratios = [k.ratio for k in self.kernels if k.ratio is not None]
-        if len(ratios) < 2 or ratios[-1] == 0:
-            return None
-        return ratios[0] / ratios[-1]
+        return gradient_ratio(self.kernels)
+
+
+def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
+    """The ratio of the first kernel over that of the last; None with fewer than two measured."""
+    ratios = [k.ratio for k in kernels if k.ratio is not None]
+    if len(ratios) < 2:
+        return None
+    if ratios[0] == 0:
+        return 0.0
+    return ratios[0] / ratios[-1] if ratios[-1] else None

@@ -12,11 +12,10 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.batches import Batch
-from bnlint.probing.layout import Layouts
-from bnlint.probing.modules import ModuleStack, follow
+from bnlint.probing.modules import follow
+from bnlint.probing.names import Names, function_name
 from bnlint.probing.session import Session, eager
 from bnlint.probing.structure import mapped, tensors
-from bnlint.tracing.classify import Table, plain_name
 
 
 @contextmanager
@@ -43,13 +42,14 @@ def _norms(session: Session) -> Callable[[nn.Module], bool]:
 
 
 @torch.no_grad()
-def train_eval_gap(session: Session, batch: Batch, layouts: Layouts) -> TrainEvalGap | None:
+def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     """How outputs and loss differ between train and eval mode; None without a train-mode norm."""
     choose = _norms(session)
     if not any(choose(m) for m in session.model.modules()):
         return None
     train, eval_ = _run(session, batch, choose), _run(session, batch, lambda _: False)
-    losses = [float(session.objective.value(o, batch.targets, layouts)[0]) for o in (train, eval_)]
+    value = session.objective.value
+    losses = [float(value(o, batch.targets, session.layouts)[0]) for o in (train, eval_)]
     change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
     return TrainEvalGap(change, abs(losses[1] - losses[0]) / max(abs(losses[0]), 1e-12))
 
@@ -106,9 +106,9 @@ def _change(a: Tensor, b: Tensor) -> float:
 class _OtherBias(TorchFunctionMode):
     """Adds noise to the bias of one kernel, wherever it is called."""
 
-    def __init__(self, stack: ModuleStack, layer: str, table: Table) -> None:
+    def __init__(self, names: Names, layer: str) -> None:
         super().__init__()
-        self.stack, self.layer, self.table, self.met = stack, layer, table, False
+        self.names, self.wanted, self.met = names, layer, False
 
     def __torch_function__(
         self,
@@ -118,14 +118,15 @@ class _OtherBias(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
-        kind = self.table.of_function(getattr(func, "__name__", ""))
-        if kind is not None and "kernel" in kind.tags and self._here(func):
+        name = function_name(func)
+        kind = self.names.table.of_function(name)
+        if (
+            kind is not None
+            and "kernel" in kind.tags
+            and self.names.layer(name, "kernel") == self.wanted
+        ):
             args, kwargs = self._changed(args, kwargs)
         return func(*args, **kwargs)
-
-    def _here(self, func: Any) -> bool:
-        path = self.stack.path
-        return self.layer in (path, f"{path}.{plain_name(func.__name__)}()".lstrip("."))
 
     def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         bias = args[2] if len(args) > 2 else kwargs.get("bias")
@@ -145,9 +146,8 @@ def bias_effects(session: Session, batch: Batch, layers: list[str]) -> Mapping[s
     plain = _flat(_run(session, batch, choose), batch.samples)
     found = {}
     for layer in layers:
-        stack = ModuleStack(session.model)
-        mode = _OtherBias(stack, layer, session.table)
-        with follow(stack), mode:
+        mode = _OtherBias(Names(session.model, session.table), layer)
+        with follow(mode.names.stack), mode:
             other = _flat(_run(session, batch, choose), batch.samples)
         if mode.met:
             found[layer] = _change(plain, other)

@@ -7,7 +7,6 @@ they run, so in-place ones too. Nothing here waits for the device.
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 from bnlint.domain.probe import NotObserved
 from bnlint.probing import measure
 from bnlint.probing.layout import Layouts
-from bnlint.probing.modules import ModuleStack, follow
+from bnlint.probing.modules import follow
+from bnlint.probing.names import Names, function_name
 from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading
 from bnlint.probing.regions import REGIONS, clamp_kind
 from bnlint.tracing.attributes import arguments_of
@@ -34,16 +34,14 @@ class Observer(TorchFunctionMode):
     def __init__(self, model: nn.Module, table: Table | None = None) -> None:
         super().__init__()
         self.table = table or builtin_table()
-        self.stack = ModuleStack(model)
+        self.names = Names(model, self.table)
         self.activations: list[ActivationReading] = []
         self.norms: list[NormReading] = []
         self.kernels: dict[int, KernelReading] = {}
         self.unseen: dict[str, str] = {}
         self.handles: list[Any] = []
         self.layouts = Layouts()
-        self._calls: Counter[str] = Counter()
         self._roles: dict[Any, tuple[str, Kind, Handler] | None] = {}
-        self._kinds: dict[type[nn.Module], Kind | None] = {}
         self._made: list[tuple[ActivationReading, Any]] = []
         self._gates: list[tuple[ActivationReading, int, Any]] = []
         self._tracked = _batches_tracked(model)
@@ -52,9 +50,9 @@ class Observer(TorchFunctionMode):
     def watching(self) -> Iterator[None]:
         """One forward, observed; call :meth:`returned` with its result inside."""
         self.layouts = Layouts()
-        self._calls.clear()
+        self.names.restart()
         try:
-            with follow(self.stack, self._entered), self:
+            with follow(self.names.stack, self._entered), self:
                 yield
         finally:
             self._made.clear()
@@ -100,9 +98,7 @@ class Observer(TorchFunctionMode):
         return handler(func, name, kind, args, kwargs)
 
     def _role(self, func: Any) -> tuple[str, Kind, Handler] | None:
-        name = getattr(func, "__name__", "")
-        if name.startswith("_") and not name.startswith("__"):
-            name = name[1:]  # torch.nn.functional.threshold is called _threshold
+        name = function_name(func)
         kind = self.table.of_function(name)
         if plain_name(name) in ("clamp", "clip", "clamp_min"):
             return name, self.table.kind("relu"), self._clamp
@@ -127,8 +123,8 @@ class Observer(TorchFunctionMode):
         x: Any = args[0] if args else kwargs.get("input")
         if not measure.measurable(x):
             return func(*args, **kwargs)
-        key = self._key(name, "activation")
-        kind = self._module_kind("activation") or kind
+        key = self.names.key(name, "activation")
+        kind = self.names.kind("activation") or kind
         reading = self._try(key, lambda: self._read_activation(key, kind, name, x, args, kwargs))
         out = func(*args, **kwargs)
         if isinstance(reading, ActivationReading) and isinstance(out, Tensor):
@@ -150,7 +146,7 @@ class Observer(TorchFunctionMode):
 
     def _after(self, reading: ActivationReading, x: Tensor, out: Tensor) -> None:
         self._made.append((reading, out.grad_fn or weakref.ref(out)))
-        if reading.kind == "sigmoid":
+        if reading.region.saturating:
             self._gates.append((reading, id(x), weakref.ref(out)))
         if out.shape == x.shape:
             reading.after = measure.sampled(out.detach(), self.layouts.axis(x.shape))
@@ -176,10 +172,13 @@ class Observer(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """``x * sigmoid(x)`` is one activation, not a sigmoid that may saturate."""
+        """``x * sigmoid(x)`` is one activation; what multiplies something else is a gate."""
         for reading, x, out in self._gates:
-            if len(args) == 2 and {id(a) for a in args} == {x, id(out())}:
-                measure.become(reading, "silu")
+            if len(args) == 2 and any(a is out() for a in args):
+                if any(id(a) == x for a in args) and reading.kind == "sigmoid":
+                    measure.become(reading, "silu")
+                else:
+                    reading.is_gate = True
         return func(*args, **kwargs)
 
     def _norm(
@@ -194,13 +193,13 @@ class Observer(TorchFunctionMode):
         x: Any = arguments.get("input")
         if not measure.measurable(x):
             return func(*args, **kwargs)
-        kind = self._module_kind("norm") or kind
-        key = self._key(name, "norm")
+        kind = self.names.kind("norm") or kind
+        key = self.names.key(name, "norm")
         running = measure.running(arguments)
         out = func(*args, **kwargs)
         self.layouts.note(out.shape, kind.name)
         axis = self.layouts.axis(out.shape)
-        tracked = self._tracked.get(self.stack.path)
+        tracked = self._tracked.get(self.names.stack.path)
         reading = self._try(
             key, lambda: measure.norm(x.detach(), axis, key, kind, arguments, out, running, tracked)
         )
@@ -221,39 +220,12 @@ class Observer(TorchFunctionMode):
         if isinstance(out, Tensor):
             self.layouts.note(out.shape, kind.name)
         if isinstance(weight, Tensor) and id(weight) not in self.kernels:
-            layer = self._key(name, "kernel")[0]
+            layer = self.names.key(name, "kernel")[0]
             self.kernels[id(weight)] = KernelReading(layer, kind.name, weight, weight.requires_grad)
         return out
 
-    def _key(self, name: str, family: str) -> Key:
-        """The layer that makes this call, and how often it has in this forward."""
-        layer = self.stack.layer(lambda m: self._stands(m, family))
-        if layer is None:
-            path = self.stack.path
-            layer = f"{path}.{plain_name(name)}()" if path else f"{plain_name(name)}()"
-        call = self._calls[layer]
-        self._calls[layer] += 1
-        return layer, call
-
-    def _stands(self, module: nn.Module, family: str) -> bool:
-        kind = self._kind_of(module)
-        return kind is not None and family in kind.tags
-
-    def _module_kind(self, family: str) -> Kind | None:
-        """What the running module is called in the table, if it is of this family."""
-        if not self.stack.running:
-            return None
-        kind = self._kind_of(self.stack.running[-1][1])
-        return kind if kind is not None and family in kind.tags else None
-
-    def _kind_of(self, module: nn.Module) -> Kind | None:
-        cls = type(module)
-        if cls not in self._kinds:
-            self._kinds[cls] = self.table.of_module(module)
-        return self._kinds[cls]
-
     def _entered(self, path: str, module: nn.Module) -> None:
-        reason = measure.closed(module, self._kind_of(module))
+        reason = measure.closed(module, self.names.of_module(module))
         if reason:
             self.unseen.setdefault(path or type(module).__name__, reason)
 

@@ -31,7 +31,8 @@ class ActivationReading:
     """One call of an activation in one batch.
 
     ``gradients`` holds the largest absolute gradient per unit, one entry for each time that a
-    gradient arrived. ``at_output`` is true when the model returned what this call returned.
+    gradient arrived. ``at_output`` is true when the model returned what this call returned,
+    ``is_gate`` when its result multiplied something else.
     """
 
     key: Key
@@ -45,6 +46,7 @@ class ActivationReading:
     after: Tensor | None = None
     gradients: list[Tensor] = field(default_factory=list)
     at_output: bool = False
+    is_gate: bool = False
     asked: bool = False
 
 

@@ -18,6 +18,7 @@ from bnlint.domain.probe import ProbeResult
 from bnlint.probing import batches as reading
 from bnlint.probing import devices, experiments
 from bnlint.probing.batches import SAMPLES, Batch
+from bnlint.probing.counterfactual import compared
 from bnlint.probing.guard import untouched
 from bnlint.probing.guess import given_shapes, inferred_shape
 from bnlint.probing.merge import merged, merged_norms
@@ -220,7 +221,7 @@ def _tried(
     """The result with its extra experiments, each on the first batch."""
     first = batches[0]
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
-    result = replace(result, gap=experiments.train_eval_gap(session, first, observed.layouts))
+    result = replace(result, gap=experiments.train_eval_gap(session, first))
     if size is not None:
         pool = first if first.samples >= 2 * size else reading.joined(batches)
         noise = experiments.batch_noise(session, pool, size)
@@ -228,6 +229,8 @@ def _tried(
     if wish.report is not None:
         layers = [f.layer for f in wish.report.findings if f.rule == "BN301"]
         result = replace(result, biases=_biases(session, first, layers))
+    if wish.compare:
+        result = replace(result, comparison=compared(session, first, observed, wish.steps))
     return result
 
 

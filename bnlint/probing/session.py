@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.probing import devices, measure
+from bnlint.probing.arrange import Rearranged
 from bnlint.probing.batches import Batch
 from bnlint.probing.layout import Layouts
+from bnlint.probing.modules import follow
 from bnlint.probing.objective import Objective
 from bnlint.probing.observe import Observer
 from bnlint.probing.readings import Reading, bring, norm_of
@@ -34,6 +36,8 @@ class Session:
     objective: Objective
     table: Table
     seed: int = 0
+    layouts: Layouts = field(default_factory=Layouts)
+    around: Rearranged | None = None
     notes: list[str] = field(default_factory=list)
 
     def forward(self, batch: Batch) -> Any:
@@ -44,7 +48,7 @@ class Session:
 
         """
         try:
-            with devices.autocast(self.device, self.dtype):
+            with devices.autocast(self.device, self.dtype), self._arranged():
                 return self.model(*batch.args, **batch.kwargs)
         except Exception as error:
             if measure.out_of_memory(error):
@@ -57,6 +61,19 @@ class Session:
                     hint=f"it was called with {shapes or 'no tensor'}; check shapes and types",
                 )
             ) from error
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The objective on a batch that is on the device already."""
+        return self.objective.value(self.forward(batch), batch.targets, self.layouts)[0]
+
+    @contextmanager
+    def _arranged(self) -> Iterator[None]:
+        if self.around is None:
+            yield
+            return
+        self.around.restart()
+        with follow(self.around.names.stack), self.around:
+            yield
 
     def reseed(self) -> None:
         """Every random choice of the model (dropout) the same from here."""
@@ -77,7 +94,6 @@ class Observed:
     losses: list[float]
     samples: int
     outputs_finite: bool
-    layouts: Layouts
 
 
 def observe(session: Session, batches: list[Batch], gradients: bool = True) -> Observed:
@@ -114,9 +130,7 @@ def observe(session: Session, batches: list[Batch], gradients: bool = True) -> O
     readings: list[Reading] = [*observer.activations, *observer.norms, *observer.kernels.values()]
     scalars = bring(readings, [*losses, *finite])
     count = len(losses)
-    return Observed(
-        observer, names[0], scalars[:count], samples, all(scalars[count:]), observer.layouts
-    )
+    return Observed(observer, names[0], scalars[:count], samples, all(scalars[count:]))
 
 
 def _one(
@@ -127,7 +141,8 @@ def _one(
         outputs = session.forward(batch)
         found = list(tensors(outputs))
         observer.returned(found)
-    loss, name = session.objective.value(outputs, batch.targets, observer.layouts)
+    session.layouts = observer.layouts
+    loss, name = session.objective.value(outputs, batch.targets, session.layouts)
     floats = [t.detach() for t in found if t.is_floating_point()]
     fine = [t.isfinite().all() for t in floats] or [loss.isfinite()]
     if gradients:

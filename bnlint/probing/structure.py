@@ -58,7 +58,7 @@ def part(value: Any, total: int, start: int, stop: int) -> Any:
 
 def moved(value: Any, device: torch.device) -> Any:
     """``value`` on ``device``; detached, so that nothing of the user's graph is touched."""
-    return mapped(value, lambda t: t.detach().to(device))
+    return mapped(value, lambda t: (t.clone() if t.is_inference() else t).detach().to(device))
 
 
 def joined(values: list[Any]) -> Any:

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bnlint.domain.errors import ProbeError
+from bnlint.probing.run import probe
+from tests.unit.probing.nets import ResNet, mlp
+
+
+def fingerprint(model: nn.Module) -> list[object]:
+    """Everything that a probe may leave behind, down to the bits."""
+    return [
+        [(n, p.detach().clone().view(torch.uint8), p.requires_grad) for n, p in params(model)],
+        [(n, None if p.grad is None else p.grad.clone()) for n, p in params(model)],
+        [(n, b.clone().reshape(-1).view(torch.uint8)) for n, b in model.named_buffers()],
+        [m.training for m in model.modules()],
+        [sorted(vars(m)) for m in model.modules()],
+        [
+            (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
+            for m in model.modules()
+        ],
+        [len(p._backward_hooks or ()) for p in model.parameters()],
+        [id(p) for p in model.parameters()],
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        nn.Module.__call__,
+        torch.is_grad_enabled(),
+    ]
+
+
+def params(model: nn.Module):
+    return model.named_parameters()
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+class Meddling(nn.Module):
+    """A forward that changes weights, buffers, attributes, lists, flags and generators."""
+
+    def __init__(self, fail: BaseException | None = None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.norm = nn.BatchNorm1d(6, momentum=0.5)
+        self.act = nn.ReLU()
+        self.register_buffer("ema", torch.zeros(6))
+        self.cache: dict[str, torch.Tensor] = {}
+        self.history: list[int] = []
+        self.steps = 0
+        self.fail = fail
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.linear.weight.mul_(0.9)
+            self.linear.bias.data += 1
+            self.norm.weight.data.clamp_(max=0.5)
+        self.steps += 1
+        self.cache["x"] = x
+        self.history.append(len(x))
+        self.ema = self.ema * 0.9 + x.mean(0)
+        self.last = x
+        self.norm.eval()
+        random.random()
+        np.random.rand()
+        h = self.act(self.norm(self.linear(x)) + torch.rand(6))
+        if self.fail is not None and self.steps > 1:
+            raise self.fail
+        return h
+
+
+@pytest.mark.parametrize(
+    "fail", [None, ValueError("no"), KeyboardInterrupt(), torch.OutOfMemoryError("out of memory")]
+)
+def test_nothing_is_left_behind(fail: BaseException | None) -> None:
+    model = Meddling(fail)
+    model.linear.weight.grad = torch.randn(6, 6)
+    before = fingerprint(model)
+    expected = {ValueError: ProbeError, torch.OutOfMemoryError: ProbeError}.get(type(fail))
+    x = [torch.randn(8, 6), torch.randn(8, 6)]
+    before = fingerprint(model)
+    if fail is None:
+        probe(model, x, samples=16)
+    else:
+        with pytest.raises(expected or KeyboardInterrupt):
+            probe(model, x, samples=16)
+    after = fingerprint(model)
+    for i, (a, b) in enumerate(zip(before, after, strict=True)):
+        assert same(a, b), i
+
+
+def test_the_guard_test_can_fail() -> None:
+    model = Meddling()
+    before = fingerprint(model)
+    model(torch.randn(8, 6))
+    changed = [not same(a, b) for a, b in zip(before, fingerprint(model), strict=True)]
+    assert changed[:5] == [True, False, True, True, True]
+    assert changed[8:11] == [True, True, True]
+
+
+def test_a_comparison_that_trains_leaves_the_weights() -> None:
+    model, x = ResNet(), torch.randn(8, 3, 8, 8)
+    before = fingerprint(model)
+    result = probe(model, x, compare=True, steps=2)
+    assert result.comparison is not None
+    assert all(same(a, b) for a, b in zip(before, fingerprint(model), strict=True))
+
+
+def test_an_error_in_the_middle_of_training_leaves_the_weights() -> None:
+    model, x, calls = mlp(2), torch.randn(8, 32), []
+
+    def loss(out, target):
+        calls.append(1)
+        if len(calls) > 6:
+            raise KeyboardInterrupt
+        return F.cross_entropy(out, target)
+
+    before = fingerprint(model)
+    with pytest.raises(KeyboardInterrupt):
+        probe(model, x, targets=torch.arange(8), loss=loss, compare=True, steps=5)
+    assert len(calls) > 6
+    assert all(same(a, b) for a, b in zip(before, fingerprint(model), strict=True))
+
+
+def test_hooks_and_gradients_of_the_users_inputs_stay() -> None:
+    x = torch.randn(16, 32, requires_grad=True)
+    model = nn.Sequential(nn.ReLU(), mlp(1))
+    probe(model, x)
+    assert x.grad is None
+    assert not x._backward_hooks
+
+
+def test_modes_of_the_caller_do_not_matter() -> None:
+    model, x = mlp(2), torch.randn(32, 32)
+    plain = probe(model, x)
+    with torch.no_grad():
+        assert probe(model, x).kernels == plain.kernels
+    with torch.inference_mode():
+        inside = torch.randn(4, 32)
+        assert probe(model, inside).kernels[0].gradient is not None
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_model_in_eval_mode_is_probed_in_train_mode_and_put_back() -> None:
+    model = ResNet().eval()
+    assert probe(model, torch.randn(4, 3, 8, 8)).norms[0].batch_statistics
+    assert not any(m.training for m in model.modules())
+    assert not probe(model, torch.randn(4, 3, 8, 8), train=False).norms[0].batch_statistics
+
+
+def test_frozen_norms_of_a_training_model_stay_frozen() -> None:
+    model = ResNet()
+    model.layers[0].bn1.eval()
+    rows = {n.layer: n.batch_statistics for n in probe(model, torch.randn(4, 3, 8, 8)).norms}
+    assert rows["layers.0.bn1"] is False
+    assert rows["layers.0.bn2"] is True
