@@ -1,0 +1,197 @@
+"""How a user's file is imported: packages, folders above it, and what is not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bnlint.domain.finding import ProblemKind
+from bnlint.domain.request import TraceOutcome
+from tests.unit.isolation.conftest import LINEAR, Check
+
+Write = Callable[[str, str], str]
+
+
+def names(outcome: TraceOutcome) -> list[str]:
+    return [g.ref.name for g in outcome.graphs]
+
+
+def kinds(outcome: TraceOutcome) -> list[ProblemKind]:
+    return [p.kind for p in outcome.problems]
+
+
+def test_a_member_of_a_package(check: Check, write: Write) -> None:
+    write("", "pkg/__init__.py")
+    write("from .sizes import WIDTH\n", "pkg/models/__init__.py")
+    write("WIDTH = 3\n", "pkg/models/sizes.py")
+    write("DEPTH = 1\n", "pkg/other.py")
+    code = "from . import WIDTH\nfrom ..other import DEPTH\nassert __package__ == 'pkg.models'\n"
+    outcome = check(code + LINEAR, name="pkg/models/net.py")
+    assert names(outcome) == ["Net"]
+    assert [p.rpartition("pkg/")[2] for p in outcome.imported] == [
+        "__init__.py",
+        "models/__init__.py",
+        "models/sizes.py",
+        "other.py",
+    ]
+
+
+def test_relative_imports_without_a_package(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "my-code/models/sizes.py")
+    write("DEPTH = 1\n", "my-code/other.py")
+    code = "from .sizes import WIDTH\nfrom ..other import DEPTH\n"
+    assert names(check(code + LINEAR, name="my-code/models/net.py")) == ["Net"]
+
+
+def test_the_package_itself(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "pkg/sizes.py")
+    assert names(check("from .sizes import WIDTH\n" + LINEAR, name="pkg/__init__.py")) == ["Net"]
+
+
+def test_a_package_that_imports_the_file(check: Check, write: Write) -> None:
+    write("from .net import Net\n", "pkg/__init__.py")
+    assert names(check(LINEAR, name="pkg/net.py")) == ["Net"]
+
+
+def test_a_local_module_in_a_folder_above(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "project/tools/sizes.py")
+    code = "from tools.sizes import WIDTH\n"
+    outcome = check(code + LINEAR, name="project/src/models/net.py")
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == []
+
+
+def test_a_file_named_like_a_module_of_python(check: Check) -> None:
+    assert names(check("import random\nrandom.random()\n" + LINEAR, name="random.py")) == ["Net"]
+    assert names(check(LINEAR, name="torch.py")) == ["Net"]
+    assert names(check(LINEAR, name="not a name.py")) == ["Net"]
+
+
+def test_main_blocks_are_not_run(check: Check) -> None:
+    outcome = check(LINEAR + "if __name__ == '__main__':\n    raise SystemExit(1)\n")
+    assert names(outcome) == ["Net"]
+
+
+STUBBED = """
+import nowhere_lightning as pl
+import nowhere.sub.deep as deep
+from nowhere_zoo import register, BASE
+from nowhere_types import *
+from torch import nn
+
+class Net(pl.LightningModule):
+    def __init__(self, width: deep.Width = 4):
+        super().__init__()
+        self.save_hyperparameters()
+        self.layer = nn.Linear(3, width)
+
+    def forward(self, x):
+        return self.layer(x)
+
+class Data(pl.LightningDataModule):
+    pass
+
+@register
+def build():
+    return Net(5)
+
+@register.model(name="x")
+def other():
+    return Net(6)
+"""
+
+
+def test_packages_that_are_not_installed_are_replaced(check: Check) -> None:
+    outcome = check(STUBBED)
+    assert names(outcome) == ["Net", "build", "other"]
+    (problem,) = outcome.problems
+    assert problem.kind is ProblemKind.STUBBED_IMPORT
+    assert not problem.blocking
+    assert problem.line == 2
+    assert "nowhere_lightning" in problem.message
+    assert "nowhere_zoo" in problem.message
+
+
+def test_no_stub_takes_part_in_a_graph(check: Check) -> None:
+    code = LINEAR.replace("self.layer(x)", "self.layer(missing.act(x))")
+    outcome = check("import nowhere_act as missing\n" + code)
+    assert [g.trace.complete for g in outcome.graphs] == [False]
+    reasons = [r.reason for g in outcome.graphs for r in g.trace.refusals]
+    assert any("not installed" in r for r in reasons), reasons
+
+
+def test_a_stub_is_no_layer(check: Check) -> None:
+    outcome = check("import nowhere_act\n" + LINEAR.replace("nn.Linear(3, 4)",
+                    "nn.Sequential(nn.Linear(3, 4), nowhere_act.Act())"))  # fmt: skip
+    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT, ProblemKind.NOT_BUILT]
+    assert outcome.problems[1].blocking
+    assert "not installed" in outcome.problems[1].hint
+
+
+def test_an_import_in_a_try_still_fails_as_it_should(check: Check) -> None:
+    code = "try:\n    import nowhere_fast\n    FAST = True\nexcept ImportError:\n    FAST = False\n"
+    outcome = check(code + "assert not FAST\n" + LINEAR)
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == []
+
+
+def test_a_name_that_an_installed_package_lacks(check: Check) -> None:
+    outcome = check("from torch.utils.data import NoSuchThing\n" + LINEAR)
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT]
+    assert "torch.utils.data.NoSuchThing" in outcome.problems[0].message
+
+
+def test_a_missing_part_of_the_own_package_is_not_replaced(check: Check, write: Write) -> None:
+    write("", "pkg/__init__.py")
+    outcome = check("import torch\nfrom .layers import Layer\n" + LINEAR, name="pkg/net.py")
+    assert kinds(outcome) == [ProblemKind.IMPORT_FAILED]
+    assert outcome.problems[0].line == 2
+    assert "pkg.layers" in outcome.problems[0].message
+
+
+def test_an_error_in_a_local_module_names_the_line_of_the_file(check: Check, write: Write) -> None:
+    write("def broken():\n    return 1 / 0\nbroken()\n", "local.py")
+    outcome = check("import torch\nimport local\n" + LINEAR)
+    assert kinds(outcome) == [ProblemKind.IMPORT_FAILED]
+    assert outcome.problems[0].line == 2
+    assert "ZeroDivisionError" in outcome.problems[0].message
+
+
+def test_cached_weights_may_load_but_nothing_is_fetched(check: Check) -> None:
+    code = """
+    import torch
+    from torch import nn
+    class Net(nn.Module):
+        def __init__(self, pretrained=True):
+            super().__init__()
+            self.layer = nn.Linear(3, 4)
+            if pretrained:
+                torch.hub.load_state_dict_from_url("https://example.org/w.pth")
+        def forward(self, x):
+            return self.layer(x)
+    """
+    (graph,) = check(code).graphs
+    assert graph.ref.arguments == "Net(pretrained=False)"
+
+
+def test_a_download_without_a_way_around_it(check: Check) -> None:
+    code = LINEAR.replace("super().__init__()", "super().__init__()\n        import urllib.request"
+                          "\n        urllib.request.urlopen('https://example.org/w')")  # fmt: skip
+    outcome = check(code)
+    assert kinds(outcome) == [ProblemKind.DOWNLOAD]
+    assert "example.org" in outcome.problems[0].message
+    assert "pretrained=False" in outcome.problems[0].hint
+
+
+def test_an_encoding_that_is_declared_and_one_that_is_not(check: Check, write: Write) -> None:
+    import bnlint.tracing.source as source
+
+    path = write("", "latin.py")
+    with open(path, "wb") as stream:
+        stream.write(b"# -*- coding: latin-1 -*-\nname = '\xe9'\n")
+    assert isinstance(source.read(path), source.Source)
+    with open(path, "wb") as stream:
+        stream.write(b"name = '\xe9'\n")
+    problem = source.read(path)
+    assert not isinstance(problem, source.Source)
+    assert problem.blocking
