@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TextIO
 
 from bnlint.config import Output, Settings
@@ -63,6 +64,7 @@ def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) 
         fail_on=Severity(settings.fail_on),
         colour=not output.path and wants_colour(settings.colour, sys.stdout),
         excerpts=terminal and not settings.quiet,
+        width=get_terminal_size().columns if terminal else 0,
         verbose=settings.verbose,
         quiet=settings.quiet,
     )

@@ -46,9 +46,8 @@ def _together(group: list[Finding]) -> Finding:
     first, rest = group[0], group[1:]
     if not rest:
         return first
-    models = {finding.model for finding in group}
-    names = dict.fromkeys(_name(finding, len(models) > 1) for finding in rest)
-    names.pop(_name(first, len(models) > 1), None)
+    names = dict.fromkeys(_name(finding, first.model) for finding in rest)
+    names.pop(first.layer, None)
     count = sum(finding.count for finding in group)
     if not names:
         return replace(first, count=count)
@@ -58,5 +57,6 @@ def _together(group: list[Finding]) -> Finding:
     return replace(first, message=message, count=count)
 
 
-def _name(finding: Finding, with_model: bool) -> str:
-    return f"{finding.model}: {finding.layer}" if with_model else finding.layer
+def _name(finding: Finding, model: str) -> str:
+    """The layer, with its model where that is not the one the entry is about."""
+    return finding.layer if finding.model == model else f"{finding.model}: {finding.layer}"

@@ -38,8 +38,9 @@ def read_lines(path: str) -> list[str]:
 class RenderOptions:
     """How to render: rules by id, the folder paths are relative to, and how much to say.
 
-    ``excerpts`` shows the source line of each finding; ``lines`` reads a file for that, and can be
-    replaced for text that is on no disk (standard input, an editor's buffer).
+    ``excerpts`` shows the source line of each finding, cut to ``width`` columns where that is not
+    0; ``lines`` reads a file for that, and can be replaced for text that is on no disk (standard
+    input, an editor's buffer).
     """
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class RenderOptions:
     fail_on: Severity = Severity.WARNING
     colour: bool = False
     excerpts: bool = False
+    width: int = 0
     verbose: bool = False
     quiet: bool = False
     lines: Callable[[str], list[str]] = read_lines

@@ -11,6 +11,8 @@ from bnlint.report.options import RenderOptions
 from bnlint.report.style import padding, paint, plain
 from bnlint.report.summary import plural, summary
 
+_NARROWEST = 20
+
 
 def render(report: Report, options: RenderOptions) -> str:
     """The findings; with excerpts, each is followed by its source line and a caret."""
@@ -49,14 +51,27 @@ def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
     lines = options.lines(at.path)
     if not 0 < at.line <= len(lines):
         return
-    line = lines[at.line - 1].rstrip()
     number = f"{at.line:>5} | "
+    line, column = _window(lines[at.line - 1].rstrip(), at.column, options.width - len(number))
     same_line = at.end_line in (0, at.line) and at.end_column > at.column
-    width = at.end_column - at.column if same_line else 1
+    width = min(at.end_column - at.column if same_line else 1, max(len(line) - column + 1, 1))
     gutter = paint(number, "dim", options.colour)
     empty = paint(" " * (len(number) - 2) + "| ", "dim", options.colour)
     yield gutter + _visible(line)
-    yield empty + padding(line, at.column) + paint("^" * width, style, options.colour)
+    yield empty + padding(line, column) + paint("^" * width, style, options.colour)
+
+
+def _window(line: str, column: int, width: int) -> tuple[str, int]:
+    """The part of a long line around a column, and where the column is in it.
+
+    A line that the terminal would wrap would leave the caret under nothing.
+    """
+    if width < _NARROWEST or len(line) <= width:
+        return line, column
+    start = max(0, min(column - 1 - width // 3, len(line) - width))
+    part = line[start : start + width]
+    part = ("…" if start else part[:1]) + part[1:]
+    return (part[:-1] + "…" if start + width < len(line) else part), column - start
 
 
 def _visible(line: str) -> str:

@@ -3,8 +3,16 @@ from __future__ import annotations
 import pytest
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import ModelSummary, Problem, ProblemKind, Report, Undecided
-from bnlint.domain.graph import Inputs, ModelRef, Trace
+from bnlint.domain.finding import (
+    Finding,
+    ModelSummary,
+    Problem,
+    ProblemKind,
+    Report,
+    Severity,
+    Undecided,
+)
+from bnlint.domain.graph import Inputs, Location, ModelRef, Trace
 from bnlint.report import RenderOptions, render
 from bnlint.report.summary import summary
 from bnlint.report.text import notes
@@ -48,6 +56,27 @@ def test_quiet_says_only_what_blocks() -> None:
     )
     text = notes(Report(problems=problems), RenderOptions(quiet=True))
     assert text == "bad.py:3: not checked (crash): died\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "line", "caret"),
+    [
+        (1, "abcdefghijklmnopqrstuvw…", 1),
+        (30, "…wxyzABCDEFGHIJKLMNOPQR…", 9),
+        (52, "…DEFGHIJKLMNOPQRSTUVWXYZ", 24),
+    ],
+)
+def test_a_long_line_is_cut_around_the_caret(column: int, line: str, caret: int) -> None:
+    text = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    finding = Finding(
+        "R", "r", Severity.INFO, "m", Location("a.py", 1, column, 1, column + 99), "", ""
+    )
+    options = RenderOptions(excerpts=True, width=32, lines=lambda path: [text])
+    shown, carets = render("text", Report((finding,)), options).splitlines()[1:]
+    assert shown == "    1 | " + line
+    assert carets.index("^") - len("    1 | ") + 1 == caret
+    assert len(carets) <= 32
+    assert text[column - 1] == line[caret - 1] or line[caret - 1] == "…"
 
 
 def test_paths_are_shown_from_the_root() -> None:
