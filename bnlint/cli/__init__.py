@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from bnlint.domain.errors import BnlintError
 
@@ -13,6 +14,10 @@ OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 def entry() -> None:
     """Run the command line of this process and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A name that the terminal's encoding lacks must not end the run.
+            stream.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
     # A closed pipe (``bnlint | head``) must not turn into a traceback when Python flushes.
     try:

@@ -14,7 +14,7 @@ _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO
 def render(report: Report, options: RenderOptions) -> str:
     """A JSON array of the findings; GitLab has no place for problems."""
     issues = [_issue(finding, options) for finding in report.findings]
-    return json.dumps(issues, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(issues, indent=2) + "\n"
 
 
 def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:

@@ -15,7 +15,7 @@ VERSION = 1
 
 def render(report: Report, options: RenderOptions) -> str:
     """The whole report as one JSON document."""
-    return json.dumps(document(report, options), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(report, options), indent=2) + "\n"
 
 
 def document(report: Report, options: RenderOptions) -> dict[str, Any]:

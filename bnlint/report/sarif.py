@@ -22,7 +22,7 @@ _BASE = "SRCROOT"
 def render(report: Report, options: RenderOptions) -> str:
     """A SARIF log with one run."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report, options)]}
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(log, indent=2) + "\n"
 
 
 def _run(report: Report, options: RenderOptions) -> dict[str, Any]:

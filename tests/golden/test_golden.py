@@ -90,6 +90,11 @@ def test_gitlab_fingerprints_are_there_and_different() -> None:
     assert len({issue["fingerprint"] for issue in issues}) == len(issues) == 3
 
 
+@pytest.mark.parametrize("name", ["json", "sarif", "gitlab"])
+def test_json_of_any_kind_is_safe_in_every_encoding(name: str) -> None:
+    assert _rendered(name).isascii()
+
+
 def test_names_from_users_files_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in _rendered("text")
     assert "\\x1b[31m" in _rendered("text")

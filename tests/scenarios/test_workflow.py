@@ -202,3 +202,17 @@ def test_standard_input_is_linted_under_its_name(
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("net.py:8:21: BN301")
+
+
+def test_a_file_name_that_is_no_text_is_linted_and_shown(project: Path) -> None:
+    (project / "net.py").rename(os.fsdecode(os.fsencode(project) + b"/n\xff.py"))
+    done = subprocess.run(
+        [sys.executable, "-m", "bnlint", ".", "--select", "BN301", "--format=json=a.json"],
+        capture_output=True,
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C"},
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert json.loads((project / "a.json").read_text())["findings"][0]["file"] == "n\udcff.py"
+    assert b"internal error" not in done.stderr
