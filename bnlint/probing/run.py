@@ -24,6 +24,7 @@ from bnlint.probing.guess import given_shapes, inferred_shape
 from bnlint.probing.merge import merged, merged_norms
 from bnlint.probing.objective import Loss, Objective
 from bnlint.probing.places import places
+from bnlint.probing.result import Probed, showing
 from bnlint.probing.session import Observed, Session, observe
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.verdict import judged
@@ -63,7 +64,7 @@ def probe(
     report: Report | None = None,
     graph: ModelGraph | None = None,
     table: Table | None = None,
-) -> ProbeResult:
+) -> Probed:
     """What happens in ``model`` when it runs: per activation, norm and kernel, and the verdict.
 
     Nothing is left behind: weights, buffers, gradients, modes, hooks and generators are as before,
@@ -105,7 +106,7 @@ def probe(
     if moved:
         session.note(moved)
     with untouched(live, place), _mode(live, train):
-        return _probed(session, batches, wish)
+        return showing(_probed(session, batches, wish))
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

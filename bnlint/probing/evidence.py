@@ -1,0 +1,141 @@
+"""What the measurement says about a static finding, attached to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from bnlint.domain.finding import Evidence, Finding, Report
+from bnlint.domain.probe import ActivationStats, ProbeResult, Variant
+
+Weigh = Callable[[Finding, ProbeResult], Evidence | None]
+
+
+def attach_evidence(report: Report, result: ProbeResult) -> Report:
+    """The report with a measurement on each finding whose layer was measured.
+
+    Findings about other models of the report stay as they are.
+    """
+    models = {f.model for f in report.findings}
+    wanted = {result.model} if len(models) > 1 else models
+    findings = tuple(
+        replace(f, evidence=_evidence(f, result) or f.evidence) if f.model in wanted else f
+        for f in report.findings
+    )
+    return replace(report, findings=findings)
+
+
+def _evidence(finding: Finding, result: ProbeResult) -> Evidence | None:
+    weigh = EVIDENCE.get(finding.rule)
+    return weigh(finding, result) if weigh is not None else None
+
+
+def _layers(finding: Finding) -> Iterator[str]:
+    yield finding.layer
+    yield from (r.layer for r in finding.related)
+
+
+def _activation(finding: Finding, result: ProbeResult) -> ActivationStats | None:
+    """The measured activation that the finding is about, or the one that its norm normalises."""
+    rows = {a.layer: a for a in reversed(result.activations)}
+    return next((rows[layer] for layer in _layers(finding) if layer in rows), None)
+
+
+def _on(result: ProbeResult) -> str:
+    kind = "noise " if result.source == "synthetic" else ""
+    return f"on {result.samples} {kind}samples"
+
+
+def _not_revived(finding: Finding, result: ProbeResult) -> Evidence | None:
+    """The units that are stuck before the norm comes: it cannot change their sign."""
+    a = _activation(finding, result)
+    if a is None:
+        return None
+    if a.saturated is not None:
+        text = f"{a.saturated:.0%} of the values that enter {a.layer} are saturated"
+        return Evidence(f"{text} {_on(result)}", {"saturated": a.saturated})
+    if a.dead is None:
+        return None
+    count = len(a.dead_units)
+    if count == 0:
+        text = f"no unit of {a.layer} is stuck, so there is none that this norm could not revive"
+    else:
+        text = f"{count} of {a.units} units of {a.layer} are dead and stay dead behind this norm"
+    return Evidence(f"{text} ({_on(result)})", {"dead": a.dead, "units": a.units, **_listed(a)})
+
+
+def _listed(a: ActivationStats) -> Mapping[str, tuple[int, ...]]:
+    return {"dead-units": a.dead_units[:20]} if a.dead_units else {}
+
+
+def _with_and_without(finding: Finding, result: ProbeResult) -> Evidence | None:
+    """Dead, frozen and signal shares at the activation that lacks a norm, and with one."""
+    a = _activation(finding, result)
+    if a is None:
+        return None
+    values = {"without": _shares(a)}
+    text = f"at {a.layer}: {_shown(a)} as it is"
+    before = _variant(result, "before")
+    normed = _row(before, a) if before is not None else None
+    if normed is not None:
+        values["with"] = _shares(normed)
+        text += f"; {_shown(normed)} with a norm before each activation"
+    return Evidence(f"{text} ({_on(result)})", values)
+
+
+def _shares(a: ActivationStats) -> tuple[float | None, ...]:
+    return (a.dead, a.frozen, a.signal)
+
+
+def _shown(a: ActivationStats) -> str:
+    dead = "" if a.dead is None else f"{a.dead:.0%} dead, {a.frozen or 0:.0%} frozen, "
+    return f"{dead}signal {a.signal:.1e}"
+
+
+def _variant(result: ProbeResult, name: str) -> Variant | None:
+    variants = result.comparison.variants if result.comparison else ()
+    return next((v for v in variants if v.name == name and not v.error), None)
+
+
+def _row(variant: Variant, like: ActivationStats) -> ActivationStats | None:
+    same = (a for a in variant.activations if (a.layer, a.call) == (like.layer, like.call))
+    return next(same, None)
+
+
+def _bias(finding: Finding, result: ProbeResult) -> Evidence | None:
+    change = result.biases.get(finding.layer)
+    if change is None:
+        return None
+    text = f"adding N(0, 1) to the bias changes the output by {change:.1e} of its spread"
+    return Evidence(f"{text} ({_on(result)})", {"change": change})
+
+
+def _calls(finding: Finding, result: ProbeResult) -> Evidence | None:
+    rows = [n for n in result.norms if n.layer == finding.layer and n.call_distance is not None]
+    if not rows:
+        return None
+    far = max(n.call_distance or 0.0 for n in rows)
+    text = f"the means that its {len(rows)} calls see lie up to {far:.2g} sigma apart"
+    return Evidence(f"{text} ({_on(result)})", {"distance": far, "calls": len(rows)})
+
+
+def _gradient(finding: Finding, result: ProbeResult) -> Evidence | None:
+    ratio = result.gradient_ratio
+    if ratio is None:
+        return None
+    text = f"the gradient at the first kernel is {ratio:.1e} of that at the last"
+    return Evidence(f"{text} ({_on(result)})", {"ratio": ratio})
+
+
+EVIDENCE: Mapping[str, Weigh] = {
+    "BN101": _not_revived,
+    "BN103": _not_revived,
+    "BN102": _with_and_without,
+    "BN110": _with_and_without,
+    "BN301": _bias,
+    "BN401": _calls,
+    "BN501": _not_revived,
+    "BN503": _not_revived,
+    "BN504": _gradient,
+}
+"""Which measurement bears on which rule."""

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from bnlint.domain.codec import decode, encode
+from bnlint.domain.errors import UsageError
+from bnlint.domain.probe import ProbeResult
+from bnlint.probing import plots, text
+from bnlint.probing.run import probe
+from tests.unit.probing.nets import ResNet, mlp
+
+matplotlib = pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(scope="module")
+def compared():
+    torch.manual_seed(0)
+    return probe(mlp(3), torch.randn(64, 32), compare=True, steps=2)
+
+
+def test_every_picture_is_drawn_and_no_label_leaves_the_page(compared, tmp_path: Path) -> None:
+    written = compared.save_plots(tmp_path)
+    assert [p.name for p in written] == ["units.png", "grad-flow.png", "ridge.png", "loss.png"]
+    for name in plots.PLOTS:
+        assert clipped(compared.plot(name)) == []
+
+
+def test_long_names_and_many_layers_stay_on_the_page() -> None:
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a_module_with_a_very_long_name_indeed = nn.ModuleDict(
+                {"and_a_child_whose_name_is_long_too": mlp(60, 8)}
+            )
+
+        def forward(self, x):
+            inner = self.a_module_with_a_very_long_name_indeed
+            return inner["and_a_child_whose_name_is_long_too"](x)
+
+    result = probe(Deep(), torch.randn(32, 8))
+    assert "of 60 shown" in result.plot("units").axes[0].get_title()
+    for name in plots.drawable(result):
+        assert clipped(result.plot(name)) == []
+
+
+def clipped(figure) -> list[str]:
+    """The texts that reach beyond the figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure).draw()
+    page = figure.bbox
+    texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_text() and t.get_visible()]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
+    return [
+        name
+        for name, box in boxes
+        if box.x0 < page.x0 - 1 or box.x1 > page.x1 + 1 or box.y0 < page.y0 - 1 or box.y1 > page.y1 + 1
+    ]
+
+
+def test_a_missing_picture_is_named(compared) -> None:
+    with pytest.raises(UsageError, match="grad-flow"):
+        compared.plot("flow")
+    with pytest.raises(UsageError, match="compare"):
+        probe(mlp(2), torch.randn(8, 32)).plot("loss")
+
+
+def test_the_table_names_every_activation_norm_and_finding() -> None:
+    result = probe(ResNet(), torch.randn(8, 3, 8, 8))
+    shown = str(result)
+    for row in (*result.activations, *result.norms):
+        assert row.layer in shown
+    assert "8 samples" in shown
+    assert result.objective in shown
+    assert "\x1b" not in shown
+
+
+def test_colour_comes_from_the_caller(compared) -> None:
+    shown = text.render(compared, lambda t, style: f"<{style}>{t}</>")
+    assert "<bold>probe of Sequential</>" in shown
+
+
+def test_bars_are_exact_to_an_eighth() -> None:
+    assert [text.bar(s, 2).rstrip() for s in (0, 0.5, 1, 1 / 16, 0.001)] == ["", "█", "██", "▏", "▏"]
+    assert {len(text.bar(s / 10)) for s in range(11)} == {text.BAR}
+
+
+def test_the_result_survives_the_pipe_and_json(compared) -> None:
+    again = decode(ProbeResult, json.loads(json.dumps(encode(compared))))
+    assert encode(again) == encode(compared)
+    document = json.loads(compared.to_json())
+    assert document["version"] == 1
+    assert document["probe"]["activations"][0]["layer"] == "1"
+    assert document["probe"]["comparison"]["variants"][1]["name"] == "before"
+
+
+def test_json_has_no_nan() -> None:
+    model = mlp(2)
+    with torch.no_grad():
+        model[0].weight[0, 0] = float("inf")
+    result = probe(model, torch.randn(300, 32))
+    assert [f.name for f in result.report.findings][0] == "non-finite"
+    assert "NaN" not in result.to_json()
