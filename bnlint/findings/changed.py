@@ -118,8 +118,8 @@ def _git(arguments: list[str], cwd: Path, what: str) -> str:
     """The output of a git command; raises UsageError that says ``what`` failed."""
     done = _run(arguments, cwd)
     if done.returncode:
-        detail = done.stderr.strip().splitlines()
-        raise UsageError(Mistake(f"--since: {what}", hint=detail[-1] if detail else ""))
+        detail = done.stderr.strip().rpartition("\n")[2].removeprefix("fatal: ")
+        raise UsageError(Mistake(f"--since: {what}", hint=detail))
     return done.stdout
 
 
