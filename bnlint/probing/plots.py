@@ -79,7 +79,7 @@ def units(result: ProbeResult) -> Figure:
     axis.invert_yaxis()
     axis.set_xlim(0, 1)
     axis.set_xlabel("share of units")
-    axis.setcanvas.title(canvas.title(result, "Units of each activation", len(rows), len(all_rows)))
+    axis.set_title(canvas.title(result, "Units of each activation", len(rows), len(all_rows)))
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure  # type: ignore[no-any-return]
 
@@ -121,7 +121,7 @@ def grad_flow(result: ProbeResult) -> Figure:
     axis.set_xticks(range(0, len(names), step), names[::step], rotation=60, ha="right")
     axis.set_ylabel("norm(gradient) / norm(weight)")
     axis.grid(axis="y", alpha=0.3)
-    axis.setcanvas.title(canvas.title(result, "Gradient at each kernel, first to last", 1, 1))
+    axis.set_title(canvas.title(result, "Gradient at each kernel, first to last", 1, 1))
     figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return figure  # type: ignore[no-any-return]
 
@@ -143,7 +143,7 @@ def loss(result: ProbeResult) -> Figure:
                 linewidth=2,
                 label=f"norm: {v.name}" if column == 0 else None,
             )
-        axis.setcanvas.title(f"rate {rate:g}")
+        axis.set_title(f"rate {rate:g}")
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
     start = max(v.curves[0].losses[0] for v in variants)

@@ -51,7 +51,7 @@ def draw(result: ProbeResult) -> Figure:
         axis.set_yticks(
             [-i for i in range(len(rows))], [canvas.label(a.layer, a.call) for a in rows]
         )
-        axis.setcanvas.title(f"{side} the activation" + ("  (zeros →)" if side == "after" else ""))
+        axis.set_title(f"{side} the activation" + ("  (zeros →)" if side == "after" else ""))
         axis.spines[["top", "right", "left"]].set_visible(False)
     total = len(series[0][2])
     figure.suptitle(

@@ -59,7 +59,10 @@ def clipped(figure) -> list[str]:
     return [
         name
         for name, box in boxes
-        if box.x0 < page.x0 - 1 or box.x1 > page.x1 + 1 or box.y0 < page.y0 - 1 or box.y1 > page.y1 + 1
+        if box.x0 < page.x0 - 1
+        or box.x1 > page.x1 + 1
+        or box.y0 < page.y0 - 1
+        or box.y1 > page.y1 + 1
     ]
 
 
@@ -86,7 +89,13 @@ def test_colour_comes_from_the_caller(compared) -> None:
 
 
 def test_bars_are_exact_to_an_eighth() -> None:
-    assert [text.bar(s, 2).rstrip() for s in (0, 0.5, 1, 1 / 16, 0.001)] == ["", "█", "██", "▏", "▏"]
+    assert [text.bar(s, 2).rstrip() for s in (0, 0.5, 1, 1 / 16, 0.001)] == [
+        "",
+        "█",
+        "██",
+        "▏",
+        "▏",
+    ]
     assert {len(text.bar(s / 10)) for s in range(11)} == {text.BAR}
 
 
