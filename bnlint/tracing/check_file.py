@@ -22,9 +22,9 @@ from bnlint.tracing.downloads import refuse_downloads
 from bnlint.tracing.importing import (
     Imported,
     import_module,
+    import_notes,
     import_source,
     local_modules,
-    stub_problem,
 )
 from bnlint.tracing.making import Workshop
 from bnlint.tracing.models import Models
@@ -105,27 +105,26 @@ def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
         if isinstance(found, Problem):
             yield found
             return
-        source, module, stubs = found
-        yield from stub_problem(source, stubs)
+        source, imported = found
+        yield from import_notes(source, imported)
         torch.set_default_device(None)
         table = builtin_table().extended(request.layers)
-        workshop = Workshop(module, source, request.weight_limit if request.real_weights else 0)
-        yield from Models(workshop, request, table, stubs).records()
-        stubs.close()
+        limit = request.weight_limit if request.real_weights else 0
+        workshop = Workshop(imported.module, source, limit)
+        yield from Models(workshop, request, table, imported.stubs).records()
+        imported.stubs.close()
     clock.lap("trace")
 
 
-def _import(request: TraceRequest) -> tuple[Source, ModuleType, Stubs] | Problem:
+def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
     if request.module:
         module = import_module(request.module)
         if isinstance(module, Problem):
             return module
         source = read(os.path.abspath(module.__file__ or ""))
-        return source if isinstance(source, Problem) else (source, module, Stubs())
+        return source if isinstance(source, Problem) else (source, Imported(module, Stubs()))
     source = read(request.path, request.text)
     if isinstance(source, Problem):
         return source
     found = import_source(source, request.search)
-    if isinstance(found, Imported):
-        return source, found.module, found.stubs
-    return found
+    return found if isinstance(found, Problem) else (source, found)

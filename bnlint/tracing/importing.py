@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.tracing.blame import Blame
+from bnlint.tracing.blame import Blame, line_in
 from bnlint.tracing.mending import extend_path, is_local, mend
 from bnlint.tracing.source import Place, Source, place
 from bnlint.tracing.stubs import Stubs
@@ -26,10 +26,14 @@ _RETRIES = 40
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A file that was imported, and the stubs it needed; close them before tracing."""
+    """A file that was imported, and the stubs it needed; close them before tracing.
+
+    ``bare`` names the package that was entered without its own ``__init__.py``, or is empty.
+    """
 
     module: ModuleType
     stubs: Stubs
+    bare: str = ""
 
 
 def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Problem:
@@ -39,18 +43,23 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
     folder above the file is imported from there; a missing part of the file's own package is the
     user's to mend.
     """
-    spot, stubs = place(source), Stubs()
+    spot, stubs, bare = place(source), Stubs(), ""
     extend_path(spot.root, source.folder, *search)
-    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path, blocking=True)
+    first: BaseException | None = None
     for _ in range(_RETRIES):
         try:
-            return Imported(_load(source, spot), stubs)
+            return Imported(_load(source, spot), stubs, bare)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
-            if not (isinstance(error, Exception) and mend(error, source, spot, stubs)):
-                stubs.close()
-                return _explain(blame, error)
+            first = first or error
+            if isinstance(error, Exception) and mend(error, source, spot, stubs):
+                continue
+            if bare or not _is_parents_fault(error, source, spot):
+                break
+            spot = _without_parents(spot)
+            bare = spot.bare[0]
     stubs.close()
-    return Problem(ProblemKind.IMPORT_FAILED, source.path, "too many imports fail", blocking=True)
+    assert first is not None
+    return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path), first)
 
 
 def import_module(name: str) -> ModuleType | Problem:
@@ -59,13 +68,19 @@ def import_module(name: str) -> ModuleType | Problem:
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        return _explain(
-            Blame(ProblemKind.IMPORT_FAILED, "importing it", name, blocking=True), error
+        return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", name), error)
+
+
+def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
+    """What was replaced or left out while the file was imported."""
+    stubs = found.stubs
+    if found.bare:
+        yield Problem(
+            ProblemKind.STUBBED_IMPORT,
+            source.path,
+            f"imported without the __init__.py of {found.bare}, which fails",
+            hint=f"`import {found.bare}` shows why",
         )
-
-
-def stub_problem(source: Source, stubs: Stubs) -> Iterator[Problem]:
-    """One note that names what was replaced."""
     if stubs.names:
         names = ", ".join(dict.fromkeys(stubs.names))
         yield Problem(
@@ -117,6 +132,22 @@ def _load(source: Source, spot: Place) -> ModuleType:
         sys.modules.pop(spot.name, None)
         raise
     return module
+
+
+def _is_parents_fault(error: BaseException, source: Source, spot: Place) -> bool:
+    """True when a package above the file failed before the file itself was reached."""
+    return bool(spot.parent) and isinstance(error, Exception) and not line_in(error, source.path)
+
+
+def _without_parents(spot: Place) -> Place:
+    """The same place, entered without running the packages above the file."""
+    parts = spot.name.split(".")[:-1]
+    top = parts[0]
+    for name in list(sys.modules):
+        if name == top or name.startswith(top + "."):
+            del sys.modules[name]
+    names = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
+    return Place(spot.root, spot.name, names)
 
 
 def _is_of(module: ModuleType, source: Source) -> bool:

@@ -158,17 +158,26 @@ def _sizes(rank: int, channels: int) -> tuple[Shape, ...]:
 
 
 def _readers(cls: type, source: Source | None) -> dict[str, tuple[str, ...]]:
-    """For each input of ``forward``, the attributes of ``self`` that are called right on it."""
+    """For each input of ``forward``, the attributes of ``self`` called on it before it changes."""
     node = _forward(cls, source)
     if node is None:
         return {}
     found: dict[str, list[str]] = {}
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and (attribute := _own_attribute(call.func)):
-            for arg in call.args:
-                for name in _direct_names(arg):
-                    found.setdefault(name, []).append(attribute)
+    bound: set[str] = set()
+    for statement in node.body:
+        for name, attribute in _reads(statement):
+            if name not in bound:
+                found.setdefault(name, []).append(attribute)
+        stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+        bound |= {n.id for n in stored if isinstance(n.ctx, ast.Store)}
     return {name: tuple(attributes) for name, attributes in found.items()}
+
+
+def _reads(statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Each plain name that is handed right to an attribute of ``self``, and that attribute."""
+    for call in ast.walk(statement):
+        if isinstance(call, ast.Call) and (attribute := _own_attribute(call.func)):
+            yield from ((a.id, attribute) for a in call.args if isinstance(a, ast.Name))
 
 
 def _forward(cls: type, source: Source | None) -> ast.FunctionDef | None:
@@ -185,12 +194,6 @@ def _own_attribute(func: ast.expr) -> str:
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
         return func.attr if func.value.id == "self" else ""
     return ""
-
-
-def _direct_names(node: ast.expr) -> Iterator[str]:
-    """The name itself: not what is left of it after a reshape or a concatenation."""
-    if isinstance(node, ast.Name):
-        yield node.id
 
 
 def _of_transformers(model: nn.Module) -> tuple[Candidate, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,8 @@ from bnlint.tracing.survey import Maker, maker_of
 
 _ATTEMPTS = 8
 """Calls that are tried for one maker."""
+
+_MISSING = re.compile(r"missing \d+ required (positional|keyword)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +69,35 @@ class Workshop:
     def attempts(self, maker: Maker, named: bool = False) -> Iterator[Built | Problem]:
         """Models by the calls that work, best first; the first failure where none does.
 
-        Nothing at all where the maker gives something that is not a model, unless it was named.
+        Nothing at all where the maker is no maker of models after all, unless it was named.
         """
         failure: Problem | None = None
         works = False
         for offer in islice(offers(maker, self.source, vars(self.module)), _ATTEMPTS):
-            if isinstance(offer, Lacking):
-                failure = failure or self._lacking(maker, offer, named)
-                break
-            try:
-                model = build(offer.make, self.weight_limit)
-            except NotAModel as error:
-                failure = self._failed(offer.text, error, maker, named) if named else None
-                break
-            except BaseException as error:  # the user's code may exit, too
-                failure = failure or self._failed(_shown(offer), error, maker, named)
+            found = self._try(offer)
+            if isinstance(found, nn.Module) and isinstance(offer, Offer):
+                yield Built(found, _ref(self.file, maker, offer, named))
+                works = True
                 continue
-            works = True
-            yield Built(model, _ref(self.file, maker, offer, named))
+            if not named and _is_no_maker(found, maker):
+                return
+            failure = failure or self._failure(found, offer, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def _try(self, offer: Offer | Lacking) -> nn.Module | BaseException | Lacking:
+        if isinstance(offer, Lacking):
+            return offer
+        try:
+            return build(offer.make, self.weight_limit)
+        except BaseException as error:  # the user's code may exit, too
+            return error
+
+    def _failure(self, found: object, offer: Offer | Lacking, maker: Maker, named: bool) -> Problem:
+        if isinstance(offer, Lacking):
+            return self._lacking(maker, offer, named)
+        assert isinstance(found, BaseException)
+        return self._failed(_shown(offer), found, maker, named)
 
     def _as_written(self, named: Named, maker: Maker, spec: ModelSpec) -> Built | Problem:
         assert named.call is not None
@@ -111,7 +123,7 @@ class Workshop:
         self, call: str, error: BaseException, maker: Maker, named: bool, hint: str | None = None
     ) -> Problem:
         hint = self._hint(maker) if hint is None else hint
-        if Stub.__name__ in str(error) or isinstance(error, StubUsed):
+        if Stub.__name__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return Blame(
@@ -123,6 +135,14 @@ class Workshop:
             return ""
         required = ", ".join(f"{p.name}=..." for p in maker.required)
         return f"say how to build it: bnlint '{self.file}::{maker.name}({required})'"
+
+
+def _is_no_maker(found: object, maker: Maker) -> bool:
+    """True for a function that gives something else, or only hands on keywords it must get."""
+    if isinstance(found, NotAModel):
+        return True
+    lacks = isinstance(found, TypeError) and bool(_MISSING.search(str(found)))
+    return lacks and maker.origin == "factory" and not maker.required
 
 
 def _shown(offer: Offer) -> str:

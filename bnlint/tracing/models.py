@@ -24,6 +24,9 @@ from bnlint.tracing.trace import trace_model
 _SIMILAR = 6
 """Factories of one class that are checked; how many more there are is said in a Problem."""
 
+_COMBINING = {"kernel", "norm", "add", "concat", "product", "matmul"}
+"""Ops that fail where sizes don't go together."""
+
 
 @dataclass(slots=True)
 class Models:
@@ -73,7 +76,7 @@ class Models:
             return maker.make in self.covered and (maker.part or bool(maker.required))
         if maker.required:
             root = getattr(self.workshop.module, maker.root, None)
-            return maker.part or root in self.covered  # conv3x3(in, out), _resnet(block, layers)
+            return root in self.covered
         self.roots[maker.root] += 1
         return self.roots[maker.root] > _SIMILAR
 
@@ -92,7 +95,7 @@ class Models:
                 return
             first = first or built
             records = list(self._trace(built, inputs))
-            if not _has_errors(records):
+            if _fits(records):
                 yield from records
                 return
         if first is not None:  # the made-up values are to blame: say nothing about shapes
@@ -162,11 +165,17 @@ def _plain(module: nn.Module) -> tuple[tuple[str, str], ...]:
     return tuple((k, repr(v)) for k, v in vars(module).items() if isinstance(v, simple))
 
 
-def _has_errors(records: list[ModelGraph | Problem]) -> bool:
-    return any(
-        isinstance(r, Problem) or any(op.error is not None for op in r.ops)
-        for r in records
-        if not (isinstance(r, Problem) and r.kind is ProblemKind.OPAQUE_PART)
+def _fits(records: list[ModelGraph | Problem]) -> bool:
+    """False when the shapes show that values which were made up don't go together."""
+    graphs = [r for r in records if isinstance(r, ModelGraph)]
+    return bool(graphs) and all(map(_is_consistent, graphs))
+
+
+def _is_consistent(graph: ModelGraph) -> bool:
+    unseen = graph.ref.inputs.source == "none"
+    return not any(
+        op.error is not None or (not unseen and op.tags & _COMBINING and not any(op.outputs))
+        for op in graph.ops
     )
 
 

@@ -59,13 +59,16 @@ def survey(module: ModuleType, source: Source) -> Survey:
     classes = {n: c for n, c in vars(module).items() if _is_own_class(n, c, module)}
     parts = _parts(source.tree, set(classes))
     roots = factories(defined, set(classes))
+    helpers = _helpers(source.tree)
     makers: list[Maker] = []
     for name, node in defined.items():
-        value = vars(module).get(name)
+        value, part = vars(module).get(name), name in parts
         if name in classes and _is_model(classes[name], node):
-            makers.append(_maker(name, "class", value, node, source, name in parts, name))
+            makers.append(_maker(name, "class", value, node, source, part, name))
         elif name in roots and _is_own_function(value, module):
-            makers.append(_maker(name, "factory", value, node, source, name in parts, roots[name]))
+            maker = _maker(name, "factory", value, node, source, part, roots[name])
+            if not (maker.required and name in helpers):
+                makers.append(maker)
     return Survey(_instances(module, source.tree), tuple(sorted(makers, key=_rank)), len(classes))
 
 
@@ -185,6 +188,17 @@ def _parts(tree: ast.Module, classes: set[str]) -> set[str]:
         elif isinstance(node, ast.FunctionDef):
             found |= set(_passed_on(node)) & classes
     return found
+
+
+def _helpers(tree: ast.Module) -> set[str]:
+    """Names that other functions and classes use, such as ``conv3x3(in, out)``."""
+    return {
+        used.id
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        for used in ast.walk(node)
+        if isinstance(used, ast.Name) and used.id != node.name
+    }
 
 
 def _passed_on(node: ast.FunctionDef) -> Iterator[str]:

@@ -66,7 +66,8 @@ def test_instances_come_first_and_are_not_built_again() -> None:
 
 
 def test_an_imported_or_inner_instance_is_not_an_own_one() -> None:
-    assert calls("from torch.nn import ReLU\nlayer = nn.Linear(2, 2)\nwhole = nn.Sequential(layer)\n") == ["whole"]  # fmt: skip
+    code = "from torch.nn import ReLU\nlayer = nn.Linear(2, 2)\nwhole = nn.Sequential(layer)\n"
+    assert calls(code) == ["whole"]
 
 
 def test_factories_are_told_by_what_they_return() -> None:
@@ -196,6 +197,24 @@ def test_a_file_in_which_nothing_can_be_built_is_blocked() -> None:
 
 def test_a_file_without_models_has_nothing_to_say() -> None:
     assert records("x = 1\n") == []
+
+
+def test_helpers_that_hand_on_their_keywords_are_passed_over() -> None:
+    code = net(arguments="n=4", layer="nn.Linear(3, n)") + net(
+        "Block", "dim, width", "nn.Linear(dim, width)"
+    )
+    code += """
+def block3(**kwargs):
+    return Block(width=3, **kwargs)
+
+def helper(dim, width):
+    return Block(dim, width)
+
+def user():
+    return [helper(1, 2)]
+"""
+    assert problems(code) == []
+    assert [c.partition("(")[0] for c in calls(code)] == ["Net", "Block"]
 
 
 def test_an_error_while_building_names_the_line() -> None:
