@@ -257,7 +257,7 @@ def _writes_in_place(call: Call) -> bool:
     if isinstance(call.target, nn.Module):
         return getattr(call.target, "inplace", False) is True
     name = name_of(call.target)
-    if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
+    if name in ("__setitem__", "setitem") or (name.endswith("_") and not name.endswith("__")):
         return True
     return call.kwargs.get("inplace") is True
 

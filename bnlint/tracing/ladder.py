@@ -1,11 +1,13 @@
 """The ladder: try the tracers in order, keep the one that sees most, and say why others refused.
 
-Symbolic tracing needs no input and is cheapest, so it goes first; where it can't see the whole
-model and an input is known, the forward is run and recorded.
+Symbolic tracing needs no input and is cheapest, so it goes first. Where it can't see the whole
+model and an input is known, fx runs with concrete shapes, and then the forward itself is run and
+recorded; in eval mode at last, for models that want targets to train.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -17,17 +19,23 @@ from bnlint.tracing.inputs import describe as describe_inputs
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import clear_values, run_on_meta
+from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
+from bnlint.tracing.trust import Run, believable, failed, forget_others, look_at, sift
 
 
 @dataclass(slots=True)
 class Climb:
-    """The record that won, the inputs it ran with, and each tracer that refused, with why."""
+    """The record that won, the inputs it ran with, and each tracer that refused, with why.
+
+    ``training`` is false when only the eval mode could be seen.
+    """
 
     record: Record
     inputs: GivenInputs = NONE
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
+    training: bool = True
 
     @property
     def complete(self) -> bool:
@@ -41,25 +49,66 @@ class Climb:
         return describe_inputs(self.inputs.candidates[0], self.inputs.source)
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one tracer gave for one candidate."""
+
+    record: Record
+    candidate: Candidate
+    training: bool
+
+
 def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
-    """The best record of ``model`` that the tracers can give."""
+    """The best record of ``model`` that the tracers can give; the model's mode is kept."""
     symbolic, refusals = _symbolic(model, table, inputs)
     if symbolic.complete:
         return Climb(symbolic, _fill_shapes(symbolic, table, inputs), refusals)
-    recorded = None
-    for candidate in inputs.candidates:
-        found = record_forward(Registry(model), table, candidate)
-        if recorded is None or _seen(model, table, found) > _seen(model, table, recorded[0]):
-            recorded = (found, candidate)
-        if found.complete:
-            return Climb(found, GivenInputs((candidate,), inputs.source), refusals)
-    if recorded is None:
+    best: _Attempt | None = None
+    doubtful: list[_Attempt] = []
+    for attempt in _attempts(model, table, inputs):
+        refusals += [(attempt.record.tracer, r) for r in attempt.record.refused]
+        if best is None or _seen(model, table, attempt.record) > _seen(model, table, best.record):
+            best = attempt
+        if attempt.record.complete:
+            if inputs.source != "inferred" or not failed(attempt.record):
+                best = attempt
+                break
+            doubtful.append(attempt)
+    else:
+        best = _least_doubtful(doubtful, table) if doubtful else best
+    if best is None:
         return Climb(symbolic, NONE, refusals)
-    record, candidate = recorded
-    refusals += [("recorded", r) for r in record.refused]
-    if _seen(model, table, record) > _seen(model, table, symbolic):
-        return Climb(record, GivenInputs((candidate,), inputs.source), refusals)
+    if best.record.complete or _seen(model, table, best.record) > _seen(model, table, symbolic):
+        given = GivenInputs((best.candidate,), inputs.source)
+        return Climb(best.record, given, refusals, best.training)
     return Climb(symbolic, _fill_shapes(symbolic, table, inputs), refusals)
+
+
+def _least_doubtful(attempts: list[_Attempt], table: Table) -> _Attempt:
+    """The attempt to keep where made-up inputs ran, but some layer refused what it got."""
+    first = attempts[0]
+    of_one = [a for a in attempts if a.record.tracer == first.record.tracer]
+    of_one = [a for a in of_one if a.training == first.training]
+    return of_one[sift([(a.record, a.candidate) for a in of_one], table)]
+
+
+def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_Attempt]:
+    """The records of the tracers that need inputs, in the order of preference."""
+    mode = model.training
+    for candidate in inputs.candidates:
+        concrete = trace_concretely(Registry(model), table, candidate)
+        if isinstance(concrete, Refused):
+            concrete = Record("concrete", refused=[concrete])
+        yield _Attempt(concrete, candidate, mode)
+        yield _Attempt(record_forward(Registry(model), table, candidate), candidate, mode)
+    if not mode:
+        return
+    model.eval()
+    try:
+        for candidate in inputs.candidates:
+            yield _Attempt(record_forward(Registry(model), table, candidate), candidate, False)
+    finally:
+        model.train()
 
 
 def _symbolic(
@@ -74,19 +123,26 @@ def _symbolic(
 
 
 def _fill_shapes(record: Record, table: Table, inputs: GivenInputs) -> GivenInputs:
-    """Run the record on the first inputs that pass, or on those that get furthest."""
-    best: tuple[int, Candidate] | None = None
+    """Run the record on the first inputs that pass, or on those that get furthest.
+
+    Of made-up inputs that do not pass, only the faults that hold for all of them are kept.
+    """
+    runs: list[Run] = []
     for candidate in inputs.candidates:
-        reached = run_on_meta(record, table, candidate)
-        if reached == len(record.calls):
+        if run_on_meta(record, table, candidate) == len(record.calls):
             return GivenInputs((candidate,), inputs.source)
-        if best is None or reached > best[0]:
-            best = (reached, candidate)
-    if best is None:
+        runs.append(look_at(record, table, candidate))
+    if not runs:
         clear_values(record)
         return NONE
-    run_on_meta(record, table, best[1])
-    return GivenInputs((best[1],), inputs.source)
+    believed: frozenset[int] = frozenset()
+    best = max(runs, key=lambda run: run.first)
+    if inputs.source == "inferred":
+        best, believed = believable(runs) or (best, believed)
+    run_on_meta(record, table, best.candidate)
+    if inputs.source == "inferred":
+        forget_others(record, believed)
+    return GivenInputs((best.candidate,), inputs.source)
 
 
 def _seen(model: nn.Module, table: Table, record: Record) -> int:

@@ -19,7 +19,7 @@ from torch import fx, nn
 
 from bnlint.tracing.classify import Kind, Table, is_leaf
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Call, Record, Ref, Refused, State, name_of
+from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State, name_of
 from bnlint.tracing.sites import Frames, call_frames, is_machinery
 from bnlint.tracing.tracers.autograd import intercept_autograd
 
@@ -75,7 +75,7 @@ def trace_symbolically(
             tracer.trace(registry.root)
     except Exception as error:  # the user's forward may raise anything
         return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
-    return _to_record(tracer)
+    return to_record(tracer)
 
 
 class LeafTracer(fx.Tracer):
@@ -92,6 +92,7 @@ class LeafTracer(fx.Tracer):
         self.owners: list[str] = [registry.path(registry.root)]
         self.refused: list[Refused] = []
         self.called: dict[int, int] = {}
+        self.quiet = False
 
     def call_module(
         self,
@@ -101,6 +102,8 @@ class LeafTracer(fx.Tracer):
         kwargs: dict[str, Any],
     ) -> Any:
         """The result of the module's forward, or one proxy where it is a leaf or refuses."""
+        if self.quiet:
+            return forward(*args, **kwargs)
         self.called[id(m)] = self.called.get(id(m), 0) + 1
         path = self.registry.path(m)
         if is_leaf(m, self.table):
@@ -160,8 +163,11 @@ class LeafTracer(fx.Tracer):
 
     def create_arg(self, a: Any) -> Any:
         """The argument as fx keeps it; tensors become attributes without touching the model."""
+        if isinstance(a, fx.Proxy):
+            return a.node
         if isinstance(a, torch.Tensor):
             node = self.create_node("get_attr", "tensor", (), {})
+            node.meta["value"] = a
             node.meta["state"] = State(
                 self._state_path(a), tuple(a.shape), isinstance(a, nn.Parameter), a
             )
@@ -183,7 +189,7 @@ class LeafTracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """Parameters as proxies that remember their path and shape."""
-        if not isinstance(attr_val, nn.Parameter):
+        if self.quiet or not isinstance(attr_val, nn.Parameter):
             return attr_val
         key = str(id(attr_val))
         if key not in parameter_proxy_cache:
@@ -259,7 +265,8 @@ def frames_of(error: BaseException) -> Frames:
     return tuple(reversed(found))
 
 
-def _to_record(tracer: LeafTracer) -> Record:
+def to_record(tracer: LeafTracer) -> Record:
+    """What the finished graph of a tracer says, as a record."""
     record = Record("symbolic", refused=tracer.refused, called=tracer.called)
     conversion = _Conversion(tracer, record)
     for node in tracer.graph.nodes:
@@ -321,7 +328,8 @@ class _Conversion:
         if node.target is not operator.getitem or not isinstance(node.args[0], fx.Node):
             return False
         source, key = node.args[0], node.args[1]
-        if source not in self.tuples or not isinstance(key, (int, slice)):
+        several = source in self.tuples or isinstance(source.meta.get("value"), (tuple, list))
+        if not several or not isinstance(key, (int, slice)):
             return False
         if isinstance(key, slice) or source.meta.get("nested"):
             self.tuples.add(node)
@@ -349,4 +357,6 @@ class _Conversion:
             held=self.tracer.registry.held(module) if module is not None else "",
             opaque=node.meta.get("opaque", False),
             role=role,
+            value=node.meta.get("value", UNSEEN),
+            error=node.meta.get("error"),
         )

@@ -1,0 +1,171 @@
+"""fx with concrete shapes: proxies carry meta tensors, so sizes and flags are plain numbers.
+
+Control flow that hangs on shapes, ``len``, unpacking and iteration just work, and what comes out
+is fx's own graph, with the shape of every value. It needs inputs, and refuses where a decision
+hangs on the numbers inside a tensor.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+from bnlint.tracing.classify import Table
+from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.modules import Registry
+from bnlint.tracing.record import UNSEEN, Record, Refused
+from bnlint.tracing.shapes import invoke, substitute
+from bnlint.tracing.tracers.autograd import intercept_autograd
+from bnlint.tracing.tracers.symbolic import LeafTracer, frames_of, reason_of, to_record
+
+
+def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> Record | Refused:
+    """What fx sees of the model when it is called with the inputs of ``candidate``."""
+    tracer = ConcreteTracer(registry, table, candidate)
+    try:
+        with intercept_autograd(tracer.call_autograd):
+            tracer.trace(registry.root)
+    except Exception as error:  # the user's forward may raise anything
+        return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
+    record = to_record(tracer)
+    record.tracer = "concrete"
+    return record
+
+
+class ConcreteProxy(fx.Proxy):
+    """A proxy that knows its value on the meta device, and passes for a tensor if it is one."""
+
+    @property
+    def value(self) -> Any:
+        """The meta tensor (or tuple of them) that this stands for."""
+        return self.node.meta["value"]
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return torch.Tensor if isinstance(self.value, torch.Tensor) else ConcreteProxy
+
+    def __getattr__(self, name: str) -> Any:
+        value = self.node.meta["value"]
+        found = getattr(value, name)
+        if isinstance(found, torch.Tensor):
+            return self.tracer.create_proxy("call_function", getattr, (self, name), {})
+        return fx.proxy.Attribute(self, name) if callable(found) else found
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, key, item), {})
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self.value)))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __index__(self) -> int:
+        return int(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class ConcreteTracer(LeafTracer):
+    """Runs every operation on meta while it is traced; numbers never become proxies."""
+
+    def __init__(self, registry: Registry, table: Table, candidate: Candidate) -> None:
+        super().__init__(registry, table, frozenset(candidate.kwargs), len(candidate.args))
+        self.candidate = candidate
+        self.entry: Any = None
+        self.leaf: nn.Module | None = None
+
+    def _leaf(
+        self, m: nn.Module, path: str, args: Any, kwargs: Any, *, opaque: bool = False
+    ) -> Any:
+        self.leaf = m
+        return super()._leaf(m, path, args, kwargs, opaque=opaque)
+
+    def _root_arguments(self, forward: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The candidate's arguments with a placeholder for each tensor in them."""
+        names = list(inspect.signature(forward).parameters)
+        args = [
+            self._placeholders(name, value)
+            for name, value in zip(_endless(names), self.candidate.args, strict=False)
+        ]
+        kwargs = {k: self._placeholders(k, v) for k, v in self.candidate.kwargs.items()}
+        return args, kwargs
+
+    def _placeholders(self, name: str, value: Any) -> Any:
+        def one(leaf: Any) -> Any:
+            if not isinstance(leaf, torch.Tensor):
+                return leaf
+            self.entry = leaf
+            return self.create_proxy("placeholder", name, (), {})
+
+        return pytree.tree_map(one, value)
+
+    def proxy(self, node: fx.Node) -> ConcreteProxy:
+        """A proxy that carries a value."""
+        return ConcreteProxy(node, self)
+
+    def create_proxy(
+        self,
+        kind: str,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str | None = None,
+        type_expr: Any = None,
+        proxy_factory_fn: Callable[[fx.Node], Any] | None = None,
+    ) -> Any:
+        """A proxy with its value; a plain number, size or flag as it is."""
+        last = self._last_node()
+        proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, proxy_factory_fn)
+        value, error = self._run(kind, target, args, kwargs)
+        if kind != "placeholder" and not _holds_tensor(value):
+            self._roll_back(last)
+            return value
+        proxy.node.meta.update(value=value, error=error)
+        return proxy
+
+    def _run(self, kind: str, target: Any, args: Any, kwargs: Any) -> tuple[Any, str | None]:
+        if kind == "placeholder":
+            return self.entry, None
+        real_args, real_kwargs = (pytree.tree_map(_value, v) for v in (args, kwargs))
+        function = self.leaf if kind == "call_module" else target
+        self.quiet = True
+        try:
+            with torch.no_grad():
+                result = invoke(function, tuple(real_args), dict(real_kwargs))
+            return (real_args[0] if function is operator.setitem else result), None
+        except Exception as raised:
+            value = substitute(function, self.table, tuple(real_args))
+            if value is UNSEEN:
+                raise
+            return value, str(raised).strip().split("\n")[0]
+        finally:
+            self.quiet = False
+
+
+def _endless(names: list[str]) -> Iterator[str]:
+    """The names, and the last one again and again for ``*args``."""
+    yield from names
+    while names:
+        yield names[-1]
+
+
+def _value(item: Any) -> Any:
+    return item.node.meta["value"] if isinstance(item, fx.Proxy) else item
+
+
+def _holds_tensor(value: Any) -> bool:
+    return any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value))
