@@ -1,4 +1,4 @@
-"""Facts carried along the data flow: channels, rank, whether a value was normalised.
+"""Facts carried along the data flow: rank, layout, whether a value was normalised.
 
 Each is one pass over the ops in the order of execution, whatever the branches.
 """
@@ -16,15 +16,12 @@ KEEPS_CHANNELS = frozenset(
     ("passthrough", "activation", "pooling", "dropout", "upsample", "scale", "norm", "detach",
      "softmax", "output")
 )  # fmt: skip
-FIXES_CHANNELS = frozenset(("kernel", "embedding", "batchnorm", "instancenorm", "groupnorm"))
 KEEPS_RANK = KEEPS_CHANNELS | {"pad"}
 KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
 MERGES = frozenset(("add", "concat", "product"))
 SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
-NORM_RANKS: Mapping[str, tuple[int, ...]] = {
-    "batchnorm1d": (2, 3), "batchnorm2d": (4,), "batchnorm3d": (5,),
-    "instancenorm1d": (2, 3), "instancenorm2d": (3, 4), "instancenorm3d": (4, 5),
-}  # fmt: skip
+BATCH_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (4,), 3: (5,)}
+INSTANCE_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (3, 4), 3: (4, 5)}
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -35,6 +32,14 @@ def in_shape(op: Op) -> Shape | None:
 def out_shape(op: Op) -> Shape | None:
     """The shape of the op's first result, if it was traced."""
     return op.outputs[0] if op.outputs else None
+
+
+def settled_shape(op: Op) -> Shape | None:
+    """The input's shape where running the op on it proved something: it ran, or it failed.
+
+    A made-up input that only did not suit leaves neither a result nor an error.
+    """
+    return in_shape(op) if op.error is not None or out_shape(op) is not None else None
 
 
 def spatial_dims(op: Op) -> int | Unknown:
@@ -49,68 +54,9 @@ def spatial_dims(op: Op) -> int | Unknown:
     return UNKNOWN
 
 
-def channels_arriving(view: View, op: Op) -> Answer:
-    """The size of the axis that the op takes for channels (features, for a dense kernel)."""
-    shape = in_shape(op)
-    if shape is not None:
-        return channels_of_shape(op, shape)
-    sources = view.predecessors(op)
-    return view.once(_channels)[sources[0].id] if sources else UNKNOWN
-
-
-def channels_of_shape(op: Op, shape: Shape) -> int | Unknown:
-    """The channel axis of an input ``shape`` as ``op`` reads it."""
-    if not shape:
-        return UNKNOWN
-    if "dense" in op.tags or not op.tags.isdisjoint(("layernorm", "rmsnorm")):
-        return shape[-1]
-    axis = 1
-    if "conv" in op.tags:
-        dims = spatial_dims(op)
-        if isinstance(dims, Unknown):
-            return UNKNOWN
-        axis = len(shape) - dims - 1
-    return shape[axis] if 0 <= axis < len(shape) else UNKNOWN
-
-
-def _channels(view: View) -> dict[str, int | Unknown]:
-    """Channels of each op's result, followed from the kernels and norms that fix them."""
-    known: dict[str, int | Unknown] = {}
-    for op in view.ops:
-        known[op.id] = _channels_after(op, [known[s.id] for s in view.predecessors(op)], view)
-    return known
-
-
-def _channels_after(op: Op, arriving: list[int | Unknown], view: View) -> int | Unknown:
-    fixed = op.facts.get("channels" if "norm" in op.tags else "out-channels")
-    if op.tags & FIXES_CHANNELS and isinstance(fixed, int):
-        return fixed
-    if "concat" in op.tags:
-        return _sum(arriving) if op.facts.get("dim") == 1 else UNKNOWN
-    if op.tags & {"add", "product"}:
-        same = set(arriving)
-        return same.pop() if len(same) == 1 else UNKNOWN
-    if "reshape" in op.tags and arriving and _after_globalpool(view, op):
-        return arriving[0]
-    if op.tags & KEEPS_CHANNELS and arriving:
-        return arriving[0]
-    return UNKNOWN
-
-
-def _after_globalpool(view: View, op: Op) -> bool:
-    """A flatten right after a global pool leaves (N, C): its channels stay."""
-    sources = view.predecessors(op)
-    return op.kind == "flatten" and bool(sources) and "globalpool" in sources[0].tags
-
-
-def _sum(parts: list[int | Unknown]) -> int | Unknown:
-    numbers = [p for p in parts if not isinstance(p, Unknown)]
-    return sum(numbers) if numbers and len(numbers) == len(parts) else UNKNOWN
-
-
 def in_rank(view: View, op: Op) -> Answer:
     """How many axes the input has: by shapes, else as the convolution or flatten behind left it."""
-    shape = in_shape(op)
+    shape = settled_shape(op)
     if shape is not None:
         return len(shape)
     sources = view.predecessors(op)
@@ -139,13 +85,11 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
 
 def ranks_allowed(op: Op) -> Answer:
     """The numbers of axes that a norm accepts; unknown for norms that accept any."""
-    for tag, ranks in NORM_RANKS.items():
-        if tag in op.tags or f"lazy{tag}" in op.tags:
-            return ranks
-    rank = op.facts.get("rank")
-    if "batchnorm" in op.tags and isinstance(rank, int) and "syncbatchnorm" not in op.tags:
-        return (2, 3) if rank == 1 else (rank + 2,)
-    return UNKNOWN
+    rank = next((n for n in (1, 2, 3) if f"batchnorm{n}d" in op.tags), op.facts.get("rank"))
+    if not isinstance(rank, int) or "syncbatchnorm" in op.tags:
+        return UNKNOWN
+    ranks = BATCH_NORM_RANKS if "batchnorm" in op.tags else INSTANCE_NORM_RANKS
+    return ranks.get(rank, UNKNOWN) if op.tags & {"batchnorm", "instancenorm"} else UNKNOWN
 
 
 def spatial_size(op: Op) -> Answer:

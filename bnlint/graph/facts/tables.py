@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
 from bnlint.domain.graph import ModuleInfo, Op, Shape
-from bnlint.graph.facts import flow, model, modules, neighbours, sisters, structure
+from bnlint.graph.facts import (
+    channels,
+    flow,
+    model,
+    modules,
+    neighbours,
+    repair,
+    sisters,
+    structure,
+)
 from bnlint.graph.facts.answer import UNKNOWN, Answer, Fact
 from bnlint.graph.view import View
 
@@ -70,7 +79,11 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         neighbours.last_kernel),
     _of_view("channels-arriving",
         "channels of the input: by shapes, else followed from the producing kernel",
-        flow.channels_arriving, shapes=True),
+        channels.channels_arriving, shapes=True),
+    _of_view("misled", "whether a failure upstream, with no kernel since, explains what arrives",
+        channels.misled),
+    _of_op("ran", "whether it ran on the traced shapes; unknown without any",
+        channels.ran),
     _of_view("in-rank", "number of axes of the input: by shapes, else followed from the producer",
         flow.in_rank, shapes=True),
     _of_view("normalised-before", "whether a norm lies between it and the kernel behind it",
@@ -105,6 +118,12 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         structure.reaches_output),
     _of_view("gradient-returns", "whether a gradient comes back to it from some output",
         structure.gradient_returns),
+    _of_view("class-for-rank", "norms of torch: the class of the family for the rank that arrives",
+        repair.class_for_rank, shapes=True),
+    _of_op("momentum-converted", "norms: 1 - momentum, as torch counts it",
+        repair.momentum_converted),
+    _of_op("momentum-meant", "norms: eps as a momentum, converted if it is .5 or more",
+        repair.momentum_meant),
     _of_op("path", "the layer's name: features.0",
         lambda op: op.layer),
     _of_op("module", "path of the module, or of the one whose forward calls the function",

@@ -131,7 +131,14 @@ def test_channels_arrive_by_shape_first():
     net = Builder()
     net.add("input")
     net.add("conv2d", out_channels=8, shape=(2, 4, 5, 5))
-    assert channels(net) == 4
+    assert channels(net, shape=(2, 4, 5, 5)) == 4
+
+
+def test_a_shape_that_led_to_nothing_is_not_trusted():
+    net = Builder()
+    net.add("input")
+    net.add("conv2d", out_channels=8, shape=(2, 4, 5, 5))
+    assert channels(net) == 8
 
 
 def test_channels_are_followed_without_shapes():
@@ -175,9 +182,9 @@ def test_a_concatenation_with_something_unknown_is_unknown():
 def test_a_kernel_reads_its_own_axis_of_a_shape():
     net = Builder()
     net.add("input", shape=(2, 7, 16))
-    net.add("linear", "fc")
-    net.add("conv1d", "c1", reads=(net.ops[0].id,), kernel_size=(3,))
-    net.add("conv2d", "c2", reads=(net.ops[0].id,), kernel_size=(3, 3))
+    net.add("linear", "fc", shape=(2, 7, 3))
+    net.add("conv1d", "c1", reads=(net.ops[0].id,), kernel_size=(3,), shape=(2, 3, 14))
+    net.add("conv2d", "c2", reads=(net.ops[0].id,), kernel_size=(3, 3), shape=(3, 5, 14))
     assert ask(net, "fc", "channels-arriving") == 16
     assert ask(net, "c1", "channels-arriving") == 7
     assert ask(net, "c2", "channels-arriving") == 2  # (C, H, W): without a batch
