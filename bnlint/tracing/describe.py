@@ -136,7 +136,7 @@ class Description:
 
     def _add_output(self, sources: Mapping[str, str]) -> None:
         kind = self.table.kind("output" if self.part.whole else "opaque")
-        name = self._name("output")
+        name = self._name("=output")  # no call's id: a layer of the model may be called output
         self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
         known = [r for r in self.part.record.outputs if r.id in sources]
         for slot, ref in enumerate(known):
