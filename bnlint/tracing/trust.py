@@ -58,7 +58,7 @@ def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
     """
     furthest = max(run.first for run in runs)
     kept = [run for run in runs if run.first == furthest]
-    if len({describe(run.candidate, "").shapes for run in kept}) < 2:
+    if len({_sizes(run.candidate) for run in kept}) < 2:
         return None
     shared = set(kept[0].faults.items())
     for run in kept[1:]:
@@ -67,6 +67,11 @@ def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
     if furthest not in believed:
         return None
     return min(kept, key=lambda run: len(run.faults)), believed
+
+
+def _sizes(candidate: Candidate) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the input without their batch."""
+    return tuple(shape[1:] for shape in describe(candidate, "").shapes)
 
 
 def sift(runs: Sequence[tuple[Record, Candidate]], table: Table) -> int:

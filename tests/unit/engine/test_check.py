@@ -128,7 +128,7 @@ report: {at: bn, message: "{bn.channels} for {bn.channels-arriving}"}
 def test_what_hangs_on_an_inferred_input_says_so():
     net = Builder()
     net.add("input", shape=(1, 3, 8, 8))
-    net.add("batchnorm2d", channels=4)
+    net.add("batchnorm2d", channels=4, shape=(1, 3, 8, 8))
     (declared,) = check_graph(net.build("declared"), [rule_of(SHAPED)]).findings
     (inferred,) = check_graph(net.build("inferred"), [rule_of(SHAPED)]).findings
     assert declared.message == "4 for 3"

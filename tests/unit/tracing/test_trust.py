@@ -1,0 +1,105 @@
+"""Made-up inputs must show the faults that a model has, and none that it has not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from bnlint.tracing.inferring import infer
+from bnlint.tracing.inputs import Candidate, GivenInputs
+from bnlint.tracing.trace import trace_model
+
+
+def failures(model: nn.Module, *shapes: tuple[int, ...], source: str = "inferred") -> list[str]:
+    """The layers that failed for inputs of ``shapes`` (by default those bnlint makes up)."""
+    candidates = tuple(Candidate((torch.empty(s, device="meta"),)) for s in shapes)
+    given = GivenInputs(candidates or infer(model), source)
+    return [op.layer for op in trace_model(model, inputs=given).ops if op.error is not None]
+
+
+def test_wrong_channels_are_wrong_for_every_size():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(8, 4, 3))
+    assert failures(net) == ["1"]
+
+
+def test_a_wrong_rank_is_wrong_for_every_rank():
+    net = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm2d(16), nn.ReLU(), nn.Linear(16, 4))
+    assert failures(net) == ["1"]
+
+
+def test_the_first_failure_counts_and_others_that_all_sizes_share():
+    layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(16), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(4)]
+    net = nn.Sequential(*layers, nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(11, 4))
+    assert failures(net) == ["1", "3"]
+
+
+def test_a_linear_layer_behind_a_flatten_only_asks_for_another_size():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 41 * 41, 4))
+    assert failures(net) == []
+
+
+def test_a_linear_layer_behind_a_global_pool_is_wrong_for_every_size():
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), pool, nn.Linear(16, 4))
+    assert failures(net) == ["2"]
+
+
+def test_the_first_layer_proves_nothing_about_an_input_that_was_made_up():
+    net = nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8))
+    assert failures(net, (2, 3, 32, 32), (2, 3, 64, 64)) == []
+    assert failures(net, (2, 3, 32, 32), source="declared") == ["0"]
+
+
+def test_one_made_up_input_alone_proves_nothing():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(16))
+    assert failures(net, (2, 3, 32, 32)) == []
+    assert failures(net, (2, 3, 32, 32), (1, 3, 32, 32)) == []
+    assert failures(net, (2, 3, 32, 32), (2, 3, 64, 64)) == ["1"]
+
+
+class Conditioned(nn.Module):
+    """Its second input has other channels than what is made up for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8 + 5)
+
+    def forward(self, x, condition):
+        return self.bn(torch.cat([self.conv(x), condition], 1))
+
+
+def test_what_comes_straight_from_an_input_proves_nothing():
+    pairs = [
+        Candidate(tuple(torch.empty(2, 3, n, n, device="meta") for _ in range(2))) for n in (16, 32)
+    ]
+    graph = trace_model(Conditioned(), inputs=GivenInputs(tuple(pairs), "inferred"))
+    assert [op.layer for op in graph.ops if op.error] == []
+
+
+class Looping(nn.Module):
+    """Only running it shows what it does: the number of rounds hangs on a value."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        for _ in range(x.dim() - 3):
+            x = self.bn(self.conv(x))
+        return x
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(8, []), (16, ["bn"])])
+def test_recorded_forwards_are_judged_alike(channels, expected):
+    assert failures(Looping(channels)) == expected
+
+
+def test_values_that_hang_on_an_unsuitable_input_are_forgotten():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(7, 4), nn.BatchNorm1d(4))
+    ops = {op.layer: op for op in trace_model(net, inputs=GivenInputs(infer(net), "inferred")).ops}
+    assert ops["0"].outputs
+    assert not ops["2"].outputs
+    assert ops["3"].inputs == (None,)
