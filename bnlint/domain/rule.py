@@ -10,6 +10,7 @@ from bnlint.domain.graph import Location, Value
 
 FIX_ACTIONS = (
     "set-argument",
+    "move-argument",
     "rename-call",
     "swap",
     "remove",

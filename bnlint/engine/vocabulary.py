@@ -130,6 +130,7 @@ class Action:
 
 ACTIONS: Mapping[str, Action] = {
     "set-argument": Action(("of",), ("name", "to")),
+    "move-argument": Action(("of",), ("name", "to", "value")),
     "rename-call": Action(("of",), ("to",)),
     "swap": Action(("first", "second")),
     "remove": Action(("of",)),

@@ -23,6 +23,11 @@ def class_for_rank(view: View, op: Op) -> Answer:
     return found[1].rpartition(".")[2] + digits
 
 
+def channels_argument(op: Op) -> Answer:
+    """The name of the constructor's argument that says how many channels a norm is for."""
+    return "num_channels" if "groupnorm" in op.tags else "num_features"
+
+
 def momentum_converted(op: Op) -> Answer:
     """The momentum as torch counts it, where it was given as the share of the old value kept."""
     return _complement(op.facts.get("momentum"))

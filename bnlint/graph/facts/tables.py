@@ -120,6 +120,8 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         structure.gradient_returns),
     _of_view("class-for-rank", "norms of torch: the class of the family for the rank that arrives",
         repair.class_for_rank, shapes=True),
+    _of_op("channels-argument", "norms: the argument that holds their channels",
+        repair.channels_argument),
     _of_op("momentum-converted", "norms: 1 - momentum, as torch counts it",
         repair.momentum_converted),
     _of_op("momentum-meant", "norms: eps as a momentum, converted if it is .5 or more",

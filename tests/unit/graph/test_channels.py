@@ -173,3 +173,11 @@ def test_ranks_allowed(kind, rank, expected):
         **({} if rank is None else {"rank": rank}),
     )
     assert ask(net, "b", "ranks-allowed") == expected
+
+
+def test_the_argument_that_holds_the_channels():
+    net = Builder()
+    net.add("batchnorm2d", "b")
+    net.add("groupnorm", "g", tags="groupnorm")
+    assert ask(net, "b", "channels-argument") == "num_features"
+    assert ask(net, "g", "channels-argument") == "num_channels"
