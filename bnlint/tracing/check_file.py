@@ -18,6 +18,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.tracing.classify import builtin_table
+from bnlint.tracing.devices import NoAccelerator
 from bnlint.tracing.downloads import refuse_downloads
 from bnlint.tracing.importing import (
     Imported,
@@ -100,7 +101,8 @@ def _settle(request: TraceRequest) -> None:
 
 def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
     with record_sites():
-        found = _import(request)
+        with NoAccelerator():
+            found = _import(request)
         clock.lap("import")
         if isinstance(found, Problem):
             yield found

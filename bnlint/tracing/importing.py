@@ -86,7 +86,7 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
         yield Problem(
             ProblemKind.STUBBED_IMPORT,
             source.path,
-            f"not installed, replaced while importing: {names}",
+            f"replaced while importing, as not installed or broken: {names}",
             hint="install what the file imports for a complete check",
             line=_import_line(source.tree, stubs.names[0]),
         )

@@ -15,6 +15,7 @@ from bnlint.domain.graph import Location, ModelRef
 from bnlint.domain.request import ModelSpec
 from bnlint.tracing.blame import Blame
 from bnlint.tracing.building import NotAModel, build
+from bnlint.tracing.devices import NoAccelerator
 from bnlint.tracing.naming import Named, resolve
 from bnlint.tracing.offers import Lacking, Offer, offers
 from bnlint.tracing.source import Source
@@ -89,7 +90,8 @@ class Workshop:
         if isinstance(offer, Lacking):
             return offer
         try:
-            return build(offer.make, self.weight_limit)
+            with NoAccelerator():
+                return build(offer.make, self.weight_limit)
         except BaseException as error:  # the user's code may exit, too
             return error
 
@@ -104,7 +106,8 @@ class Workshop:
         where = _known(maker.definition)
         ref = ModelRef(self.file, named.name, "named", spec.call, definition=where)
         try:
-            return Built(build(named.call, self.weight_limit), ref)
+            with NoAccelerator():
+                return Built(build(named.call, self.weight_limit), ref)
         except BaseException as error:  # the user's code may exit, too
             return self._failed(spec.call, error, maker, named=True, hint="")
 
@@ -134,7 +137,7 @@ class Workshop:
         if not maker.required:
             return ""
         required = ", ".join(f"{p.name}=..." for p in maker.required)
-        return f"say how to build it: bnlint '{self.file}::{maker.name}({required})'"
+        return f"say how to build it: bnlint '{self.source.name}::{maker.name}({required})'"
 
 
 def _is_no_maker(found: object, maker: Maker) -> bool:

@@ -27,7 +27,7 @@ def mend(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
         return _mend_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
         return _mend_name(found[2], found[1], stubs)
-    return _mend_broken(error, stubs)
+    return _mend_broken(error, source, spot, stubs)
 
 
 def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
@@ -61,18 +61,32 @@ def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
     return True
 
 
-def _mend_broken(error: Exception, stubs: Stubs) -> bool:
-    """An installed package fails while it is imported: it is as good as missing."""
+def _mend_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """Another package fails while it is imported: it is as good as missing."""
+    home = os.path.join(spot.root, spot.name.partition(".")[0]) + os.sep if spot.parent else ""
     frames = traceback.extract_tb(error.__traceback__)
-    local = [f for f in frames if is_local(f.filename) and not f.filename.startswith("<")]
-    if not local or local[-1] is frames[-1]:
+    own = [f for f in frames if f.filename == source.path or _is_own(f.filename, home)]
+    if not own or own[-1] is frames[-1]:
         return False
-    for name in _imported_names(local[-1].line or ""):
+    for name in _imported_names(own[-1].line or ""):
         top = name.partition(".")[0]
-        if top not in stubs.names and top not in sys.modules and top != "torch":
+        if top not in (*stubs.names, "torch", spot.name.partition(".")[0]):
+            _forget(top)
             stubs.add(top)
             return True
     return False
+
+
+def _is_own(filename: str, home: str) -> bool:
+    """True for the user's code, and for the package the file belongs to where it is installed."""
+    return filename.startswith(home) if home else is_local(filename)
+
+
+def _forget(top: str) -> None:
+    """Drop what was loaded of a package that failed half-way."""
+    for name in list(sys.modules):
+        if name == top or name.startswith(top + "."):
+            del sys.modules[name]
 
 
 def _imported_names(line: str) -> Iterator[str]:

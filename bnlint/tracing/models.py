@@ -17,6 +17,7 @@ from bnlint.tracing.classify import Table
 from bnlint.tracing.finding_inputs import find_inputs
 from bnlint.tracing.inputs import NONE, GivenInputs
 from bnlint.tracing.making import Built, Workshop
+from bnlint.tracing.source import Source
 from bnlint.tracing.stubs import Stubs, held_stubs
 from bnlint.tracing.survey import Maker, Survey, survey
 from bnlint.tracing.trace import trace_model
@@ -137,17 +138,17 @@ class Models:
 
     def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
         """What was not checked; it blocks where nothing of the file was."""
-        file = self.workshop.file
+        source = self.workshop.source
         for root, count in self.roots.items():
             if count > _SIMILAR:
-                yield _too_many(file, root, count - _SIMILAR)
+                yield _too_many(source, root, count - _SIMILAR)
         for problem in left:
             if not any_graph:
                 yield replace(problem, blocking=True)
             elif not problem.model.startswith("_"):
                 yield problem
         if not (any_graph or left) and found.classes:
-            yield _nothing(file)
+            yield _nothing(source)
 
 
 def structure(model: nn.Module) -> tuple[Any, ...]:
@@ -179,21 +180,21 @@ def _is_consistent(graph: ModelGraph) -> bool:
     )
 
 
-def _too_many(file: str, root: str, more: int) -> Problem:
+def _too_many(source: Source, root: str, more: int) -> Problem:
     return Problem(
         ProblemKind.NOT_BUILT,
-        file,
+        source.path,
         f"{more} more functions that give {root} were not built",
-        hint=f"name the one to check: bnlint {file}::NAME",
+        hint=f"name the one to check: bnlint {source.name}::NAME",
         model=root,
     )
 
 
-def _nothing(file: str) -> Problem:
+def _nothing(source: Source) -> Problem:
     return Problem(
         ProblemKind.NO_MODEL,
-        file,
+        source.path,
         "none of its classes can be a model by itself: they have no forward of their own",
-        hint=f"name what builds one: bnlint {file}::NAME(...)",
+        hint=f"name what builds one: bnlint {source.name}::NAME(...)",
         blocking=True,
     )

@@ -20,6 +20,11 @@ class Source:
     tree: ast.Module
 
     @property
+    def name(self) -> str:
+        """The file's own name: hints may be read in any folder, from a cache, too."""
+        return os.path.basename(self.path)
+
+    @property
     def folder(self) -> str:
         """The folder the file lies in."""
         return os.path.dirname(self.path)

@@ -67,7 +67,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
             makers.append(_maker(name, "class", value, node, source, part, name))
         elif name in roots and _is_own_function(value, module):
             maker = _maker(name, "factory", value, node, source, part, roots[name])
-            if not (maker.required and name in helpers):
+            if not (maker.required and (name in helpers or _takes_model(maker))):
                 makers.append(maker)
     return Survey(_instances(module, source.tree), tuple(sorted(makers, key=_rank)), len(classes))
 
@@ -188,6 +188,12 @@ def _parts(tree: ast.Module, classes: set[str]) -> set[str]:
         elif isinstance(node, ast.FunctionDef):
             found |= set(_passed_on(node)) & classes
     return found
+
+
+def _takes_model(maker: Maker) -> bool:
+    """True for a function that changes a model it is given."""
+    first = maker.required[0]
+    return first.name in ("module", "model", "net", "network") or "Module" in str(first.annotation)
 
 
 def _helpers(tree: ast.Module) -> set[str]:

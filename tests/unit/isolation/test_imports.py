@@ -157,6 +157,14 @@ def test_an_error_in_a_local_module_names_the_line_of_the_file(check: Check, wri
     assert "ZeroDivisionError" in outcome.problems[0].message
 
 
+def test_a_script_for_cuda_is_checked_without_it(check: Check) -> None:
+    code = LINEAR.replace("nn.Linear(3, 4)", "nn.Linear(3, 4).cuda()")
+    code += "device = torch.device('cuda')\nmodel = Net().to(device)\nx = torch.ones(1).cuda()\n"
+    outcome = check(code)
+    assert names(outcome) == ["model"]
+    assert kinds(outcome) == []
+
+
 def test_cached_weights_may_load_but_nothing_is_fetched(check: Check) -> None:
     code = """
     import torch
