@@ -13,6 +13,7 @@ from bnlint.probing.readings import (
     ActivationReading,
     Key,
     NormReading,
+    Scratch,
     largest,
     moments,
 )
@@ -37,11 +38,11 @@ def measurable(x: Any) -> bool:
 
 
 def activation(
-    x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any]
+    x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any], scratch: Scratch
 ) -> ActivationReading:
     """The reading of what enters an activation; two full passes, the rest on a sample."""
     x = with_units(x)
-    found, raw = moments(x, axis)
+    found, raw = moments(x, axis, scratch)
     dims = unit_dims(x.ndim, axis)
     dtype = str(x.dtype).removeprefix("torch.")
     region = region_of(kind, arguments)

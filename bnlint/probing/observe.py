@@ -20,7 +20,7 @@ from bnlint.probing import measure
 from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name
-from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading
+from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading, Scratch
 from bnlint.probing.regions import REGIONS, clamp_kind
 from bnlint.tracing.attributes import arguments_of
 from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
@@ -44,6 +44,7 @@ class Observer(TorchFunctionMode):
         self._roles: dict[Any, tuple[str, Kind, Handler] | None] = {}
         self._made: list[tuple[ActivationReading, Any]] = []
         self._gates: list[tuple[ActivationReading, int, Any]] = []
+        self._scratch = Scratch()
         self._tracked = _batches_tracked(model)
 
     @contextmanager
@@ -136,7 +137,7 @@ class Observer(TorchFunctionMode):
     ) -> ActivationReading:
         arguments = arguments_of(name, args, kwargs) if kind.name in REGIONS else {}
         axis = self.layouts.axis(x.shape)
-        reading = measure.activation(x.detach(), axis, key, kind.name, arguments)
+        reading = measure.activation(x.detach(), axis, key, kind.name, arguments, self._scratch)
         self.activations.append(reading)
         if x.requires_grad and torch.is_grad_enabled():
             reading.asked = True

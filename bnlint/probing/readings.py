@@ -82,14 +82,29 @@ class KernelReading:
 Reading = ActivationReading | NormReading | KernelReading
 
 
-def moments(x: Tensor, axis: int) -> tuple[Moments, Tensor]:
+class Scratch:
+    """Memory for the one large intermediate, taken once: fresh pages for each call cost more."""
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def like(self, x: Tensor) -> Tensor:
+        """A contiguous tensor of the shape and type of ``x``, its content left over."""
+        memory = self._memory
+        fits = memory is not None and memory.dtype == x.dtype and memory.device == x.device
+        if memory is None or not fits or memory.numel() < x.numel():
+            memory = self._memory = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
+        return memory[: x.numel()].view(x.shape)
+
+
+def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[Moments, Tensor]:
     """Mean and squared deviations between samples at each unit and place, and the sampled values.
 
     Two passes over the sample, so that a small spread about a large mean keeps its digits.
     """
     sample = places(x, axis).float()
     mean = sample.mean(0)
-    deviations = (sample - mean).square_().sum(0)
+    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
     step = raw_step(sample.numel(), x.shape[axis])
     found = Moments(x.shape[0], axis - 1, mean, deviations)
     return found, sample.reshape(-1)[::step].clone()

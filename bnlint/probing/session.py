@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -186,8 +187,12 @@ def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float)
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Runs compiled parts as plain Python, so that their operations can be seen."""
-    stance = getattr(torch.compiler, "set_stance", None)
+    """Runs compiled parts as plain Python, so that their operations can be seen.
+
+    Nothing is compiled in a process that has not loaded the compiler, which is large.
+    """
+    loaded = "torch._dynamo" in sys.modules
+    stance = getattr(torch.compiler, "set_stance", None) if loaded else None
     with stance("force_eager") if stance is not None else nullcontext():
         yield
 

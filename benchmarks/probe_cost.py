@@ -1,0 +1,197 @@
+"""What a probe costs: its time and memory over a bare forward and backward of the same model.
+
+The bare step, the probe's collection with everything on, and a naive probe (a forward hook on each
+activation that copies its input) take turns in one process; the ratio of the fastest of each is
+printed (other load only ever slows one down), and the peak of each in a process of its own. Run: ``python benchmarks/probe_cost.py [--device cuda]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bnlint.probing.batches import Batch
+from bnlint.probing.guard import untouched
+from bnlint.probing.objective import Objective
+from bnlint.probing.session import Session, observe
+from bnlint.tracing.classify import builtin_table
+
+STEPS = ("bare", "probe", "naive")
+
+
+class Block(nn.Module):
+    """A residual block whose activations work in place."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + x)
+
+
+def mlp() -> tuple[nn.Module, Tensor]:
+    """Twelve layers of 512 on 256 samples."""
+    layers: list[nn.Module] = []
+    for _ in range(12):
+        layers += [nn.Linear(512, 512), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(512, 10)), torch.randn(256, 512)
+
+
+def resnet() -> tuple[nn.Module, Tensor]:
+    """Eight residual blocks of 32 channels, in place, on 64 images of 32 x 32."""
+    stem = [nn.Conv2d(3, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
+    model = nn.Sequential(*stem, *(Block(32) for _ in range(8)), *head)
+    return model, torch.randn(64, 3, 32, 32)
+
+
+def cnn() -> tuple[nn.Module, Tensor]:
+    """Twenty plain convolutions of 32 channels on 64 images of 32 x 32."""
+    layers: list[nn.Module] = []
+    for i in range(20):
+        layers += [nn.Conv2d(3 if i == 0 else 32, 32, 3, padding=1), nn.ReLU()]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
+    return nn.Sequential(*layers, *head), torch.randn(64, 3, 32, 32)
+
+
+NETS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {"mlp": mlp, "resnet": resnet, "cnn": cnn}
+
+
+def bare(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """A forward and a backward, as training does them."""
+    loss = F.cross_entropy(model(x), y)
+    torch.autograd.grad(loss, list(model.parameters()))
+
+
+def naive(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """What many write: copy what enters each activation, and look at it afterwards."""
+    kept: list[Tensor] = []
+    gradients: list[Tensor] = []
+
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        kept.append(inputs[0].detach().clone())
+        if inputs[0].requires_grad:
+            inputs[0].register_hook(lambda g: gradients.append(g.clone()))
+
+    acts = [m for m in model.modules() if isinstance(m, nn.ReLU)]
+    handles = [m.register_forward_pre_hook(hook) for m in acts]
+    try:
+        bare(model, x, y)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for values in kept:
+        dims = [d for d in range(values.ndim) if d != 1]
+        values.mean(dims), values.var(dims), values.amax(dims), values.amin(dims)
+        (values <= 0).float().mean()
+        torch.histc(values.float(), 50)
+    for values in gradients:
+        values.abs().amax([d for d in range(values.ndim) if d != 1])
+
+
+def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """The probe's own collection, with its guard and its transfer."""
+    session = Session(model, x.device, None, Objective(F.cross_entropy), builtin_table())
+    with untouched(model, x.device):
+        observe(session, [Batch((x,), {}, y)])
+
+
+def timed(step: Callable[[nn.Module, Tensor, Tensor], None], *args: object) -> float:
+    """Seconds of one step, with the device idle before and after."""
+    wait()
+    start = time.perf_counter()
+    step(*args)  # type: ignore[arg-type]
+    wait()
+    return time.perf_counter() - start
+
+
+def wait() -> None:
+    """Lets an accelerator finish."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+
+
+def peak(net: str, step: str) -> float:
+    """Peak resident memory in MiB that two steps add in a fresh process (Linux)."""
+    code = (
+        "import torch\nfrom benchmarks import probe_cost as p\n"
+        f"torch.manual_seed(0)\nm, x = p.NETS[{net!r}]()\ny = torch.randint(10, (len(x),))\n"
+        f"p.RUN[{step!r}](m, x[:2], y[:2])\n"
+        "open('/proc/self/clear_refs', 'w').write('5')\nbefore = p.resident('VmRSS')\n"
+        f"[p.RUN[{step!r}](m, x, y) for _ in range(2)]\n"
+        "print(p.resident('VmHWM') - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
+def resident(field: str) -> int:
+    """A field of this process's memory in KiB."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+
+RUN = {"bare": bare, "probe": probing, "naive": naive}
+
+
+def main() -> None:
+    """Print a line for each net."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--net", choices=list(NETS), action="append")
+    given = parser.parse_args()
+    print(f"{'net':<8}{'bare ms':>9}{'probe':>8}{'naive':>8}{'  memory: probe':>16}{'naive':>8}")
+    for name in given.net or NETS:
+        torch.manual_seed(0)
+        model, x = NETS[name]()
+        model, x = model.to(given.device), x.to(given.device)
+        y = torch.randint(10, (len(x),), device=given.device)
+        seconds: dict[str, list[float]] = {step: [] for step in STEPS}
+        for number in range(given.rounds + 2):
+            for step in STEPS:
+                taken = timed(RUN[step], model, x, y)
+                if number >= 2:
+                    seconds[step].append(taken)
+        fastest = {step: min(all_) for step, all_ in seconds.items()}
+        memory = memories(name, given.device)
+        print(
+            f"{name:<8}{fastest['bare'] * 1e3:>9.1f}{fastest['probe'] / fastest['bare']:>8.2f}"
+            f"{fastest['naive'] / fastest['bare']:>8.2f}{memory['probe'] / memory['bare']:>16.2f}"
+            f"{memory['naive'] / memory['bare']:>8.2f}",
+            flush=True,
+        )
+
+
+def memories(net: str, device: str) -> dict[str, float]:
+    """The peak memory of each step."""
+    if device == "cpu":
+        return {step: peak(net, step) for step in STEPS}
+    found = {}
+    model, x = NETS[net]()
+    model, x = model.to(device), x.to(device)
+    y = torch.randint(10, (len(x),), device=device)
+    backend = getattr(torch, torch.device(device).type)
+    for step in STEPS:
+        RUN[step](model, x, y)
+        backend.reset_peak_memory_stats()
+        RUN[step](model, x, y)
+        found[step] = backend.max_memory_allocated() / 2**20
+    return found
+
+
+if __name__ == "__main__":
+    main()
