@@ -1,6 +1,6 @@
 """The worker process: torch is loaded once, then each file gets a fork (or a process) of its own.
 
-Run as ``python -m bnlint.isolation.worker SETTINGS``; see :mod:`bnlint.isolation.pool`.
+Started by the host with its settings as one argument of JSON; see :mod:`bnlint.isolation.pool`.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ def _serve(jobs: int, limits: Limits) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    folder = tempfile.mkdtemp(prefix="bnlint-")
-    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
     try:
         tracer, warm = _load()
     except Exception as error:
-        os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}", folder=folder)))
+        os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
         return
-    import torch
-
-    from bnlint.isolation.zygote import Zygote
-
-    gc.collect()
-    gc.freeze()
-    os.write(sink, line(Hello(torch=torch.__version__, folder=folder)))
+    folder = tempfile.mkdtemp(prefix="bnlint-")
+    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
     try:
+        import torch
+
+        from bnlint.isolation.zygote import Zygote
+
+        gc.collect()
+        gc.freeze()
+        os.write(sink, line(Hello(torch=torch.__version__, folder=folder)))
         Zygote(source, sink, folder, jobs, limits, tracer, warm).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
