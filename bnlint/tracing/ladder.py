@@ -1,8 +1,8 @@
 """The ladder: try the tracers in order, keep the one that sees most, and say why others refused.
 
 Symbolic tracing needs no input and is cheapest, so it goes first. Where it can't see the whole
-model and an input is known, fx runs with concrete shapes, and then the forward itself is run and
-recorded; in eval mode at last, for models that want targets to train.
+model, or what it saw does not run, and an input is known, the forward itself is run and recorded,
+and fx traces with concrete shapes; in eval mode at last, for models that want targets to train.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
     """The best record of ``model`` that the tracers can give; the model's mode is kept."""
     symbolic, refusals = _symbolic(model, table, inputs)
     if symbolic.complete:
-        return Climb(symbolic, _fill_shapes(symbolic, table, inputs), refusals)
+        given = _fill_shapes(symbolic, table, inputs)
+        return _second_look(Climb(symbolic, given, refusals), model, table)
     best: _Attempt | None = None
     doubtful: list[_Attempt] = []
     for attempt in _attempts(model, table, inputs):
@@ -92,15 +93,30 @@ def _least_doubtful(attempts: list[_Attempt], table: Table) -> _Attempt:
     return of_one[sift([(a.record, a.candidate) for a in of_one], table)]
 
 
+def _second_look(climbed: Climb, model: nn.Module, table: Table) -> Climb:
+    """The recorded forward where the symbolic record does not run on its inputs and that does.
+
+    A symbolic trace can take the wrong branch without an error (``isinstance(x, Tensor)`` is false
+    for a proxy); what really runs is right.
+    """
+    candidates = climbed.inputs.candidates
+    if not candidates or not any(call.error for call in climbed.record.calls):
+        return climbed
+    recorded = record_forward(Registry(model), table, candidates[0])
+    if not recorded.complete or any(call.error for call in recorded.calls):
+        return climbed
+    return Climb(recorded, climbed.inputs, climbed.refusals)
+
+
 def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_Attempt]:
     """The records of the tracers that need inputs, in the order of preference."""
     mode = model.training
     for candidate in inputs.candidates:
+        yield _Attempt(record_forward(Registry(model), table, candidate), candidate, mode)
         concrete = trace_concretely(Registry(model), table, candidate)
         if isinstance(concrete, Refused):
             concrete = Record("concrete", refused=[concrete])
         yield _Attempt(concrete, candidate, mode)
-        yield _Attempt(record_forward(Registry(model), table, candidate), candidate, mode)
     if not mode:
         return
     model.eval()

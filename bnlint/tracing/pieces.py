@@ -1,8 +1,9 @@
-"""Piecewise: below a module that refused, each part is traced by itself."""
+"""Piecewise: what a record could not see into is traced part by part, each part by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -20,42 +21,50 @@ def trace_pieces(
 
     Also the modules that stay opaque, with their reasons.
     """
+    pieces = _Pieces(table, list(record.refused))
+    pieces.see(record)
     parts = [Part(record)] if record.calls else []
-    hidden = list(record.refused)
-    seen = {id(c.target) for c in record.calls if not c.opaque}
-    for refused in record.refused:
-        module = _find(model, refused.path)
-        if module is not None:
-            for path, child in _children(refused.path, module):
-                parts += _pieces(child, path, table, seen, hidden)
-    return parts, hidden
+    if not record.complete:
+        parts += [p for path, child in _children("", model) for p in pieces.of(child, path)]
+    return parts, pieces.hidden
 
 
-def _pieces(
-    module: nn.Module, path: str, table: Table, seen: set[int], hidden: list[Refused]
-) -> Iterator[Part]:
-    """The parts of one module that is not reached from above."""
-    fresh = [m for m in module.modules() if is_leaf(m, table) and id(m) not in seen]
-    if not fresh:
-        return
-    if is_leaf(module, table):
-        seen.update(map(id, module.modules()))
-        yield Part(_alone(module, path), path, whole=False)
-        return
-    found = trace_symbolically(Registry(module, path), table)
-    if isinstance(found, Refused):
-        hidden.append(found)
-        below = [found]
-    else:
-        seen.update(id(c.target) for c in found.calls if not c.opaque)
-        hidden.extend(found.refused)
-        below = found.refused
+@dataclass(slots=True)
+class _Pieces:
+    """Finds the pieces; remembers the layers that were seen and the modules that refused."""
+
+    table: Table
+    hidden: list[Refused]
+    seen: set[int] = field(default_factory=set)
+
+    def see(self, record: Record) -> None:
+        """Take the layers that became calls of a record off the list."""
+        self.seen.update(id(c.target) for c in record.calls if not c.opaque)
+
+    def of(self, module: nn.Module, path: str) -> Iterator[Part]:
+        """The parts of one module, none when all of its layers were seen."""
+        leaves = [m for m in module.modules() if is_leaf(m, self.table)]
+        fresh = [m for m in leaves if id(m) not in self.seen]
+        if not fresh:
+            return
+        if is_leaf(module, self.table):
+            self.seen.update(map(id, module.modules()))
+            yield Part(_alone(module, path), path, whole=False)
+            return
+        untouched = len(fresh) == len(leaves)
+        if untouched and all(r.path != path for r in self.hidden):
+            yield from self._traced(module, path)
+        for below, child in _children(path, module):
+            yield from self.of(child, below)
+
+    def _traced(self, module: nn.Module, path: str) -> Iterator[Part]:
+        found = trace_symbolically(Registry(module, path), self.table)
+        if isinstance(found, Refused):
+            self.hidden.append(found)
+            return
+        self.hidden.extend(found.refused)
+        self.see(found)
         yield Part(found, path, whole=False)
-    for refused in below:
-        inner = _find(module, refused.path.removeprefix(path).lstrip("."))
-        if inner is not None:
-            for child_path, child in _children(refused.path, inner):
-                yield from _pieces(child, child_path, table, seen, hidden)
 
 
 def _alone(module: nn.Module, path: str) -> Record:
@@ -72,10 +81,3 @@ def _children(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from _children(full, child)
         else:
             yield full, child
-
-
-def _find(model: nn.Module, path: str) -> nn.Module | None:
-    try:
-        return model.get_submodule(path)
-    except AttributeError:
-        return None

@@ -19,6 +19,7 @@ from bnlint.tracing.classify import Table, builtin_table, is_leaf
 from bnlint.tracing.describe import describe_modules, describe_parts
 from bnlint.tracing.inputs import NONE, GivenInputs
 from bnlint.tracing.ladder import Climb, climb
+from bnlint.tracing.modules import plainly_held
 from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.sites import Locator, record_sites
 
@@ -47,7 +48,8 @@ def trace_model(
 
 def on_meta(model: nn.Module) -> nn.Module:
     """A copy of the model without its numbers; the model itself where it holds none."""
-    states = [*model.parameters(), *model.buffers()]
+    held = [m for parent in model.modules() for _, m in plainly_held(parent)]
+    states = [s for m in (model, *held) for s in (*m.parameters(), *m.buffers())]
     if all(s.is_meta for s in states):
         return model
     memo: dict[int, Any] = {id(s): _bare(s) for s in states}
@@ -80,6 +82,8 @@ def _eval_calls(meta: nn.Module, table: Table, climbed: Climb) -> dict[int, int]
     calls = climbed.record.called
     if not climbed.complete:
         return None
+    if not climbed.training:
+        return calls
     if _all_called(meta, table, calls) and not _looks_at_mode(meta):
         return calls
     meta.eval()
@@ -129,9 +133,9 @@ def _describe(
         meta,
         table,
         locator,
-        record.called if complete else None,
+        record.called if complete and climbed.training else None,
         eval_calls if complete else None,
-        frozenset(record.reads),
+        record,
     )
     trace = Trace(
         record.tracer,

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
+from torch.autograd.function import _SingleLevelFunction
 from torch.utils.checkpoint import CheckpointFunction
 
 Handler = Callable[[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
@@ -16,17 +16,22 @@ Handler = Callable[[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], A
 def intercept_autograd(handle: Handler) -> Iterator[None]:
     """Send every ``Function.apply`` to ``handle(cls, apply, args, kwargs)``.
 
-    Checkpointing is one of them; what it would recompute later is simply run.
+    Code keeps bound ``apply`` methods (``swish = Swish.apply``), so what is replaced is the step
+    that those look up when they run. Checkpointing is an autograd function too; what it would
+    recompute later is simply run.
     """
-    original = torch.autograd.Function.__dict__["apply"]
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if cls is CheckpointFunction:
             return args[0](*args[2:])
-        return handle(cls, original.__get__(None, cls), args, kwargs)
 
-    torch.autograd.Function.apply = classmethod(applied)  # type: ignore[assignment]
+        def apply(*inner: Any, **named: Any) -> Any:
+            return super(_SingleLevelFunction, cls).apply(*inner, **named)
+
+        return handle(cls, apply, args, kwargs)
+
+    _SingleLevelFunction.apply = classmethod(applied)
     try:
         yield
     finally:
-        torch.autograd.Function.apply = original  # type: ignore[method-assign]
+        del _SingleLevelFunction.apply

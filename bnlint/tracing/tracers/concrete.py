@@ -39,16 +39,16 @@ def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> 
 
 
 class ConcreteProxy(fx.Proxy):
-    """A proxy that knows its value on the meta device, and passes for a tensor if it is one."""
+    """A proxy that knows its value on the meta device.
+
+    It does not pass for a tensor (``isinstance`` says no): compiled code would then read it as one,
+    and crash.
+    """
 
     @property
     def value(self) -> Any:
         """The meta tensor (or tuple of them) that this stands for."""
         return self.node.meta["value"]
-
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
-        return torch.Tensor if isinstance(self.value, torch.Tensor) else ConcreteProxy
 
     def __getattr__(self, name: str) -> Any:
         value = self.node.meta["value"]

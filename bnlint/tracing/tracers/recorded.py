@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
-from bnlint.tracing.shapes import substitute
+from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.sites import call_frames
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.symbolic import frames_of, reason_of
@@ -39,6 +40,7 @@ def record_forward(registry: Registry, table: Table, candidate: Candidate) -> Re
         recorder.record.refused.append(Refused(where, reason_of(error), frames_of(error)))
     else:
         recorder.leave(result)
+    recorder.record.strays = registry.outermost_strays()
     return recorder.record
 
 
@@ -136,7 +138,7 @@ class Recorder(TorchFunctionMode):
         def run() -> Any:
             if not kwargs and shortcuts.applies(module, args):
                 return shortcuts.run(module, args[0])  # type: ignore[arg-type]
-            return call(module, *args, **kwargs)
+            return on_bare_weights(module, partial(call, module), args, kwargs)
 
         return self._observe(module, run, args, kwargs, self.registry.path(module))
 

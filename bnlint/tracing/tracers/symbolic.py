@@ -92,6 +92,7 @@ class LeafTracer(fx.Tracer):
         self.owners: list[str] = [registry.path(registry.root)]
         self.refused: list[Refused] = []
         self.called: dict[int, int] = {}
+        self.own_parameters = frozenset(map(id, registry.root.parameters()))
         self.quiet = False
 
     def call_module(
@@ -188,8 +189,11 @@ class LeafTracer(fx.Tracer):
         return "constant"
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        """Parameters as proxies that remember their path and shape."""
-        if self.quiet or not isinstance(attr_val, nn.Parameter):
+        """Parameters as proxies that remember their path and shape.
+
+        Only the model's own: a layer that is built while the forward runs has to initialise its.
+        """
+        if self.quiet or id(attr_val) not in self.own_parameters:
             return attr_val
         key = str(id(attr_val))
         if key not in parameter_proxy_cache:
@@ -271,6 +275,7 @@ def to_record(tracer: LeafTracer) -> Record:
     conversion = _Conversion(tracer, record)
     for node in tracer.graph.nodes:
         conversion.add(node)
+    record.strays = tracer.registry.outermost_strays()
     return record
 
 
