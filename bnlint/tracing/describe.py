@@ -14,6 +14,7 @@ from bnlint.domain.graph import Edge, ModuleInfo, Op, Shape, Value
 from bnlint.tracing.attributes import arguments_of, function_facts, module_facts, trainable
 from bnlint.tracing.classify import Kind, Table, dotted_names
 from bnlint.tracing.compose import collapse_self_gates
+from bnlint.tracing.modules import Stray
 from bnlint.tracing.record import Call, Record, Ref, name_of, replace_refs
 from bnlint.tracing.refine import refine
 from bnlint.tracing.sites import Locator, site_of
@@ -166,9 +167,13 @@ def describe_modules(
     locator: Locator,
     calls: Mapping[int, int] | None,
     eval_calls: Mapping[int, int] | None,
-    reads: frozenset[str],
+    record: Record,
 ) -> tuple[ModuleInfo, ...]:
-    """Every registered module once, with the paths it is registered at and its calls."""
+    """Every registered module once, with the paths it is registered at and its calls.
+
+    Also those that were called without being registered; their facts say how they are held.
+    """
+    reads = record.reads
     paths: dict[int, list[str]] = {}
     modules: dict[int, nn.Module] = {}
     for path, module in root.named_modules(remove_duplicate=False):
@@ -185,8 +190,7 @@ def describe_modules(
                 kind.name if kind else "other",
                 kind.tags if kind else frozenset(),
                 dotted_names(module),
-                {"class": type(module).__name__}
-                | (module_facts(module, kind, table) if kind else {}),
+                _module_info_facts(module, kind, table),
                 tuple(others),
                 sum(p.numel() for p in module._parameters.values() if p is not None),
                 None if calls is None else calls.get(key, 0),
@@ -196,7 +200,31 @@ def describe_modules(
                 locator.locate(site.frames) if site else None,
             )
         )
-    return tuple(found)
+    return (*found, *(_describe_stray(s, table, locator, record) for s in record.strays))
+
+
+def _module_info_facts(module: nn.Module, kind: Kind | None, table: Table) -> dict[str, Value]:
+    """What a module says about itself."""
+    facts: dict[str, Value] = {"class": type(module).__name__, "trainable": trainable(module)}
+    return facts | (module_facts(module, kind, table) if kind else {})
+
+
+def _describe_stray(stray: Stray, table: Table, locator: Locator, record: Record) -> ModuleInfo:
+    module = stray.module
+    states = [*module.parameters(), *module.buffers()]
+    kind, site = table.of_module(module), site_of(module)
+    return ModuleInfo(
+        stray.path,
+        kind.name if kind else "other",
+        kind.tags if kind else frozenset(),
+        dotted_names(module),
+        _module_info_facts(module, kind, table)
+        | {"registered": False, "held": stray.held, "grad": stray.grad, "states": len(states)},
+        parameters=sum(p.numel() for p in module.parameters() if not is_lazy(p)),
+        calls=record.called.get(id(module), 0),
+        leaf=kind is not None,
+        construction=locator.locate(site.frames) if site else None,
+    )
 
 
 def _own_state(module: nn.Module) -> Iterator[str]:

@@ -6,9 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from bnlint.tracing.sites import site_of
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A module that is called without being registered: a name for it, how it is held.
+
+    ``grad`` says whether gradients were on when it was first called.
+    """
+
+    path: str
+    held: str
+    module: nn.Module
+    grad: bool = True
 
 
 @dataclass(slots=True)
@@ -19,7 +33,7 @@ class Registry:
     prefix: str = ""
     paths: dict[int, str] = field(default_factory=dict)
     aliases: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    strays: dict[int, tuple[str, str, nn.Module]] = field(default_factory=dict)
+    strays: dict[int, Stray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path, module in self.root.named_modules(remove_duplicate=False):
@@ -32,21 +46,27 @@ class Registry:
     def path(self, module: nn.Module) -> str:
         """The registered path of a module, or a name for one that is not registered."""
         found = self.paths.get(id(module))
-        return found if found is not None else self._stray(module)[0]
+        return found if found is not None else self._stray(module).path
 
     def held(self, module: nn.Module) -> str:
         """Empty for a registered module; else how it is held: list, model, global or forward."""
-        return "" if id(module) in self.paths else self._stray(module)[1]
+        return "" if id(module) in self.paths else self._stray(module).held
 
-    def _stray(self, module: nn.Module) -> tuple[str, str, nn.Module]:
+    def outermost_strays(self) -> list[Stray]:
+        """The strays that are no part of another one, in the order of their first call."""
+        inner = {id(m) for s in self.strays.values() for m in s.module.modules() if m != s.module}
+        return [stray for key, stray in self.strays.items() if key not in inner]
+
+    def _stray(self, module: nn.Module) -> Stray:
         key = id(module)
         if key not in self.strays:
-            self.strays[key] = (*self._look_for(module), module)
+            path, held = self._look_for(module)
+            self.strays[key] = Stray(path, held, module, torch.is_grad_enabled())
         return self.strays[key]
 
     def _look_for(self, module: nn.Module) -> tuple[str, str]:
         for owner, parent in self.root.named_modules():
-            for name, inner in _plainly_held(parent):
+            for name, inner in plainly_held(parent):
                 if inner is module:
                     return _join(self.prefix, _join(owner, name)), "list"
                 for below, part in inner.named_modules():
@@ -58,7 +78,7 @@ class Registry:
         return f"<{type(module).__name__} {number}>", kind
 
 
-def _plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
     for name, value in vars(parent).items():
         if name in ("_modules", "_parameters", "_buffers"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.tracing.modules import Stray
 from bnlint.tracing.sites import Frames
 
 
@@ -88,6 +89,7 @@ class Record:
     refused: list[Refused] = field(default_factory=list)
     called: dict[int, int] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)
+    strays: list[Stray] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:

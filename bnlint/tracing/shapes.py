@@ -6,11 +6,12 @@ best shape it knows: a kernel's output for the channels it wants, a norm's input
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from bnlint.tracing import shortcuts
 from bnlint.tracing.classify import Table
@@ -81,7 +82,28 @@ def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
         return getattr(args[0], target)(*args[1:], **kwargs)
     if not kwargs and shortcuts.applies(target, args):
         return shortcuts.run(target, args[0])
-    return target(*args, **kwargs)
+    return on_bare_weights(target, target, args, kwargs)
+
+
+def on_bare_weights(
+    target: Any, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """The result of ``call``; for a layer with numbers in its weights, that of meta ones instead.
+
+    A layer that is not registered in the model was not copied with it, and mixes with no meta
+    tensor.
+    """
+    if not isinstance(target, nn.Module):
+        return call(*args, **kwargs)
+    states = [*target.named_parameters(), *target.named_buffers()]
+    if all(t.is_meta or is_lazy(t) for _, t in states) or not _takes_meta(args):
+        return call(*args, **kwargs)
+    bare = {name: torch.empty_like(t, device="meta") for name, t in states}
+    return torch.func.functional_call(target, bare, args, dict(kwargs))
+
+
+def _takes_meta(args: tuple[Any, ...]) -> bool:
+    return any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
 
 
 def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
