@@ -35,9 +35,7 @@ def check(arguments: Sequence[str]) -> int:
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
-        from bnlint import pipeline
-
-        return _say(pipeline.graph_text(settings).rstrip("\n"))
+        return _graph(settings)
     if settings.diff or settings.fix:
         return _fix(settings)
     return _lint(settings)
@@ -133,6 +131,18 @@ def _lint(settings: Settings) -> int:
         report = pipeline.check(settings, progress=progress)
     write_report(report, settings)
     return exit_code(report, settings)
+
+
+def _graph(settings: Settings) -> int:
+    """0, or 2 when a path named by hand has no graph to show."""
+    from bnlint import pipeline
+    from bnlint.cli.output import write_problems
+
+    page = pipeline.show_graphs(settings)
+    if page.text:
+        print(page.text)
+    write_problems(page.unseen, settings)
+    return 2 if page.unseen.unchecked() else 0
 
 
 def _fix(settings: Settings) -> int:

@@ -44,6 +44,13 @@ def write_notes(report: Report, settings: Settings) -> None:
     sys.stderr.write(notes(report, _notes_options(settings)))
 
 
+def write_problems(report: Report, settings: Settings) -> None:
+    """Say on standard error what could not be checked, and no more."""
+    from bnlint.report.text import problems
+
+    sys.stderr.write(problems(report, _notes_options(settings)))
+
+
 def wants_colour(choice: str, stream: TextIO) -> bool:
     """Whether to colour what goes to ``stream``: the choice, NO_COLOR, FORCE_COLOR, a terminal."""
     if choice != "auto":

@@ -10,30 +10,35 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnlint.cache import Store
 from bnlint.config import Settings
 from bnlint.domain.finding import Report
-from bnlint.domain.request import TraceOutcome
+from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import conclude, whole_files
 from bnlint.pipeline.files import FileResult, Files, Work
-from bnlint.pipeline.inform import explain, graph_text, rule_infos
-from bnlint.pipeline.known import prune_baseline, write_baseline
+from bnlint.pipeline.inform import explain, rule_infos, show_graphs
+from bnlint.pipeline.known import prune_baseline, read_known, write_baseline
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet, read_rule_files
 from bnlint.sources import Search, Sources, collect
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = [
+    "Means",
     "check",
     "check_whole",
     "explain",
     "find_sources",
-    "graph_text",
     "prune_baseline",
     "rule_infos",
+    "show_graphs",
     "trace",
     "write_baseline",
 ]
@@ -41,15 +46,35 @@ __all__ = [
 Progress = Callable[[int, int, str], None]
 """Called after each file: files done, files in all, the path of the file."""
 
+Tracer = Callable[[Sequence[TraceRequest]], Iterator[TraceOutcome]]
+"""What traces files, such as the ``trace`` of a pool that is kept warm."""
 
-def check(settings: Settings, *, progress: Progress | None = None) -> Report:
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a run is done, none of which changes its report.
+
+    ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
+    lives as long as the run. ``stdin`` stands in for standard input where a path is ``-``.
+    """
+
+    progress: Progress | None = None
+    executor: Executor | None = None
+    tracer: Tracer | None = None
+    stdin: Callable[[], bytes] | None = None
+
+
+def check(
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Report:
     """The report about everything that ``settings.paths`` name; see :func:`check_whole`."""
-    return check_whole(settings, progress=progress)[0]
+    return check_whole(settings, Means(progress, executor))[0]
 
 
-def check_whole(
-    settings: Settings, *, progress: Progress | None = None
-) -> tuple[Report, frozenset[str]]:
+def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, frozenset[str]]:
     """The report about everything that the paths name, and the files of which all was checked.
 
     Raises
@@ -58,41 +83,55 @@ def check_whole(
         When the arguments, the configuration or a rule file are off.
 
     """
-    started, clock = time.time(), time.perf_counter()
+    started, clock, means = time.time(), time.perf_counter(), means or Means()
     paths = Paths(Path.cwd(), Path(settings.root))
     store = Store(Path(settings.cache_dir) if settings.cache else None)
-    sources = find_sources(settings, paths)
+    known = read_known(settings, paths)
+    sources = find_sources(settings, paths, means)
     rule_files = read_rule_files(settings)
     files = Files(settings, paths, store)
     work = files.plan(sources.files, rule_files)
     with ExitStack() as stack:
-        outcomes = trace(settings, work, stack)  # torch loads from here on, beside what follows
+        # torch loads from here on, beside what follows
+        outcomes = trace(settings, work, stack, means)
         rules = rule_files.load(settings, store)
-        results = list(_conclude(files, work, outcomes, rules, started, progress))
+        results = list(_conclude(files, work, outcomes, rules, started, means.progress))
     store.trim()
-    report = conclude(settings, paths, sources, rules, results)
+    report = conclude(settings, paths, sources, rules, results, known)
     durations = {"total": time.perf_counter() - clock}
     return replace(report, durations=durations), whole_files(paths, results)
 
 
-def find_sources(settings: Settings, paths: Paths) -> Sources:
+def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
     """The files that the paths name, without those that a comment takes out."""
     exclude, force = settings.exclude, settings.force_exclude
     search = Search(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
+    if means and means.stdin:
+        search = replace(search, stdin=means.stdin)
     found = collect(settings.paths, search)
     out = tuple(file.path for file in found.files if skips_file(file.text))
     kept = tuple(file for file in found.files if file.path not in out)
     return replace(found, files=kept, skipped=(*found.skipped, *out))
 
 
-def trace(settings: Settings, work: Sequence[Work], stack: ExitStack) -> Iterator[TraceOutcome]:
+def trace(
+    settings: Settings, work: Sequence[Work], stack: ExitStack, means: Means | None = None
+) -> Iterator[TraceOutcome]:
     """The outcomes of the work that needs tracing, in its order; a worker starts if need be."""
     requests = [each.request for each in work if each.needs_tracing]
     if not requests:
         return iter(())
+    if means and means.tracer:
+        return means.tracer(requests)
+    jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
+    if means and means.executor is not None:
+        from bnlint.isolation.protocol import Limits
+        from bnlint.isolation.spread import trace_spread
+
+        limits = Limits(settings.timeout, settings.max_memory)
+        return trace_spread(means.executor, requests, jobs, limits)
     from bnlint.isolation.pool import Pool
 
-    jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
     pool = stack.enter_context(Pool(jobs, settings.timeout, settings.max_memory))
     return pool.trace(requests)
 

@@ -12,6 +12,7 @@ from bnlint.findings.fingerprint import fingerprinted
 from bnlint.findings.order import grouped, ordered
 from bnlint.findings.suppress import suppress
 from bnlint.pipeline.files import FileResult, merge_undecided
+from bnlint.pipeline.known import Known
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet
 from bnlint.sources import Sources
@@ -25,8 +26,10 @@ def conclude(
     sources: Sources,
     rules: RuleSet,
     results: Sequence[FileResult],
+    known: Known | None = None,
 ) -> Report:
     """The report of a run."""
+    known = known or Known()
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
@@ -35,14 +38,14 @@ def conclude(
     names = rules.names(frozenset(u.rule for u in undecided))
     suppressed = suppress(found, _texts(sources, paths), whole, names)
     findings = fingerprinted(grouped(suppressed.kept), paths.rooted)
-    findings, known, stale = _compare(settings, paths, findings, whole)
+    findings, baselined, stale = _compare(settings, paths, findings, whole, known)
     return Report(
-        _since(settings, paths, findings),
+        _since(paths, findings, known),
         tuple(sorted([*problems, *stale], key=_place)),
         tuple(_summary(paths, m) for r in results for m in r.models),
         undecided,
         suppressed.count,
-        known,
+        baselined,
         len(sources.files) + len(sources.skipped),
         len(sources.skipped),
         next((r.torch for r in results if r.torch), ""),
@@ -85,23 +88,26 @@ class _texts:
 
 
 def _compare(
-    settings: Settings, paths: Paths, findings: tuple[Finding, ...], whole: frozenset[str]
+    settings: Settings,
+    paths: Paths,
+    findings: tuple[Finding, ...],
+    whole: frozenset[str],
+    known: Known,
 ) -> tuple[tuple[Finding, ...], int, tuple[Problem, ...]]:
     """The findings that are new, how many were known, and what is to say of stale entries."""
-    if not settings.baseline:
+    if known.entries is None:
         return findings, 0, ()
-    from bnlint.findings.baseline import compare, read_baseline, stale_problems
+    from bnlint.findings.baseline import compare, stale_problems
 
-    entries = read_baseline(Path(settings.baseline))
     checked = {paths.rooted(path) for path in whole}
-    compared = compare(findings, entries, checked, lambda p: (paths.root / p).exists())
-    known = len(findings) - len(compared.new)
-    return compared.new, known, stale_problems(compared.stale, paths.shown(settings.baseline))
+    compared = compare(findings, known.entries, checked, lambda p: (paths.root / p).exists())
+    held = len(findings) - len(compared.new)
+    return compared.new, held, stale_problems(compared.stale, paths.shown(settings.baseline))
 
 
-def _since(settings: Settings, paths: Paths, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    if not settings.since:
+def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[Finding, ...]:
+    if known.changes is None:
         return findings
-    from bnlint.findings.changed import changed_only, since
+    from bnlint.findings.changed import changed_only
 
-    return changed_only(findings, since(settings.since, paths.cwd), paths.cwd)
+    return changed_only(findings, known.changes, paths.cwd)

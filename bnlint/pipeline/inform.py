@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from bnlint.cache import Store
 from bnlint.config import Settings
-from bnlint.domain.errors import BnlintError, Mistake, UsageError
-from bnlint.domain.finding import Severity
+from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.finding import Report, Severity
 from bnlint.domain.graph import ModelGraph, Op, Shape
 from bnlint.domain.request import TraceOutcome
 from bnlint.domain.rule import Rule
@@ -69,12 +70,16 @@ def _info(rule: Rule) -> RuleInfo:
     )
 
 
-def graph_text(settings: Settings) -> str:
-    """Every model of the paths as a chain of classified operations."""
-    return "\n\n".join(_page(outcome) for outcome in _outcomes(settings)) + "\n"
+@dataclass(frozen=True, slots=True)
+class GraphPage:
+    """Every model as a chain of classified operations, and what could not be traced."""
+
+    text: str
+    unseen: Report
 
 
-def _outcomes(settings: Settings) -> list[TraceOutcome]:
+def show_graphs(settings: Settings) -> GraphPage:
+    """The classified graphs of every model of the paths, and the problems met on the way."""
     from bnlint.pipeline import find_sources, trace
     from bnlint.pipeline.files import Files
 
@@ -84,11 +89,9 @@ def _outcomes(settings: Settings) -> list[TraceOutcome]:
     work = files.plan(sources.files, read_rule_files(settings))
     with ExitStack() as stack:
         outcomes = list(trace(settings, work, stack))
-    stopped = [p for o in outcomes for p in o.problems if p.blocking]
-    stopped += [p for p in sources.problems if p.blocking]
-    if stopped and not any(o.graphs for o in outcomes):
-        raise BnlintError(*(Mistake(f"{p.file}: {p.message}", hint=p.hint) for p in stopped))
-    return outcomes
+    problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
+    pages = [_page(outcome) for outcome in outcomes if outcome.graphs]
+    return GraphPage("\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand))
 
 
 def _page(outcome: TraceOutcome) -> str:

@@ -1,20 +1,47 @@
-"""Writing and pruning the baseline: a run without one, and its findings kept."""
+"""What a team knows already: the baseline, read, written and pruned; and the changed lines."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
 from bnlint.domain.version import VERSION
-from bnlint.findings.baseline import (
-    FILENAME,
-    compare,
-    entries_of,
-    read_baseline,
-)
-from bnlint.findings.baseline import write_baseline as write_file
 from bnlint.pipeline.paths import Paths
+
+if TYPE_CHECKING:
+    from bnlint.findings.baseline import Entry
+    from bnlint.findings.changed import Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The entries of the baseline, and what changed; None where that was not asked for."""
+
+    entries: tuple[Entry, ...] | None = None
+    changes: Changes | None = None
+
+
+def read_known(settings: Settings, paths: Paths) -> Known:
+    """What findings will be compared with, read before the long part of a run.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        When the baseline file or the revision is off.
+
+    """
+    entries, changes = None, None
+    if settings.baseline:
+        from bnlint.findings.baseline import read_baseline
+
+        entries = read_baseline(Path(settings.baseline))
+    if settings.since:
+        from bnlint.findings.changed import since
+
+        changes = since(settings.since, paths.cwd)
+    return Known(entries, changes)
 
 
 def write_baseline(settings: Settings) -> str:
@@ -22,6 +49,8 @@ def write_baseline(settings: Settings) -> str:
 
     Entries of files that were not looked at stay: writing for one folder must not lose another's.
     """
+    from bnlint.findings.baseline import entries_of, read_baseline
+    from bnlint.findings.baseline import write_baseline as write_file
     from bnlint.pipeline import check
 
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
@@ -41,6 +70,8 @@ def prune_baseline(settings: Settings) -> str:
 
     Entries of a file that was renamed move to its new name.
     """
+    from bnlint.findings.baseline import compare, entries_of, read_baseline
+    from bnlint.findings.baseline import write_baseline as write_file
     from bnlint.pipeline import check_whole
 
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
@@ -57,4 +88,6 @@ def prune_baseline(settings: Settings) -> str:
 
 
 def _path(settings: Settings) -> Path:
+    from bnlint.findings.baseline import FILENAME
+
     return Path(settings.baseline or Path(settings.root) / FILENAME)

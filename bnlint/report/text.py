@@ -21,13 +21,22 @@ def render(report: Report, options: RenderOptions) -> str:
 
 def notes(report: Report, options: RenderOptions) -> str:
     """What goes beside the findings: problems, with ``verbose`` the details, and the summary."""
-    problems = [p for p in report.problems if p.blocking or not options.quiet]
-    lines = [line for problem in problems for line in _problem(problem, options)]
+    lines = _problems(report, options)
     if options.verbose:
         lines += _details(report, options)
     if not options.quiet:
         lines.append(summary(report, options))
     return "".join(line + "\n" for line in lines)
+
+
+def problems(report: Report, options: RenderOptions) -> str:
+    """What could not be checked; with ``quiet`` only what kept a whole file from it."""
+    return "".join(line + "\n" for line in _problems(report, options))
+
+
+def _problems(report: Report, options: RenderOptions) -> list[str]:
+    shown = [p for p in report.problems if p.blocking or not options.quiet]
+    return [line for problem in shown for line in _problem(problem, options)]
 
 
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:

@@ -216,3 +216,28 @@ def test_a_file_name_that_is_no_text_is_linted_and_shown(project: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert json.loads((project / "a.json").read_text())["findings"][0]["file"] == "n\udcff.py"
     assert b"internal error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--baseline", "none.json"), "there is no baseline file"),
+        (("--since", "nowhere"), "no revision 'nowhere'"),
+    ],
+)
+def test_what_findings_are_compared_with_is_read_before_anything_is_traced(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: tuple[str, str],
+    message: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a worker was started")
+
+    _git(project, "init", "-q")
+    monkeypatch.setattr(pool, "Pool", refuse)
+    code, out, err = _run(capsys, "net.py", *option)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "internal error" not in err
