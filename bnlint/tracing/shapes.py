@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.tracing import shortcuts
 from bnlint.tracing.classify import Table
 from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.quick import quick
 from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of, replace_refs
 
 
@@ -78,10 +78,11 @@ def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
 
 def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The result of a layer, a function, or the tensor method that a string names."""
+    found = quick(target, args, kwargs)
+    if found is not None:
+        return found
     if isinstance(target, str):
         return getattr(args[0], target)(*args[1:], **kwargs)
-    if not kwargs and shortcuts.applies(target, args):
-        return shortcuts.run(target, args[0])
     return on_bare_weights(target, target, args, kwargs)
 
 

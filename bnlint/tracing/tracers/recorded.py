@@ -17,10 +17,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from bnlint.tracing import shortcuts
 from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
+from bnlint.tracing.quick import quick
 from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.sites import call_frames
@@ -136,8 +136,6 @@ class Recorder(TorchFunctionMode):
         self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         def run() -> Any:
-            if not kwargs and shortcuts.applies(module, args):
-                return shortcuts.run(module, args[0])  # type: ignore[arg-type]
             return on_bare_weights(module, partial(call, module), args, kwargs)
 
         return self._observe(module, run, args, kwargs, self.registry.path(module))
@@ -169,7 +167,8 @@ class Recorder(TorchFunctionMode):
         error = None
         self._quiet += 1
         try:
-            result = run()
+            found = quick(target, args, kwargs)
+            result = run() if found is None else found
         except Exception as raised:
             result = substitute(target, self.table, args)
             if result is UNSEEN:
