@@ -14,6 +14,7 @@ from bnlint.domain.graph import Edge, ModuleInfo, Op, Shape, Value
 from bnlint.tracing.attributes import arguments_of, function_facts, module_facts, trainable
 from bnlint.tracing.classify import Kind, Table, dotted_names
 from bnlint.tracing.compose import collapse_self_gates
+from bnlint.tracing.mentions import is_mentioned
 from bnlint.tracing.modules import Stray
 from bnlint.tracing.record import Call, Record, Ref, name_of, replace_refs
 from bnlint.tracing.refine import refine
@@ -116,7 +117,7 @@ class Description:
             return self.table.kind("input" if self.part.whole else "opaque")
         if module is not None:
             return self.table.of_module(module) or self.table.kind("other")
-        found = self.table.of_function(name_of(call.target), _dotted(call.target))
+        found = self.table.of_function(_function_name(call), _dotted(call.target))
         return found or self.table.kind("other")
 
     def _module_facts(self, module: nn.Module, kind: Kind) -> dict[str, Value]:
@@ -179,6 +180,7 @@ def describe_modules(
     for path, module in root.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), []).append(path)
         modules[id(module)] = module
+    by_path = dict(root.named_modules(remove_duplicate=False))
     found = []
     for key, module in modules.items():
         kind = table.of_module(module)
@@ -190,7 +192,8 @@ def describe_modules(
                 kind.name if kind else "other",
                 kind.tags if kind else frozenset(),
                 dotted_names(module),
-                _module_info_facts(module, kind, table),
+                _module_info_facts(module, kind, table)
+                | ({"mentioned": is_mentioned(first, by_path)} if first else {}),
                 tuple(others),
                 sum(p.numel() for p in module._parameters.values() if p is not None),
                 None if calls is None else calls.get(key, 0),
@@ -322,6 +325,13 @@ def _layer_name(call: Call, module: nn.Module | None) -> str:
         return str(call.args[0]) if call.args else "input"
     name = f"{name_of(call.target).strip('_')}()"
     return f"{call.owner}.{name}" if call.owner else name
+
+
+def _function_name(call: Call) -> str:
+    """The name of the function; for ``getattr(x, "T")`` that of the property."""
+    if call.target is getattr and len(call.args) > 1:
+        return str(call.args[1])
+    return name_of(call.target)
 
 
 def _dotted(target: Any) -> str:

@@ -47,5 +47,7 @@ OWN_FACTS: Mapping[str, str] = {
     "activation": "fused norms: kind of the activation inside",
     "composite": "whether it is a layer made of layers that was not looked into",
     "parameters": "how many parameters (tensors) it has",
+    "states": "how many parameters and buffers (tensors) an unregistered module holds",
+    "mentioned": "whether the class that holds the module names it, apart from building it",
     "index": "inputs and outputs of the model: position",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.graph import Op
+from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
 from bnlint.graph.view import View
 
@@ -14,15 +15,18 @@ BREAKS_CHAIN = frozenset(
 
 
 def inplace_on_shared(view: View, op: Op) -> Answer:
-    """Whether this op overwrites, in place, a tensor that another op reads later."""
+    """Whether this op overwrites, in place, a tensor that another op reads later.
+
+    Or one that a kernel has read before: its gradient needs it again.
+    """
     if op.facts.get("inplace") is not True:
         return False
     sources = view.predecessors(op)
     if not sources:
         return UNKNOWN
     mine = view.order(op)
-    late = (o for o in _readers(view, _owner(view, sources[0])) if view.order(o) > mine)
-    return any(o.id != op.id for o in late)
+    others = (o for o in _readers(view, _owner(view, sources[0])) if o.id != op.id)
+    return any(view.order(o) > mine or "kernel" in o.tags for o in others)
 
 
 def _owner(view: View, op: Op) -> Op:
@@ -100,6 +104,13 @@ def reaches_output(view: View, op: Op) -> Answer:
 def gradient_returns(view: View, op: Op) -> Answer:
     """Whether the gradient of some output comes back to this op: no detach, no no_grad between."""
     return _reaches(view, op, view.once(_before_output_with_gradient))
+
+
+def trains(view: View) -> Answer:
+    """Whether the gradient of some output comes back to any kernel; unknown without an output."""
+    kernels = view.fitting(Tags(any_of=("kernel",)))
+    answers = {gradient_returns(view, op) for op in kernels}
+    return True if True in answers else UNKNOWN if UNKNOWN in answers else False
 
 
 def _reaches(view: View, op: Op, found: frozenset[str]) -> Answer:

@@ -1,0 +1,50 @@
+"""Facts about layers that are used more than once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from bnlint.domain.graph import ModuleInfo, Op
+from bnlint.domain.rule import Tags
+from bnlint.graph.facts.answer import Answer
+from bnlint.graph.view import View, layer_key
+
+TO_KERNEL = Tags(none_of=("kernel", "input", "embedding"))
+
+
+def same_producers(view: View, op: Op) -> Answer:
+    """Whether every call of this layer reads results of the same layers.
+
+    True where a whole part of the network is applied several times: its kernels are shared too.
+    """
+    calls = view.once(_calls)[layer_key(op)]
+    if len(calls) == 1:
+        return True
+    return len({_producers(view, call) for call in calls}) == 1
+
+
+def _calls(view: View) -> dict[str, list[Op]]:
+    """The calls of each layer, in order."""
+    found: dict[str, list[Op]] = defaultdict(list)
+    for op in view.ops:
+        found[layer_key(op)].append(op)
+    return found
+
+
+def _producers(view: View, op: Op) -> frozenset[str]:
+    """The layers of the kernels behind; all inputs of the model count as one."""
+    met = view.beyond(op, TO_KERNEL, back=True)
+    return frozenset("" if "input" in o.tags else layer_key(o) for o in met)
+
+
+def chained(view: View, info: ModuleInfo) -> Answer:
+    """Whether a later call of the module reads, however far back, the result of an earlier one."""
+    calls = [op for op in view.ops if _within(op, info.path)]
+    starts = [op for op in calls if op.facts.get("call-index") == 0]
+    again = {op.id for op in calls if op.facts.get("call-index") not in (0, None)}
+    met = set().union(*({o.id for o in view.reach(op, Tags())} for op in starts[-1:]))
+    return bool(again & met)
+
+
+def _within(op: Op, path: str) -> bool:
+    return op.module == path or op.module.startswith(f"{path}.")
