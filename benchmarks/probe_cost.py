@@ -2,7 +2,8 @@
 
 The bare step, the probe's collection with everything on, and a naive probe (a forward hook on each
 activation that copies its input) take turns in one process; the ratio of the fastest of each is
-printed (other load only ever slows one down), and the peak of each in a process of its own. Run: ``python benchmarks/probe_cost.py [--device cuda]``.
+printed (other load only ever slows one down), and the peak memory of each in a fresh process.
+Run: ``python benchmarks/probe_cost.py [--device cuda]``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from bnlint.probing.batches import Batch
 from bnlint.probing.guard import untouched
@@ -72,7 +73,7 @@ NETS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {"mlp": mlp, "resnet":
 
 def bare(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """A forward and a backward, as training does them."""
-    loss = F.cross_entropy(model(x), y)
+    loss = functional.cross_entropy(model(x), y)
     torch.autograd.grad(loss, list(model.parameters()))
 
 
@@ -104,7 +105,7 @@ def naive(model: nn.Module, x: Tensor, y: Tensor) -> None:
 
 def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """The probe's own collection, with its guard and its transfer."""
-    session = Session(model, x.device, None, Objective(F.cross_entropy), builtin_table())
+    session = Session(model, x.device, None, Objective(functional.cross_entropy), builtin_table())
     with untouched(model, x.device):
         observe(session, [Batch((x,), {}, y)])
 

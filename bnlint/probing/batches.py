@@ -127,7 +127,7 @@ def batch_of_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
     """The inner inputs of ``(inputs, targets)``: a dict is keywords, a tuple is arguments."""
     if isinstance(inputs, Mapping):
         return _from_mapping(inputs, targets, forward)
-    if forward.required == len(inputs):
+    if forward.required <= len(inputs) <= forward.positional:
         return Batch(tuple(inputs), {}, targets)
     return Batch((inputs,), {}, targets)
 
@@ -136,6 +136,7 @@ def batch_of_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
 class _Forward:
     names: tuple[str, ...]
     required: int
+    positional: int
     any_keyword: bool
 
 
@@ -143,11 +144,13 @@ def _signature(model: nn.Module) -> _Forward:
     try:
         parameters = inspect.signature(model.forward).parameters.values()
     except (TypeError, ValueError):
-        return _Forward((), 1, True)
+        return _Forward((), 1, 1, True)
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
     required = sum(p.default is p.empty for p in plain)
-    return _Forward(names, max(required, 1), any(p.kind is p.VAR_KEYWORD for p in parameters))
+    return _Forward(
+        names, max(required, 1), len(plain), any(p.kind is p.VAR_KEYWORD for p in parameters)
+    )
 
 
 def _is_one(given: Any) -> bool:
@@ -187,13 +190,6 @@ def _arrays(path: Path) -> Any:
 def _tensor(array: Any) -> Tensor:
     tensor = torch.from_numpy(array)
     return tensor.float() if tensor.dtype is torch.float64 else tensor
-
-
-def noise(shapes: Sequence[Sequence[int]], count: int, seed: int) -> Batch:
-    """A batch of N(0, 1) noise; dimension 0 of each shape becomes ``count``."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = (torch.randn((count, *shape[1:]), generator=generator) for shape in shapes)
-    return Batch(tuple(drawn))
 
 
 def joined(batches: Sequence[Batch], at_most: int = 2) -> Batch:

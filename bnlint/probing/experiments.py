@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.batches import Batch
 from bnlint.probing.modules import follow
-from bnlint.probing.names import Names, function_name
+from bnlint.probing.names import Names, function_name, kind_of
 from bnlint.probing.session import Session, eager
 from bnlint.probing.structure import mapped, tensors
 
@@ -36,7 +36,7 @@ def _norms(session: Session) -> Callable[[nn.Module], bool]:
     live = {
         id(m)
         for m in session.model.modules()
-        if m.training and (k := session.table.of_module(m)) and "batchnorm" in k.tags
+        if m.training and (k := kind_of(m, session.table)) and "batchnorm" in k.tags
     }
     return lambda module: id(module) in live
 

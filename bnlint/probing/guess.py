@@ -1,78 +1,106 @@
-"""Shapes for synthetic inputs where none was given: tried on the model until one passes."""
+"""Noise of the right shape: declared, else what the file shows or the layers suggest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from bnlint.config.complaints import At
+from bnlint.config.tables import inputs as read_inputs
 from bnlint.domain.errors import Mistake, ProbeError
-from bnlint.domain.graph import Shape
-from bnlint.tracing.classify import Table
+from bnlint.domain.graph import ModelRef
+from bnlint.domain.request import InputSpec
+from bnlint.probing.batches import Batch
+from bnlint.probing.structure import mapped, tensors
+from bnlint.tracing.finding_inputs import find_inputs
+from bnlint.tracing.inputs import Candidate, GivenInputs, choose, declared
+from bnlint.tracing.source import Source
 from bnlint.tracing.trace import on_meta
 
-SIZES = (32, 28, 64, 224, 8, 16, 96, 128, 256)
-"""Image sizes to try, common ones first."""
+Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+"""``"1x3x32x32"``, ``["ids=8x128:int64"]``, ``(1, 3, 32, 32)`` or several shapes."""
 
 
-def given_shapes(inputs: str | Sequence[int] | Sequence[Sequence[int]]) -> tuple[Shape, ...]:
-    """Shapes from ``"1x3x32x32"``, ``(1, 3, 32, 32)`` or a sequence of shapes.
+def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
+    """The inputs that were written by hand.
 
     Raises:
-        ProbeError: it is none of them.
+        ProbeError: they cannot be read.
 
     """
-    found: tuple[Any, ...]
+    items: list[Any] = [inputs] if isinstance(inputs, str) else list(inputs)
+    if items and all(isinstance(i, int) for i in items):
+        items = [items]
     try:
-        if isinstance(inputs, str):
-            return (tuple(int(n) for n in inputs.lower().split("x")),)
-        found = tuple(inputs)
-        if found and all(isinstance(n, int) for n in found):
-            return (found,)
-        return tuple(tuple(int(n) for n in shape) for shape in found)
+        texts = [i if isinstance(i, str) else "x".join(str(int(n)) for n in i) for i in items]
     except (TypeError, ValueError) as error:
         raise ProbeError(
             Mistake(f"{inputs!r} is no input shape", hint="write it like 1x3x32x32")
         ) from error
+    at = At(("input",))
+    found = read_inputs(texts, at)
+    if at.complaints:
+        raise ProbeError(*(Mistake(c.message, hint=c.hint) for c in at.complaints))
+    return found
 
 
-def inferred_shape(model: nn.Module, table: Table) -> Shape:
-    """The first shape that the model's forward takes, by its first kernel; tried on meta.
+def candidate(
+    model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
+) -> Candidate:
+    """The call to make noise for; the first guess that the model's forward takes, on meta.
 
     Raises:
-        ProbeError: none passes.
+        ProbeError: nothing was given and no guess passes.
 
     """
-    meta = on_meta(model).to("meta") if any(True for _ in model.parameters()) else model
-    for shape in _candidates(model, table):
+    if inputs is not None:
+        return declared(specs(inputs)).candidates[0]
+    known = ref or ModelRef("", type(model).__name__, "instance")
+    given = find_inputs(model, source, known)
+    chosen = given if given.source == "mined" else _passing(model, given)
+    if len(chosen.candidates) != 1:
+        raise ProbeError(
+            Mistake(
+                "the shape of the input cannot be guessed",
+                hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
+            )
+        )
+    return chosen.candidates[0]
+
+
+def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
+    meta = on_meta(model)
+
+    def passes(call: Candidate) -> bool:
         try:
             with torch.no_grad():
-                meta(torch.empty(shape, device="meta"))
-            return shape
+                meta(*call.args, **call.kwargs)
         except Exception:  # whatever a forward raises for a wrong shape
-            continue
-    raise ProbeError(
-        Mistake(
-            "the shape of the input cannot be guessed",
-            hint="pass batches, or inputs='1x3x32x32' (--input 1x3x32x32)",
-        )
-    )
+            return False
+        return True
+
+    return choose(given, passes)
 
 
-def _candidates(model: nn.Module, table: Table) -> Iterator[Shape]:
-    for module in model.modules():
-        kind = table.of_module(module)
-        if kind is None or "kernel" not in kind.tags:
-            continue
-        channels = getattr(module, "in_channels", getattr(module, "in_features", None))
-        if not isinstance(channels, int):
-            continue
-        rank = {"1d": 1, "2d": 2, "3d": 3}.get(kind.name[-2:], 0)
-        if rank == 0:
-            yield (2, channels)
-            yield (2, 8, channels)
-        else:
-            yield from ((2, channels, *(size,) * rank) for size in SIZES)
-        return
+def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
+    """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for whole numbers.
+
+    What has no batch dimension (another size in front than the first input) keeps its shape.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first = next((t.shape[0] for t in tensors((call.args, dict(call.kwargs))) if t.ndim), 0)
+    sizes = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
+    highest = min(sizes, default=2)
+
+    def drawn(t: Tensor) -> Tensor:
+        shape = (count, *t.shape[1:]) if t.ndim and t.shape[0] == first else tuple(t.shape)
+        if t.is_floating_point():
+            return torch.randn(shape, generator=generator).to(t.dtype)
+        if t.dtype is torch.bool:
+            return torch.ones(shape, dtype=t.dtype)
+        return torch.randint(highest, shape, generator=generator).to(t.dtype)
+
+    return Batch(mapped(call.args, drawn), mapped(dict(call.kwargs), drawn))

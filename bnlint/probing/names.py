@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import torch
 from torch import nn
 
 from bnlint.probing.modules import ModuleStack
@@ -50,12 +51,17 @@ class Names:
         """The kind of a module; looked up once for each class."""
         cls = type(module)
         if cls not in self._kinds:
-            self._kinds[cls] = self.table.of_module(module)
+            self._kinds[cls] = kind_of(module, self.table)
         return self._kinds[cls]
 
     def _stands(self, module: nn.Module, family: str) -> bool:
         kind = self.of_module(module)
         return kind is not None and family in kind.tags
+
+
+def kind_of(module: nn.Module, table: Table) -> Kind | None:
+    """The kind of a module in the table; None for a scripted one, which has no class of its own."""
+    return None if isinstance(module, torch.jit.ScriptModule) else table.of_module(module)
 
 
 def function_name(func: object) -> str:

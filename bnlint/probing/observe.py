@@ -247,7 +247,7 @@ def _batches_tracked(model: nn.Module) -> dict[str, Tensor]:
     """The number of batches each norm had seen before the probe."""
     found = {}
     for path, module in model.named_modules():
-        count = module._buffers.get("num_batches_tracked")
+        count = getattr(module, "num_batches_tracked", None)
         if isinstance(count, Tensor):
             found[path] = count.detach().clone()
     return found

@@ -122,8 +122,9 @@ def norm_of(x: Tensor) -> Tensor:
     flat = x.detach().reshape(-1)
     if flat.dtype is torch.float32:
         return torch.dot(flat, flat).sqrt()
-    norm: Tensor = torch.linalg.vector_norm(flat, dtype=torch.float32)
-    return norm
+    wide = flat if flat.dtype is torch.float64 else flat.float()
+    norm: Tensor = torch.linalg.vector_norm(wide)
+    return norm.float()
 
 
 def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[float]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -16,19 +16,24 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing import batches as reading
-from bnlint.probing import devices, experiments
+from bnlint.probing import devices, measure
 from bnlint.probing.batches import SAMPLES, Batch
 from bnlint.probing.counterfactual import compared
+from bnlint.probing.experiments import batch_noise, bias_effects, flags, train_eval_gap
 from bnlint.probing.guard import untouched
-from bnlint.probing.guess import given_shapes, inferred_shape
+from bnlint.probing.guess import Shapes, candidate, noise
 from bnlint.probing.merge import merged, merged_norms
 from bnlint.probing.objective import Loss, Objective
 from bnlint.probing.places import places
+from bnlint.probing.ranks import gathered
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.session import Observed, Session, observe
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.verdict import judged
 from bnlint.tracing.classify import Table, builtin_table
+from bnlint.tracing.source import Source
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Wish:
     steps: int = 30
     report: Report | None = None
     graph: ModelGraph | None = None
+    source: Source | None = None
 
 
 def probe(
@@ -54,7 +60,7 @@ def probe(
     loss: Loss | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
-    inputs: str | Sequence[int] | Sequence[Sequence[int]] | None = None,
+    inputs: Shapes | None = None,
     samples: int = SAMPLES,
     batch_size: int | None = None,
     train: bool = True,
@@ -63,6 +69,7 @@ def probe(
     seed: int = 0,
     report: Report | None = None,
     graph: ModelGraph | None = None,
+    source: Source | None = None,
     table: Table | None = None,
 ) -> Probed:
     """What happens in ``model`` when it runs: per activation, norm and kernel, and the verdict.
@@ -89,6 +96,7 @@ def probe(
         seed: for noise, labels and dropout.
         report: a static report on this model; ``BN301`` findings get their experiment.
         graph: the traced graph, for source lines.
+        source: the file of the model, which may show what it is called with.
         table: layer table with the user's own rows.
 
     Raises:
@@ -97,7 +105,7 @@ def probe(
 
     """
     model = unwrapped(model)
-    wish = Wish(targets, inputs, samples, batch_size, train, compare, steps, report, graph)
+    wish = Wish(targets, inputs, samples, batch_size, train, compare, steps, report, graph, source)
     place = devices.resolve(device, model)
     live, moved = devices.placed(model, place)
     session = Session(
@@ -125,7 +133,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def _mode(model: nn.Module, train: bool) -> Iterator[None]:
     """Train mode for a model that is wholly in eval mode; else as the user set it."""
     if train and not model.training:
-        with experiments.flags(model, lambda _: True):
+        with flags(model, lambda _: True):
             yield
     else:
         yield
@@ -134,9 +142,9 @@ def _mode(model: nn.Module, train: bool) -> Iterator[None]:
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     source, batches = _batches(session, given, wish)
     session.reseed()
-    observed = observe(session, batches)
+    observed = gathered(session, observe(session, batches))
     _check(session, observed)
-    result = _result(session, observed, source, len(batches))
+    result = _result(session, observed, source)
     result = _tried(session, result, batches, wish, observed)
     result = replace(result, notes=tuple(session.notes))
     findings = judged(result, places(session.model, wish.graph))
@@ -146,8 +154,7 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
 def _batches(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch]]:
     """Where the inputs came from, and enough of them."""
     if given is None:
-        shapes = _shapes(session, wish)
-        return "synthetic", [reading.noise(shapes, wish.samples, session.seed)]
+        return "synthetic", [_noise(session, wish)]
     read = reading.read(given, wish.targets, session.model)
     found = reading.enough(read, wish.samples)
     total = sum(b.samples for b in found)
@@ -164,12 +171,12 @@ def _batches(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch]
     ), found
 
 
-def _shapes(session: Session, wish: Wish) -> tuple[tuple[int, ...], ...]:
+def _noise(session: Session, wish: Wish) -> Batch:
     if wish.samples < 2:
         raise ProbeError(Mistake("a batch of one sample tells nothing", hint="ask for 2 or more"))
-    if wish.inputs is not None:
-        return given_shapes(wish.inputs)
-    return (inferred_shape(session.model, session.table),)
+    ref = wish.graph.ref if wish.graph is not None else None
+    call = candidate(session.model, wish.inputs, wish.source, ref)
+    return noise(call, session.model, wish.samples, session.seed)
 
 
 def _check(session: Session, observed: Observed) -> None:
@@ -197,7 +204,7 @@ def _check(session: Session, observed: Observed) -> None:
         )
 
 
-def _result(session: Session, observed: Observed, source: str, count: int) -> ProbeResult:
+def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
     seen = observed.observer
     loss = sum(observed.losses) / len(observed.losses)
     return ProbeResult(
@@ -205,7 +212,7 @@ def _result(session: Session, observed: Observed, source: str, count: int) -> Pr
         device=str(session.device),
         dtype=str(session.dtype or torch.float32).removeprefix("torch."),
         samples=observed.samples,
-        batches=count,
+        batches=len(observed.losses),
         source=source,
         objective=observed.objective,
         loss=loss if math.isfinite(loss) else None,
@@ -221,19 +228,33 @@ def _tried(
 ) -> ProbeResult:
     """The result with its extra experiments, each on the first batch."""
     first = batches[0]
+    gap = _attempt(session, "train against eval", lambda: train_eval_gap(session, first))
+    result = replace(result, gap=gap)
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
-    result = replace(result, gap=experiments.train_eval_gap(session, first))
     if size is not None:
         pool = first if first.samples >= 2 * size else reading.joined(batches)
-        noise = experiments.batch_noise(session, pool, size)
+        noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
         result = replace(result, batch_noise=noise, batch_size=size)
-    if wish.report is not None:
-        layers = [f.layer for f in wish.report.findings if f.rule == "BN301"]
-        result = replace(result, biases=_biases(session, first, layers))
+    layers = [f.layer for f in wish.report.findings if f.rule == "BN301"] if wish.report else []
+    if layers:
+        biases = _attempt(session, "biases", lambda: bias_effects(session, first, layers))
+        result = replace(result, biases=biases or {})
     if wish.compare:
-        result = replace(result, comparison=compared(session, first, observed, wish.steps))
+        comparison = _attempt(
+            session, "the comparison", lambda: compared(session, first, observed, wish.steps)
+        )
+        result = replace(result, comparison=comparison)
     return result
 
 
-def _biases(session: Session, batch: Batch, layers: list[str]) -> Mapping[str, float]:
-    return experiments.bias_effects(session, batch, layers) if layers else {}
+def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
+    """What an experiment found; None, with a note, where the model fails or memory runs out."""
+    try:
+        return run()
+    except ProbeError as error:
+        session.note(f"not measured: {what}: {error.mistakes[0].message}")
+    except Exception as error:
+        if not measure.out_of_memory(error):
+            raise
+        session.note(f"not measured: {what}: out of memory")
+    return None

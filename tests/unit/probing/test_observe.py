@@ -68,7 +68,7 @@ def test_an_inplace_resnet_keeps_its_layers_and_calls_apart() -> None:
     ]
     assert all(a.gradient for a in result.activations)
     assert [k.layer for k in result.kernels][:2] == ["stem.0", "layers.0.conv1"]
-    assert [n.layer for n in result.norms][0] == "stem.1"
+    assert result.norms[0].layer == "stem.1"
 
 
 def test_the_gradient_is_that_of_a_plain_backward() -> None:

@@ -112,5 +112,5 @@ def test_json_has_no_nan() -> None:
     with torch.no_grad():
         model[0].weight[0, 0] = float("inf")
     result = probe(model, torch.randn(300, 32))
-    assert [f.name for f in result.report.findings][0] == "non-finite"
+    assert result.report.findings[0].name == "non-finite"
     assert "NaN" not in result.to_json()

@@ -1,0 +1,154 @@
+"""The probe's own process: imports the file, builds the model for real, probes, writes JSON.
+
+CUDA does not survive a fork and the user's code may do anything, so nothing else runs here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from bnlint.domain.codec import decode, encode
+from bnlint.domain.errors import BnlintError, Mistake, ProbeError
+from bnlint.domain.finding import Problem
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import ModelSpec
+from bnlint.probing.request import ProbeAnswer, ProbeRequest
+from bnlint.probing.run import probe
+from bnlint.tracing.classify import builtin_table
+from bnlint.tracing.finding_inputs import find_inputs
+from bnlint.tracing.importing import import_module, import_source
+from bnlint.tracing.making import Built, Workshop
+from bnlint.tracing.sites import record_sites
+from bnlint.tracing.source import Source, read
+from bnlint.tracing.survey import survey
+from bnlint.tracing.trace import trace_model
+
+EVERYTHING = 1 << 62
+"""No limit on the number of weights: a probe needs them all."""
+
+
+def main(arguments: list[str]) -> int:
+    """Answer the request on standard input into the file that the argument names."""
+    request = decode(ProbeRequest, json.loads(sys.stdin.buffer.read()))
+    os.dup2(2, 1)  # what the user's code prints must not end up among the host's output
+    warnings.simplefilter("ignore")
+    try:
+        answer = _answer(request)
+    except BnlintError as error:
+        answer = ProbeAnswer(mistakes=tuple((m.message, m.hint) for m in error.mistakes))
+    partial = Path(arguments[0] + ".part")
+    partial.write_text(json.dumps(encode(answer)), "utf-8")
+    partial.replace(arguments[0])
+    return 0
+
+
+def _answer(request: ProbeRequest) -> ProbeAnswer:
+    options = request.options
+    with record_sites():
+        source, module = _imported(request)
+        built = _built(Workshop(module, source, EVERYTHING), request)
+    table = builtin_table().extended(options.layers)
+    result = probe(
+        built.model,
+        _data(options.data, module),
+        loss=_loss(options.loss, module),
+        device=options.device or None,
+        dtype=options.dtype or None,
+        inputs=options.inputs or None,
+        samples=options.samples,
+        batch_size=options.batch_size or None,
+        train=options.train,
+        compare=options.compare,
+        steps=options.steps,
+        seed=options.seed,
+        report=options.report,
+        graph=_graph(built, source, request),
+        table=table,
+        source=source,
+    )
+    return ProbeAnswer(result)
+
+
+def _imported(request: ProbeRequest) -> tuple[Source, ModuleType]:
+    sys.argv = [request.path or request.module]
+    if request.module:
+        module = _must(import_module(request.module))
+        return _must(read(os.path.abspath(module.__file__ or ""))), module
+    source = _must(read(request.path))
+    return source, _must(import_source(source)).module
+
+
+def _built(workshop: Workshop, request: ProbeRequest) -> Built:
+    """The model that was named, or the only one there is."""
+    if request.call:
+        return _named(workshop, request.call)
+    found = survey(workshop.module, workshop.source)
+    if len(found.instances) == 1:
+        return workshop.instance(*found.instances[0])
+    names = [name for name, _ in found.instances]
+    names += [m.name for m in found.makers if not m.part and m.origin == "class"]
+    if len(names) == 1:
+        return _named(workshop, names[0])
+    file = os.path.basename(workshop.file)
+    raise ProbeError(
+        Mistake(
+            f"{file} holds several models" if names else f"{file} holds no model",
+            hint=f"name one: {file}::{names[0]} ({', '.join(names[:8])})" if names else "",
+        )
+    )
+
+
+def _named(workshop: Workshop, call: str) -> Built:
+    built: Built = _must(next(workshop.named(ModelSpec(call))))
+    return built
+
+
+def _must(found: Any) -> Any:
+    """``found``, unless it is the Problem that kept it from being there."""
+    if isinstance(found, Problem):
+        place = f"{found.file}:{found.line}: " if found.line else f"{found.file}: "
+        raise ProbeError(Mistake(place + found.message, hint=found.hint))
+    return found
+
+
+def _graph(built: Built, source: Source, request: ProbeRequest) -> ModelGraph | None:
+    """The traced graph for source lines; a model that cannot be traced is probed all the same."""
+    try:
+        inputs = find_inputs(built.model, source, built.ref)
+        return trace_model(built.model, ref=built.ref, inputs=inputs)
+    except Exception:  # tracing meets every kind of forward; only the lines would be missing
+        return None
+
+
+def _data(name: str, module: ModuleType) -> Any:
+    if not name:
+        return None
+    return getattr(module, name) if hasattr(module, name) else name
+
+
+def _loss(name: str, module: ModuleType) -> Any:
+    if not name:
+        return None
+    found = getattr(module, name, None) or getattr(functional, name, None)
+    if not callable(found):
+        raise ProbeError(
+            Mistake(
+                f"there is no loss called {name!r}",
+                hint="name a function of the file or of torch.nn.functional: cross_entropy",
+            )
+        )
+    return found
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,45 @@
+"""Under ``torchrun`` each rank probes its shard; the readings of all are put together here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import distributed
+
+from bnlint.probing.session import Observed, Session
+
+
+def gathered(session: Session, seen: Observed) -> Observed:
+    """The observation as if one process had seen the batches of every rank, in their order.
+
+    The readings lie in host memory, small tensors each. Without a process group, or with one rank,
+    they are what they were.
+    """
+    if not _many():
+        return seen
+    session.note(f"merged over {distributed.get_world_size()} ranks")
+    observer = seen.observer
+    own = (
+        observer.activations,
+        observer.norms,
+        {k.layer: k.norms for k in observer.kernels.values()},
+        (seen.losses, seen.samples, seen.outputs_finite),
+    )
+    every: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(every, own)
+    observer.activations = [r for activations, _, _, _ in every for r in activations]
+    observer.norms = [r for _, norms, _, _ in every for r in norms]
+    for kernel in observer.kernels.values():
+        kernel.norms = [n for _, _, kernels, _ in every for n in kernels.get(kernel.layer, ())]
+    return Observed(
+        observer,
+        seen.objective,
+        [loss for *_, (losses, _, _) in every for loss in losses],
+        sum(samples for *_, (_, samples, _) in every),
+        all(finite for *_, (_, _, finite) in every),
+    )
+
+
+def _many() -> bool:
+    available = distributed.is_available() and distributed.is_initialized()
+    return available and distributed.get_world_size() > 1

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bnlint.probing.batches import Batch
+from bnlint.probing.objective import Objective
+from bnlint.probing.observe import Observer
+from bnlint.probing.run import probe
+from bnlint.probing.session import Session, observe
+from bnlint.tracing.classify import builtin_table
+from tests.unit.probing.nets import ResNet, mlp
+
+WAITS = ("_local_scalar_dense", "nonzero", "equal", "item", "is_nonzero", "masked_select")
+
+
+class Watcher(TorchDispatchMode):
+    """Counts what would make an accelerator wait, and every double-precision result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+        self.doubles: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func.name().removeprefix("aten::").split(".")[0]
+        if name in WAITS:
+            self.waits.append(name)
+        if isinstance(out, torch.Tensor) and out.dtype is torch.float64:
+            self.doubles.append(name)
+        return out
+
+
+def test_collecting_never_waits_and_has_no_doubles() -> None:
+    for model, x in ((mlp(3), torch.randn(16, 32)), (ResNet(), torch.randn(8, 3, 8, 8))):
+        observer = Observer(model)
+        with Watcher() as watcher:
+            with observer.watching():
+                out = model(x)
+                observer.returned([out])
+            torch.autograd.grad(out.square().sum(), list(model.parameters()))
+        observer.release()
+        assert watcher.waits == []
+        assert watcher.doubles == []
+        assert len(observer.activations) > 2
+        assert all(r.gradients for r in observer.activations)
+
+
+def test_a_whole_observation_is_one_transfer() -> None:
+    model, x = ResNet(), torch.randn(8, 3, 8, 8)
+    session = Session(model, torch.device("cpu"), None, Objective(), builtin_table())
+    with Watcher() as watcher:
+        observe(session, [Batch((x,)), Batch((x,))])
+    losses_and_checks = 2 * 2
+    assert len(watcher.waits) == losses_and_checks
+    assert watcher.doubles == []
+
+
+def test_collecting_runs_where_nothing_can_be_read_back() -> None:
+    """On the meta device any look at a value raises."""
+    with torch.device("meta"):
+        model, x = ResNet(), torch.randn(8, 3, 8, 8)
+    observer = Observer(model)
+    with observer.watching():
+        out = model(x)
+    torch.autograd.grad(out.sum(), list(model.parameters()))
+    assert not observer.unseen
+    assert {r.maximum.device.type for r in observer.activations} == {"meta"}
+
+
+def test_memory_of_a_batch_is_not_kept() -> None:
+    model, x = mlp(4, 64), torch.randn(4096, 64)
+    observer = Observer(model)
+    with observer.watching():
+        out = model(x)
+    del out
+    kept = sum(
+        t.untyped_storage().nbytes()
+        for r in observer.activations
+        for t in (r.before, r.after, r.maximum, r.minimum, r.moments.mean, r.moments.deviations)
+        if t is not None
+    )
+    assert kept < 0.05 * 4 * x.numel() * 4
+
+
+def test_lazy_models_are_probed_as_a_copy() -> None:
+    model = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3))
+    result = probe(model, torch.randn(16, 5))
+    assert result.activations[0].units == 8
+    assert isinstance(model[0].weight, nn.parameter.UninitializedParameter)
+
+
+def test_compiled_models_are_run_as_they_were_written() -> None:
+    model = mlp(2)
+    compiled = torch.compile(model, backend="eager")
+    assert len(probe(compiled, torch.randn(16, 32)).activations) == 2
+
+
+def test_scripted_parts_are_not_observable() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.jit.trace(mlp(1), torch.randn(2, 32))
+            self.act = nn.ReLU()
+
+        def forward(self, x):
+            return self.act(self.inner(x))
+
+    result = probe(Mixed(), torch.randn(16, 32))
+    assert [u.layer for u in result.not_observable][:1] == ["inner"]

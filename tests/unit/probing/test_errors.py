@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bnlint.domain.errors import ProbeError
+from bnlint.probing.run import probe
+from tests.unit.probing.nets import mlp
+from tests.unit.probing.test_guard import fingerprint, same
+
+X = torch.randn(16, 32)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"batches": torch.randn(1, 32)}, "a batch of one sample"),
+        ({"batches": torch.randn(16, 7)}, r"forward raised RuntimeError.*\n.*\(16, 7\)"),
+        ({"batches": X, "loss": lambda o: o.sum() * float("nan")}, "the loss is not finite"),
+        ({"batches": X, "loss": lambda o: o}, r"must be a scalar tensor, not \(16, 10\)"),
+        ({"batches": X, "loss": lambda o: o.nope}, "the loss raised AttributeError"),
+        ({"batches": X, "device": "cuda:7"}, "'cuda:7' is not there\n.*this machine has cpu"),
+        ({"batches": X, "device": "toaster"}, "'toaster' is no device"),
+        ({"batches": X, "dtype": "int8"}, "no precision"),
+        ({"batches": 7}, "cannot make a batch of int"),
+        ({"batches": []}, "no batch"),
+        ({"batches": torch.randn(0, 32)}, "no samples"),
+        ({"inputs": "three"}, "is not an input"),
+        ({"samples": 1}, "batch of one sample"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_left_behind(options: dict, says: str) -> None:
+    if "cuda" in str(options.get("device")) and torch.cuda.is_available():
+        pytest.skip("there is one here")
+    model = mlp(2)
+    before = fingerprint(model)
+    with pytest.raises(ProbeError, match=says):
+        probe(model, **options)
+    assert all(same(a, b) for a, b in zip(before, fingerprint(model), strict=True))
+
+
+def test_a_model_without_activations() -> None:
+    with pytest.raises(ProbeError, match="no activation was seen"):
+        probe(nn.Sequential(nn.Linear(4, 4)), torch.randn(8, 4))
+    lstm = nn.LSTM(4, 4)
+    with pytest.raises(ProbeError, match=r"no activation was seen.*fused recurrent layer"):
+        probe(lstm, torch.randn(8, 3, 4))
+
+
+def test_a_model_without_weights() -> None:
+    with torch.device("meta"):
+        model = mlp(1)
+    with pytest.raises(ProbeError, match="meta device"):
+        probe(model, X)
+
+
+def test_infinite_activations_are_a_finding_and_infinite_outputs_a_mistake() -> None:
+    class Log(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(1)
+
+        def forward(self, x):
+            return (self.net(x) * 0).log()
+
+    with pytest.raises(ProbeError, match="the model's output is not finite"):
+        probe(Log(), X)
+
+
+class Hungry(nn.Module):
+    """Runs out of memory above a number of samples."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.net, self.limit = mlp(2), limit
+
+    def forward(self, x):
+        h = self.net[:2](x)
+        if len(x) > self.limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 TiB")
+        return self.net[2:](h)
+
+
+def test_running_out_of_memory_halves_the_batch_and_says_so() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 32)
+    result = probe(Hungry(16), x)
+    assert result.notes == (
+        "out of memory with 64 samples at once: went on with 32",
+        "out of memory with 32 samples at once: went on with 16",
+    )
+    assert (result.samples, result.batches) == (64, 4)
+    assert {a.samples for a in result.activations} == {64}
+    hungry = Hungry(10**9)
+    whole = probe(hungry, x).activations
+    hungry.limit = 16
+    halved = probe(hungry, x).activations
+    assert [a.mean for a in halved] == pytest.approx([a.mean for a in whole], rel=1e-4)
+
+
+def test_no_memory_for_two_samples() -> None:
+    with pytest.raises(ProbeError, match="out of memory on cpu with 2 samples"):
+        probe(Hungry(0), torch.randn(8, 32))
+
+
+def test_targets_are_halved_along() -> None:
+    y = torch.randint(10, (32,))
+    assert probe(Hungry(8), torch.randn(32, 32), targets=y, loss=F.cross_entropy).samples == 32
