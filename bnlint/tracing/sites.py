@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import linecache
 import os
 import sys
 import sysconfig
@@ -152,10 +153,19 @@ def _position(code: CodeType, instruction: int) -> Location:
     index = max(instruction, 0) // 2
     found = next(itertools.islice(code.co_positions(), index, None), (None,) * 4)
     line, end_line, column, end_column = found
+    path = code.co_filename
     return Location(
-        code.co_filename,
+        path,
         line or code.co_firstlineno,
-        (column or 0) + 1,
+        _characters(path, line or 0, column or 0) + 1,
         end_line or 0,
-        (end_column or -1) + 1,
+        _characters(path, end_line or 0, end_column) + 1 if end_column else 0,
     )
+
+
+def _characters(path: str, line: int, column: int) -> int:
+    """A column that Python counts in bytes of UTF-8, in characters."""
+    text = linecache.getline(path, line) if column else ""
+    if text.isascii():
+        return column
+    return len(text.encode("utf-8", "replace")[:column].decode("utf-8", "replace"))

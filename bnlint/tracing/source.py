@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
+import linecache
 import os
 import sys
 from dataclasses import dataclass
@@ -53,6 +55,9 @@ def read(path: str, text: str | None = None) -> Source | Problem:
         if text is None:
             with open(path, "rb") as stream:
                 text = importlib.util.decode_source(stream.read())
+        else:
+            # Positions are read from the lines of an editor's buffer, not from those on the disk.
+            linecache.cache[path] = (len(text), None, io.StringIO(text).readlines(), path)
         return Source(path, text, ast.parse(text, path))
     except SyntaxError as error:
         return _syntax(path, error)
