@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import yaml
 from torch import nn
@@ -33,18 +34,31 @@ class Table:
     modules: Mapping[str, tuple[tuple[str, str], ...]]
     functions: Mapping[str, str]
     anywhere: Mapping[str, str]
+    _kinds: dict[str, Kind] = field(default_factory=dict, compare=False, repr=False)
+    _by_type: WeakKeyDictionary[type, str] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
 
     def kind(self, name: str) -> Kind:
         """The kind called ``name`` with the transitive closure of its families."""
-        return Kind(name, _closure(name, self.families))
+        if name not in self._kinds:
+            self._kinds[name] = Kind(name, _closure(name, self.families))
+        return self._kinds[name]
 
     def of_module(self, module: nn.Module) -> Kind | None:
         """The kind of a module by its classes along the MRO; None for one to look inside."""
-        for cls in type(module).__mro__:
-            for prefix, kind in self.modules.get(cls.__name__, ()):
-                if cls.__module__ == prefix or cls.__module__.startswith(prefix + "."):
-                    return self.kind(kind)
-        return self._by_structure(module)
+        cls = type(module)
+        if cls not in self._by_type:
+            self._by_type[cls] = self._along_mro(cls)
+        found = self._by_type[cls]
+        return self.kind(found) if found else self._by_structure(module)
+
+    def _along_mro(self, cls: type) -> str:
+        for base in cls.__mro__:
+            for prefix, kind in self.modules.get(base.__name__, ()):
+                if base.__module__ == prefix or base.__module__.startswith(prefix + "."):
+                    return kind
+        return ""
 
     def _by_structure(self, module: nn.Module) -> Kind | None:
         if module._modules:
