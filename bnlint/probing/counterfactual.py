@@ -46,7 +46,7 @@ def _variant(
             observed = observe(session, [batch])
             curves = _curves(session, batch, mode, steps)
     except ProbeError as error:
-        return Variant(placement, len(mode.learned), (), (), (), str(error).splitlines()[0])
+        return Variant(placement, len(mode.learned), (), (), (), error.mistakes[0].message)
     return _summary(placement, len(mode.learned), observed, curves)
 
 
@@ -55,8 +55,11 @@ def _as_written(
 ) -> Variant:
     if not seen.observer.norms:
         return replace(none, name=AS_WRITTEN)
-    curves = _curves(session, batch, None, steps)
-    return _summary(AS_WRITTEN, len({r.key for r in seen.observer.norms}), seen, curves)
+    found = _summary(AS_WRITTEN, len({r.key for r in seen.observer.norms}), seen, ())
+    try:
+        return replace(found, curves=_curves(session, batch, None, steps))
+    except ProbeError as error:
+        return replace(found, error=error.mistakes[0].message)
 
 
 def _summary(name: str, norms: int, observed: Observed, curves: tuple[Curve, ...]) -> Variant:
