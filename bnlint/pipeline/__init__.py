@@ -21,7 +21,7 @@ from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import conclude, whole_files
 from bnlint.pipeline.files import FileResult, Files, Work
-from bnlint.pipeline.inform import explain, rule_infos, show_graphs
+from bnlint.pipeline.inform import explain, known_rules, rule_infos, show_graphs
 from bnlint.pipeline.known import prune_baseline, read_known, write_baseline
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet, read_rule_files
@@ -36,6 +36,7 @@ __all__ = [
     "check_whole",
     "explain",
     "find_sources",
+    "known_rules",
     "prune_baseline",
     "rule_infos",
     "show_graphs",

@@ -147,11 +147,27 @@ def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Va
     return FileResult(
         outcome.path,
         tuple(findings),
-        outcome.problems,
+        outcome.problems + tuple(p for g in outcome.graphs for p in _unseen(g)),
         tuple(map(summarise, outcome.graphs)),
         merge_undecided(undecided),
         outcome.torch,
     )
+
+
+def _unseen(graph: ModelGraph) -> Iterable[Problem]:
+    """A problem for every part of the model that no tracer could see into."""
+    wanted = graph.ref.inputs.source == "none"
+    for part in graph.trace.opaque:
+        at = part.location
+        yield Problem(
+            ProblemKind.OPAQUE_PART,
+            at.path if at else graph.ref.file,
+            f"{part.path or 'its forward'} was not seen whole: {part.reason}",
+            "its layers were checked as far as they could be traced by themselves"
+            + ("; an --input lets the forward run" if wanted else ""),
+            at.line if at else 0,
+            graph.ref.name,
+        )
 
 
 def summarise(graph: ModelGraph) -> ModelSummary:
