@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -161,3 +162,10 @@ PLOTS: Mapping[str, Callable[[ProbeResult], Figure]] = {
     "loss": loss,
 }
 """Every picture by its name."""
+
+
+def svg(result: ProbeResult, name: str) -> str:
+    """The picture as an SVG element, for a page that holds everything itself."""
+    text = io.StringIO()
+    draw(result, name).savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
