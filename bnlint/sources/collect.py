@@ -11,7 +11,7 @@ from pathlib import Path
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.expand import Match, expand
 from bnlint.sources.read import source_file
-from bnlint.sources.types import Search, SourceFile, Sources
+from bnlint.sources.types import Search, SourceFile, Sources, clean
 
 _MENTIONS = re.compile(r"torch|\bnn\b")
 
@@ -44,9 +44,9 @@ def collect(arguments: Sequence[str], search: Search) -> Sources:
     by_hand: set[str] = set()
     for argument in arguments:
         if argument == "-":
-            name = search.stdin_filename or "<stdin>"
-            by_hand.add(name)
-            results.append(source_file(name, search.stdin, by_hand=True, buffer=True))
+            if name := _stdin_name(search):
+                by_hand.add(name)
+                results.append(source_file(name, search.stdin, by_hand=True, buffer=True))
             continue
         matches = expand(argument, search)
         if matches is None:
@@ -57,6 +57,14 @@ def collect(arguments: Sequence[str], search: Search) -> Sources:
     results += [_read(file, search) for file in found.values()]
     by_hand |= {search.shown(file.path) for file in found.values() if file.by_hand}
     return _sorted(results, by_hand)
+
+
+def _stdin_name(search: Search) -> str:
+    """What standard input is shown as; nothing when it stands for a file that is left out."""
+    if not search.stdin_filename:
+        return "<stdin>"
+    path = clean(search.cwd / search.stdin_filename)
+    return "" if search.force_exclude and search.excluded(path) else search.shown(path)
 
 
 def _read(file: _File, search: Search) -> SourceFile | Problem:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,12 @@ def test_what_git_ignores_is_left_out_of_searches(tmp_path: Path) -> None:
     _write(tmp_path, "a.py", "generated/b.py", "c_gen.py", "keep_gen.py", "sub/d_gen.py")
     assert _paths(collect(["."], _search(tmp_path))) == ["a.py", "keep_gen.py"]
     assert _paths(collect(["sub/d_gen.py"], _search(tmp_path))) == ["sub/d_gen.py"]
+
+
+def test_standard_input_is_shown_like_the_file_it_stands_for(tmp_path: Path) -> None:
+    search = Search(tmp_path, tmp_path, ("old",), stdin=lambda: b"import torch\n")
+    named = replace(search, stdin_filename=str(tmp_path / "a" / ".." / "net.py"))
+    assert [f.path for f in collect(["-"], named).files] == ["net.py"]
+    excluded = replace(search, stdin_filename="old/net.py")
+    assert [f.path for f in collect(["-"], excluded).files] == ["old/net.py"]
+    assert collect(["-"], replace(excluded, force_exclude=True)).files == ()

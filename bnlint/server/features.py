@@ -1,0 +1,146 @@
+"""What the server answers to an editor."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections import Counter
+from functools import partial
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
+from pygls.workspace import TextDocument
+
+from bnlint.domain.errors import BnlintError
+from bnlint.domain.version import VERSION
+from bnlint.server.actions import actions
+from bnlint.server.desk import Desk
+from bnlint.server.diagnostics import Ruler, diagnostics
+from bnlint.server.linter import Linted, Linter, page
+
+_COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
+_WORD = re.compile(r"[\w-]+\Z"), re.compile(r"[\w-]+")
+
+
+def build() -> LanguageServer:
+    """A server with all features, ready to be started."""
+    server = LanguageServer("bnlint", VERSION)
+    editor = Editor(server)
+    for name, handler in (
+        (types.INITIALIZED, editor.initialized),
+        (types.TEXT_DOCUMENT_DID_OPEN, editor.opened),
+        (types.TEXT_DOCUMENT_DID_SAVE, editor.saved),
+        (types.TEXT_DOCUMENT_DID_CLOSE, editor.closed),
+        (types.TEXT_DOCUMENT_HOVER, editor.hover),
+    ):
+        server.feature(name)(partial(handler))  # pygls marks what it is given, not so methods
+    kinds = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(partial(editor.code_actions))
+    return server
+
+
+class Editor:
+    """One editor: its open documents, and what was found in them."""
+
+    def __init__(self, server: LanguageServer) -> None:
+        self._server = server
+        self._linter = Linter()
+        self._desk = Desk()
+        self._linted: dict[str, Linted] = {}
+        self._asked: Counter[str] = Counter()
+
+    async def initialized(self, _: types.InitializedParams) -> None:
+        """Have torch loaded while the user looks for a file."""
+        with contextlib.suppress(BnlintError):  # told when a document is checked
+            await self._desk.ask(self._linter.warm_up)
+
+    async def opened(self, params: types.DidOpenTextDocumentParams) -> None:
+        """Check a document that was opened."""
+        await self._check(params.text_document.uri)
+
+    async def saved(self, params: types.DidSaveTextDocumentParams) -> None:
+        """Check a document that was saved."""
+        await self._check(params.text_document.uri)
+
+    def closed(self, params: types.DidCloseTextDocumentParams) -> None:
+        """Take what was shown away; a check that still runs shows nothing."""
+        uri = params.text_document.uri
+        self._asked[uri] += 1
+        self._linted.pop(uri, None)
+        self._show(uri, [], None)
+
+    def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """The help of the rules that found something on the line, or that a comment names."""
+        document = self._server.workspace.get_text_document(params.text_document.uri)
+        rules = self._rules_at(document, params.position)
+        pages = [text for rule in rules if (text := page(str(document.path), rule))]
+        if not pages:
+            return None
+        markdown = types.MarkupContent(types.MarkupKind.Markdown, "\n---\n\n".join(pages))
+        return types.Hover(markdown)
+
+    def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """Ignore here, and fixes, for the diagnostics that the editor names."""
+        uri = params.text_document.uri
+        document = self._server.workspace.get_text_document(uri)
+        shown, codec = params.context.diagnostics, document.position_codec
+        return actions(uri, document.source, codec, shown, self._linted.get(uri))
+
+    async def _check(self, uri: str) -> None:
+        """Check the newest text of a document; of several requests only the last one counts."""
+        document = self._server.workspace.get_text_document(uri)
+        path, text, version = to_fs_path(uri), document.source, document.version
+        if path is None or not uri.startswith("file:") or not _is_python(document):
+            return
+        self._asked[uri] += 1
+        mine = self._asked[uri]
+        try:
+            linted = await self._desk.ask(
+                lambda: self._linter.lint(path, text) if mine == self._asked[uri] else None
+            )
+        except BnlintError as error:
+            said = types.ShowMessageParams(types.MessageType.Error, f"bnlint: {error}")
+            self._server.window_show_message(said)
+            return
+        if linted is not None and mine == self._asked[uri]:
+            self._linted[uri] = linted
+            self._show(uri, diagnostics(linted, document.position_codec), version)
+
+    def _show(self, uri: str, found: list[types.Diagnostic], version: int | None) -> None:
+        params = types.PublishDiagnosticsParams(uri, found, version)
+        self._server.text_document_publish_diagnostics(params)
+
+    def _rules_at(self, document: TextDocument, at: types.Position) -> list[str]:
+        lines = io.StringIO(document.source).readlines()
+        if at.line >= len(lines):
+            return []
+        line = lines[at.line]
+        if _COMMENT.search(line):
+            column = document.position_codec.position_from_client_units(lines, at).character
+            if word := _word_at(line, column):
+                return [word]
+        linted = self._linted.get(document.uri)
+        if linted is None:
+            return []
+        checked = io.StringIO(linted.text).readlines()
+        if at.line >= len(checked) or checked[at.line] != line:
+            return []
+        ruler = Ruler(document.position_codec, checked)
+        covering = (f.rule for f in linted.findings if _covers(ruler.range(f.location), at.line))
+        return list(dict.fromkeys(covering))
+
+
+def _covers(place: types.Range, line: int) -> bool:
+    return place.start.line <= line <= place.end.line
+
+
+def _is_python(document: TextDocument) -> bool:
+    return document.language_id == "python" or str(document.path).endswith(".py")
+
+
+def _word_at(line: str, column: int) -> str:
+    """The word around a column, with its hyphens."""
+    before, after = _WORD[0].search(line[:column]), _WORD[1].match(line[column:])
+    return (before[0] if before else "") + (after[0] if after else "")

@@ -1,0 +1,125 @@
+"""Linting of one document at a time, with a worker that stays warm between them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bnlint import pipeline
+from bnlint.config import Settings, load_settings
+from bnlint.domain.errors import UsageError
+from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.rule import Rule
+from bnlint.isolation.pool import Pool
+
+_URL = re.compile(r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;]")
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What was found in a document whose text was ``text``; findings and problems of it alone.
+
+    Every finding points into the document: one about a layer that another file builds points at
+    where the document calls it, or at the model. Paths are absolute. ``links`` are web addresses by
+    rule id.
+    """
+
+    path: str
+    text: str
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+    def link(self, rule: str) -> str:
+        """Where to read more about a rule; empty when its file names no web address."""
+        return dict(self.links).get(rule, "")
+
+
+class Linter:
+    """Lints documents as the command line would; not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+
+    def warm_up(self) -> None:
+        """Start the worker, so that torch is loaded by the time a document is checked."""
+        self._warm(load_settings({"paths": []}))
+
+    def lint(self, path: str, text: str) -> Linted:
+        """What is wrong in the document at ``path`` whose text is ``text``, saved or not.
+
+        Raises
+        ------
+        BnlintError
+            When the configuration or a rule file is off.
+
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        saved = _on_disk(path) == hashlib.sha256(data).digest()
+        named = {"paths": [path]} if saved else {"paths": ["-"], "stdin_filename": path}
+        settings = load_settings({"force_exclude": True, **named})
+        pool = self._warm(settings)
+        means = pipeline.Means(tracer=pool.trace, stdin=lambda: data)
+        report, _ = pipeline.check_whole(settings, means)
+        return _of_document(report, settings, path, text)
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _warm(self, settings: Settings) -> Pool:
+        """The worker; a new one where the settings give other limits."""
+        limits = (settings.timeout, settings.max_memory)
+        pool = self._pool
+        if pool is None or (pool.limits.timeout, pool.limits.max_memory) != limits:
+            self.close()
+            pool = self._pool = Pool(1, *limits)
+        return pool
+
+
+def page(path: str, rule: str) -> str:
+    """The page of a rule in markdown, as the document's configuration knows it; empty for none."""
+    try:
+        return pipeline.explain(load_settings({"paths": [path]}), rule)
+    except UsageError:
+        return ""
+
+
+def _on_disk(path: str) -> bytes:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return b""
+
+
+def _of_document(report: Report, settings: Settings, path: str, text: str) -> Linted:
+    """The part of a report that an editor shows in one document."""
+    pointing = (_pointing_into(finding, path) for finding in report.findings)
+    findings = tuple(finding for finding in pointing if finding is not None)
+    problems = tuple(p for p in report.problems if absolute(p.file) == path)
+    fired = {finding.rule for finding in findings}
+    rules = pipeline.known_rules(settings) if fired else ()
+    links = tuple((rule.id, _address(rule)) for rule in rules if rule.id in fired)
+    return Linted(path, text, findings, problems, links)
+
+
+def _address(rule: Rule) -> str:
+    """The first web address among a rule's references."""
+    found = (_URL.search(reference) for reference in rule.docs.references)
+    return next((match[0] for match in found if match), "")
+
+
+def _pointing_into(finding: Finding, path: str) -> Finding | None:
+    for place in (finding.location, *finding.anchors):
+        if absolute(place.path) == path:
+            return replace(finding, location=replace(place, path=path))
+    return None
+
+
+def absolute(path: str) -> str:
+    """The absolute path of one that a report shows."""
+    return str(Path.cwd() / path)
