@@ -34,6 +34,22 @@ def input_users(view: View, op: Op) -> Answer:
     return users(view, sources[0]) if sources else UNKNOWN
 
 
+def sole_reader(view: View, op: Op) -> Answer:
+    """Whether nothing else reads what the op reads, back to the first op that is no plumbing.
+
+    Looks back through passthrough, pooling, upsampling and what "behind" looks through.
+    """
+    through = (*PLUMBING.any_of, "pooling", "upsample")
+    source = next(iter(view.predecessors(op)), None)
+    while source is not None:
+        if len({reader.id for reader in view.successors(source)}) > 1:
+            return False
+        if not source.tags & set(through):
+            return True
+        source = next(iter(view.predecessors(source)), None)
+    return True
+
+
 def all_tags(ops: Iterable[Op]) -> Answer:
     """The union of the ops' tags, sorted."""
     return tuple(sorted(frozenset().union(*(op.tags for op in ops))))
@@ -118,29 +134,3 @@ def _after_global_pool(view: View) -> frozenset[str]:
 def reads_input(view: View, op: Op) -> Answer:
     """Whether the op reads an input of the model, looking through plumbing."""
     return any("input" in o.tags for o in view.beyond(op, PLUMBING, back=True))
-
-
-def first_kernel(view: View, op: Op) -> Answer:
-    """Whether no kernel lies anywhere behind."""
-    return op.id not in view.once(_after_kernel)
-
-
-def last_kernel(view: View, op: Op) -> Answer:
-    """Whether no kernel lies anywhere ahead."""
-    return op.id not in view.once(_before_kernel)
-
-
-def _after_kernel(view: View) -> frozenset[str]:
-    found: set[str] = set()
-    for op in view.ops:
-        if any(s.id in found or "kernel" in s.tags for s in view.predecessors(op)):
-            found.add(op.id)
-    return frozenset(found)
-
-
-def _before_kernel(view: View) -> frozenset[str]:
-    found: set[str] = set()
-    for op in reversed(view.ops):
-        if any(s.id in found or "kernel" in s.tags for s in view.successors(op)):
-            found.add(op.id)
-    return frozenset(found)

@@ -1,24 +1,71 @@
-"""Facts that compare a kernel with its sisters: does a norm follow them, and not this one?"""
+"""Facts that compare a kernel with its sisters: does a norm follow them, and not this one?
+
+The sisters of a kernel are those in the same place of other blocks of the same class; where it is
+in no such block, and feeds an activation, the other kernels of its family that feed one.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View, layer_key
+from bnlint.graph.view import View, fits, layer_key
 
-TO_NORM = Tags(any_of=("passthrough", "pooling", "dropout", "pad"))
+TO_ACTIVATION = Tags(any_of=("passthrough", "pooling", "dropout", "pad"), none_of=("norm",))
+DIRECT = ("passthrough", "pooling", "dropout", "pad", "reshape", "split")
+MERGED = ("scale", "upsample", "pixelshuffle", "add", "concat", "product")
+TO_NORM = Tags(any_of=(*DIRECT, *MERGED))
+"""A pre-activation block is normed by the norm after its add, a dense one after its concat."""
+TO_OWN_NORM = Tags(any_of=DIRECT)
+"""What counts in a sister: a norm behind a merge belongs to the next block, if there is one."""
+ENOUGH = 2
+"""Sisters in blocks that outweigh a look at the whole model."""
 
 
 def normed_after(view: View, op: Op) -> Answer:
-    """Whether a norm reads the result, looking through passthrough, pooling, pad and dropout."""
-    met = view.beyond(op, TO_NORM)
-    if any("norm" in o.tags for o in met):
+    """Whether a norm reads the result before any kernel or activation does.
+
+    Looks through passthrough, pooling, pad, dropout, reshapes, splits and merges.
+    """
+    return view.once(_normed_after)[op.id]
+
+
+def _normed_after(view: View) -> dict[str, Answer]:
+    """The answer for every op: one pass backwards, since merges follow merges all the way."""
+    known: dict[str, Answer] = {}
+    for op in reversed(view.ops):
+        answers = {_met(reader, known) for reader in view.successors(op)}
+        known[op.id] = True if True in answers else UNKNOWN if UNKNOWN in answers else False
+    return known
+
+
+def _met(reader: Op, known: Mapping[str, Answer]) -> Answer:
+    if "norm" in reader.tags:
         return True
-    return UNKNOWN if any("opaque" in o.tags for o in met) else False
+    if "opaque" in reader.tags:
+        return UNKNOWN
+    return known.get(reader.id, False) if fits(reader.tags, TO_NORM) else False
+
+
+def normed_late(view: View, op: Op) -> Answer:
+    """Whether a norm follows directly behind the activation that reads the result."""
+    acts = [o for o in view.reach(op, TO_ACTIVATION) if "activation" in o.tags]
+    return any(normed_after(view, act) is True for act in acts)
+
+
+def feeds_activation(view: View, op: Op) -> Answer:
+    """Whether an activation follows, with or without a norm in between."""
+    through = Tags(any_of=(*TO_ACTIVATION.any_of, "norm"), none_of=("fused",))
+    met = view.reach(op, through)
+    return any(o.tags & {"activation", "fused"} for o in met)
+
+
+def _has_own_norm(view: View, op: Op) -> bool:
+    return any("norm" in o.tags for o in view.beyond(op, TO_OWN_NORM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,93 +78,144 @@ class _Count:
     def plus(self, normed: bool) -> _Count:
         return _Count(self.all + 1, self.normed + normed)
 
-    def share_without(self, normed: bool) -> Answer:
-        """The share of the others."""
-        others = self.all - 1
-        return round((self.normed - normed) / others, 4) if others > 0 else UNKNOWN
+    def less(self, normed: bool) -> _Count:
+        return _Count(self.all - 1, self.normed - normed)
+
+    @property
+    def share(self) -> float:
+        return self.normed / self.all
 
 
 Group = tuple[str, ...]
 
 
-def slots(view: View, op: Op) -> tuple[Group, ...]:
-    """The slots that the op fills: (class of an enclosing module, path inside it).
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A place in a block: the block's class, the path inside it, the classes on that path.
 
-    From the innermost block outwards. Digits of a path stay: ``conv.0`` and ``conv.3`` of a block
-    are two slots.
+    ``alone`` is true where the kernel is the only one of the block: a wrapper such as conv, norm
+    and activation. Its class stands all over a model, so the comparison can excuse, not accuse.
     """
+
+    group: Group
+    alone: bool
+
+
+def _slots(view: View, op: Op) -> Iterator[_Slot]:
+    """The slots that the op fills, from the innermost block outwards.
+
+    Digits of a path stay: ``conv.0`` and ``conv.3`` of a block are two slots.
+    """
+    held = view.once(_kernels_held)
     parts = op.module.split(".")
-    found = []
+    inside: tuple[str, ...] = ()
     for cut in range(len(parts) - 1, 0, -1):
-        info = view.module(".".join(parts[:cut]))
+        path = ".".join(parts[:cut])
+        info = view.module(path)
         if info is not None and info.types and not info.types[0].startswith("torch.nn."):
-            found.append((info.types[0], ".".join(parts[cut:])))
-    return tuple(found)
+            inside = (info.types[0], *inside)
+            yield _Slot((".".join(parts[cut:]), *inside), held[path] < 2)
 
 
-def _slot_counts(view: View) -> dict[Group, _Count]:
-    counts: dict[Group, _Count] = defaultdict(_Count)
-    for op in _kernels_once(view):
-        for slot in slots(view, op):
-            counts[slot] = counts[slot].plus(normed_after(view, op) is True)
-    return dict(counts)
-
-
-def _kernels_once(view: View) -> tuple[Op, ...]:
-    """The kernels that are registered layers, each once, however often it is called."""
+def _kernels(view: View) -> tuple[Op, ...]:
+    """The kernels, each once, however often it is called."""
     return tuple({layer_key(op): op for op in view.fitting(Tags(any_of=("kernel",)))}.values())
 
 
-def slot_sisters(view: View, op: Op) -> Answer:
-    """How many other blocks of the same class hold a kernel in the same place."""
-    counts = view.once(_slot_counts)
-    return max((counts[s].all - 1 for s in slots(view, op) if s in counts), default=0)
+def _kernels_held(view: View) -> Counter[str]:
+    held: Counter[str] = Counter()
+    for op in _kernels(view):
+        parts = op.module.split(".")
+        held.update(".".join(parts[:cut]) for cut in range(1, len(parts)))
+    return held
 
 
-def slot_sisters_normed(view: View, op: Op) -> Answer:
-    """The share of those sisters that a norm follows; unknown without sisters."""
-    counts = view.once(_slot_counts)
-    for slot in slots(view, op):
-        if slot in counts and counts[slot].all > 1:
-            return counts[slot].share_without(normed_after(view, op) is True)
-    return UNKNOWN
+def _family(op: Op) -> str:
+    return "conv" if "conv" in op.tags else "dense"
 
 
-def _model_count(view: View) -> _Count:
-    count = _Count()
-    for op in _kernels_once(view):
-        if activated(view, op) and "conv" in op.tags:
-            count = count.plus(normed_after(view, op) is True)
-    return count
+def _counts(view: View) -> dict[Group, _Count]:
+    """Counts by slot, and by family for the kernels that feed an activation."""
+    counts: dict[Group, _Count] = defaultdict(_Count)
+    for op in _kernels(view):
+        groups = [slot.group for slot in _slots(view, op)]
+        if feeds_activation(view, op):
+            groups.append((_family(op),))
+        for group in groups:
+            counts[group] = counts[group].plus(_has_own_norm(view, op))
+    return dict(counts)
 
 
-def activated(view: View, op: Op) -> bool:
-    """True when an activation reads the result, looking through norms and plumbing as well."""
-    through = Tags(any_of=(*TO_NORM.any_of, "norm"), none_of=("fused",))
-    met = view.reach(op, through)
-    return any(o.tags & {"activation", "fused"} for o in met)
+@dataclass(frozen=True, slots=True)
+class _Sisters:
+    """The sisters of one kernel: how many, how many normed, and the lowest share of any group."""
+
+    place: str
+    count: _Count
+    lowest: float
 
 
-def feeds_activation(view: View, op: Op) -> Answer:
-    """Whether an activation follows, with or without a norm in between."""
-    return activated(view, op)
+def _sisters(view: View, op: Op) -> _Sisters | None:
+    if "kernel" not in op.tags:
+        return None
+    counts = view.once(_counts)
+    normed = _has_own_norm(view, op)
+    found = [(slot.alone, counts[slot.group].less(normed)) for slot in _slots(view, op)]
+    levels = [(alone, count) for alone, count in found if count.all > 0]
+    accusing = [count for alone, count in levels if not alone and count.all >= ENOUGH]
+    if accusing:
+        place, count = "block", accusing[0]
+    elif feeds_activation(view, op):
+        place, count = "model", counts[_family(op),].less(normed)
+    else:
+        return None
+    shares = [c.share for _, c in levels] + ([count.share] if count.all else [])
+    return _Sisters(place, count, min(shares, default=0.0))
 
 
 def sisters(view: View, op: Op) -> Answer:
-    """How many other convolutions of the model feed an activation."""
-    return view.once(_model_count).all - _counted(view, op)
+    """How many sisters the kernel has."""
+    found = _sisters(view, op)
+    return found.count.all if found else 0
 
 
-def _counted(view: View, op: Op) -> int:
-    return int("conv" in op.tags and activated(view, op))
+def sisters_with_norm(view: View, op: Op) -> Answer:
+    """How many of the sisters a norm of their own follows."""
+    found = _sisters(view, op)
+    return found.count.normed if found else 0
 
 
 def sisters_normed(view: View, op: Op) -> Answer:
-    """The share of the model's other convolutions that feed an activation through a norm."""
-    count = view.once(_model_count)
-    if _counted(view, op):
-        return count.share_without(normed_after(view, op) is True)
-    return round(count.normed / count.all, 4) if count.all else UNKNOWN
+    """The share of the sisters that a norm follows; unknown without sisters.
+
+    Where the kernel stands in several blocks, one in the other, the lowest share of any of them.
+    """
+    found = _sisters(view, op)
+    return round(found.lowest, 4) if found and found.count.all else UNKNOWN
+
+
+def sisters_in(view: View, op: Op) -> Answer:
+    """Where the sisters are: the same place of other blocks (``block``) or the ``model``."""
+    found = _sisters(view, op)
+    return found.place if found else UNKNOWN
+
+
+def biased_unlike_normed(view: View, op: Op) -> Answer:
+    """Whether the kernel has the bias that nearly all kernels with a norm behind them leave out."""
+    bias = op.facts.get("bias") if "kernel" in op.tags else None
+    if not isinstance(bias, bool):
+        return UNKNOWN
+    share = view.once(_biased_and_normed).get(_family(op))
+    return bias and share is not None and share <= 0.1
+
+
+def _biased_and_normed(view: View) -> dict[str, float]:
+    """The share of the normed kernels that have a bias, by family."""
+    count: dict[str, list[bool]] = defaultdict(list)
+    for op in _kernels(view):
+        if _has_own_norm(view, op):
+            count[_family(op)].append(op.facts.get("bias") is True)
+    return {family: sum(biased) / len(biased) for family, biased in count.items()}
 
 
 def factorised(view: View, op: Op) -> Answer:

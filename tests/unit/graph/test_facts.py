@@ -242,35 +242,116 @@ def test_channels_last():
     assert ask(turned, "b", "channels-last") is UNKNOWN
 
 
-def blocks(*normed: bool) -> Builder:
+def of_class(net: Builder, path: str, name: str) -> None:
+    net.modules.append(ModuleInfo(path, "other", frozenset(), (f"net.{name}", "torch.nn.Module")))
+
+
+def blocks(*normed: bool, kernels: int = 1) -> Builder:
+    """Blocks of one class; only the last kernel of a block may go without a norm."""
     net = Builder()
     net.add("input")
     for n, with_norm in enumerate(normed):
         path = f"blocks.{n}"
-        info = ModuleInfo(path, "other", frozenset(), ("net.Block", "torch.nn.Module"))
-        net.modules.append(info)
-        net.add("conv2d", f"{path}.conv")
-        if with_norm:
-            net.add("batchnorm2d", f"{path}.bn")
-        net.add("relu", f"{path}.relu")
+        of_class(net, path, "Block")
+        for k in range(kernels):
+            net.add("conv2d", f"{path}.conv{k}", bias=False)
+            if with_norm or k < kernels - 1:
+                net.add("batchnorm2d", f"{path}.bn{k}")
+            net.add("relu", f"{path}.relu{k}")
     return net
 
 
-def test_sisters_are_compared_by_slot_and_over_the_model():
+def test_sisters_stand_in_the_same_place_of_other_blocks():
+    net = blocks(True, True, False, True, kernels=2)
+    assert ask(net, "blocks.2.conv1", "normed-after") is False
+    assert ask(net, "blocks.2.conv1", "sisters-in") == "block"
+    assert ask(net, "blocks.2.conv1", "sisters") == 3
+    assert ask(net, "blocks.2.conv1", "sisters-with-norm") == 3
+    assert ask(net, "blocks.2.conv1", "sisters-normed") == 1.0
+    assert ask(net, "blocks.0.conv1", "sisters-normed") == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_the_only_kernel_of_a_block_is_compared_over_the_model():
     net = blocks(True, True, False, True)
-    assert ask(net, "blocks.2.conv", "slot-sisters") == 3
-    assert ask(net, "blocks.2.conv", "slot-sisters-normed") == 1.0
-    assert ask(net, "blocks.2.conv", "normed-after") is False
-    assert ask(net, "blocks.0.conv", "slot-sisters-normed") == pytest.approx(2 / 3, abs=1e-4)
-    assert ask(net, "blocks.2.conv", "sisters") == 3
-    assert ask(net, "blocks.2.conv", "sisters-normed") == 1.0
+    assert ask(net, "blocks.2.conv0", "sisters-in") == "model"
+    assert ask(net, "blocks.2.conv0", "sisters") == 3
+    assert ask(net, "blocks.2.conv0", "sisters-normed") == 1.0
+    net.add("linear", "fc")
+    assert ask(net, "fc", "sisters") == 0
+    assert ask(net, "fc", "sisters-in") is UNKNOWN
+
+
+def test_any_enclosing_block_without_norms_speaks_for_leaving_it_out():
+    net = Builder()
+    net.add("input")
+    for n in range(6):
+        outer, inner = f"units.{n}", f"units.{n}.last"
+        of_class(net, outer, "Unit")
+        of_class(net, inner, "ConvBlock")
+        of_class(net, f"{outer}.first", "ConvBlock")
+        net.add("conv2d", f"{outer}.first.conv")
+        net.chain("batchnorm2d", "relu")
+        net.add("conv2d", f"{inner}.conv")
+        net.add("relu")
+    assert ask(net, "units.0.last.conv", "sisters-normed") == 0.0
+    assert ask(net, "units.0.first.conv", "sisters-normed") == pytest.approx(5 / 11, abs=1e-4)
+
+
+def test_a_norm_behind_a_merge_is_not_a_sisters_own():
+    net = Builder()
+    net.add("input", "x")
+    for n in range(3):
+        of_class(net, f"b.{n}", "Block")
+        net.add("conv2d", f"b.{n}.one")
+        net.add("relu")
+        net.add("conv2d", f"b.{n}.two")
+        net.add("add", f"sum{n}", reads=(f"b.{n}.two", "x"))
+        net.chain("batchnorm2d", "relu")
+    assert ask(net, "b.0.two", "normed-after") is True
+    assert ask(net, "b.0.two", "sisters-normed") == 0.0
 
 
 def test_an_only_child_has_no_sisters():
     net = blocks(False)
-    assert ask(net, "blocks.0.conv", "slot-sisters") == 0
-    assert ask(net, "blocks.0.conv", "slot-sisters-normed") is UNKNOWN
-    assert ask(net, "blocks.0.conv", "sisters-normed") is UNKNOWN
+    assert ask(net, "blocks.0.conv0", "sisters") == 0
+    assert ask(net, "blocks.0.conv0", "sisters-normed") is UNKNOWN
+
+
+def test_normed_late():
+    assert ask(line("conv2d:c", "relu", "batchnorm2d"), "c", "normed-late") is True
+    assert ask(line("conv2d:c", "relu", "conv2d", "batchnorm2d"), "c", "normed-late") is False
+    assert ask(line("conv2d:c", "batchnorm2d", "relu"), "c", "normed-late") is False
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(True, True), (False, False)])
+def test_biased_unlike_normed(bias, expected):
+    net = blocks(True, True)
+    net.add("conv2d", "plain", bias=bias)
+    assert ask(net, "plain", "biased-unlike-normed") is expected
+    assert ask(net, "blocks.0.conv0", "biased-unlike-normed") is False
+    assert ask(line("conv2d:c"), "c", "biased-unlike-normed") is UNKNOWN
+
+
+def test_what_lies_behind_an_opaque_part_is_unknown():
+    net = line(
+        "input", "opaque", "conv2d:c", "opaque", "relu:r", "conv2d:d", "batchnorm2d", "relu:z"
+    )
+    assert ask(net, "c", "first-kernel") is UNKNOWN
+    assert ask(net, "d", "first-kernel") is False
+    assert ask(net, "d", "last-kernel") is True
+    assert ask(net, "d", "norm-ahead") is True
+    assert ask(net, "z", "norm-ahead") is False
+    hidden = line("input", "conv2d:c", "opaque")
+    assert ask(hidden, "c", "last-kernel") is UNKNOWN
+    assert ask(hidden, "c", "norm-ahead") is UNKNOWN
+
+
+def test_sole_reader_looks_back_through_plumbing():
+    net = line("conv2d:c", "identity:i", "maxpool:m", "batchnorm2d:b")
+    assert ask(net, "b", "sole-reader") is True
+    net.add("relu", "other", reads=("c",))
+    assert ask(net, "b", "sole-reader") is False
+    assert ask(net, "c", "sole-reader") is True
 
 
 @pytest.mark.parametrize(("second", "expected"), [((1, 3), True), ((3, 1), False), ((3, 3), False)])
