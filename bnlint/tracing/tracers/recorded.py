@@ -181,7 +181,9 @@ class Recorder(TorchFunctionMode):
             return result
         if not _tensors(result):
             return result
+        self._quiet += 1  # the alias is no operation of the model
         result = self._apart(result, args, kwargs)
+        self._quiet -= 1
         self._note(target, args, kwargs, path, result, error)
         return result
 
