@@ -197,6 +197,14 @@ class Settings:
         config=False,
     )
 
+    allow_unchecked: bool = option(
+        False,
+        "flag",
+        "a file that could not be checked is told, and does not end in exit code 2",
+        group=_O,
+        flags=("--allow-unchecked",),
+    )
+
     baseline: str = option(
         "",
         "path",

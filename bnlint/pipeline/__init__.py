@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bnlint.cache import Store
 from bnlint.config import Settings
-from bnlint.domain.finding import Report
+from bnlint.domain.finding import ProblemKind, Report
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import conclude, whole_files
@@ -112,7 +112,12 @@ def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -
     found = collect(settings.paths, search)
     out = tuple(file.path for file in found.files if skips_file(file.text))
     kept = tuple(file for file in found.files if file.path not in out)
-    return replace(found, files=kept, skipped=(*found.skipped, *out))
+    found = replace(found, files=kept, skipped=(*found.skipped, *out))
+    if not settings.allow_unchecked:
+        return found
+    # What does not exist is a slip of whoever wrote the command, and stays one.
+    missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
+    return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
 
 
 def trace(

@@ -241,3 +241,15 @@ def test_what_findings_are_compared_with_is_read_before_anything_is_traced(
     assert (code, out) == (2, "")
     assert message in err
     assert "internal error" not in err
+
+
+def test_unchecked_files_are_allowed_but_paths_that_do_not_exist_are_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "bad.py").write_text("import torch\nraise ValueError('no')\n")
+    assert _run(capsys, "bad.py")[0] == 2
+    code, _, err = _run(capsys, "bad.py", "--allow-unchecked")
+    assert code == 0
+    assert "bad.py:2: not checked (import-failed)" in err
+    assert _run(capsys, "bad.py", "net.py", "--allow-unchecked", "--select=BN301")[0] == 1
+    assert _run(capsys, "nte.py", "bad.py", "--allow-unchecked")[0] == 2
