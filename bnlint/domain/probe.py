@@ -196,10 +196,15 @@ class ProbeResult:
 
 
 def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
-    """The ratio of the first kernel over that of the last; None with fewer than two measured."""
+    """The ratio of the first kernel over that of the last; None with fewer than two measured.
+
+    Also None where both are zero and a trainable kernel starts at zero (a head, say): then no
+    gradient passes at the first step by design.
+    """
     ratios = [k.ratio for k in kernels if k.ratio is not None]
     if len(ratios) < 2:
         return None
-    if ratios[0] == 0:
-        return 0.0
-    return ratios[0] / ratios[-1] if ratios[-1] else None
+    if ratios[-1] == 0:
+        by_design = any(k.trainable and k.weight_norm == 0 for k in kernels)
+        return 0.0 if ratios[0] == 0 and not by_design else None
+    return ratios[0] / ratios[-1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from bnlint.domain.errors import ProbeError, UsageError
 from bnlint.domain.finding import Finding, Report, Severity
 from bnlint.domain.graph import Location
+from bnlint.probing.arguments import add_options, options_of, shown
 from bnlint.probing.command import probe_file
 from bnlint.probing.request import ProbeOptions
 
@@ -104,6 +106,19 @@ def test_a_file_with_several_models_asks_for_one(tmp_path: Path) -> None:
 
 
 def test_the_host_never_loads_torch() -> None:
-    code = "import sys, bnlint.probing.command, bnlint.probing.text, bnlint.probing.document\n"
+    code = "import sys, bnlint.probing.command, bnlint.probing.text, bnlint.probing.arguments\n"
     code += "import bnlint.probing.plots; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_options_of_the_command_reach_the_probe(net: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    line = f"{net}::Net --batch 20 --input 1x3x7x7 --compare --steps 1 --dtype bfloat16 --seed 3"
+    given = parser.parse_args(line.split())
+    result = probe_file(given.target, options_of(given))
+    assert (result.samples, result.dtype, result.source) == (20, "bfloat16", "synthetic")
+    assert result.comparison is not None
+    assert (result.comparison.steps, result.comparison.seed) == (1, 3)
+    assert shown(result).startswith("probe of Net")
+    assert shown(result, "json").startswith("{")

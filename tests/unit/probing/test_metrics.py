@@ -170,6 +170,14 @@ def test_vanishing_and_exactly_zero_gradients() -> None:
     assert "exactly zero" in found.message
 
 
+def test_a_head_that_starts_at_zero_is_no_vanishing_gradient() -> None:
+    model = mlp(3)
+    nn.init.zeros_(model[-1].weight)
+    result = probe(model, torch.randn(256, 32))
+    assert result.kernels[0].gradient == 0
+    assert names(result) == []
+
+
 def test_exploding_gradients_and_what_norms_explain() -> None:
     torch.manual_seed(0)
     deep = mlp(12, 32)
