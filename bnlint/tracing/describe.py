@@ -85,11 +85,14 @@ class Description:
         kind = self._kind(call, module)
         facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
         facts.update({"call-index": index, "calls": total})
+        if self.part.record.left_out and not self.part.whole:
+            facts["alone"] = True
         if call.held:
             facts["held"] = call.held
         if module is not None:
             facts.update(self._module_facts(module, kind))
             facts["composite"] = bool(module._modules)
+            facts["custom"] = not _is_torchs(module)
         elif call.target not in ("input", "output"):
             facts.update(self._function_facts(call, kind))
         kind = refine(kind, facts, call, self.table, data_inputs)
@@ -203,7 +206,8 @@ def describe_modules(
                 locator.locate(site.frames) if site else None,
             )
         )
-    return (*found, *(_describe_stray(s, table, locator, record) for s in record.strays))
+    own = frozenset(map(id, (*root.parameters(), *root.buffers())))
+    return (*found, *(_describe_stray(s, table, locator, record, own) for s in record.strays))
 
 
 def _module_info_facts(module: nn.Module, kind: Kind | None, table: Table) -> dict[str, Value]:
@@ -212,9 +216,13 @@ def _module_info_facts(module: nn.Module, kind: Kind | None, table: Table) -> di
     return facts | (module_facts(module, kind, table) if kind else {})
 
 
-def _describe_stray(stray: Stray, table: Table, locator: Locator, record: Record) -> ModuleInfo:
+def _describe_stray(
+    stray: Stray, table: Table, locator: Locator, record: Record, registered: frozenset[int]
+) -> ModuleInfo:
+    """A module that is not registered; what it holds of the model's own is not counted."""
     module = stray.module
-    states = [*module.parameters(), *module.buffers()]
+    parameters = [p for p in module.parameters() if id(p) not in registered]
+    buffers = [b for b in module.buffers() if id(b) not in registered]
     kind, site = table.of_module(module), site_of(module)
     return ModuleInfo(
         stray.path,
@@ -222,8 +230,10 @@ def _describe_stray(stray: Stray, table: Table, locator: Locator, record: Record
         kind.tags if kind else frozenset(),
         dotted_names(module),
         _module_info_facts(module, kind, table)
-        | {"registered": False, "held": stray.held, "grad": stray.grad, "states": len(states)},
-        parameters=sum(p.numel() for p in module.parameters() if not is_lazy(p)),
+        | {"registered": False, "held": stray.held, "grad": stray.grad}
+        | {"states": len(parameters) + len(buffers)}
+        | {"trainable": any(p.requires_grad for p in parameters)},
+        parameters=sum(p.numel() for p in parameters if not is_lazy(p)),
         calls=record.called.get(id(module), 0),
         leaf=kind is not None,
         construction=locator.locate(site.frames) if site else None,
@@ -325,6 +335,12 @@ def _layer_name(call: Call, module: nn.Module | None) -> str:
         return str(call.args[0]) if call.args else "input"
     name = f"{name_of(call.target).strip('_')}()"
     return f"{call.owner}.{name}" if call.owner else name
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    """True when the forward that runs is torch's own, so that the attributes mean what they say."""
+    forward = "forward" in vars(module) or type(module).forward
+    return getattr(forward, "__module__", "").startswith("torch.")
 
 
 def _function_name(call: Call) -> str:

@@ -81,7 +81,10 @@ class Refused:
 
 @dataclass(slots=True)
 class Record:
-    """Everything one tracer saw of one model (or of one part of it)."""
+    """Everything one tracer saw of one model (or of one part of it).
+
+    ``left_out`` is true when optional inputs of its forward stayed at their defaults.
+    """
 
     tracer: str
     calls: list[Call] = field(default_factory=list)
@@ -90,6 +93,7 @@ class Record:
     called: dict[int, int] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)
     strays: list[Stray] = field(default_factory=list)
+    left_out: bool = False
 
     @property
     def complete(self) -> bool:

@@ -42,6 +42,8 @@ def channels_arriving(view: View, op: Op) -> Answer:
     shape = settled_shape(op)
     if shape is not None:
         return channels_of_shape(op, shape)
+    if op.facts.get("alone") is True or op.facts.get("custom") is True:
+        return UNKNOWN
     sources = view.predecessors(op)
     carried = view.once(_carried)[sources[0].id] if sources else NOTHING
     return carried.count if _reads(op, carried.axis) else UNKNOWN
@@ -109,7 +111,7 @@ def _keeps(op: Op, axis: str) -> bool:
 
 def _after_kernel(op: Op, arriving: Carried) -> Carried:
     count = op.facts.get("out-channels")
-    if not isinstance(count, int):
+    if not isinstance(count, int) or op.facts.get("custom") is True:
         return NOTHING
     if "conv" in op.tags:
         return Carried(count, "first")

@@ -47,6 +47,8 @@ OWN_FACTS: Mapping[str, str] = {
     "activation": "fused norms: kind of the activation inside",
     "composite": "whether it is a layer made of layers that was not looked into",
     "parameters": "how many parameters (tensors) it has",
+    "custom": "whether its class has a forward of its own, so its attributes may not tell all",
+    "alone": "whether its part was traced by itself, with optional inputs left out",
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
     "index": "inputs and outputs of the model: position",

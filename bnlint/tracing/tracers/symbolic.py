@@ -92,6 +92,7 @@ class LeafTracer(fx.Tracer):
         self.owners: list[str] = [registry.path(registry.root)]
         self.refused: list[Refused] = []
         self.called: dict[int, int] = {}
+        self.left_out = False
         self.own_parameters = frozenset(map(id, registry.root.parameters()))
         self.quiet = False
 
@@ -215,7 +216,10 @@ class LeafTracer(fx.Tracer):
     def _root_arguments(self, forward: Any) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
-        for p in _parameters_to_feed(forward, self.keywords, self.positional):
+        fed = _parameters_to_feed(forward, self.keywords, self.positional)
+        every = inspect.signature(forward).parameters.values()
+        self.left_out = any(p.default is None and p not in fed for p in every)
+        for p in fed:
             proxy = self.create_proxy("placeholder", p.name, (), {})
             if p.kind is inspect.Parameter.KEYWORD_ONLY or kwargs or p.name in self.keywords:
                 kwargs[p.name] = proxy
@@ -276,6 +280,7 @@ def to_record(tracer: LeafTracer) -> Record:
     for node in tracer.graph.nodes:
         conversion.add(node)
     record.strays = tracer.registry.outermost_strays()
+    record.left_out = tracer.left_out
     return record
 
 

@@ -181,3 +181,18 @@ def test_the_argument_that_holds_the_channels():
     net.add("groupnorm", "g", tags="groupnorm")
     assert ask(net, "b", "channels-argument") == "num_features"
     assert ask(net, "g", "channels-argument") == "num_channels"
+
+
+@pytest.mark.parametrize("fact", ["custom", "alone"])
+def test_attributes_prove_nothing_of(fact):
+    net = line("input")
+    net.add("conv2d", out_channels=8)
+    net.add("batchnorm2d", "end", **{fact: True})
+    assert ask(net, "end", "channels-arriving") is UNKNOWN
+
+
+def test_a_kernel_with_a_forward_of_its_own_may_give_other_channels():
+    net = line("input")
+    net.add("conv2d", out_channels=8, custom=True)
+    net.add("batchnorm2d", "end")
+    assert ask(net, "end", "channels-arriving") is UNKNOWN

@@ -84,3 +84,55 @@ def test_held_layers_are_copied_to_meta_with_the_model():
     model = Net()
     trace_model(model, inputs=GIVEN)
     assert model.blocks[0].fc.weight.device.type == "cpu"
+
+
+class Wrapping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        return nn.Sequential(self.a, nn.ReLU(), self.b)(x)
+
+
+def test_what_wraps_registered_layers_holds_nothing_of_its_own():
+    found = [m for m in trace_model(Wrapping()).modules if m.facts.get("registered") is False]
+    assert [(m.facts["class"], m.facts["states"], m.parameters) for m in found] == [
+        ("Sequential", 0, 0)
+    ]
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(8, 8, 1)
+        self.two = nn.Conv2d(16, 8, 1)
+
+    def forward(self, x, skip=None):
+        x = self.one(x)
+        return self.two(x if skip is None else torch.cat([x, skip], 1))
+
+
+class Refusing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.decoder = Decoder()
+
+    def forward(self, x):
+        return self.decoder(x, x) if x.sum() > 0 else x
+
+
+def test_a_part_that_is_traced_alone_without_its_optional_inputs_says_so():
+    graph = trace_model(Refusing())
+    assert [op.facts.get("alone") for op in graph.ops if "kernel" in op.tags] == [True, True]
+    whole = trace_model(Decoder())
+    assert [op.facts.get("alone") for op in whole.ops if "kernel" in op.tags] == [None, None]
+
+
+def test_a_forward_of_its_own_is_noted():
+    class Own(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x)
+
+    graph = trace_model(nn.Sequential(Own(3, 3, 1), nn.Conv2d(3, 3, 1)))
+    assert [op.facts["custom"] for op in graph.ops if "kernel" in op.tags] == [True, False]
