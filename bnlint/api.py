@@ -112,15 +112,25 @@ def assert_clean(
     ------
     AssertionError
         With the findings at or above ``fail_on``, one a line.
+    UsageError
+        When an argument is off, or ``model`` is no model.
 
     """
     __tracebackhide__ = True
-    report = check_model(model, inputs, **settings)
-    limit = Severity(fail_on)
-    kept = tuple(f for f in report.findings if f.severity.at_least(limit))
+    report = check_model(model, inputs, fail_on=fail_on, **settings)
+    kept = tuple(f for f in report.findings if f.severity.at_least(Severity(fail_on)))
     if kept:
-        shown = dataclasses.replace(report, findings=kept)
-        raise AssertionError(f"{type(model).__name__} is not clean:\n{shown.render('text')}")
+        raise AssertionError(_complaint(type(model).__name__, kept))
+
+
+def _complaint(name: str, findings: tuple[finding.Finding, ...]) -> str:
+    """What a test that fails shows: what was found, and where to read why."""
+    from bnlint.report import RenderOptions, render
+
+    text = render("concise", finding.Report(findings), RenderOptions(root=str(Path.cwd())))
+    rules = list(dict.fromkeys(f.rule for f in findings))
+    pages = ", ".join(f"`bnlint explain {rule}`" for rule in rules)
+    return f"{name} is not clean:\n{text}why: {pages}; to accept it: ignore={rules}"
 
 
 def probe(model: nn.Module, batches: Any = None, **options: Any) -> ProbeResult:
