@@ -40,6 +40,7 @@ class RuleResult:
     rule: str
     examples: int
     failures: tuple[Failure, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +87,29 @@ def check_rule(rule: Rule, company: Sequence[Rule], tracer: Tracer) -> RuleResul
         failures += _wrong_hits(rule, case, [rule, *watching])
     if not failures:
         failures += _needless_parts(rule, cases)
-    return RuleResult(rule.id, len(cases), tuple(failures))
+    return RuleResult(rule.id, len(cases), tuple(failures), rule.name)
+
+
+def example_files(rule: Rule) -> Iterator[tuple[str, str, Example]]:
+    """The kind (bad, good), the file name and the example, in the order in which they are tried."""
+    for kind, examples in (("bad", rule.bad), ("good", rule.good)):
+        for number, example in enumerate(examples):
+            yield kind, f"{rule.id}_{kind}_{number}.py", example
 
 
 def _cases(rule: Rule, tracer: Tracer, failures: list[Failure]) -> Iterator[_Case]:
-    for kind, examples in (("bad", rule.bad), ("good", rule.good)):
-        for number, example in enumerate(examples):
-            name = f"{rule.id}_{kind}_{number}.py"
-            try:
-                hits = expectations(example.code)
-                graphs = tuple(tracer(example.code, name))
-            except Exception as error:  # the example is the user's code: anything may happen
-                failures.append(Failure(f"{_title(kind, example)}: {error}", example.location))
-                continue
-            if not graphs:
-                failures.append(Failure(f"{_title(kind, example)}: no model", example.location))
-            expected = frozenset((id, line) for id, line, _ in hits)
-            weights = {(id, line): weight for id, line, weight in hits if weight}
-            yield _Case(example, kind == "bad", name, graphs, expected, weights)
+    for kind, name, example in example_files(rule):
+        try:
+            hits = expectations(example.code)
+            graphs = tuple(tracer(example.code, name))
+        except Exception as error:  # the example is the user's code: anything may happen
+            failures.append(Failure(f"{_title(kind, example)}: {error}", example.location))
+            continue
+        if not graphs:
+            failures.append(Failure(f"{_title(kind, example)}: no model", example.location))
+        expected = frozenset((id, line) for id, line, _ in hits)
+        weights = {(id, line): weight for id, line, weight in hits if weight}
+        yield _Case(example, kind == "bad", name, graphs, expected, weights)
 
 
 def expectations(code: str) -> tuple[Hit, ...]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import TraceRequest
-from bnlint.engine.catalogue import built_in_files, rule_files
+from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.domain.rule import Rule
+from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
 from bnlint.pipeline.inform import known_rules, rule_infos
 from bnlint.report.summary import plural
 
 if TYPE_CHECKING:
-    from bnlint.isolation.pool import Pool
+    from bnlint.selftest import RuleResult
 
 
 def listing(settings: Settings) -> str:
@@ -31,31 +34,68 @@ def listing(settings: Settings) -> str:
 
 
 def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
-    """What testing the rule files (default: the built-in ones) brought, and whether all passed."""
-    from bnlint.isolation.pool import Pool
+    """What testing the rule files (default: the built-in ones) brought, and whether all passed.
+
+    Raises
+    ------
+    UsageError, RuleError
+        When there is no such file, or a rule file is off.
+
+    """
     from bnlint.selftest import test_rules
 
     files = rule_files(patterns, Path.cwd()) if patterns else built_in_files()
-    with Pool(1, settings.timeout, settings.max_memory) as pool:
-        results = test_rules(files, tracer(pool), others=known_rules(settings))
-    failures = [(result.rule, failure) for result in results for failure in result.failures]
-    lines = [str(Mistake(f"{rule}: {f.message}", f.location)) for rule, f in failures]
+    traced = Traced(trace_examples(load_rules(files), settings))
+    results = test_rules(files, traced, others=known_rules(settings))
+    lines = [line for result in results for line in _result(result)]
     examples = sum(result.examples for result in results)
-    failed = len({rule for rule, _ in failures})
+    failed = sum(bool(result.failures) for result in results)
     said = (plural(len(results), "rule"), plural(examples, "example"), f"{failed} failed")
-    return "\n".join((*lines, ", ".join(said))), not failures
+    return "\n".join((*lines, ", ".join(said))), not failed
 
 
-def tracer(pool: Pool) -> Callable[[str, str], Sequence[ModelGraph]]:
-    """A function that traces the models of an example in a child process."""
+def _result(result: RuleResult) -> Iterator[str]:
+    """One line a rule; what failed follows, each at its place."""
+    word = "FAILED" if result.failures else f"{plural(result.examples, 'example')} passed"
+    yield f"{result.rule} {result.name}: {word}"
+    for failure in result.failures:
+        at = failure.location
+        shown = at and replace(at, path=_shown(at.path))
+        yield f"    {Mistake(failure.message, shown)}"
 
-    def trace(code: str, name: str) -> Sequence[ModelGraph]:
-        request = TraceRequest(str(Path.cwd() / name), text=code, real_weights=True)
-        (outcome,) = pool.trace([request])
+
+def trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
+    """The outcome of every example by its file name, all traced side by side in a worker."""
+    from bnlint.isolation.pool import Pool
+    from bnlint.selftest import example_files
+
+    named = [(name, example.code) for rule in rules for _, name, example in example_files(rule)]
+    here = Path.cwd()
+    requests = [TraceRequest(str(here / n), text=code, real_weights=True) for n, code in named]
+    jobs = settings.jobs or os.cpu_count() or 1
+    with Pool(jobs, settings.timeout, settings.max_memory) as pool:
+        names = (name for name, _ in named)
+        return dict(zip(names, pool.trace(requests), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The models of examples that were traced before, by the name of their file."""
+
+    outcomes: Mapping[str, TraceOutcome]
+
+    def __call__(self, code: str, name: str) -> Sequence[ModelGraph]:
+        """The models; raises ValueError with the reason when there are none."""
+        outcome = self.outcomes[name]
         for problem in outcome.problems:
             if problem.blocking or not outcome.graphs:
                 place = f"line {problem.line}: " if problem.line else ""
                 raise ValueError(place + problem.message)
         return outcome.graphs
 
-    return trace
+
+def _shown(path: str) -> str:
+    try:
+        return Path(path).relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path
