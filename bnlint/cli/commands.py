@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bnlint.cli.arguments import Parser, baseline_parser, check_parser, parse
@@ -146,14 +147,21 @@ def _graph(settings: Settings) -> int:
 
 
 def _fix(settings: Settings) -> int:
-    from bnlint.cli.output import write_report
+    """Show or apply fixes; a diff stands alone on standard output, fit for ``git apply``."""
+    from bnlint.cli.output import write_note, write_report
     from bnlint.fixes import apply
 
     outcome = apply.run(settings)
-    if outcome.text:
-        print(outcome.text, end="")
-    write_report(outcome.report, settings)
+    sys.stdout.write(outcome.text)
+    write_note(outcome.note)
+    write_report(outcome.report, settings if settings.fix else without_text(settings))
     return exit_code(outcome.report, settings)
+
+
+def without_text(settings: Settings) -> Settings:
+    """The settings without the formats for people on standard output."""
+    kept = tuple(o for o in settings.formats if o.path or o.format not in ("text", "concise"))
+    return replace(settings, formats=kept)
 
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:

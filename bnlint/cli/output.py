@@ -44,6 +44,11 @@ def write_notes(report: Report, settings: Settings) -> None:
     sys.stderr.write(notes(report, _notes_options(settings)))
 
 
+def write_note(text: str) -> None:
+    """Say something on standard error."""
+    sys.stderr.write(text)
+
+
 def write_problems(report: Report, settings: Settings) -> None:
     """Say on standard error what could not be checked, and no more."""
     from bnlint.report.text import problems

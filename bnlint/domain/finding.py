@@ -57,13 +57,15 @@ class Remedy:
     """What a rule proposes, resolved to layers: not yet an edit, not yet proved.
 
     ``action`` is one of the closed list in ``domain.rule.FIX_ACTIONS``; ``layers`` maps the roles
-    the action names to layers, ``arguments`` holds its values.
+    the action names to layers, ``ops`` to ids of ops (a registered module that is no op has none),
+    ``arguments`` holds its values.
     """
 
     action: str
     safety: str
     layers: Mapping[str, str]
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    ops: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,16 @@ class Undecided:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedFix:
+    """A fix that is not offered, for which finding, and why."""
+
+    rule: str
+    layer: str
+    location: Location
+    reason: str
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a run, in a total order that does not depend on scheduling.
@@ -163,6 +175,7 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
+    ``refused_fixes`` are there after a run that looked for fixes.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -176,6 +189,7 @@ class Report:
     torch: str = ""
     durations: Mapping[str, float] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
+    refused_fixes: tuple[RefusedFix, ...] = ()
 
     def unchecked(self) -> tuple[Problem, ...]:
         """The problems that kept a file named by hand from being checked at all."""

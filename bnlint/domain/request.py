@@ -30,6 +30,37 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """In one model, a kernel whose bias is gone, and the norm whose running mean held it."""
+
+    model: str
+    kernel: str
+    norm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Run the named models on the CPU with made-up weights, instead of tracing them.
+
+    What they give is written to the file ``store``; with ``against``, it is compared with what
+    that file holds from an earlier trial of the same models before an edit.
+    """
+
+    store: str
+    against: bool = False
+    folds: tuple[Fold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a trial of one model gave: ``ran``, ``equal``, ``different`` or ``impossible``, why."""
+
+    model: str
+    verdict: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TraceRequest:
     """One file (or installed module) to import, and the models to trace in it.
 
@@ -39,7 +70,8 @@ class TraceRequest:
     the config declares; without any, models are discovered. ``inputs`` are for every model.
     ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
     to import from. ``real_weights`` builds models below ``weight_limit`` parameters for real, so
-    that initial values can be read.
+    that initial values can be read. ``overlays`` are texts that stand in for the content of local
+    files the module imports, by absolute path. With a ``trial``, models are run and not traced.
     """
 
     path: str
@@ -51,6 +83,8 @@ class TraceRequest:
     search: tuple[str, ...] = ()
     real_weights: bool = False
     weight_limit: int = 50_000_000
+    overlays: tuple[tuple[str, str], ...] = ()
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +96,7 @@ class Closing:
     durations: Mapping[str, float] = field(default_factory=dict)
 
 
-Record = ModelGraph | Problem | Closing
+Record = ModelGraph | Problem | TrialResult | Closing
 """A worker answers record by record, so that a crash loses only what was not yet traced."""
 
 
@@ -80,18 +114,22 @@ class TraceOutcome:
     imported: tuple[str, ...] = ()
     torch: str = ""
     durations: Mapping[str, float] = field(default_factory=dict)
+    trials: tuple[TrialResult, ...] = ()
 
 
 def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
     """The records of one file put together, in their order."""
     graphs: list[ModelGraph] = []
     problems: list[Problem] = []
+    trials: list[TrialResult] = []
     closing = Closing()
     for record in records:
         if isinstance(record, ModelGraph):
             graphs.append(record)
         elif isinstance(record, Problem):
             problems.append(record)
+        elif isinstance(record, TrialResult):
+            trials.append(record)
         else:
             closing = record
     return TraceOutcome(
@@ -101,4 +139,5 @@ def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
         closing.imported,
         closing.torch,
         closing.durations,
+        tuple(trials),
     )

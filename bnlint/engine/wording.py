@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Related, Remedy, Severity
-from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Value
+from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Value
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import decide_all
 from bnlint.engine.match import Subject
@@ -76,5 +76,7 @@ def _remedy(rule: Rule, scope: Scope) -> Remedy | None:
         if isinstance(answer, Unknown):
             return None
         values[name] = answer
-    layers = {role: name_of(scope.match[capture]) for role, capture in rule.fix.roles.items()}
-    return Remedy(rule.fix.action, rule.fix.safety, layers, values)
+    bound = {role: scope.match[capture] for role, capture in rule.fix.roles.items()}
+    layers = {role: name_of(subject) for role, subject in bound.items()}
+    ops = {role: subject.id for role, subject in bound.items() if isinstance(subject, Op)}
+    return Remedy(rule.fix.action, rule.fix.safety, layers, values, ops)

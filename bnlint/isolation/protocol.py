@@ -16,14 +16,26 @@ from typing import Any
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import Closing, Record, TraceOutcome, TraceRequest, collect
+from bnlint.domain.request import (
+    Closing,
+    Record,
+    TraceOutcome,
+    TraceRequest,
+    TrialResult,
+    collect,
+)
 
 __all__ = ["TraceOutcome", "TraceRequest", "collect"]
 
 ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
 """Names in the folder of one file: records, what the code printed, where it hung, its own place."""
 
-_KINDS: dict[str, type[Record]] = {"graph": ModelGraph, "problem": Problem, "end": Closing}
+_KINDS: dict[str, type[Record]] = {
+    "graph": ModelGraph,
+    "problem": Problem,
+    "trial": TrialResult,
+    "end": Closing,
+}
 _TAGS = {kind: tag for tag, kind in _KINDS.items()}
 
 

@@ -121,6 +121,10 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
     for undecided in report.undecided:
         reasons = f": {'; '.join(undecided.reasons)}" if undecided.reasons else ""
         yield plain(f"{undecided.rule} undecided {undecided.count}x{reasons}")
+    for refused in report.refused_fixes:
+        at = refused.location
+        place = f"{options.relative(at.path)}:{at.line}:{at.column}"
+        yield plain(f"{place}: no fix for {refused.rule} ({refused.layer}): {refused.reason}")
     if report.durations:
         spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.durations.items())
         yield f"time: {spent}"

@@ -29,10 +29,12 @@ from bnlint.tracing.importing import (
 )
 from bnlint.tracing.making import Workshop
 from bnlint.tracing.models import Models
+from bnlint.tracing.overlay import overlaid
 from bnlint.tracing.sites import record_sites
 from bnlint.tracing.source import Source, read
 from bnlint.tracing.stubs import Stubs
 from bnlint.tracing.trace import trace_model
+from bnlint.tracing.trial import LIMIT, try_models
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def _settle(request: TraceRequest) -> None:
 
 
 def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
-    with record_sites():
+    with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request)
         clock.lap("import")
@@ -110,6 +112,11 @@ def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
         source, imported = found
         yield from import_notes(source, imported)
         torch.set_default_device(None)
+        if request.trial is not None:
+            yield from try_models(
+                Workshop(imported.module, source, LIMIT), request.models, request.trial
+            )
+            return
         table = builtin_table().extended(request.layers)
         limit = request.weight_limit if request.real_weights else 0
         workshop = Workshop(imported.module, source, limit)

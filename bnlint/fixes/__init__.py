@@ -1,0 +1,1 @@
+"""Source edits that mend findings: proposed by action, proved by tracing again, then applied."""

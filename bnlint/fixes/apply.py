@@ -1,0 +1,223 @@
+"""``--diff`` and ``--fix``: proved edits, shown or made."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bnlint import pipeline
+from bnlint.config import Settings
+from bnlint.domain.finding import Finding, Fix, RefusedFix, Report
+from bnlint.fixes.choose import Held, Round, choose, fix_of
+from bnlint.fixes.propose import Key, key_of
+from bnlint.fixes.session import Look, Session, Texts
+from bnlint.fixes.source import SourceText, Splice, unspliced
+from bnlint.fixes.syntax import load_libcst
+from bnlint.fixes.write import write
+
+_ROUNDS = 10
+"""Enough for edits that must wait for others; a further one would be a circle."""
+_UNSAFE = "it would change behaviour or checkpoints; ask for it with --unsafe-fixes"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A diff or a summary of what was changed (for standard error), and the report.
+
+    With ``--diff`` the findings of the report carry their fixes; with ``--fix`` the report is
+    about what is left.
+    """
+
+    text: str
+    report: Report
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The texts so far, the fixes found on the way, and what the rounds before have spliced."""
+
+    texts: Texts
+    fixes: dict[Key, Fix] = field(default_factory=dict)
+    refused: dict[Key, str] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    history: list[dict[str, list[Splice]]] = field(default_factory=list)
+
+
+def run(settings: Settings) -> Outcome:
+    """The proved fixes of everything that ``settings.paths`` name, shown or applied.
+
+    Raises
+    ------
+    FixError
+        When libcst is missing, or a file cannot be changed; nothing is changed then.
+
+    """
+    load_libcst()
+    with Session(settings) as session:
+        report, _ = pipeline.check_whole(settings, session.means)
+        if not any(f.remedy for f in report.findings):
+            return Outcome("", report, "nothing to fix\n" if settings.fix else "")
+        looks = session.looks()
+        progress = _rounds(session, looks, report)
+        offered = _offered(session, looks, report, progress)
+        more = _more(offered)
+        if not settings.fix:
+            return Outcome(diff(session, progress.texts), offered, more)
+        written = write(session.files, progress.texts)
+        left = pipeline.check_whole(settings, session.means)[0] if written else report
+    note = _note(len(written), progress.held) + more
+    return Outcome("", replace(left, refused_fixes=offered.refused_fixes), note)
+
+
+def _rounds(session: Session, looks: tuple[Look, ...], report: Report) -> Progress:
+    """Edits upon edits, until nothing more can be done."""
+    originals = {path: file.source for path, file in session.files.items()}
+    progress = Progress(dict(originals))
+    wanted = Wanted(session, looks, report, progress)
+    for _ in range(_ROUNDS):
+        found = choose(session, looks, progress.texts, wanted)
+        progress.refused |= found.refused
+        if not found.held:
+            break
+        _note_fixes(progress, found, originals, looks)
+        progress.texts, looks = found.texts, found.looks
+    return progress
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Which findings are to be mended: those of the report, and what edits bring to light."""
+
+    session: Session
+    looks: Sequence[Look]
+    report: Report
+    progress: Progress
+    reported: set[Key] = field(default_factory=set)
+    held_back: set[Key] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        shown = {(f.rule, _at(f)) for f in self.report.findings}
+        for look, finding in _all(self.looks):
+            at = _at(self.session.paths.finding(finding))
+            known = (finding.rule, at) in shown
+            (self.reported if known else self.held_back).add(key_of(look, finding))
+
+    def __call__(self, key: Key, finding: Finding) -> bool:
+        """True for a finding to mend; notes those that are left for want of a flag."""
+        if key in self.held_back:
+            return False
+        safe = finding.remedy is not None and finding.remedy.safety == "safe"
+        if not safe and not self.session.settings.unsafe_fixes:
+            self.progress.refused[key] = _UNSAFE
+            return False
+        return True
+
+
+def _all(looks: Sequence[Look]) -> Iterator[tuple[Look, Finding]]:
+    for look in looks:
+        for seen in look.seen:
+            for finding in seen.findings:
+                yield look, finding
+
+
+def _at(finding: Finding) -> tuple[str, int, int]:
+    return finding.location.path, finding.location.line, finding.location.column
+
+
+def _note_fixes(progress: Progress, found: Round, originals: Texts, looks: Sequence[Look]) -> None:
+    """Keep what held as fixes in terms of the files on the disk, where earlier edits allow it."""
+    step: dict[str, list[Splice]] = {}
+    for held in found.held:
+        path = os.path.realpath(held.proposal.plan.path)
+        step.setdefault(path, []).extend(held.splices)
+        back = _back(held.splices, [h.get(path, []) for h in progress.history])
+        if back is None:
+            continue
+        fix = fix_of(replace(held, splices=back), originals[path])
+        for member in held.proposal.members:
+            progress.fixes.setdefault(key_of(looks[member.look], member.finding), fix)
+    progress.held += found.held
+    progress.history.append(step)
+
+
+def _back(
+    splices: Sequence[Splice], history: Sequence[Sequence[Splice]]
+) -> tuple[Splice, ...] | None:
+    """The splices in terms of the text before all that was done; None where they touch that."""
+    current = list(splices)
+    for step in reversed(history):
+        before = [unspliced(s, step) for s in current]
+        if not all(before):
+            return None
+        current = [s for s in before if s]
+    return tuple(current)
+
+
+def _offered(session: Session, looks: Sequence[Look], report: Report, progress: Progress) -> Report:
+    """The report with the fixes on its findings, and why there is none for the others."""
+    by_place: dict[tuple[str, tuple[str, int, int]], Key] = {}
+    for look, finding in _all(looks):
+        if finding.remedy is not None:
+            place = (finding.rule, _at(session.paths.finding(finding)))
+            by_place.setdefault(place, key_of(look, finding))
+    findings, refused = [], []
+    for finding in report.findings:
+        key = by_place.get((finding.rule, _at(finding)))
+        fix = progress.fixes.get(key) if key else None
+        findings.append(replace(finding, fix=fix and _shown(session, fix)))
+        if key and fix is None and (reason := progress.refused.get(key)):
+            refused.append(RefusedFix(finding.rule, finding.layer, finding.location, reason))
+    return replace(report, findings=tuple(findings), refused_fixes=tuple(refused))
+
+
+def _shown(session: Session, fix: Fix) -> Fix:
+    """The fix with its paths as reports show them."""
+    edits = tuple(
+        replace(e, location=replace(e.location, path=session.paths.shown(e.location.path)))
+        for e in fix.edits
+    )
+    return replace(fix, edits=edits)
+
+
+def diff(session: Session, texts: Texts) -> str:
+    """The unified diff from the files on the disk to the texts."""
+    parts: list[str] = []
+    for path in sorted(texts):
+        old, new = session.files[path].source, texts[path]
+        name = _name(session, old)
+        lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}")
+        parts += (line if line.endswith("\n") else f"{line}\n{_NO_END}" for line in lines)
+    return "".join(parts)
+
+
+_NO_END = "\\ No newline at end of file\n"
+
+
+def _lines(text: SourceText) -> list[str]:
+    return [text.line(n) for n in range(1, len(text.starts) + 1) if text.line(n)]
+
+
+def _name(session: Session, text: SourceText) -> str:
+    return Path(session.paths.shown(text.path)).as_posix().lstrip("/")
+
+
+def _more(report: Report) -> str:
+    """How many findings an unsafe fix may mend, in a sentence; nothing when there are none."""
+    count = sum(refused.reason == _UNSAFE for refused in report.refused_fixes)
+    fixes = "1 fix" if count == 1 else f"{count} fixes"
+    return f"{fixes} to be tried only with --unsafe-fixes\n" if count else ""
+
+
+def _note(files: int, held: Sequence[Held]) -> str:
+    """What was changed, in a sentence."""
+    if not held:
+        return "nothing fixed\n"
+    counts = Counter(h.proposal.members[0].finding.rule for h in held)
+    by_rule = ", ".join(f"{rule} {count}x" for rule, count in sorted(counts.items()))
+    places = "1 place" if len(held) == 1 else f"{len(held)} places"
+    return f"fixed {places} in {files} file{'' if files == 1 else 's'}: {by_rule}\n"

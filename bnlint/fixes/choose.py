@@ -1,0 +1,167 @@
+"""Which edits hold: proved together where they can be, else one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Finding, Fix
+from bnlint.fixes.propose import Key, Proposal, Proposals, key_of, propose
+from bnlint.fixes.prove import Proof, prove, spliced
+from bnlint.fixes.session import Look, Session, Texts
+from bnlint.fixes.source import SourceText, Splice, overlap, unspliced
+
+Wanted = Callable[[Key, Finding], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A proved edit: its splices with those of the edits it brings along, and remarks."""
+
+    proposal: Proposal
+    splices: tuple[Splice, ...]
+    remarks: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round of edits made of the texts; ``held`` is empty when nothing could be done."""
+
+    texts: Texts
+    looks: tuple[Look, ...]
+    held: list[Held] = field(default_factory=list)
+    refused: dict[Key, str] = field(default_factory=dict)
+
+
+def choose(session: Session, looks: tuple[Look, ...], texts: Texts, wanted: Wanted) -> Round:
+    """The edits that hold on top of ``texts``, done together; what they leave is for a next round.
+
+    An edit that brings nothing worse than new findings which can be mended in turn (a bias becomes
+    redundant when a norm moves up) holds together with the edits that mend those.
+    """
+    proposals = propose(looks, texts, wanted)
+    best = _apart(_best(proposals))
+    if best:
+        proof = prove(session, looks, texts, best)
+        if not proof.reason:
+            return _together(looks, texts, best, proof, proposals.refused)
+    outcome, blocked = _one_by_one(session, looks, texts, proposals)
+    if not outcome.held:
+        for proposal, proof in blocked:
+            if found := _with_others(session, looks, texts, proposal, proof):
+                return found
+    return outcome
+
+
+def _together(
+    looks: Sequence[Look],
+    texts: Texts,
+    held: Sequence[Proposal],
+    proof: Proof,
+    refused: dict[Key, str],
+) -> Round:
+    done = [Held(p, p.plan.splices, proof.remarks) for p in held]
+    mended = {key_of(looks[m.look], m.finding) for p in held for m in p.members}
+    left = {key: reason for key, reason in refused.items() if key not in mended}
+    return Round(spliced(texts, held), proof.looks, done, left)
+
+
+def _one_by_one(
+    session: Session, looks: tuple[Look, ...], texts: Texts, proposals: Proposals
+) -> tuple[Round, list[tuple[Proposal, Proof]]]:
+    """Each edit on top of those that held before it; and those that only new findings stopped."""
+    held: list[Proposal] = []
+    blocked: list[tuple[Proposal, Proof]] = []
+    outcome = Round(texts, looks, refused=dict(proposals.refused))
+    for proposal in sorted(proposals.edits, key=_rank):
+        if _mends(held, looks) & _mends([proposal], looks) or not _fits_beside(held, proposal):
+            continue
+        proof = prove(session, looks, texts, [*held, proposal], [proposal])
+        if not proof.reason:
+            held.append(proposal)
+            outcome = _together(looks, texts, held, proof, outcome.refused)
+            continue
+        for key in _mends([proposal], looks):
+            outcome.refused.setdefault(key, proof.reason)
+        if proof.fresh:
+            blocked.append((proposal, proof))
+    return outcome, blocked
+
+
+def _with_others(
+    session: Session, looks: tuple[Look, ...], texts: Texts, proposal: Proposal, proof: Proof
+) -> Round | None:
+    """The edit with those that mend what it brings; None where one of these cannot be."""
+    between = spliced(texts, [proposal])
+    fresh = {(f.rule, f.model, f.layer) for f in proof.fresh}
+
+    def is_fresh(key: Key, finding: Finding) -> bool:
+        return key[1:] in fresh
+
+    offered = propose(proof.looks, between, is_fresh)
+    others = _apart(_best(offered))
+    mended = {key[1:] for key in _mends(others, proof.looks)}
+    if not fresh <= mended or any(o.plan.path != proposal.plan.path for o in others):
+        return None
+    second = prove(session, proof.looks, between, others)
+    back = [unspliced(s, proposal.plan.splices) for o in others for s in o.plan.splices]
+    if second.reason or not all(back):
+        return None
+    whole = (*proposal.plan.splices, *(s for s in back if s))
+    along = tuple(o.plan.message for o in others)
+    held = Held(proposal, whole, second.remarks, along)
+    return Round(spliced(between, others), second.looks, [held])
+
+
+def fix_of(held: Held, text: SourceText) -> Fix:
+    """The proved edit as data; its places are those of ``text``."""
+    proposal = held.proposal
+    said = "; ".join((proposal.plan.message, *held.along, *_warnings(proposal), *held.remarks))
+    return Fix(said, proposal.safety, tuple(text.edit(s) for s in sorted(held.splices)))
+
+
+def _warnings(proposal: Proposal) -> Iterable[str]:
+    from bnlint.fixes.rehearse import drops_bias
+
+    if drops_bias(proposal):
+        yield (
+            "results stay the same, in eval mode once the running mean is lowered by the bias; "
+            "old checkpoints carry an unused key"
+        )
+
+
+def _rank(proposal: Proposal) -> tuple[int, str, tuple[Splice, ...]]:
+    return proposal.rank, proposal.plan.path, proposal.plan.splices
+
+
+def _mends(proposals: Iterable[Proposal], looks: Sequence[Look]) -> set[Key]:
+    return {key_of(looks[m.look], m.finding) for p in proposals for m in p.members}
+
+
+def _best(proposals: Proposals) -> list[Proposal]:
+    """The best edit for each finding, in the order of the text."""
+    taken: set[tuple[int, int, str, str]] = set()
+    chosen = []
+    for proposal in sorted(proposals.edits, key=_rank):
+        mine = {(m.look, m.model, m.finding.rule, m.finding.layer) for m in proposal.members}
+        if taken.isdisjoint(mine):
+            taken |= mine
+            chosen.append(proposal)
+    return sorted(chosen, key=lambda p: (p.plan.path, p.plan.splices))
+
+
+def _apart(proposals: Iterable[Proposal]) -> list[Proposal]:
+    """Those that do not touch what one before them touches; the others wait for the next round."""
+    chosen: list[Proposal] = []
+    for proposal in proposals:
+        if _fits_beside(chosen, proposal):
+            chosen.append(proposal)
+    return chosen
+
+
+def _fits_beside(others: Iterable[Proposal], proposal: Proposal) -> bool:
+    plan = proposal.plan
+    return not any(
+        o.plan.path == plan.path and overlap(o.plan.splices, plan.splices) for o in others
+    )

@@ -1,0 +1,90 @@
+"""Where a number of channels is written already: at the kernel whose output arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bnlint.domain.graph import Op
+from bnlint.fixes.edits.signatures import parameters_of
+from bnlint.fixes.plan import Job, Subject
+from bnlint.fixes.syntax import Syntax
+
+_NAMES = ("num_features", "num_channels")
+_OUT = ("out_channels", "out_features")
+_MOST = 4
+"""Expressions that are tried: each costs a proof."""
+
+
+def other_expressions(
+    job: Job, subject: Subject, syntax: Syntax, call: Any, name: str
+) -> Iterator[str]:
+    """Expressions that may hold the channels that arrive, likeliest first.
+
+    A number would be right for this model alone; ``planes`` is right for all that share the line.
+    """
+    if name not in _NAMES or not isinstance(subject, Op):
+        return
+    found: dict[str, None] = {}
+    for node, types in _producing_calls(job, subject, syntax, call):
+        for text in _arguments(syntax, node, types):
+            found.setdefault(text)
+    yield from list(found)[:_MOST]
+
+
+def _producing_calls(
+    job: Job, subject: Op, syntax: Syntax, call: Any
+) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Calls in the same function that build the kernel behind, itself or through a helper."""
+    kernel = kernel_behind(job, subject)
+    if kernel is None:
+        return
+    function = syntax.function_of(call)
+    built = syntax.call_at(kernel.construction)
+    if built is not None and syntax.function_of(built) is function:
+        yield built, kernel.types
+    attribute = kernel.module.rpartition(".")[2]
+    if kernel.module.rpartition(".")[0] == subject.module.rpartition(".")[0]:
+        for value in assigned(syntax, attribute, function):
+            if isinstance(value, syntax.cst.Call) and value is not built:
+                yield value, ()
+
+
+def kernel_behind(job: Job, op: Op) -> Op | None:
+    """The nearest kernel on the way that data came to ``op``, first arguments first."""
+    ops = {each.id: each for each in job.graph.ops}
+    before: dict[str, list[str]] = {}
+    for edge in sorted(job.graph.edges, key=lambda e: e.slot):
+        before.setdefault(edge.target, []).append(edge.source)
+    here, seen = op.id, set()
+    while before.get(here) and here not in seen:
+        seen.add(here)
+        here = before[here][0]
+        if "kernel" in ops[here].tags:
+            return ops[here]
+    return None
+
+
+def assigned(syntax: Syntax, attribute: str, function: Any = None) -> Iterator[Any]:
+    """The values that ``self.<attribute>`` is set to, in one function or anywhere."""
+    cst = syntax.cst
+    for node in syntax.nodes(cst.Assign):
+        targets = [t.target for t in node.targets]
+        named = any(isinstance(t, cst.Attribute) and t.attr.value == attribute for t in targets)
+        if named and (function is None or syntax.function_of(node) is function):
+            yield node.value
+
+
+def _arguments(syntax: Syntax, call: Any, types: tuple[str, ...]) -> Iterator[str]:
+    """The output channels by their argument, or all arguments, the second first."""
+    parameters = parameters_of(types[0]) if types else ()
+    plain = [a for a in call.args if not a.star]
+    out = next((p for p in _OUT if p in parameters), None)
+    if out is not None:
+        index = parameters.index(out)
+        for position, arg in enumerate(plain):
+            if arg.keyword.value == out if arg.keyword else position == index:
+                yield syntax.text(arg.value)
+        return
+    for arg in (*plain[1:2], *plain[:1], *plain[2:]):
+        yield syntax.text(arg.value)

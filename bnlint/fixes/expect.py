@@ -1,0 +1,170 @@
+"""The graph after an edit, held against what the edit is meant to change: nothing else may differ.
+
+Ops are compared one by one in the order of execution, with what they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bnlint.domain.graph import ModelGraph, Op
+from bnlint.fixes.plan import Change, Subject
+
+_LOOSE = ("init-",)
+"""Facts about random numbers: another layer built before shifts them."""
+_OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "parameters"))
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A change and the layers of one graph that it is made on, by role."""
+
+    change: Change
+    layers: tuple[dict[str, Subject], ...]
+
+
+@dataclass(slots=True)
+class Expected:
+    """The ops and what they read as they should be after the edit, and where they may differ."""
+
+    order: list[Op]
+    reads: dict[str, list[str]]
+    free: dict[str, Change] = field(default_factory=dict)
+    detours: dict[str, str] = field(default_factory=dict)
+    renames: bool = False
+
+
+def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
+    """What the graph should become."""
+    reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
+    for edge in sorted(graph.edges, key=lambda e: e.slot):
+        reads[edge.target].append(edge.source)
+    wanted = Expected(list(graph.ops), reads)
+    for each in touched:
+        wanted.renames |= each.change.renames
+        for layers in each.layers:
+            _expect(wanted, each.change, _ops(graph, layers))
+    return wanted
+
+
+def _ops(graph: ModelGraph, layers: dict[str, Subject]) -> list[list[Op]]:
+    """The ops of each role: all calls of a module, the one op of a function."""
+    return [
+        [op for op in graph.ops if op.id == s.id or (op.layer == op.module == s.layer)]
+        if isinstance(s, Op)
+        else [op for op in graph.ops if op.module == s.path == op.layer]
+        for s in layers.values()
+    ]
+
+
+def _expect(wanted: Expected, change: Change, by_role: list[list[Op]]) -> None:
+    for op in (op for ops in by_role for op in ops):
+        wanted.free[op.id] = change
+        if "inplace" in change.facts and wanted.reads.get(op.id):
+            wanted.detours[op.id] = wanted.reads[op.id][0]
+        if change.removed:
+            _remove(wanted, op)
+    if change.swapped:
+        for first, second in zip(*by_role, strict=True):
+            _swap(wanted, first, second)
+
+
+def _swap(wanted: Expected, first: Op, second: Op) -> None:
+    """Exchange two ops of a chain: each takes the other's place and what it reads."""
+    names = {first.id: second.id, second.id: first.id}
+    order = wanted.order
+    i, j = order.index(first), order.index(second)
+    order[i], order[j] = order[j], order[i]
+    old = dict(wanted.reads)
+    wanted.reads.clear()
+    for target, sources in old.items():
+        wanted.reads[names.get(target, target)] = [names.get(s, s) for s in sources]
+
+
+def _remove(wanted: Expected, op: Op) -> None:
+    """Let readers of an op read what it read."""
+    if op not in wanted.order:
+        return
+    wanted.order.remove(op)
+    sources = wanted.reads.pop(op.id)
+    for read in wanted.reads.values():
+        if op.id in read:
+            at = read.index(op.id)
+            read[at : at + 1] = sources[:1]
+
+
+def unlike(before: ModelGraph, after: ModelGraph, touched: Sequence[Touched]) -> str:
+    """How ``after`` differs from what the edit is meant to make of ``before``; empty if it fits."""
+    wanted = expected(before, touched)
+    if before.trace.complete and not after.trace.complete:
+        return "the model can no longer be traced whole"
+    if len(wanted.order) != len(after.ops):
+        return f"the model has {len(after.ops)} operations where {len(wanted.order)} should be"
+    number = {op.id: n for n, op in enumerate(after.ops)}
+    meant = {op.id: n for n, op in enumerate(wanted.order)}
+    reads: dict[str, list[int]] = {op.id: [] for op in after.ops}
+    for edge in sorted(after.edges, key=lambda e: e.slot):
+        reads[edge.target].append(number[edge.source])
+    broken = any(op.error for op in before.ops)
+    for old, new in zip(wanted.order, after.ops, strict=True):
+        if said := _op_differs(wanted, old, new, broken, before, after):
+            return said
+        got, want = reads[new.id], [meant[s] for s in wanted.reads[old.id]]
+        around = [meant.get(wanted.detours.get(s, s), -1) for s in wanted.reads[old.id]]
+        if got not in (want, around):
+            return f"{new.layer} reads other layers than before"
+    return _modules_differ(before, after, wanted, touched)
+
+
+def _op_differs(
+    wanted: Expected, old: Op, new: Op, broken: bool, before: ModelGraph, after: ModelGraph
+) -> str:
+    free = wanted.free.get(old.id)
+    if new.error and new.error != old.error:
+        return f"{new.layer} fails: {new.error}"
+    if old.layer != new.layer and not wanted.renames:
+        return f"{new.layer} stands in the place of {old.layer}"
+    if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
+        return f"{new.layer} is another kind of layer than {old.layer} was"
+    if name := _facts_differ(old, new, free):
+        return f"{name} of {new.layer} has changed"
+    same_inputs = before.ref.inputs == after.ref.inputs
+    if not (broken and not same_inputs) and not _shapes_fit(old, new, broken):
+        return f"{new.layer} gives another shape"
+    return ""
+
+
+def _facts_differ(old: Op, new: Op, free: Change | None) -> str:
+    allowed = frozenset[str]()
+    if free is not None:
+        allowed = free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
+        if free.kind:
+            allowed |= {"class", "rank"}
+    for name in sorted({*old.facts, *new.facts} - allowed):
+        if name.startswith(_LOOSE):
+            continue
+        if old.facts.get(name, ...) != new.facts.get(name, ...):
+            return name
+    return ""
+
+
+def _shapes_fit(old: Op, new: Op, broken: bool) -> bool:
+    if old.outputs == new.outputs:
+        return True
+    unknown = not any(s is not None for s in old.outputs)
+    return broken and unknown
+
+
+def _modules_differ(
+    before: ModelGraph, after: ModelGraph, wanted: Expected, touched: Sequence[Touched]
+) -> str:
+    """Whether registered modules came or went; those that an edit builds anew or removes may."""
+    if any(t.change.rebuilt or t.change.removed for t in touched):
+        return ""
+    old, new = ([m.types[:1] for m in g.modules] for g in (before, after))
+    if wanted.renames or any(t.change.kind for t in touched):
+        return "" if len(old) == len(new) else "layers came or went"
+    if [m.path for m in before.modules] != [m.path for m in after.modules]:
+        return "layers came or went"
+    return ""

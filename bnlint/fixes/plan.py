@@ -1,0 +1,82 @@
+"""What an action is given, and the plans it gives back: splices of one file, not yet proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bnlint.domain.graph import Location, ModelGraph, ModuleInfo, Op, Value
+from bnlint.fixes.source import Splice
+from bnlint.fixes.syntax import Syntax
+
+Subject = Op | ModuleInfo
+
+
+class Refused(Exception):
+    """An action sees no edit it could answer for; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a proved edit may change the graph.
+
+    ``facts`` may differ on the layers worked on, which are ``swapped`` (with each other),
+    ``removed``, or ``rebuilt`` (registered or copied). Layers keep their names unless ``renames``.
+    """
+
+    facts: frozenset[str] = frozenset()
+    kind: bool = False
+    swapped: bool = False
+    removed: bool = False
+    rebuilt: bool = False
+    renames: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Splices in the file at ``path``, and the change they are meant to make.
+
+    ``built`` are the construction places edited, ``called`` the call places, by role: whatever
+    layer is built (called) there must have the finding too.
+    """
+
+    path: str
+    splices: tuple[Splice, ...]
+    message: str
+    change: Change
+    built: Mapping[str, Location] = field(default_factory=dict)
+    called: Mapping[str, Location] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One finding to mend: the layers by role, the values of the recipe, and the syntax of files.
+
+    ``syntax`` raises :class:`Refused` for a file that may not be edited.
+    """
+
+    graph: ModelGraph
+    layers: Mapping[str, Subject]
+    arguments: Mapping[str, Value]
+    syntax: Callable[[str], Syntax]
+
+
+Action = Callable[[Job], Iterator[Plan]]
+"""Gives plans, the best first; raises :class:`Refused` where there is none."""
+
+
+def name_of(subject: Subject) -> str:
+    """The layer's name for people."""
+    return subject.path if isinstance(subject, ModuleInfo) else subject.layer
+
+
+def call_of(subject: Subject) -> Location | None:
+    """Where the layer is called; a registered module without an op is not."""
+    return None if isinstance(subject, ModuleInfo) else subject.call
+
+
+def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
+    """The syntax of the file of a location."""
+    if location is None:
+        raise Refused(f"it is not known where {name_of(subject)} stands in the source")
+    return job.syntax(location.path)

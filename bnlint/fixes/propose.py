@@ -1,0 +1,185 @@
+"""From findings to plans: each edit once, with all the layers it serves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import Location, ModelGraph, Op
+from bnlint.fixes.edits import ACTIONS
+from bnlint.fixes.plan import Job, Plan, Refused, Subject
+from bnlint.fixes.session import Look, Texts
+from bnlint.fixes.source import SourceText, Splice
+from bnlint.fixes.syntax import Syntax
+
+Key = tuple[str, str, str, str]
+"""A finding of one layer: file, rule, model, layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A finding about one layer of one model: the numbers of its look and model, its layers."""
+
+    look: int
+    model: int
+    finding: Finding
+    layers: dict[str, Subject]
+
+
+@dataclass(slots=True)
+class Proposal:
+    """One edit, the findings it would mend, and how many better edits there are."""
+
+    plan: Plan
+    rank: int
+    members: list[Member] = field(default_factory=list)
+
+    @property
+    def safety(self) -> str:
+        """Safe or unsafe."""
+        remedy = self.members[0].finding.remedy
+        return remedy.safety if remedy else "unsafe"
+
+
+@dataclass(slots=True)
+class Proposals:
+    """Edits by the findings they would mend, and why there is none for others."""
+
+    edits: list[Proposal] = field(default_factory=list)
+    refused: dict[Key, str] = field(default_factory=dict)
+
+
+class Trees:
+    """The syntax of the files that may be edited, parsed at the first request."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._parsed: dict[str, Syntax] = {}
+
+    def __call__(self, path: str) -> Syntax:
+        """The syntax of one file; raises Refused for one that was not named."""
+        real = os.path.realpath(path)
+        source: SourceText | None = self._texts.get(real)
+        if source is None:
+            raise Refused(f"it would change {path}, which was not named")
+        if real not in self._parsed:
+            self._parsed[real] = Syntax(source)
+        return self._parsed[real]
+
+
+def propose(
+    looks: Sequence[Look], texts: Texts, wanted: Callable[[Key, Finding], bool]
+) -> Proposals:
+    """The edits for all findings with a remedy that are wanted.
+
+    An edit is dropped where the line it changes builds a layer that does not have the finding.
+    """
+    trees, proposals = Trees(texts), Proposals()
+    merged: dict[tuple[str, str, tuple[Splice, ...]], Proposal] = {}
+    keys: dict[Key, list[Proposal]] = {}
+    for key, member, job in _jobs(looks, trees):
+        if not wanted(key, member.finding):
+            continue
+        try:
+            for rank, plan in enumerate(_plans(member.finding, job)):
+                identity = (member.finding.rule, plan.path, plan.splices)
+                proposal = merged.setdefault(identity, Proposal(plan, rank))
+                proposal.members.append(member)
+                keys.setdefault(key, []).append(proposal)
+        except Refused as error:
+            proposals.refused[key] = str(error)
+    lacking = {id(p): missing(p, looks) for p in merged.values()}
+    proposals.edits = [p for p in merged.values() if not lacking[id(p)]]
+    for key, edits in keys.items():
+        if all(lacking[id(p)] for p in edits):
+            proposals.refused[key] = lacking[id(edits[0])]
+    return proposals
+
+
+def key_of(look: Look, finding: Finding) -> Key:
+    """What names a finding about one layer."""
+    return look.path, finding.rule, finding.model, finding.layer
+
+
+def _plans(finding: Finding, job: Job) -> Iterator[Plan]:
+    assert finding.remedy is not None
+    action = ACTIONS.get(finding.remedy.action)
+    if action is None:
+        raise Refused(f"there is no action '{finding.remedy.action}' yet")
+    return action(job)
+
+
+def _jobs(looks: Sequence[Look], trees: Trees) -> Iterator[tuple[Key, Member, Job]]:
+    for n, look in enumerate(looks):
+        for m, seen in enumerate(look.seen):
+            for finding in seen.findings:
+                layers = _layers(seen.graph, finding)
+                if finding.remedy is None or layers is None:
+                    continue
+                job = Job(seen.graph, layers, finding.remedy.arguments, trees)
+                yield key_of(look, finding), Member(n, m, finding, layers), job
+
+
+def _layers(graph: ModelGraph, finding: Finding) -> dict[str, Subject] | None:
+    if finding.remedy is None:
+        return None
+    ops = {op.id: op for op in graph.ops}
+    modules = {info.path: info for info in graph.modules}
+    found: dict[str, Subject] = {}
+    for role, name in finding.remedy.layers.items():
+        id_ = finding.remedy.ops.get(role)
+        subject: Subject | None = ops.get(id_) if id_ else modules.get(name)
+        if subject is None:
+            return None
+        found[role] = subject
+    return found
+
+
+def missing(proposal: Proposal, looks: Sequence[Look]) -> str:
+    """The layer that the edit would change without need, in words; empty if there is none."""
+    for n, look in enumerate(looks):
+        for m, seen in enumerate(look.seen):
+            members = [x for x in proposal.members if (x.look, x.model) == (n, m)]
+            if name := _unneeded(proposal.plan, seen.graph, members):
+                return f"the same line serves {name} of {seen.graph.ref.name}, which is fine"
+    return ""
+
+
+def _unneeded(plan: Plan, graph: ModelGraph, members: Sequence[Member]) -> str:
+    for role, place in plan.built.items():
+        bound = {_name(x.layers[role]) for x in members if role in x.layers}
+        for name in _built_at(graph, place):
+            if name not in bound:
+                return name
+    for role, place in plan.called.items():
+        ids = {s.id for x in members if isinstance(s := x.layers.get(role), Op)}
+        for op in graph.ops:
+            if same_place(op.call, place) and op.id not in ids:
+                return op.layer
+    return ""
+
+
+def _built_at(graph: ModelGraph, place: Location) -> Iterator[str]:
+    """The layers that one construction place gave; those never called don't count."""
+    for op in graph.ops:
+        if same_place(op.construction, place):
+            yield op.layer
+    shown = {op.layer for op in graph.ops}
+    for info in graph.modules:
+        names = {info.path, *info.aliases}
+        if same_place(info.construction, place) and names.isdisjoint(shown) and info.calls != 0:
+            yield info.path
+
+
+def same_place(one: Location | None, other: Location) -> bool:
+    """True for the same span of the same file."""
+    if one is None or (one.line, one.column) != (other.line, other.column):
+        return False
+    same_end = (one.end_line, one.end_column) == (other.end_line, other.end_column)
+    return same_end and os.path.realpath(one.path) == os.path.realpath(other.path)
+
+
+def _name(subject: Subject) -> str:
+    return subject.layer if isinstance(subject, Op) else subject.path

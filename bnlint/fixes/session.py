@@ -1,0 +1,163 @@
+"""Looking at the files of a run again and again, with texts that are not on the disk yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from bnlint.cache import Store, load
+from bnlint.config import Settings
+from bnlint.domain.codec import decode
+from bnlint.domain.finding import Finding, Problem
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.engine.check import check_graph
+from bnlint.fixes.source import SourceText
+from bnlint.fixes.source import decode as decode_text
+from bnlint.isolation.pool import Pool
+from bnlint.pipeline import Means, find_sources
+from bnlint.pipeline.files import Files, Work
+from bnlint.pipeline.paths import Paths
+from bnlint.pipeline.rules import RuleSet, read_rule_files
+
+Texts = Mapping[str, SourceText]
+"""Changed texts by the real path of their file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One model, and everything that the rules say about it."""
+
+    graph: ModelGraph
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one file yields: its models and problems, and the local files it hangs on."""
+
+    path: str
+    seen: tuple[Seen, ...]
+    problems: tuple[Problem, ...]
+    depends: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """A file that was named, as it was when it was checked; ``buffer`` is on no disk."""
+
+    source: SourceText
+    data: bytes
+    buffer: bool = False
+
+
+def _stdin() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+@dataclass(slots=True)
+class Session:
+    """The files of a run; closes its worker at the end of a ``with`` block.
+
+    ``means`` are for the runs of the pipeline on the same files: they share the worker, and what
+    standard input holds.
+    """
+
+    settings: Settings
+    means: Means = field(init=False)
+    paths: Paths = field(init=False)
+    rules: RuleSet = field(init=False)
+    works: tuple[Work, ...] = field(init=False)
+    files: Mapping[str, Editable] = field(init=False)
+    _store: Store = field(init=False)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self.means = Means(tracer=self._traced, stdin=cache(_stdin))
+        self.paths = Paths(Path.cwd(), Path(s.root))
+        self._store = Store(Path(s.cache_dir) if s.cache else None)
+        sources = find_sources(s, self.paths, self.means)
+        rule_files = read_rule_files(s)
+        self.works = tuple(Files(s, self.paths, self._store).plan(sources.files, rule_files))
+        self.rules = rule_files.load(s, self._store)
+        self.files = dict(filter(None, map(self._editable, self.works)))
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def looks(self) -> tuple[Look, ...]:
+        """All files as they are on the disk; what is cached is not traced again."""
+        outcomes = [self._kept(work) for work in self.works]
+        missing = [w.request for w, o in zip(self.works, outcomes, strict=True) if o is None]
+        traced = iter(self.trace(missing))
+        known = [outcome or next(traced) for outcome in outcomes]
+        return tuple(self._look(w, o) for w, o in zip(self.works, known, strict=True))
+
+    def look_again(
+        self, looks: Sequence[Look], texts: Texts, changed: frozenset[str]
+    ) -> tuple[Look, ...]:
+        """The looks with those anew that hang on one of the paths whose text has changed."""
+        anew = [n for n, look in enumerate(looks) if not look.depends.isdisjoint(changed)]
+        requests = [self.request(n, texts) for n in anew]
+        found = list(looks)
+        for n, outcome in zip(anew, self.trace(requests), strict=True):
+            found[n] = self._look(self.works[n], outcome)
+        return tuple(found)
+
+    def request(self, number: int, texts: Texts) -> TraceRequest:
+        """The request for the file of one work, with changed texts in the place of files."""
+        request = self.works[number].request
+        own = texts.get(os.path.realpath(request.path)) if request.path else None
+        overlays = tuple(
+            (text.path, text.plain)
+            for path, text in texts.items()
+            if text.text != self.files[path].source.text
+        )
+        return replace(request, text=own.plain if own else request.text, overlays=overlays)
+
+    def trace(self, requests: Sequence[TraceRequest]) -> list[TraceOutcome]:
+        """The outcomes of requests, by a worker that is started once."""
+        return list(self._traced(requests)) if requests else []
+
+    def _traced(self, requests: Sequence[TraceRequest]) -> Iterator[TraceOutcome]:
+        if self._pool is None:
+            s = self.settings
+            jobs = s.jobs or os.cpu_count() or 1
+            self._pool = self._stack.enter_context(Pool(jobs, s.timeout, s.max_memory))
+        return self._pool.trace(requests)
+
+    def _kept(self, work: Work) -> TraceOutcome | None:
+        if work.outcome is not None or work.source.buffer:
+            return work.outcome
+        kept = load(self._store, work.graph_key)
+        return None if kept is None else decode(TraceOutcome, kept)
+
+    def _look(self, work: Work, outcome: TraceOutcome) -> Look:
+        rules = self.rules.for_file(self.paths.rooted(work.source.path))
+        facts = {"norm-placement": self.settings.norm_placement}
+        seen = tuple(Seen(g, check_graph(g, rules, facts).findings) for g in outcome.graphs)
+        own = self.paths.absolute(work.source.path)
+        depends = frozenset(map(os.path.realpath, (own, *outcome.imported)))
+        return Look(work.source.path, seen, outcome.problems, depends)
+
+    def _editable(self, work: Work) -> tuple[str, Editable] | None:
+        path = self.paths.absolute(work.source.path)
+        if work.source.module:
+            return None
+        if work.source.buffer:
+            return os.path.realpath(path), Editable(SourceText(path, work.source.text), b"", True)
+        try:
+            data = Path(path).read_bytes()
+            return os.path.realpath(path), Editable(decode_text(path, data), data)
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return None
