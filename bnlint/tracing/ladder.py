@@ -77,6 +77,8 @@ def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
             doubtful.append(attempt)
     else:
         best = _least_doubtful(doubtful, table) if doubtful else best
+        if best and inputs.source == "inferred" and not best.record.complete:
+            forget_others(best.record, frozenset())
     if best is None:
         return Climb(symbolic, NONE, refusals)
     if best.record.complete or _seen(model, table, best.record) > _seen(model, table, symbolic):

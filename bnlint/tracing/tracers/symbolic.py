@@ -304,8 +304,15 @@ class _Conversion:
             self.record.calls.append(self._call(node, self._role(node)))
             self.values[node] = Ref(node.name)
 
+    def _value(self, node: fx.Node) -> Any:
+        """What stands for a node; None for one that went with a module that refused.
+
+        A size that was taken before is written down when it is first used, which may be in there.
+        """
+        return self.values.get(node)
+
     def _output(self, node: fx.Node) -> None:
-        value = self.values[node]
+        value = self._value(node)
         if isinstance(value, Ref) and node not in self.numbers:
             self.record.outputs.append(value)
 
@@ -358,8 +365,8 @@ class _Conversion:
         return Call(
             node.name,
             target,
-            (node.target,) if entry else fx.node.map_arg(node.args, self.values.__getitem__),
-            dict(fx.node.map_arg(node.kwargs, self.values.__getitem__)),
+            (node.target,) if entry else fx.node.map_arg(node.args, self._value),
+            dict(fx.node.map_arg(node.kwargs, self._value)),
             owner=node.meta["owner"],
             path=node.meta.get("path"),
             frames=node.meta["frames"],

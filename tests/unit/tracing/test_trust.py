@@ -103,3 +103,45 @@ def test_values_that_hang_on_an_unsuitable_input_are_forgotten():
     assert ops["0"].outputs
     assert not ops["2"].outputs
     assert ops["3"].inputs == (None,)
+
+
+class Unfinished(nn.Module):
+    """Its first layer takes another input than the one made up, and its forward then raises."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 8, 3)
+        self.bn = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        if x.sum() > 0:
+            raise ValueError("not this one")
+        return x
+
+
+def test_a_made_up_input_that_does_not_get_through_leaves_no_failure():
+    assert failures(Unfinished(), (2, 3, 32, 32), (2, 3, 64, 64)) == []
+
+
+class Sized(nn.Module):
+    """Its inner part refuses to be traced, after it was given a size that was taken outside."""
+
+    class Inner(nn.Module):
+        def forward(self, x, size):
+            y = x.reshape(size)
+            return y if y.sum() > 0 else x
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.inner = self.Inner()
+
+    def forward(self, x):
+        size = x.shape
+        return self.fc(self.inner(x, size)).reshape(size)
+
+
+def test_a_size_that_a_refusing_part_used_first():
+    graph = trace_model(Sized())
+    assert "fc" in [op.layer for op in graph.ops]
