@@ -10,7 +10,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -28,20 +28,22 @@ def encode(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, Mapping):
         return {k: encode(v) for k, v in value.items()}
-    return [encode(getattr(value, name)) for name in _names(type(value))]
+    kind: Any = type(value)
+    return [encode(getattr(value, name)) for name in _names(kind)]
 
 
 def decode(kind: type[T], data: Any) -> T:
     """The dataclass ``kind`` rebuilt from what :func:`encode` made of it."""
-    return cast(T, _decoder(kind)(data))
+    hint: Any = kind
+    return cast(T, _decoder(hint)(data))
 
 
-@lru_cache(maxsize=None)
-def _names(kind: type) -> tuple[str, ...]:
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(kind))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(hint: Any) -> Callable[[Any], Any]:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _dataclass_decoder(hint)

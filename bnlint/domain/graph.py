@@ -30,7 +30,7 @@ class Op:
     ``kind`` is the row of ``layers.yaml`` it matched, or ``other``; ``tags`` holds the kind and all
     its families. ``layer`` names it to people (``features.0``, or ``layer1.relu()`` for a function
     called in ``layer1``). ``module`` is the path of the leaf module, or of the module whose forward
-    calls the function. ``types`` holds dotted names: along the MRO for a module, one for a function.
+    calls the function. ``types`` are dotted names: along the MRO for a module, one for a function.
     ``inputs``/``outputs`` are the shapes of its tensor arguments and results, ``None`` if unknown.
     """
 

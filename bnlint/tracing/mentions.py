@@ -27,7 +27,8 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
     while owner and isinstance(modules[owner], CONTAINERS):
         owner, _, name = owner.rpartition(".")
     holder = modules[owner]
-    return isinstance(holder, CONTAINERS) or name in spoken_names(type(holder))
+    kind: Any = type(holder)
+    return isinstance(holder, CONTAINERS) or name in spoken_names(kind)
 
 
 @lru_cache(maxsize=4096)

@@ -30,8 +30,9 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
 
         return handle(cls, apply, args, kwargs)
 
-    _SingleLevelFunction.apply = classmethod(applied)
+    function: Any = _SingleLevelFunction
+    function.apply = classmethod(applied)
     try:
         yield
     finally:
-        del _SingleLevelFunction.apply
+        del function.apply

@@ -64,7 +64,8 @@ class ConcreteProxy(fx.Proxy):
         return len(self.value)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self.value)))
+        proxy: Any = self
+        return (proxy[i] for i in range(len(self.value)))
 
     def __bool__(self) -> bool:
         return bool(self.value)
