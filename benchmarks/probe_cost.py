@@ -2,13 +2,15 @@
 
 The bare step, the probe's collection with everything on, and a naive probe (a forward hook on each
 activation that copies its input) take turns in one process; the ratio of the fastest of each is
-printed (other load only ever slows one down), and the peak memory of each in a fresh process.
+printed (CPU time on the CPU: other load only ever slows a step down), and the ratio of the peak
+memory that each adds in a fresh process. On a busy machine set ``OMP_NUM_THREADS=1``.
 Run: ``python benchmarks/probe_cost.py [--device cuda]``.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import time
@@ -110,13 +112,16 @@ def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
         observe(session, [Batch((x,), {}, y)])
 
 
-def timed(step: Callable[[nn.Module, Tensor, Tensor], None], *args: object) -> float:
-    """Seconds of one step, with the device idle before and after."""
+def timed(
+    step: Callable[[nn.Module, Tensor, Tensor], None], model: nn.Module, x: Tensor, y: Tensor
+) -> float:
+    """Seconds of one step: CPU time on the CPU, else with the device idle before and after."""
+    clock = time.process_time if x.device.type == "cpu" else time.perf_counter
     wait()
-    start = time.perf_counter()
-    step(*args)  # type: ignore[arg-type]
+    start = clock()
+    step(model, x, y)
     wait()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def wait() -> None:
@@ -180,7 +185,7 @@ def main() -> None:
 def memories(net: str, device: str) -> dict[str, float]:
     """The peak memory of each step."""
     if device == "cpu":
-        return {step: peak(net, step) for step in STEPS}
+        return {step: statistics.median(peak(net, step) for _ in range(3)) for step in STEPS}
     found = {}
     model, x = NETS[net]()
     model, x = model.to(device), x.to(device)

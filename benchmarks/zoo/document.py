@@ -29,8 +29,13 @@ def _lines(rows: Mapping[str, list[Row]], seconds: Mapping[str, float]) -> Itera
     yield "without weights, mostly on `meta`. A batch norm counts as known when the operations before"
     yield "and after it are known. The verdicts on the findings stand in [VERDICTS.md](VERDICTS.md)."
     yield ""
-    yield "| library | models | built | whole | batch norms | known | median s | max s | max MB | run s |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield "A norm that a whole trace never calls has no neighbours, and is counted apart."
+    yield ""
+    yield (
+        "| library | models | built | whole | batch norms | known | uncalled | median s | max s "
+        "| max MB | run s |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for family, found in rows.items():
         yield _summary(f"{family} {_version(family)}", found, seconds[family])
     yield _summary("all", every, sum(seconds.values()))
@@ -47,7 +52,7 @@ def _summary(name: str, rows: list[Row], seconds: float) -> str:
     share = f"{known} ({100 * known / norms:.2f} %)" if norms else "-"
     return (
         f"| {name} | {len(rows)} | {len(good)} | {sum(r.complete for r in good)} | {norms} | {share} "
-        f"| {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
+        f"| {sum(r.uncalled for r in good)} | {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
         f"| {max((r.megabytes for r in good), default=0):.0f} | {seconds:.0f} |"
     )
 

@@ -25,7 +25,7 @@ from bnlint.tracing.trace import trace_model
 
 from .families import Entry
 
-TIMEOUT = 240.0
+TIMEOUT = 60.0
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class Row:
     complete: bool = False
     opaque: list[str] = field(default_factory=list)
     norms: int = 0
+    uncalled: int = 0
     known: int = 0
     ops: int = 0
     findings: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -114,7 +115,9 @@ def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
     row.tracer, row.complete = graph.trace.tracer, graph.trace.complete
     row.opaque = [f"{o.path}: {o.reason}" for o in graph.trace.opaque]
     row.ops = len(graph.ops)
-    row.norms = sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    total = sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    row.uncalled = sum(m.calls == 0 and "batchnorm" in m.tags for m in graph.modules)
+    row.norms = total - row.uncalled
     row.known = known_norms(graph)
     row.findings = [(f.rule, f.severity.value, f.layer, f.message) for f in checked.findings]
     row.undecided = {u.rule: u.count for u in checked.undecided}
