@@ -21,7 +21,7 @@ from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name
 from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading, Scratch
-from bnlint.probing.regions import REGIONS, clamp_kind
+from bnlint.probing.regions import MOVED, clamp_kind
 from bnlint.tracing.attributes import arguments_of
 from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
 
@@ -135,7 +135,7 @@ class Observer(TorchFunctionMode):
     def _read_activation(
         self, key: Key, kind: Kind, name: str, x: Tensor, args: Any, kwargs: dict[str, Any]
     ) -> ActivationReading:
-        arguments = arguments_of(name, args, kwargs) if kind.name in REGIONS else {}
+        arguments = arguments_of(name, args, kwargs) if kind.name in MOVED else {}
         axis = self.layouts.axis(x.shape)
         reading = measure.activation(x.detach(), axis, key, kind.name, arguments, self._scratch)
         self.activations.append(reading)

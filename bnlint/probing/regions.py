@@ -49,6 +49,10 @@ REGIONS: Mapping[str, Region] = {
 }
 
 
+MOVED = frozenset({"threshold", "hardtanh", "leakyrelu"})
+"""Kinds whose region hangs on the arguments of the call."""
+
+
 def region_of(kind: str, arguments: Mapping[str, Any]) -> Region:
     """The inactive region of one call, moved by the arguments that move it."""
     region = REGIONS.get(kind, NOWHERE)
