@@ -62,7 +62,9 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     Files are imported in a child process. ``settings`` are those of the command line, in
     snake case: ``check("net.py", select=["BN3"], inputs=["1x3x32x32"], norm_placement="any")``.
     ``executor`` is anything with the interface of ``concurrent.futures.Executor`` (a process
-    pool, a Dask client's ``get_executor()``), over which the files are spread.
+    pool, a Dask client's ``get_executor()``), over which the files are spread; its workers must see
+    the same files. With ``diff=True`` findings carry their proved fixes, with ``fix=True`` those
+    are applied and the report is about what is left.
 
     Raises
     ------
@@ -75,6 +77,10 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
 
     listed = [paths] if isinstance(paths, (str, Path)) else paths
     loaded = load_settings({"paths": [str(path) for path in listed], **settings})
+    if loaded.diff or loaded.fix:
+        from bnlint.fixes.apply import run as mend
+
+        return _as(Report, mend(loaded).report)
     return _as(Report, run(loaded, executor=executor))
 
 
