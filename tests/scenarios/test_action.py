@@ -1,0 +1,93 @@
+"""The GitHub Action: its scripts run as a runner would run them, its expressions are all known."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in ACTION["runs"]["steps"]}
+EXPRESSION = re.compile(r"\$\{\{ ([\w.-]+) \}\}")
+BAD = "from torch import nn\n\nnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))\n"
+
+
+class Runner:
+    """Runs the steps that are scripts, with the inputs given."""
+
+    def __init__(self, folder: Path, **inputs: str) -> None:
+        self.folder = folder
+        self.values = {f"inputs.{name}": each["default"] for name, each in ACTION["inputs"].items()}
+        self.values |= {f"inputs.{name}": value for name, value in inputs.items()}
+        self.values |= {"inputs.python": sys.executable, "github.action_path": str(ROOT)}
+
+    def run(self, name: str) -> subprocess.CompletedProcess[str]:
+        step = STEPS[name]
+        output = self.folder / "output"
+        output.write_text("")
+        own = {key: EXPRESSION.sub(self._value, text) for key, text in step["env"].items()}
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **own, "GITHUB_OUTPUT": str(output)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in output.read_text().splitlines():
+            key, _, value = line.partition("=")
+            self.values[f"steps.{step.get('id')}.outputs.{key}"] = value
+        return done
+
+    def _value(self, found: re.Match[str]) -> str:
+        return self.values[found[1]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "bnlint.toml").write_text('select = ["BN301"]\n')
+    (tmp_path / "with blank").mkdir()
+    (tmp_path / "with blank" / "net.py").write_text(BAD)
+    return tmp_path
+
+
+def test_findings_are_annotated_kept_as_sarif_and_fail_the_job_at_its_end(project: Path) -> None:
+    runner = Runner(project, paths="with blank\n", options="--fail-on=info\n--no-cache")
+    done = runner.run("Lint")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("::warning file=with blank/net.py,line=3,")
+    assert runner.values["steps.lint.outputs.sarif"] == "bnlint.sarif"
+    log = json.loads((project / "bnlint.sarif").read_text(encoding="utf-8"))
+    assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["BN301"]
+    assert runner.run("Conclude").returncode == 1
+
+
+def test_a_clean_project_passes(project: Path) -> None:
+    runner = Runner(project, options="--ignore=BN301")
+    assert runner.run("Lint").returncode == 0
+    assert runner.run("Conclude").returncode == 0
+
+
+def test_a_mistake_uploads_nothing_and_fails(project: Path) -> None:
+    (project / "bnlint.sarif").write_text("of an earlier run")
+    runner = Runner(project, options="--slect=BN1")
+    done = runner.run("Lint")
+    assert "did you mean '--select'?" in done.stderr
+    assert "steps.lint.outputs.sarif" not in runner.values
+    assert "steps.lint.outputs.sarif != ''" in STEPS["Upload"]["if"]
+    assert runner.run("Conclude").returncode == 2
+
+
+def test_no_input_is_pasted_into_a_script(project: Path) -> None:
+    assert not any("${{" in step.get("run", "") for step in STEPS.values())
+    runner = Runner(project, paths='"; touch pwned; "\n$(touch pwned)', options="`touch pwned`")
+    runner.run("Lint")
+    assert not (project / "pwned").exists()
