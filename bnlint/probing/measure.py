@@ -16,6 +16,7 @@ from bnlint.probing.readings import (
     Scratch,
     largest,
     moments,
+    unseen,
 )
 from bnlint.probing.regions import region_of
 from bnlint.tracing.classify import Kind
@@ -61,7 +62,8 @@ def gradient_hook(reading: ActivationReading, axis: int) -> Callable[[Tensor], N
     gradients = reading.gradients
 
     def keep(gradient: Tensor) -> None:
-        gradients.append(largest(gradient.detach(), axis))
+        with unseen():
+            gradients.append(largest(gradient.detach(), axis))
 
     return keep
 

@@ -20,7 +20,14 @@ from bnlint.probing import measure
 from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name
-from bnlint.probing.readings import ActivationReading, KernelReading, Key, NormReading, Scratch
+from bnlint.probing.readings import (
+    ActivationReading,
+    KernelReading,
+    Key,
+    NormReading,
+    Scratch,
+    unseen,
+)
 from bnlint.probing.regions import MOVED, clamp_kind
 from bnlint.tracing.attributes import arguments_of
 from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
@@ -150,7 +157,8 @@ class Observer(TorchFunctionMode):
         if reading.region.saturating:
             self._gates.append((reading, id(x), weakref.ref(out)))
         if out.shape == x.shape:
-            reading.after = measure.sampled(out.detach(), self.layouts.axis(x.shape))
+            with unseen():
+                reading.after = measure.sampled(out.detach(), self.layouts.axis(x.shape))
 
     def _clamp(
         self,
@@ -233,7 +241,8 @@ class Observer(TorchFunctionMode):
     def _try(self, key: Key, read: Callable[[], Any]) -> Any:
         """A reading, or None with the reason kept: the user's forward must not fail over ours."""
         try:
-            return read()
+            with unseen():
+                return read()
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, NotImplementedError, IndexError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,12 @@ class KernelReading:
 Reading = ActivationReading | NormReading | KernelReading
 
 
+def unseen() -> AbstractContextManager[None]:
+    """Operations of our own, which no function mode needs to look at: that would double them."""
+    found: AbstractContextManager[None] = torch._C.DisableTorchFunction()
+    return found
+
+
 class Scratch:
     """Memory for the one large intermediate, taken once: fresh pages for each call cost more."""
 
@@ -136,11 +143,12 @@ def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[f
     tensors = [*scalars, *(holder[name] for holder, name in slots)]
     if not tensors:
         return []
-    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
-    pieces = torch.split(flat, [t.numel() for t in tensors])
-    for (holder, name), piece in zip(slots, pieces[len(scalars) :], strict=True):
-        holder[name] = piece.view(holder[name].shape)
-    return [float(piece) for piece in pieces[: len(scalars)]]
+    with unseen():
+        flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
+        pieces = torch.split(flat, [t.numel() for t in tensors])
+        for (holder, name), piece in zip(slots, pieces[len(scalars) :], strict=True):
+            holder[name] = piece.view(holder[name].shape)
+        return [float(piece) for piece in pieces[: len(scalars)]]
 
 
 class _Attributes:

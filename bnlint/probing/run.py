@@ -26,6 +26,7 @@ from bnlint.probing.merge import merged, merged_norms
 from bnlint.probing.objective import Loss, Objective
 from bnlint.probing.places import places
 from bnlint.probing.ranks import gathered
+from bnlint.probing.readings import unseen
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.session import Observed, Session, observe
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
@@ -144,7 +145,8 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     session.reseed()
     observed = gathered(session, observe(session, batches))
     _check(session, observed)
-    result = _result(session, observed, source)
+    with unseen():
+        result = _result(session, observed, source)
     result = _tried(session, result, batches, wish, observed)
     result = replace(result, notes=tuple(session.notes))
     findings = judged(result, places(session.model, wish.graph))

@@ -19,7 +19,7 @@ from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.objective import Objective
 from bnlint.probing.observe import Observer
-from bnlint.probing.readings import Reading, bring, norm_of
+from bnlint.probing.readings import Reading, bring, norm_of, unseen
 from bnlint.probing.structure import tensors
 from bnlint.tracing.classify import Table
 
@@ -170,7 +170,8 @@ def _gradients(session: Session, observer: Observer, loss: Tensor) -> None:
             raise
         session.note(f"no gradient: the backward failed: {str(error).splitlines()[0]}")
         return
-    _keep(observer, dict(zip(wanted, found, strict=True)), scale)
+    with unseen():
+        _keep(observer, dict(zip(wanted, found, strict=True)), scale)
 
 
 def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float) -> None:
