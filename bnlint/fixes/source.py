@@ -57,13 +57,6 @@ class SourceText:
         following = self.starts[number] if number < len(self.starts) else len(self.text)
         return self.text[self.starts[number - 1] : following]
 
-    def column_of_bytes(self, line: int, column: int) -> int:
-        """The column in characters (from 0) of one in UTF-8 bytes (from 0), as Python counts."""
-        if line > len(self.starts):
-            return column
-        data = self.line(line).encode("utf-8", "surrogatepass")
-        return len(data[:column].decode("utf-8", "ignore"))
-
     def place(self, offset: int) -> tuple[int, int]:
         """The line and the column (both from 1) of an offset."""
         line = bisect_right(self.starts, offset)

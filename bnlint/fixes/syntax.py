@@ -65,8 +65,8 @@ class Syntax:
         return None
 
     def offset(self, line: int, column: int) -> int:
-        """The offset of a place as Python reports it: from 1, in bytes."""
-        return self.source.offset(line, self.source.column_of_bytes(line, column - 1))
+        """The offset of a place as locations say it: from 1, in characters."""
+        return self.source.offset(line, column - 1)
 
     def span(self, node: Any) -> tuple[int, int]:
         """Where a node begins and ends, without parentheses around it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import re
@@ -17,8 +18,8 @@ from bnlint.domain.errors import BnlintError
 from bnlint.domain.version import VERSION
 from bnlint.server.actions import actions
 from bnlint.server.desk import Desk
-from bnlint.server.diagnostics import Ruler, diagnostics
-from bnlint.server.linter import Linted, Linter, page
+from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
+from bnlint.server.linter import Linted, Linter, mended, page
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+\Z"), re.compile(r"[\w-]+")
@@ -50,6 +51,8 @@ class Editor:
         self._desk = Desk()
         self._linted: dict[str, Linted] = {}
         self._asked: Counter[str] = Counter()
+        self._workshop = Desk()
+        self._mending: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
 
     async def initialized(self, _: types.InitializedParams) -> None:
         """Have torch loaded while the user looks for a file."""
@@ -69,6 +72,7 @@ class Editor:
         uri = params.text_document.uri
         self._asked[uri] += 1
         self._linted.pop(uri, None)
+        self._mending.pop(uri, None)
         self._show(uri, [], None)
 
     def hover(self, params: types.HoverParams) -> types.Hover | None:
@@ -81,12 +85,23 @@ class Editor:
         markdown = types.MarkupContent(types.MarkupKind.Markdown, "\n---\n\n".join(pages))
         return types.Hover(markdown)
 
-    def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+    async def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """Ignore here, and fixes, for the diagnostics that the editor names."""
-        uri = params.text_document.uri
+        uri, shown = params.text_document.uri, params.context.diagnostics
         document = self._server.workspace.get_text_document(uri)
-        shown, codec = params.context.diagnostics, document.position_codec
-        return actions(uri, document.source, codec, shown, self._linted.get(uri))
+        linted, text = self._linted.get(uri), document.source
+        rules = {diagnostic.code for diagnostic in shown if diagnostic.source == SOURCE}
+        if linted is not None and linted.text == text and linted.may_be_mended(rules):
+            linted = await self._mended(uri, linted)
+        return actions(uri, text, document.position_codec, shown, linted)
+
+    async def _mended(self, uri: str, linted: Linted) -> Linted:
+        """The same with proved fixes, which are looked for once, when they are first asked for."""
+        known, task = self._mending.get(uri, (None, None))
+        if task is None or known is not linted:
+            task = asyncio.ensure_future(self._workshop.ask(partial(mended, linted)))
+            self._mending[uri] = linted, task
+        return await asyncio.shield(task)  # an editor that moves on must not end it for the next
 
     async def _check(self, uri: str) -> None:
         """Check the newest text of a document; of several requests only the last one counts."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnlint import pipeline
 from bnlint.config import Settings, load_settings
-from bnlint.domain.errors import UsageError
+from bnlint.domain.errors import BnlintError, UsageError
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.rule import Rule
 from bnlint.isolation.pool import Pool
@@ -35,6 +36,10 @@ class Linted:
     def link(self, rule: str) -> str:
         """Where to read more about a rule; empty when its file names no web address."""
         return dict(self.links).get(rule, "")
+
+    def may_be_mended(self, rules: Collection[object]) -> bool:
+        """True when a finding of one of these rules comes with a remedy."""
+        return any(finding.remedy and finding.rule in rules for finding in self.findings)
 
 
 class Linter:
@@ -79,6 +84,27 @@ class Linter:
             self.close()
             pool = self._pool = Pool(1, *limits)
         return pool
+
+
+def mended(linted: Linted) -> Linted:
+    """The same with proved fixes at its findings; as it is for text that is not saved.
+
+    Independent of any :class:`Linter`, with a worker of its own: proving takes seconds.
+    """
+    digest = hashlib.sha256(linted.text.encode("utf-8", "surrogatepass")).digest()
+    if _on_disk(linted.path) != digest:
+        return linted
+    from bnlint.fixes import apply
+
+    given = {"paths": [linted.path], "diff": True, "unsafe_fixes": True, "force_exclude": True}
+    settings = load_settings(given)
+    try:
+        report = apply.run(settings).report
+    except BnlintError:  # libcst is not installed, or the file changed meanwhile
+        return linted
+    if _on_disk(linted.path) != digest:
+        return linted
+    return _of_document(report, settings, linted.path, linted.text)
 
 
 def page(path: str, rule: str) -> str:

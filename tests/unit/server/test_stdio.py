@@ -159,7 +159,7 @@ def test_a_session_of_an_editor(serve: Serve) -> None:
         assert (await client.hover("net.py", LINE, 3)).startswith("# redundant-bias (BN301)")
         assert await client.hover("net.py", LINE + 1, 3) == ""
 
-        (ignore,) = await client.actions("net.py", found)
+        *_, ignore = await client.actions("net.py", found)
         assert ignore.title == "Ignore BN301 here"
         assert ignore.edit is not None
         (edit,) = (ignore.edit.changes or {})[client.uri("net.py")]
@@ -172,6 +172,29 @@ def test_a_session_of_an_editor(serve: Serve) -> None:
         document = types.TextDocumentIdentifier(client.uri("net.py"))
         client.text_document_did_close(types.DidCloseTextDocumentParams(document))
         assert await client.next("net.py") == []
+
+    serve(session)
+
+
+def test_a_proved_fix_is_offered_for_what_is_saved(serve: Serve) -> None:
+    pytest.importorskip("libcst")
+
+    async def session(client: Client) -> None:
+        (client.folder / "net.py").write_text(NET, encoding="utf-8")
+        (found,) = await client.open("net.py", NET)
+        fix, ignore = await client.actions("net.py", found)
+        assert fix.title.startswith("Fix BN301: ")
+        assert ignore.title == "Ignore BN301 here"
+        assert fix.edit is not None
+        ((uri, edits),) = (fix.edit.changes or {}).items()
+        assert uri == client.uri("net.py")
+        fixed = NET
+        for edit in edits:
+            fixed = _apply(fixed, edit)
+        assert fixed == CLEAN
+        await client.change_and_save("net.py", "\n" + NET, disk=False)
+        (found,) = await client.next("net.py")
+        assert [a.title for a in await client.actions("net.py", found)] == ["Ignore BN301 here"]
 
     serve(session)
 
