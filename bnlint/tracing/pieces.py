@@ -64,6 +64,7 @@ class _Pieces:
             return
         self.hidden.extend(found.refused)
         self.see(found)
+        found.left_out |= isinstance(module, nn.Sequential)  # its holder may use it as a list
         yield Part(found, path, whole=False)
 
 

@@ -83,7 +83,8 @@ class Refused:
 class Record:
     """Everything one tracer saw of one model (or of one part of it).
 
-    ``left_out`` is true when optional inputs of its forward stayed at their defaults.
+    ``left_out`` is true when optional inputs of its forward stayed at their defaults, so that a
+    call from elsewhere in the model may do something else.
     """
 
     tracer: str

@@ -48,7 +48,7 @@ OWN_FACTS: Mapping[str, str] = {
     "composite": "whether it is a layer made of layers that was not looked into",
     "parameters": "how many parameters (tensors) it has",
     "custom": "whether its class has a forward of its own, so its attributes may not tell all",
-    "alone": "whether its part was traced by itself, with optional inputs left out",
+    "alone": "whether its part was traced by itself, so its holder may call it otherwise",
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
     "index": "inputs and outputs of the model: position",

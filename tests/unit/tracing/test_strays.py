@@ -136,3 +136,17 @@ def test_a_forward_of_its_own_is_noted():
 
     graph = trace_model(nn.Sequential(Own(3, 3, 1), nn.Conv2d(3, 3, 1)))
     assert [op.facts["custom"] for op in graph.ops if "kernel" in op.tags] == [True, False]
+
+
+class AsList(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.branches = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(3, 8, 1))
+
+    def forward(self, x):
+        return sum(b(x) for b in self.branches) if x.sum() > 0 else x
+
+
+def test_a_sequence_that_is_traced_alone_may_be_used_as_a_list():
+    graph = trace_model(AsList())
+    assert [op.facts.get("alone") for op in graph.ops if "kernel" in op.tags] == [True, True]
