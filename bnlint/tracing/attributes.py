@@ -161,7 +161,16 @@ def _pooling(module: nn.Module) -> Facts:
     if size is not None:
         entries = size if isinstance(size, (tuple, list)) else (size,)
         facts["global"] = all(s == 1 for s in entries)
+    facts.update(_pool_padding(vars(module)))
     return facts
+
+
+def _pool_padding(settings: Mapping[str, Any]) -> Facts:
+    """The zeros that an average pool counts in; nothing for pools that leave their padding out."""
+    padding = settings.get("padding", 0) if settings.get("count_include_pad", True) else 0
+    if isinstance(padding, (tuple, list)):
+        return {"padding": tuple(map(_plain, padding))}
+    return {"padding": padding} if isinstance(padding, int) else {}
 
 
 def _parameter(module: nn.Module, name: str) -> Any:
@@ -178,6 +187,7 @@ def _plain(value: Any) -> Any:
 
 _CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups")
+_AVERAGE = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _SIGNATURES: Mapping[str, tuple[str, ...]] = {
     # builtins have no signature; the names of the arguments that facts are read from
     "conv1d": _CONV,
@@ -204,6 +214,9 @@ _SIGNATURES: Mapping[str, tuple[str, ...]] = {
     "transpose": ("input", "dim0", "dim1"),
     "chunk": ("input", "chunks", "dim"),
     "split": ("input", "size", "dim"),
+    "avg_pool1d": _AVERAGE,
+    "avg_pool2d": _AVERAGE,
+    "avg_pool3d": _AVERAGE,
     "adaptive_avg_pool1d": ("input", "output_size"),
     "adaptive_avg_pool2d": ("input", "output_size"),
     "adaptive_avg_pool3d": ("input", "output_size"),
@@ -261,6 +274,8 @@ def function_facts(name: str, kind: Kind, arguments: Mapping[str, Any]) -> Facts
         size = arguments["output_size"]
         entries = size if isinstance(size, (tuple, list)) else (size,)
         facts["global"] = all(s == 1 for s in entries)
+    if kind.name == "avgpool":
+        facts.update(_pool_padding(arguments))
     return facts
 
 

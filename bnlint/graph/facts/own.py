@@ -23,7 +23,7 @@ OWN_FACTS: Mapping[str, str] = {
     "out-channels": "kernels: channels (features) given",
     "kernel-size": "kernels: size by axis",
     "stride": "kernels: stride by axis",
-    "padding": "kernels: padding by axis",
+    "padding": "kernels and pools: padding by axis",
     "dilation": "kernels: dilation by axis",
     "groups": "kernels and group norm: number of groups",
     "bias": "kernels: whether there is a bias",

@@ -7,8 +7,10 @@ from collections import defaultdict
 from bnlint.domain.graph import ModuleInfo, Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import Answer
+from bnlint.graph.facts.neighbours import shared_tags
 from bnlint.graph.view import View, layer_key
 
+KEEPS_SHIFT = Tags(any_of=("passthrough", "pooling", "transpose"), none_of=("lppool",))
 TO_KERNEL = Tags(none_of=("kernel", "input", "embedding"))
 
 
@@ -35,6 +37,29 @@ def _producers(view: View, op: Op) -> frozenset[str]:
     """The layers of the kernels behind; all inputs of the model count as one."""
     met = view.beyond(op, TO_KERNEL, back=True)
     return frozenset("" if "input" in o.tags else layer_key(o) for o in met)
+
+
+def next_of_calls(view: View, op: Op) -> Answer:
+    """Tags that all readers of the results of all calls of this layer share.
+
+    Looks through what keeps a constant shift of a channel: passthrough, pooling, transposes.
+    """
+    calls = view.once(_calls)[layer_key(op)]
+    return shared_tags(reader for call in calls for reader in view.beyond(call, KEEPS_SHIFT))
+
+
+def padded_behind(view: View, op: Op) -> Answer:
+    """Whether an average pool that counts its zero padding lies between it and the kernel behind.
+
+    It averages a constant with zeros at the edges, so that it is none any more.
+    """
+    between = view.reach(op, KEEPS_SHIFT, back=True)
+    return any("avgpool" in o.tags and _padded(o) for o in between)
+
+
+def _padded(op: Op) -> bool:
+    padding = op.facts.get("padding", 0)
+    return any(padding) if isinstance(padding, tuple) else bool(padding)
 
 
 def chained(view: View, info: ModuleInfo) -> Answer:

@@ -119,6 +119,12 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         sisters.biased_unlike_normed),
     _of_view("factorised", "whether it is half of a pair such as 3x1 and 1x3",
         sisters.factorised),
+    _of_view("next-of-calls",
+        "tags that all readers of all its calls share, looking through passthrough, pooling, "
+        "transpose",
+        sharing.next_of_calls),
+    _of_view("padded-behind", "whether a zero-padded average pool lies behind, before the kernel",
+        sharing.padded_behind),
     _of_view("same-producers",
         "whether all calls of the layer read the same kernels, which are then shared too",
         sharing.same_producers),

@@ -117,3 +117,26 @@ def test_a_model_trains_when_a_gradient_returns_to_some_kernel(grad, expected):
     net.add("linear", "a", grad=grad)
     net.add("output")
     assert facts_of(net).model("trains") is expected
+
+
+def test_next_of_calls_looks_at_all_calls_and_through_pools():
+    net = line("input:x")
+    net.add("conv2d", "conv#0", module="conv", reads=("x",))
+    net.chain("maxpool")
+    net.add("batchnorm2d", "bn")
+    net.add("conv2d", "conv#1", module="conv")
+    net.ops = [replace(op, layer=op.module) if "#" in op.id else op for op in net.ops]
+    assert ask(net, "conv#0", "next-of-calls") == ("batchnorm", "batchnorm2d", "norm")
+    net.add("relu", "r", reads=("conv#1",))
+    assert ask(net, "conv#0", "next-of-calls") == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "padding", "expected"),
+    [("avgpool", 1, True), ("avgpool", (0, 1), True), ("avgpool", 0, False), ("maxpool", 1, False)],
+)
+def test_padded_behind(kind, padding, expected):
+    net = line("input", "conv2d")
+    net.add(kind, padding=padding, tags="pooling")
+    net.add("batchnorm2d", "bn")
+    assert ask(net, "bn", "padded-behind") is expected
