@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bnlint import pipeline
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, Fix, RefusedFix, Report
+from bnlint.domain.finding import Finding, Fix, RefusedFix, Report, Severity
 from bnlint.fixes.choose import Held, Round, choose, fix_of
 from bnlint.fixes.propose import Key, key_of
 from bnlint.fixes.session import Look, Session, Texts
@@ -110,6 +110,9 @@ class Wanted:
     def __call__(self, key: Key, finding: Finding) -> bool:
         """True for a finding to mend; notes those that are left for want of a flag."""
         if key in self.held_back:
+            return False
+        if finding.severity is Severity.INFO:
+            self.progress.refused[key] = "it is only a hint, so nothing is changed for it"
             return False
         safe = finding.remedy is not None and finding.remedy.safety == "safe"
         if not safe and not self.session.settings.unsafe_fixes:

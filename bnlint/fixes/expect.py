@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.fixes.plan import Change, Subject
+from bnlint.fixes.plan import Change, Subject, name_of
 
 _LOOSE = ("init-",)
 """Facts about random numbers: another layer built before shifts them."""
-_OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "parameters"))
+_OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "training"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Expected:
     free: dict[str, Change] = field(default_factory=dict)
     detours: dict[str, str] = field(default_factory=dict)
     renames: bool = False
+    rebuilt: bool = False
 
 
 def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
@@ -43,19 +44,27 @@ def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
     wanted = Expected(list(graph.ops), reads)
     for each in touched:
         wanted.renames |= each.change.renames
+        wanted.rebuilt |= each.change.rebuilt
         for layers in each.layers:
-            _expect(wanted, each.change, _ops(graph, layers))
+            by_role = [_ops(graph, s, each.change) for s in layers.values()]
+            _expect(wanted, each.change, by_role)
     return wanted
 
 
-def _ops(graph: ModelGraph, layers: dict[str, Subject]) -> list[list[Op]]:
-    """The ops of each role: all calls of a module, the one op of a function."""
-    return [
-        [op for op in graph.ops if op.id == s.id or (op.layer == op.module == s.layer)]
-        if isinstance(s, Op)
-        else [op for op in graph.ops if op.module == s.path == op.layer]
-        for s in layers.values()
-    ]
+def _ops(graph: ModelGraph, subject: Subject, change: Change) -> list[Op]:
+    """The ops of a layer: all calls of a module and what it holds, the one op of a function.
+
+    Only one call is swapped: an activation that stands at several places is one module.
+    """
+    if isinstance(subject, Op):
+        one = change.swapped
+        return [
+            op
+            for op in graph.ops
+            if op.id == subject.id or (not one and op.layer == op.module == subject.layer)
+        ]
+    inside = f"{subject.path}."
+    return [op for op in graph.ops if op.module == subject.path or op.module.startswith(inside)]
 
 
 def _expect(wanted: Expected, change: Change, by_role: list[list[Op]]) -> None:
@@ -127,18 +136,20 @@ def _op_differs(
         return f"{new.layer} stands in the place of {old.layer}"
     if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
         return f"{new.layer} is another kind of layer than {old.layer} was"
-    if name := _facts_differ(old, new, free):
+    if name := _facts_differ(old, new, free, wanted.rebuilt):
         return f"{name} of {new.layer} has changed"
-    same_inputs = before.ref.inputs == after.ref.inputs
-    if not (broken and not same_inputs) and not _shapes_fit(old, new, broken):
+    free_shapes = broken or wanted.rebuilt
+    if before.ref.inputs != after.ref.inputs:
+        return "" if free_shapes else "the model is traced with another input"
+    if not _shapes_fit(old, new, free_shapes):
         return f"{new.layer} gives another shape"
     return ""
 
 
-def _facts_differ(old: Op, new: Op, free: Change | None) -> str:
-    allowed = frozenset[str]()
+def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
+    allowed = frozenset(("calls", "call-index")) if rebuilt else frozenset[str]()
     if free is not None:
-        allowed = free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
+        allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
         if free.kind:
             allowed |= {"class", "rank"}
     for name in sorted({*old.facts, *new.facts} - allowed):
@@ -149,22 +160,30 @@ def _facts_differ(old: Op, new: Op, free: Change | None) -> str:
     return ""
 
 
-def _shapes_fit(old: Op, new: Op, broken: bool) -> bool:
-    if old.outputs == new.outputs:
-        return True
-    unknown = not any(s is not None for s in old.outputs)
-    return broken and unknown
+def _shapes_fit(old: Op, new: Op, appear: bool) -> bool:
+    """Whether shapes are the same; they may ``appear`` where nothing was known."""
+    return old.outputs == new.outputs or (appear and not any(s is not None for s in old.outputs))
 
 
 def _modules_differ(
     before: ModelGraph, after: ModelGraph, wanted: Expected, touched: Sequence[Touched]
 ) -> str:
     """Whether registered modules came or went; those that an edit builds anew or removes may."""
-    if any(t.change.rebuilt or t.change.removed for t in touched):
+    if any(t.change.rebuilt for t in touched):
         return ""
-    old, new = ([m.types[:1] for m in g.modules] for g in (before, after))
-    if wanted.renames or any(t.change.kind for t in touched):
-        return "" if len(old) == len(new) else "layers came or went"
-    if [m.path for m in before.modules] != [m.path for m in after.modules]:
-        return "layers came or went"
-    return ""
+    old = [m.path for m in before.modules if not _is_removed(m.path, touched)]
+    new = [m.path for m in after.modules]
+    if old == new or (wanted.renames and len(old) == len(new)):
+        return ""
+    return "layers came or went"
+
+
+def _is_removed(path: str, touched: Sequence[Touched]) -> bool:
+    gone = [
+        name_of(subject)
+        for each in touched
+        if each.change.removed
+        for layers in each.layers
+        for subject in layers.values()
+    ]
+    return any(path == name or path.startswith(f"{name}.") for name in gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -80,3 +81,11 @@ def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
     if location is None:
         raise Refused(f"it is not known where {name_of(subject)} stands in the source")
     return job.syntax(location.path)
+
+
+def same_place(one: Location | None, other: Location) -> bool:
+    """True for the same span of the same file."""
+    if one is None or (one.line, one.column) != (other.line, other.column):
+        return False
+    same_end = (one.end_line, one.end_column) == (other.end_line, other.end_column)
+    return same_end and os.path.realpath(one.path) == os.path.realpath(other.path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
 from bnlint.fixes.edits import ACTIONS
-from bnlint.fixes.plan import Job, Plan, Refused, Subject
+from bnlint.fixes.plan import Job, Plan, Refused, Subject, name_of, same_place
 from bnlint.fixes.session import Look, Texts
 from bnlint.fixes.source import SourceText, Splice
 from bnlint.fixes.syntax import Syntax
@@ -149,7 +149,7 @@ def missing(proposal: Proposal, looks: Sequence[Look]) -> str:
 
 def _unneeded(plan: Plan, graph: ModelGraph, members: Sequence[Member]) -> str:
     for role, place in plan.built.items():
-        bound = {_name(x.layers[role]) for x in members if role in x.layers}
+        bound = {name_of(x.layers[role]) for x in members if role in x.layers}
         for name in _built_at(graph, place):
             if name not in bound:
                 return name
@@ -171,15 +171,3 @@ def _built_at(graph: ModelGraph, place: Location) -> Iterator[str]:
         names = {info.path, *info.aliases}
         if same_place(info.construction, place) and names.isdisjoint(shown) and info.calls != 0:
             yield info.path
-
-
-def same_place(one: Location | None, other: Location) -> bool:
-    """True for the same span of the same file."""
-    if one is None or (one.line, one.column) != (other.line, other.column):
-        return False
-    same_end = (one.end_line, one.end_column) == (other.end_line, other.end_column)
-    return same_end and os.path.realpath(one.path) == os.path.realpath(other.path)
-
-
-def _name(subject: Subject) -> str:
-    return subject.layer if isinstance(subject, Op) else subject.path
