@@ -140,7 +140,7 @@ def test_the_manifest_is_valid(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("BNLINT_TEST_INSTALL" not in os.environ, reason="installs torch: gigabytes")
+@pytest.mark.skipif("BNLINT_TEST_INSTALL" not in os.environ, reason="installs torch")
 def test_the_hook_that_installs_finds_the_same(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
@@ -152,6 +152,7 @@ def test_the_hook_that_installs_finds_the_same(
     _run(project, environment, "git", "add", "net.py")
     command = (sys.executable, "-m", "pre_commit", "try-repo", str(source), "bnlint")
     environment = {k: v for k, v in environment.items() if k != "PYTHONPATH"}
+    environment["PIP_CONSTRAINT"] = str(ROOT / "constraints.txt")
     done = _run(project, environment, *command, "--files", "net.py")
     assert done.returncode == 1
     assert "net.py:3:21: BN301 warning" in done.stdout, done.stdout + done.stderr
