@@ -69,7 +69,7 @@ def test_rules(
     rules = load_rules(paths)
     ids = {rule.id for rule in rules}
     company = (*rules, *(rule for rule in others if rule.id not in ids))
-    return tuple(check_rule(rule, company, tracer) for rule in rules)
+    return tuple(check_rule(form, company, tracer) for rule in rules for form in rule.alone())
 
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it by its name
@@ -94,7 +94,7 @@ def example_files(rule: Rule) -> Iterator[tuple[str, str, Example]]:
     """The kind (bad, good), the file name and the example, in the order in which they are tried."""
     for kind, examples in (("bad", rule.bad), ("good", rule.good)):
         for number, example in enumerate(examples):
-            yield kind, f"{rule.id}_{kind}_{number}.py", example
+            yield kind, f"{rule.id}{rule.form}_{kind}_{number}.py", example
 
 
 def _cases(rule: Rule, tracer: Tracer, failures: list[Failure]) -> Iterator[_Case]:

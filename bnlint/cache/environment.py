@@ -38,7 +38,23 @@ def environment() -> str:
         for entry in _entries(folder)
         if entry.endswith((".dist-info", ".egg-info", ".egg-link"))
     }
-    return digest(VERSION, sys.version, sys.platform, torch_version(), *sorted(installed))
+    return digest(own_code(), sys.version, sys.platform, torch_version(), *sorted(installed))
+
+
+def own_code() -> str:
+    """A digest that changes with bnlint: its version, and the sizes of its source files.
+
+    The version alone would do for releases; the sizes tell the states of a checkout apart, and are
+    the same on every machine.
+    """
+    package = Path(__file__).resolve().parent.parent
+    found = [VERSION]
+    for folder, _, names in os.walk(package):
+        for name in names:
+            if name.endswith((".py", ".yaml")):
+                path = os.path.join(folder, name)
+                found.append(f"{path[len(str(package)) :]} {os.stat(path).st_size}")
+    return digest(*sorted(found))
 
 
 def _entries(folder: str) -> list[str]:

@@ -69,7 +69,12 @@ def trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, Trace
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 
-    named = [(name, example.code) for rule in rules for _, name, example in example_files(rule)]
+    named = [
+        (name, example.code)
+        for rule in rules
+        for form in rule.alone()
+        for _, name, example in example_files(form)
+    ]
     here = Path.cwd()
     requests = [TraceRequest(str(here / n), text=code, real_weights=True) for n, code in named]
     jobs = settings.jobs or os.cpu_count() or 1

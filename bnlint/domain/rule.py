@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Location, Value
@@ -143,7 +143,11 @@ class Docs:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A parsed rule; ``over`` is ops (a path in the data flow) or modules (registered modules)."""
+    """A parsed rule; ``over`` is ops (a path in the data flow) or modules (registered modules).
+
+    ``form`` names one of several patterns that make up one rule, each in a file of its own;
+    ``forms`` of the first holds the others.
+    """
 
     id: str
     name: str
@@ -162,3 +166,9 @@ class Rule:
     fix: FixRecipe | None = None
     convention: Convention | None = None
     location: Location | None = None
+    form: str = ""
+    forms: tuple[Rule, ...] = ()
+
+    def alone(self) -> tuple[Rule, ...]:
+        """Each form of the rule as a rule by itself."""
+        return (replace(self, forms=()), *self.forms)

@@ -92,10 +92,13 @@ def _text(path: Path) -> str:
 
 
 def merge_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """The rules by id; raises :class:`RuleError` where two share an id or a name."""
+    """The rules by id, the forms of one rule put together under the first of them.
+
+    Raises :class:`RuleError` where two share an id or a name and are no forms of one rule.
+    """
     by_word: dict[str, Rule] = {}
     mistakes: list[Mistake] = []
-    kept = sorted(rules, key=lambda rule: rule.id)
+    kept = _with_forms(rules)
     for rule in kept:
         for word in (rule.id, rule.name):
             other = by_word.setdefault(word, rule)
@@ -107,6 +110,18 @@ def merge_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     if mistakes:
         raise RuleError(*mistakes)
     return tuple(kept)
+
+
+def _with_forms(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules by id; files that share id and name, and say which form they are, are one rule."""
+    kept: list[Rule] = []
+    for rule in sorted(rules, key=lambda rule: (rule.id, rule.form)):
+        first = kept[-1] if kept else None
+        if first is not None and rule.form and (first.id, first.name) == (rule.id, rule.name):
+            kept[-1] = replace(first, forms=(*first.forms, rule))
+        else:
+            kept.append(rule)
+    return kept
 
 
 def select_rules(
@@ -185,5 +200,11 @@ def _weighed(rule: Rule, weights: Mapping[str, str]) -> Rule | None:
     weight = weights[max(fitting, key=lambda w: (w in (rule.id, rule.name), w != "all", len(w)))]
     if weight == "off":
         return None
+    return _at(rule, Severity(weight))
+
+
+def _at(rule: Rule, severity: Severity) -> Rule:
+    """The rule, in all of its forms, at one severity that nothing lowers."""
     convention = rule.convention and replace(rule.convention, severity=None)
-    return replace(rule, severity=Severity(weight), downgrade=(), convention=convention)
+    forms = tuple(_at(form, severity) for form in rule.forms)
+    return replace(rule, severity=severity, downgrade=(), convention=convention, forms=forms)

@@ -47,7 +47,7 @@ def _check(graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Valu
     facts = Facts(View(graph))
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    for rule in rules:
+    for rule in (form for known in rules for form in known.alone()):
         outcome = _apply(facts, rule, settings)
         findings += _written(facts, rule, outcome, settings)
         open_ = {k: r for k, r in outcome.undecided.items() if k not in outcome.fired}

@@ -22,10 +22,24 @@ def explain(rule: Rule) -> str:
         _section("Convention", _convention(rule)),
         _section("Example", _example(rule.bad)),
         _section("Use instead", _example(rule.good)),
+        *(_form(form) for form in rule.forms),
         _section("How to silence it", _silence(rule)),
         _section("References", _bullets(rule.docs.references)),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _form(rule: Rule) -> str:
+    """What is different about another form of the rule."""
+    parts = [
+        f"## Also: {rule.summary}",
+        rule.docs.why.strip(),
+        rule.docs.evidence.strip(),
+        rule.docs.instead.strip(),
+        _bullets(f"silent when {e.because}" for e in rule.unless),
+        _example(rule.bad),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def index(rules: Iterable[Rule]) -> str:

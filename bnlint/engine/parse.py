@@ -27,7 +27,7 @@ from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS, TAGS
 
 KEYS = (
     "id", "name", "severity", "summary", "over", "enabled", "match", "where", "unless",
-    "downgrade", "report", "convention", "fix", "docs", "examples",
+    "downgrade", "report", "convention", "fix", "docs", "examples", "form",
 )  # fmt: skip
 REQUIRED = ("id", "name", "severity", "summary", "match", "report", "docs", "examples")
 SEVERITIES = tuple(s.value for s in Severity)
@@ -92,6 +92,9 @@ class _RuleParser:
             fix=says.fix(parts["fix"]) if "fix" in parts else None,
             convention=self._convention(parts.get("convention"), says),
             location=self.reader.location(root),
+            form=self._pattern(parts["form"], _NAME, "form", "small words joined by dashes")
+            if "form" in parts
+            else "",
         )
 
     def _id(self, node: Node) -> str:

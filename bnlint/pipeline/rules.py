@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bnlint.cache import Store, digest
+from bnlint.cache import Store, digest, own_code
 from bnlint.config import Settings
 from bnlint.config.option import PerFile
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
-from bnlint.domain.version import VERSION
 from bnlint.engine.catalogue import (
     LINTER_RULES,
     built_in_files,
@@ -36,7 +35,7 @@ class RuleFiles:
 
     def load(self, settings: Settings, store: Store) -> RuleSet:
         """The rules, compiled or from the store; raises RuleError or UsageError."""
-        key = digest("rules", VERSION, self.digest)
+        key = digest("rules", own_code(), self.digest)
         kept = store.get(key)
         if kept is not None:
             rules = decode(_Kept, json.loads(kept)).rules

@@ -9,9 +9,10 @@ from bnlint.selftest import check_rule
 from bnlint.tracing.check_file import trace_source
 
 RULES = load_rules(built_in_files())
+FORMS = [form for rule in RULES for form in rule.alone()]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", FORMS, ids=lambda rule: f"{rule.id} {rule.form}".strip())
 def test_rule(rule):
     result = check_rule(rule, RULES, trace_source)
     assert result.failures == ()
