@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from bnlint.domain.version import VERSION
 
 if TYPE_CHECKING:
-    from bnlint.api import ModelGraph, Report, assert_clean, check, check_model, probe, trace, watch
+    from bnlint.api import (
+        ModelGraph,
+        Report,
+        assert_clean,
+        check,
+        check_model,
+        probe,
+        repair,
+        trace,
+        watch,
+    )
     from bnlint.domain.errors import BnlintError
     from bnlint.domain.finding import Finding, Problem, Severity
     from bnlint.domain.probe import ProbeResult
@@ -29,6 +39,7 @@ __all__ = [
     "check",
     "check_model",
     "probe",
+    "repair",
     "trace",
     "watch",
 ]

@@ -12,7 +12,7 @@ from bnlint.domain.finding import Severity
 
 if TYPE_CHECKING:
     import networkx
-    from torch import nn
+    from torch import fx, nn
 
     from bnlint.domain.probe import ProbeResult
 
@@ -137,6 +137,29 @@ def _complaint(name: str, findings: tuple[finding.Finding, ...]) -> str:
     rules = list(dict.fromkeys(f.rule for f in findings))
     pages = ", ".join(f"`bnlint explain {rule}`" for rule in rules)
     return f"{name} is not clean:\n{text}why: {pages}; to accept it: ignore={rules}"
+
+
+def repair(
+    model: nn.Module, inputs: Any = None, *, name: str = "", **settings: Any
+) -> fx.GraphModule:
+    """A repaired copy of a live model, as a ``torch.fx.GraphModule`` that has its weights.
+
+    A redundant bias is folded into the running mean of its norm and a repeated norm into the one
+    before it, so that results in eval mode stay the same; norms and activations that stand the
+    wrong way round are swapped, and then the model is another one. ``settings`` choose the fixes:
+    ``repair(model, select=["BN301"])``. ``.meta["bnlint"]`` says what was ``done``, and what was
+    ``refused`` and why. ``inputs`` are as for :func:`check_model`; the model is left as it is.
+
+    Raises
+    ------
+    UsageError
+        When ``model`` is no model, or torch.fx cannot trace it as a whole.
+
+    """
+    from bnlint.config import load_settings
+    from bnlint.fixes.live import repair as run
+
+    return run(model, inputs, name, load_settings({"paths": [], "cache": False, **settings}))
 
 
 def probe(model: nn.Module, batches: Any = None, **options: Any) -> ProbeResult:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Op
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, TraceRequest, Trial, TrialResult
+from bnlint.fixes.flow import norms_behind
 from bnlint.fixes.propose import Proposal
 from bnlint.fixes.session import Look, Session, Texts
-
-_HOLDS_MEAN = frozenset(("batchnorm", "instancenorm"))
 
 
 def needs_outputs(proposal: Proposal) -> bool:
@@ -90,20 +89,8 @@ def _spec(graph: ModelGraph) -> ModelSpec:
 
 
 def _folds(graph: ModelGraph, kernel: object) -> list[Fold]:
-    """The norms that read the kernel, whatever lies between."""
+    """The norms whose running mean holds the bias of the kernel."""
     if not isinstance(kernel, Op):
         return []
-    ops = {op.id: op for op in graph.ops}
-    after: dict[str, list[str]] = {}
-    for edge in graph.edges:
-        after.setdefault(edge.source, []).append(edge.target)
-    todo, found, seen = [kernel.id], [], {kernel.id}
-    while todo:
-        for id_ in after.get(todo.pop(), ()):
-            op = ops[id_]
-            if op.tags & _HOLDS_MEAN:
-                found.append(Fold(call_of(graph.ref), kernel.module, op.module))
-            elif id_ not in seen and "kernel" not in op.tags:
-                seen.add(id_)
-                todo.append(id_)
-    return found
+    call = call_of(graph.ref)
+    return [Fold(call, kernel.module, norm.module) for norm in norms_behind(graph, kernel)]

@@ -1,0 +1,80 @@
+"""A live model repaired: its graph rewritten by torch.fx, its weights carried over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx, nn
+
+from bnlint.cache import Store
+from bnlint.config import Settings
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import ModelGraph
+from bnlint.engine.check import check_graph
+from bnlint.fixes.live.actions import ACTIONS, Refused, Repair
+from bnlint.fixes.live.graph_module import to_graph_module
+from bnlint.pipeline.live import trace_live
+from bnlint.pipeline.rules import read_rule_files
+from bnlint.tracing.classify import builtin_table
+
+KEY = "bnlint"
+"""Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""
+_ROUNDS = 500
+"""A round ends with a change of the graph: more of them than a model has norms is a circle."""
+
+
+def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.GraphModule:
+    """A repaired copy of ``model``; see :func:`bnlint.repair`.
+
+    Raises
+    ------
+    UsageError
+        When ``model`` is no model, or torch.fx cannot trace it.
+
+    """
+    graph = trace_live(model, inputs, name, settings.layers)
+    repaired = to_graph_module(model, builtin_table().extended(settings.layers))
+    done: dict[str, None] = {}
+    refused: dict[str, str] = {}
+    for _ in range(_ROUNDS):
+        if not _round(repaired, graph, _findings(graph, settings), done, refused):
+            break
+        repaired.graph.lint()
+        repaired.recompile()
+        graph = trace_live(repaired, inputs, graph.ref.name, settings.layers)
+    repaired.delete_all_unused_submodules()
+    repaired.meta[KEY] = {"done": tuple(done), "refused": refused}
+    return repaired
+
+
+def _findings(graph: ModelGraph, settings: Settings) -> tuple[Finding, ...]:
+    rules = read_rule_files(settings).load(settings, Store(None)).chosen
+    return check_graph(graph, rules, {"norm-placement": settings.norm_placement}).findings
+
+
+def _round(
+    repaired: fx.GraphModule,
+    graph: ModelGraph,
+    findings: tuple[Finding, ...],
+    done: dict[str, None],
+    refused: dict[str, str],
+) -> bool:
+    """Repair up to the first change of the graph, after which findings must be looked for anew."""
+    changed = False
+    ops = {op.id: op for op in graph.ops}
+    for finding in findings:
+        remedy = finding.remedy
+        action = ACTIONS.get(remedy.action) if remedy else None
+        named = f"{finding.rule} {finding.layer}"
+        if remedy is None or action is None or named in refused:
+            continue
+        layers = {role: ops[id_] for role, id_ in remedy.ops.items() if id_ in ops}
+        try:
+            done[f"{named}: {action.do(Repair(repaired, graph, layers, remedy.arguments))}"] = None
+        except Refused as error:
+            refused[named] = str(error)
+            continue
+        changed = True
+        if action.rewires:
+            break
+    return changed
