@@ -98,7 +98,7 @@ def baseline(arguments: Sequence[str]) -> int:
 
 def probe(arguments: Sequence[str]) -> int:
     """Run a model on a real device and measure it."""
-    from bnlint.probing import command
+    from bnlint.cli import probe as command
 
     return command.run(arguments)
 

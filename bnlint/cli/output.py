@@ -27,14 +27,19 @@ def write_report(report: Report, settings: Settings) -> None:
         infos = rule_infos(settings)
     for output in settings.formats:
         text = render(output.format, report, _options(settings, infos, output))
-        if output.path:
-            _to_file(output, text)
-        else:
-            sys.stdout.write(text)
-    sys.stdout.flush()
+        write_text(output, text)
     shown = {output.format for output in settings.formats if not output.path}
     if not shown or not shown <= COMPLETE:
         write_notes(report, settings)
+
+
+def write_text(output: Output, text: str) -> None:
+    """Write a rendered report to its file, or to standard output."""
+    if output.path:
+        _to_file(output, text)
+        return
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def write_notes(report: Report, settings: Settings) -> None:

@@ -1,14 +1,10 @@
-"""The options of ``bnlint probe`` and what it prints, for the command line to put together."""
+"""The options of ``bnlint probe``, for the command line to put together."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
 
-from bnlint.domain.probe import ProbeResult
-from bnlint.probing import document, text
 from bnlint.probing.request import ProbeOptions
-from bnlint.probing.text import Paint, plain_paint
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,20 +42,3 @@ def options_of(given: argparse.Namespace) -> ProbeOptions:
         data=given.data,
         loss=given.loss,
     )
-
-
-def _text(result: ProbeResult, paint: Paint) -> str:
-    return text.render(result, paint)
-
-
-def _json(result: ProbeResult, _paint: Paint) -> str:
-    return document.render(result)
-
-
-SHOWN: Mapping[str, Callable[[ProbeResult, Paint], str]] = {"text": _text, "json": _json}
-"""What the probe renders itself; every other format renders ``result.report``."""
-
-
-def shown(result: ProbeResult, name: str = "text", paint: Paint = plain_paint) -> str:
-    """The result in the format ``text`` or ``json``."""
-    return SHOWN[name](result, paint)

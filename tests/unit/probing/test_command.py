@@ -10,7 +10,8 @@ import pytest
 from bnlint.domain.errors import ProbeError, UsageError
 from bnlint.domain.finding import Finding, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.probing.arguments import add_options, options_of, shown
+from bnlint.probing import document, text
+from bnlint.probing.arguments import add_options, options_of
 from bnlint.probing.command import probe_file
 from bnlint.probing.request import ProbeOptions
 
@@ -120,5 +121,5 @@ def test_the_options_of_the_command_reach_the_probe(net: Path) -> None:
     assert (result.samples, result.dtype, result.source) == (20, "bfloat16", "synthetic")
     assert result.comparison is not None
     assert (result.comparison.steps, result.comparison.seed) == (1, 3)
-    assert shown(result).startswith("probe of Net")
-    assert shown(result, "json").startswith("{")
+    assert text.render(result).startswith("probe of Net")
+    assert document.render(result).startswith("{")

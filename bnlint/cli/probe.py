@@ -1,0 +1,95 @@
+"""``bnlint probe``: measure a model on a device, beside what the static run says of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bnlint.cli.arguments import Parser, parse
+from bnlint.cli.output import wants_colour, write_report, write_text
+from bnlint.config import Output, Settings, load_settings
+from bnlint.config.parser import add_options
+from bnlint.domain.finding import Report, Severity
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.version import VERSION
+from bnlint.probing.arguments import add_options as add_probe_options
+from bnlint.probing.arguments import options_of
+from bnlint.probing.command import probe_file
+from bnlint.probing.document import document as measured
+from bnlint.probing.text import render as table
+from bnlint.report import RenderOptions
+from bnlint.report.json import document as lint_document
+from bnlint.report.style import paint
+
+_SETTINGS = (
+    "select",
+    "ignore",
+    "severity",
+    "fail_on",
+    "formats",
+    "verbose",
+    "quiet",
+    "colour",
+    "exit_zero",
+    "config",
+    "isolated",
+    "cache",
+    "cache_dir",
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code: 2 for what cannot be probed, 1 for findings that count, else 0."""
+    parser = Parser(
+        "bnlint probe",
+        description="Run a model on a real device, and measure what enters and leaves each "
+        "activation, what its norms see and what gradient comes back.",
+    )
+    add_probe_options(parser)
+    add_options(parser, _SETTINGS)
+    given = parse(parser, arguments)
+    settings = load_settings(
+        {"paths": [given["target"]], **{n: given[n] for n in _SETTINGS if n in given}}
+    )
+    options = replace(options_of(argparse.Namespace(**given)), report=_static(settings))
+    result = probe_file(given["target"], options)
+    for output in settings.formats:
+        _write(result, settings, output)
+    if given["plot"]:
+        from bnlint.probing import plots
+
+        for path in plots.save(result, given["plot"]):
+            print(f"written: {path}", file=sys.stderr)
+    worst = result.report.worst()
+    counts = worst is not None and worst.at_least(Severity(settings.fail_on))
+    return int(counts and not settings.exit_zero)
+
+
+def _document(result: ProbeResult) -> str:
+    """The JSON of a lint run, with the measurements beside it."""
+    root = RenderOptions(root=str(Path.cwd()), version=VERSION)
+    report = lint_document(result.report, root)
+    return json.dumps({**report, **measured(result)}, indent=2, allow_nan=False) + "\n"
+
+
+def _static(settings: Settings) -> Report:
+    """What the static run says of the same target; the probe adds its evidence to it."""
+    from bnlint import pipeline
+
+    return pipeline.check(settings)
+
+
+def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
+    """Render the result (text, json) or its report (every other format) to its place."""
+    if output.format not in ("text", "json"):
+        write_report(result.report, replace(settings, formats=(output,)))
+        return
+    if output.format == "json":
+        write_text(output, _document(result))
+        return
+    colour = not output.path and wants_colour(settings.colour, sys.stdout)
+    write_text(output, table(result, lambda text, style: paint(text, style, colour)))

@@ -1,0 +1,74 @@
+"""``bnlint probe`` on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Linear(8, 16)
+        nn.init.constant_(self.one.bias, -30.0)
+        self.two = nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.two(torch.relu(self.one(x)))
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(NET)
+    return tmp_path
+
+
+def probe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bnlint", "probe", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_dead_layer_is_measured_and_ends_in_1(net: Path) -> None:
+    done = probe(net, "net.py::Net")
+    assert done.returncode == 1
+    assert "dead-layer" in done.stdout
+
+
+def test_json_is_that_of_a_lint_run_with_the_measurements_beside(net: Path) -> None:
+    done = probe(net, "net.py::Net", "--format", "json", "--exit-zero")
+    assert done.returncode == 0
+    data = json.loads(done.stdout)
+    assert data["version"] == 1
+    assert any(f["rule"] == "probe/dead-layer" for f in data["findings"])
+    assert data["probe"]["samples"] == 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["net.py::Nett"], "Nett"),
+        (["gone.py::Net"], "there is no such file"),
+        (["net.py::Net", "--device", "cuda:7"], "is not there"),
+        (["net.py::Net", "--input", "4x9"], "4x9"),
+        (["net.py::Net", "--format", "nope"], "nope"),
+    ],
+)
+def test_what_cannot_be_probed_is_said(net: Path, arguments: list[str], said: str) -> None:
+    done = probe(net, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
