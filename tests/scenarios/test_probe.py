@@ -63,7 +63,7 @@ def test_json_is_that_of_a_lint_run_with_the_measurements_beside(net: Path) -> N
         (["net.py::Nett"], "Nett"),
         (["gone.py::Net"], "there is no such file"),
         (["net.py::Net", "--device", "cuda:7"], "is not there"),
-        (["net.py::Net", "--input", "4x9"], "4x9"),
+        (["net.py::Net", "--input", "4x9"], "(256, 9)"),
         (["net.py::Net", "--format", "nope"], "nope"),
     ],
 )
