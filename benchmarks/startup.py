@@ -90,8 +90,10 @@ def main() -> None:
     print(f"warm run / import torch     {found['warm'] / found['torch']:.3f} (goal 0.100)")
     print(f"--help / import torch       {found['help'] / found['torch']:.3f}")
     print(f"explain / import torch      {found['explain'] / found['torch']:.3f}")
-    print(f"bare {found['bare']:.3f} s, one {found['one']:.3f} s, further {further * 1000:.0f} ms, "
-          f"bare further {bare_further * 1000:.0f} ms")
+    print(
+        f"bare {found['bare']:.3f} s, one {found['one']:.3f} s, further {further * 1000:.0f} ms, "
+        f"bare further {bare_further * 1000:.0f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ from .measure import Row
 VERDICTS = Path(__file__).parent / "VERDICTS.md"
 
 
-def write_document(
-    path: Path, rows: Mapping[str, list[Row]], seconds: Mapping[str, float]
-) -> None:
+def write_document(path: Path, rows: Mapping[str, list[Row]], seconds: Mapping[str, float]) -> None:
     """Write the document; the verdicts beside it are written by people."""
     path.write_text("\n".join(_lines(rows, seconds)) + "\n")
 
@@ -26,8 +24,9 @@ def _lines(rows: Mapping[str, list[Row]], seconds: Mapping[str, float]) -> Itera
     yield "# What bnlint sees of the zoo, and says"
     yield ""
     yield f"Written by `python -m benchmarks.zoo`; torch {torch.__version__}. Models are built"
-    yield "without weights, mostly on `meta`. A batch norm counts as known when the operations before"
-    yield "and after it are known. The verdicts on the findings stand in [VERDICTS.md](VERDICTS.md)."
+    yield "without weights, mostly on `meta`. A batch norm counts as known when the operations"
+    yield "before and after it are known. The verdicts on the findings stand in"
+    yield "[VERDICTS.md](VERDICTS.md)."
     yield ""
     yield "A norm that a whole trace never calls has no neighbours, and is counted apart."
     yield ""
@@ -51,8 +50,8 @@ def _summary(name: str, rows: list[Row], seconds: float) -> str:
     times = sorted(r.seconds for r in good) or [0.0]
     share = f"{known} ({100 * known / norms:.2f} %)" if norms else "-"
     return (
-        f"| {name} | {len(rows)} | {len(good)} | {sum(r.complete for r in good)} | {norms} | {share} "
-        f"| {sum(r.uncalled for r in good)} | {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
+        f"| {name} | {len(rows)} | {len(good)} | {sum(r.complete for r in good)} | {norms} "
+        f"| {share} | {sum(r.uncalled for r in good)} | {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
         f"| {max((r.megabytes for r in good), default=0):.0f} | {seconds:.0f} |"
     )
 
@@ -98,5 +97,7 @@ def _findings(rows: list[Row]) -> Iterator[str]:
         heavy = [f for f in row.findings if f[1] != "info"]
         for rule in sorted({f[0] for f in heavy}):
             layers = [f[2] for f in heavy if f[0] == rule]
-            shown = ", ".join(layers[:6]) + (f" and {len(layers) - 6} more" if len(layers) > 6 else "")
+            shown = ", ".join(layers[:6]) + (
+                f" and {len(layers) - 6} more" if len(layers) > 6 else ""
+            )
             yield f"- {rule} {row.family} `{row.name}`: {shown}"

@@ -20,11 +20,15 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of a library; ``inputs`` gives meta tensors for its forward, or None."""
+    """One model of a library; ``inputs`` gives meta tensors for its forward, or None.
+
+    ``source`` says whether the library states those inputs (declared), or they are a guess.
+    """
 
     name: str
     build: Callable[[], nn.Module]
     inputs: Callable[[nn.Module], Inputs | None]
+    source: str = "declared"
 
 
 def image(*shape: int) -> Callable[[nn.Module], Inputs]:
@@ -125,11 +129,13 @@ def transformers_entries() -> Iterator[Entry]:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     for model_type in sorted(CONFIG_MAPPING.keys()):
-        if _mentions_batch_norm(model_type):
+        stands_alone = CONFIG_MAPPING[model_type] in transformers.MODEL_MAPPING
+        if stands_alone and _mentions_batch_norm(model_type):
             yield Entry(
                 model_type,
                 lambda t=model_type: transformers.AutoModel.from_config(CONFIG_MAPPING[t]()),
                 _transformers_inputs,
+                "inferred",
             )
 
 

@@ -48,7 +48,9 @@ class Row:
     megabytes: float = 0.0
 
 
-def measure_all(family: str, entries: Iterable[Entry], rules: tuple[Rule, ...], jobs: int) -> Iterator[Row]:
+def measure_all(
+    family: str, entries: Iterable[Entry], rules: tuple[Rule, ...], jobs: int
+) -> Iterator[Row]:
     """A row for each entry, ``jobs`` processes at a time, in the order they finish."""
     waiting = iter(entries)
     running: dict[int, tuple[str, int, float]] = {}
@@ -87,7 +89,9 @@ def _collect(family: str, name: str, reader: int, pid: int, late: bool) -> Row:
         text = pipe.read()
     _, status = os.waitpid(pid, 0)
     if late or not text:
-        return Row(family, name, failure=f"not finished in {TIMEOUT:g} s" if late else f"died: {status}")
+        return Row(
+            family, name, failure=f"not finished in {TIMEOUT:g} s" if late else f"died: {status}"
+        )
     data: dict[str, Any] = json.loads(text)
     return Row(**data)
 
@@ -104,7 +108,7 @@ def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
     started = time.perf_counter()
     try:
         given = entry.inputs(model)
-        inputs = GivenInputs((Candidate(*given),), "declared") if given else None
+        inputs = GivenInputs((Candidate(*given),), entry.source) if given else None
         graph = trace_model(model, inputs=inputs)
         checked = check_graph(graph, rules, {"norm-placement": "before-activation"})
     except Exception as error:
@@ -115,9 +119,9 @@ def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
     row.tracer, row.complete = graph.trace.tracer, graph.trace.complete
     row.opaque = [f"{o.path}: {o.reason}" for o in graph.trace.opaque]
     row.ops = len(graph.ops)
-    total = sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
-    row.uncalled = sum(m.calls == 0 and "batchnorm" in m.tags for m in graph.modules)
-    row.norms = total - row.uncalled
+    norms = [m for m in graph.modules if "batchnorm" in m.tags]
+    row.uncalled = sum(m.calls == 0 for m in norms)
+    row.norms = len(norms) - row.uncalled
     row.known = known_norms(graph)
     row.findings = [(f.rule, f.severity.value, f.layer, f.message) for f in checked.findings]
     row.undecided = {u.rule: u.count for u in checked.undecided}

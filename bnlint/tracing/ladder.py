@@ -20,6 +20,7 @@ from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers.concrete import trace_concretely
+from bnlint.tracing.tracers.real import record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 from bnlint.tracing.trust import Run, believable, failed, forget_others, look_at, sift
@@ -114,7 +115,10 @@ def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_
     """The records of the tracers that need inputs, in the order of preference."""
     mode = model.training
     for candidate in inputs.candidates:
-        yield _Attempt(record_forward(Registry(model), table, candidate), candidate, mode)
+        recorded = record_forward(Registry(model), table, candidate)
+        yield _Attempt(recorded, candidate, mode)
+        if wants_numbers(recorded) and (real := record_for_real(model, table, candidate)):
+            yield _Attempt(real, candidate, mode)
         concrete = trace_concretely(Registry(model), table, candidate)
         if isinstance(concrete, Refused):
             concrete = Record("concrete", refused=[concrete])
@@ -124,7 +128,10 @@ def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_
     model.eval()
     try:
         for candidate in inputs.candidates:
-            yield _Attempt(record_forward(Registry(model), table, candidate), candidate, False)
+            recorded = record_forward(Registry(model), table, candidate)
+            yield _Attempt(recorded, candidate, False)
+            if wants_numbers(recorded) and (real := record_for_real(model, table, candidate)):
+                yield _Attempt(real, candidate, False)
     finally:
         model.train()
 

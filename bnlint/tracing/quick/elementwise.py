@@ -37,7 +37,7 @@ UNARY = frozenset(
         *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish"),
         *("hardswish", "hardsigmoid", "hardtanh", "softplus", "sigmoid", "tanh", "softmax"),
         *("log_softmax", "dropout", "dropout1d", "dropout2d", "dropout3d", "exp", "sqrt", "abs"),
-        *("relu_", "sigmoid_", "tanh_", "contiguous", "clamp", "clamp_"),
+        *("contiguous", "clamp"),
     }
 )
 """Functions and methods whose result has the shape and type of their first argument."""
@@ -61,15 +61,20 @@ IN_PLACE = frozenset(
 
 
 def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
-    """The input itself: its shape is the output's."""
-    return x if x.is_floating_point() else None
+    """A tensor like the input; the input itself where the layer would return that."""
+    if not x.is_floating_point():
+        return None
+    gives_input = isinstance(module, nn.Identity) or getattr(module, "inplace", False) is True
+    return x if gives_input else like(x, x.shape)
 
 
 def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
-    """The first argument: its shape is the result's."""
+    """A tensor like the first argument."""
     if any(isinstance(a, torch.Tensor) for a in (*args, *kwargs.values())):
         return None
-    return x if is_plain_tensor(x) and x.is_floating_point() and "dtype" not in kwargs else None
+    if not is_plain_tensor(x) or not x.is_floating_point() or "dtype" in kwargs:
+        return None
+    return x if kwargs.get("inplace") is True else like(x, x.shape)
 
 
 def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:

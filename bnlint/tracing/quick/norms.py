@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bnlint.tracing.quick.plain import like
+
 
 def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a batch or instance norm.
@@ -28,7 +30,7 @@ def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.
             )
     if batch_norm and norm.training:
         functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
-    return x
+    return like(x, x.shape)
 
 
 def layer(norm: nn.LayerNorm, x: torch.Tensor) -> torch.Tensor | None:
@@ -39,7 +41,7 @@ def layer(norm: nn.LayerNorm, x: torch.Tensor) -> torch.Tensor | None:
             f"Given normalized_shape={list(wanted)}, expected input with shape "
             f"[*, {', '.join(map(str, wanted))}], but got input of size{list(x.shape)}"
         )
-    return x
+    return like(x, x.shape)
 
 
 def group(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor | None:
@@ -48,4 +50,4 @@ def group(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor | None:
         return None
     if norm.affine and x.shape[1] != norm.num_channels:
         raise RuntimeError(f"expected {norm.num_channels} channels, got {x.shape[1]}")
-    return x
+    return like(x, x.shape)

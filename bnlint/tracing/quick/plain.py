@@ -26,7 +26,11 @@ def is_plain_module(module: nn.Module) -> bool:
 
 
 def like(x: torch.Tensor, shape: Iterable[int]) -> torch.Tensor:
-    """An empty tensor of another shape and the same type."""
+    """A new empty tensor of a shape and of the same type.
+
+    It is contiguous: views of it that code takes later must not fail for strides that only the
+    real operation would know.
+    """
     return torch.empty(tuple(shape), dtype=x.dtype, device="meta")
 
 

@@ -1,0 +1,81 @@
+"""The forward run on small real tensors, where what it decides hangs on numbers.
+
+A tensor on ``meta`` has none, so ``if mask.all()`` or ``nonzero`` fail there. Weights are made up
+(nothing is learned from their values), so this serves to follow the route of the data only.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from bnlint.tracing.classify import Table
+from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.modules import Registry
+from bnlint.tracing.record import Record
+from bnlint.tracing.tracers.recorded import record_forward
+
+LIMIT = 60_000_000
+"""Parameters and buffer entries up to which a model is filled with numbers."""
+
+_SIGNS = ("meta tensor", "register_meta", "on meta", "meta device")
+
+
+def wants_numbers(record: Record) -> bool:
+    """True when the forward on meta failed for want of numbers."""
+    return any(sign in refused.reason for refused in record.refused for sign in _SIGNS)
+
+
+def record_for_real(model: nn.Module, table: Table, candidate: Candidate) -> Record | None:
+    """What the forward does with real numbers; None for a model too large or impossible to fill."""
+    if sum(t.numel() for t in (*model.parameters(), *model.buffers())) > LIMIT:
+        return None
+    try:
+        filled = _filled(model)
+    except Exception:  # what cannot be copied or filled is not run
+        return None
+    generator = torch.random.get_rng_state()
+    try:
+        real = Candidate(_numbers(candidate.args), _numbers(dict(candidate.kwargs)))
+        record = record_forward(Registry(filled), table, real)
+    finally:
+        torch.random.set_rng_state(generator)
+    return _as_of(model, filled, record)
+
+
+def _filled(model: nn.Module) -> nn.Module:
+    filled = copy.deepcopy(model).to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in filled.parameters():
+            parameter.normal_(0.0, 0.02)
+        for name, buffer in filled.named_buffers():
+            buffer.fill_(1 if name.endswith("var") else 0)
+    return filled
+
+
+def _numbers(value: Any) -> Any:
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or not leaf.is_meta:
+            return leaf
+        if leaf.is_floating_point():
+            return torch.randn(leaf.shape, dtype=leaf.dtype)
+        return torch.ones(leaf.shape, dtype=leaf.dtype)
+
+    return pytree.tree_map(one, value)
+
+
+def _as_of(model: nn.Module, filled: nn.Module, record: Record) -> Record:
+    """The record with the modules of ``model`` in the place of their copies."""
+    pairs = zip(filled.modules(), model.modules(), strict=True)
+    originals = {id(mine): theirs for mine, theirs in pairs}
+    for call in record.calls:
+        if isinstance(call.target, nn.Module):
+            call.target = originals.get(id(call.target), call.target)
+    record.called = {
+        id(originals[key]): count for key, count in record.called.items() if key in originals
+    }
+    return record
