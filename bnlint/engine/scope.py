@@ -35,9 +35,11 @@ class Scope:
         return self.facts.module(bound, fact)
 
     def hangs_on_shapes(self, rule: Rule) -> bool:
-        """True when a fact that the rule asks for was answered from traced shapes."""
-        conditions = [*rule.where, *(c for e in rule.unless for c in e.conditions)]
-        asked = {(o.subject, o.fact) for c in conditions for o in (c.left, c.right)}
+        """True when a fact that must hold, or that is told, was answered from traced shapes.
+
+        Excuses do not count: a finding stands without them.
+        """
+        asked = {(o.subject, o.fact) for c in rule.where for o in (c.left, c.right)}
         asked.update(placeholders(rule.report.message))
         return any(self._from_shapes(subject, fact) for subject, fact in asked)
 

@@ -117,7 +117,7 @@ def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_
     for candidate in inputs.candidates:
         recorded = record_forward(Registry(model), table, candidate)
         yield _Attempt(recorded, candidate, mode)
-        if wants_numbers(recorded) and (real := record_for_real(model, table, candidate)):
+        if wants_numbers(recorded) and (real := record_for_real(model, table, candidate, recorded)):
             yield _Attempt(real, candidate, mode)
         concrete = trace_concretely(Registry(model), table, candidate)
         if isinstance(concrete, Refused):
@@ -130,7 +130,9 @@ def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_
         for candidate in inputs.candidates:
             recorded = record_forward(Registry(model), table, candidate)
             yield _Attempt(recorded, candidate, False)
-            if wants_numbers(recorded) and (real := record_for_real(model, table, candidate)):
+            if wants_numbers(recorded) and (
+                real := record_for_real(model, table, candidate, recorded)
+            ):
                 yield _Attempt(real, candidate, False)
     finally:
         model.train()

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from bnlint.tracing.classify import Table
+from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
@@ -30,8 +30,14 @@ def wants_numbers(record: Record) -> bool:
     return any(sign in refused.reason for refused in record.refused for sign in _SIGNS)
 
 
-def record_for_real(model: nn.Module, table: Table, candidate: Candidate) -> Record | None:
-    """What the forward does with real numbers; None for a model too large or impossible to fill."""
+def record_for_real(
+    model: nn.Module, table: Table, candidate: Candidate, failed: Record
+) -> Record | None:
+    """What the forward does with real numbers; None for a model too large or impossible to fill.
+
+    Where a layer is left out, other numbers may have gone another way: the record then is no more
+    whole than ``failed``, the one on meta.
+    """
     if sum(t.numel() for t in (*model.parameters(), *model.buffers())) > LIMIT:
         return None
     try:
@@ -44,7 +50,10 @@ def record_for_real(model: nn.Module, table: Table, candidate: Candidate) -> Rec
         record = record_forward(Registry(filled), table, real)
     finally:
         torch.random.set_rng_state(generator)
-    return _as_of(model, filled, record)
+    record = _as_of(model, filled, record)
+    if any(id(m) not in record.called for m in model.modules() if is_leaf(m, table)):
+        record.refused += failed.refused
+    return record
 
 
 def _filled(model: nn.Module) -> nn.Module:
