@@ -73,6 +73,8 @@ def _kernel(module: nn.Module, kind: Kind) -> Facts:
     facts.update(_named(module, **channels))
     if lazy:
         facts.pop("in-channels", None)
+    if weight is not None and "weight" not in {**module._parameters, **module._buffers}:
+        facts["parametrized"] = True  # computed at each call, as by weight norm, old or new
     bias = getattr(module, "bias", None)
     facts["bias"] = bias is not None and not (isinstance(bias, bool) and not bias)
     if "conv" in kind.tags:

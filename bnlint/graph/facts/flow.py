@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from bnlint.domain.graph import Op, Shape
+from bnlint.graph.facts import neighbours
 from bnlint.graph.facts.answer import UNKNOWN, Answer, Unknown
 from bnlint.graph.view import View
 
@@ -96,6 +97,17 @@ def spatial_size(op: Op) -> Answer:
     """How many positions an input map has: the product of the axes after the channels."""
     shape = in_shape(op)
     return UNKNOWN if shape is None else math.prod(shape[2:])
+
+
+def out_spatial_size(view: View, op: Op) -> Answer:
+    """How many positions the result has: the product of its axes after the channels.
+
+    Without shapes, 1 for a convolution behind a global pool; else unknown.
+    """
+    shape = out_shape(op)
+    if shape is not None:
+        return math.prod(shape[2:])
+    return 1 if "conv" in op.tags and neighbours.pooled(view, op) is True else UNKNOWN
 
 
 def values_per_channel(op: Op) -> Answer:

@@ -94,7 +94,8 @@ class _Slot:
     """A place in a block: the block's class, the path inside it, the classes on that path.
 
     ``alone`` is true where the kernel is the only one of the block: a wrapper such as conv, norm
-    and activation. Its class stands all over a model, so the comparison can excuse, not accuse.
+    and activation. Its class stands all over a model, so it accuses nobody; it excuses those that
+    have no sisters in larger blocks.
     """
 
     group: Group
@@ -117,9 +118,13 @@ def _slots(view: View, op: Op) -> Iterator[_Slot]:
             yield _Slot((".".join(parts[cut:]), *inside), held[path] < 2)
 
 
+def _by_layer(view: View) -> dict[str, Op]:
+    """One call of each kernel, however often it is called, by its layer."""
+    return {layer_key(op): op for op in view.fitting(Tags(any_of=("kernel",)))}
+
+
 def _kernels(view: View) -> tuple[Op, ...]:
-    """The kernels, each once, however often it is called."""
-    return tuple({layer_key(op): op for op in view.fitting(Tags(any_of=("kernel",)))}.values())
+    return tuple(view.once(_by_layer).values())
 
 
 def _kernels_held(view: View) -> Counter[str]:
@@ -158,19 +163,20 @@ class _Sisters:
 def _sisters(view: View, op: Op) -> _Sisters | None:
     if "kernel" not in op.tags:
         return None
+    op = view.once(_by_layer)[layer_key(op)]
     counts = view.once(_counts)
     normed = _has_own_norm(view, op)
     found = [(slot.alone, counts[slot.group].less(normed)) for slot in _slots(view, op)]
     levels = [(alone, count) for alone, count in found if count.all > 0]
-    accusing = [count for alone, count in levels if not alone and count.all >= ENOUGH]
-    if accusing:
-        place, count = "block", accusing[0]
-    elif feeds_activation(view, op):
-        place, count = "model", counts[_family(op),].less(normed)
-    else:
+    blocks = [count for alone, count in levels if not alone]
+    enough = [count for count in blocks if count.all >= ENOUGH]
+    if enough:
+        return _Sisters("block", enough[0], min(count.share for count in blocks))
+    if not feeds_activation(view, op):
         return None
-    shares = [c.share for _, c in levels] + ([count.share] if count.all else [])
-    return _Sisters(place, count, min(shares, default=0.0))
+    count = counts[_family(op),].less(normed)
+    shares = [c.share for c in (count, *(c for _, c in levels)) if c.all]
+    return _Sisters("model", count, min(shares, default=0.0))
 
 
 def sisters(view: View, op: Op) -> Answer:

@@ -55,43 +55,45 @@ def _readers(view: View, owner: Op) -> list[Op]:
 
 
 def parametrized(op: Op) -> bool:
-    """True when the weight is computed from others by ``torch.nn.utils.parametrizations``.
+    """True when the class says that the weight is computed: torch calls it ``Parametrized...``.
 
-    Weight and spectral norm are; torch names the class ``Parametrized...`` then.
+    A fact of the op itself says so of other ways to compute it, such as the older weight norm.
     """
     return any(name.rpartition(".")[2].startswith("Parametrized") for name in op.types)
 
 
 def plain_chain(view: View, op: Op) -> Answer:
-    """How many kernels stand in a row up to this op with no norm, merge or SELU among them."""
+    """How many kernels stand in a row from this op on, at most.
+
+    A norm, a merge, SELU or a computed weight ends the row.
+    """
     return view.once(_chains)[op.id]
 
 
 def _chains(view: View) -> dict[str, int]:
     length: dict[str, int] = {}
-    for op in view.ops:
-        if op.tags & BREAKS_CHAIN or parametrized(op):
-            length[op.id] = 0
-            continue
-        behind = max((length[s.id] for s in view.predecessors(op)), default=0)
-        length[op.id] = behind + ("kernel" in op.tags)
+    for op in reversed(view.ops):
+        ahead = max((length[r.id] for r in view.successors(op)), default=0)
+        length[op.id] = 0 if _breaks(op) else ahead + ("kernel" in op.tags)
     return length
 
 
-def chain_ends(view: View, op: Op) -> Answer:
-    """Whether the un-normalised chain that ends here is continued by no other kernel."""
-    return "kernel" in op.tags and op.id not in view.once(_continued)
+def _breaks(op: Op) -> bool:
+    computed = op.facts.get("parametrized") is True or parametrized(op)
+    return computed or bool(op.tags & BREAKS_CHAIN)
 
 
-def _continued(view: View) -> frozenset[str]:
-    """The ops from which a later kernel continues the chain."""
-    length = view.once(_chains)
+def chain_begins(view: View, op: Op) -> Answer:
+    """Whether the row of kernels begins here: no other kernel leads to this one in it."""
+    return "kernel" in op.tags and op.id not in view.once(_led_to)
+
+
+def _led_to(view: View) -> frozenset[str]:
+    """The ops to which a kernel leads with nothing between that ends a row."""
     found: set[str] = set()
-    for op in reversed(view.ops):
-        for reader in view.successors(op):
-            grows = "kernel" in reader.tags and length[reader.id] > length[op.id]
-            carries = reader.id in found and length[reader.id] >= length[op.id]
-            if grows or (carries and "kernel" not in reader.tags):
+    for op in view.ops:
+        for source in view.predecessors(op):
+            if not _breaks(source) and ("kernel" in source.tags or source.id in found):
                 found.add(op.id)
     return frozenset(found)
 

@@ -235,6 +235,26 @@ def test_a_merge_is_normalised_by_any_branch():
     assert ask(net, "r", "normalised-before") is True
 
 
+def test_out_spatial_size():
+    net = Builder()
+    net.add("input", "x", shape=(2, 3, 8, 8))
+    net.add("conv2d", "c", shape=(2, 7, 4, 5))
+    assert ask(net, "c", "out-spatial-size") == 20
+    unshaped = line("input", "conv2d:a", "adaptiveavgpool2d", "conv2d:b", "linear:fc")
+    assert ask(unshaped, "a", "out-spatial-size") is UNKNOWN
+    assert ask(unshaped, "b", "out-spatial-size") == 1
+    assert ask(unshaped, "fc", "out-spatial-size") is UNKNOWN
+
+
+def test_a_layer_that_is_called_twice_is_one_sister():
+    net = blocks(True, True, True)
+    net.add("conv2d", "again", bias=False)
+    net.add("relu")
+    net.add("conv2d", "again#1", module="again", bias=False)
+    net.ops[-1] = replace(net.ops[-1], layer="again")
+    assert ask(net, "again", "sisters") == ask(net, "again#1", "sisters")
+
+
 def test_channels_last():
     assert ask(line("input", "linear", "relu", "batchnorm1d:b"), "b", "channels-last") is True
     assert ask(line("input", "conv1d", "batchnorm1d:b"), "b", "channels-last") is False
@@ -294,7 +314,12 @@ def test_any_enclosing_block_without_norms_speaks_for_leaving_it_out():
         net.add("conv2d", f"{inner}.conv")
         net.add("relu")
     assert ask(net, "units.0.last.conv", "sisters-normed") == 0.0
-    assert ask(net, "units.0.first.conv", "sisters-normed") == pytest.approx(5 / 11, abs=1e-4)
+    assert ask(net, "units.0.first.conv", "sisters-normed") == 1.0
+    of_class(net, "stem", "ConvBlock")
+    net.add("conv2d", "stem.conv")
+    net.add("relu")
+    assert ask(net, "stem.conv", "sisters-in") == "model"
+    assert ask(net, "stem.conv", "sisters-normed") == 0.5  # half of the wrappers have none
 
 
 def test_a_norm_behind_a_merge_is_not_a_sisters_own():
@@ -385,21 +410,31 @@ def test_inplace_on_shared():
 def test_plain_chain():
     net = line("input", "conv2d:a", "relu", "conv2d:b", "relu:r", "batchnorm2d:n", "conv2d:c")
     lengths = {i: ask(net, i, "plain-chain") for i in ("a", "b", "n", "c")}
-    assert lengths == {"a": 1, "b": 2, "n": 0, "c": 1}
-    assert [ask(net, i, "chain-ends") for i in ("a", "b", "r", "c")] == [False, True, False, True]
+    assert lengths == {"a": 2, "b": 1, "n": 0, "c": 1}
+    assert [ask(net, i, "chain-begins") for i in ("a", "b", "r", "c")] == [True, False, False, True]
+
+
+def test_a_chain_that_forks_begins_once_and_is_as_long_as_its_longer_end():
+    net = line("input", "conv2d:a", "relu:r", "conv2d:b", "conv2d:c")
+    net.add("conv2d", "side", reads=("r",))
+    assert ask(net, "a", "plain-chain") == 3
+    assert [ask(net, i, "chain-begins") for i in ("a", "b", "c", "side")] == [True] + 3 * [False]
 
 
 @pytest.mark.parametrize("breaker", ["selu", "add", "concat", "layernorm"])
 def test_a_chain_is_broken_by(breaker):
-    assert ask(line("input", "conv2d", "conv2d", breaker, "conv2d:c"), "c", "plain-chain") == 1
+    net = line("input", "conv2d:a", "conv2d", breaker, "conv2d:c")
+    assert ask(net, "a", "plain-chain") == 2
+    assert ask(net, "c", "chain-begins") is True
 
 
 def test_a_weight_norm_breaks_a_chain():
-    net = line("input", "conv2d", "conv2d:c", "conv2d:d")
+    net = line("input", "conv2d:a", "conv2d:c", "conv2d:d")
     net.ops[2] = replace(net.ops[2], types=("torch.nn.utils.parametrize.ParametrizedConv2d",))
     assert ask(net, "c", "parametrized") is True
     assert ask(net, "d", "parametrized") is False
-    assert ask(net, "d", "plain-chain") == 1
+    assert ask(net, "a", "plain-chain") == 1
+    assert ask(net, "d", "chain-begins") is True
 
 
 def test_gradient_returns():

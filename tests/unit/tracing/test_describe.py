@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import pytest
 from torch import nn
+from torch.nn.utils import parametrizations, weight_norm
 
 from bnlint.tracing.trace import trace_model
 
@@ -25,3 +27,11 @@ def test_a_layer_called_output_is_not_the_models_output():
         ("relu", "conv2d"),
         ("conv2d", "output"),
     ]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("wrap", [weight_norm, parametrizations.weight_norm])
+def test_a_computed_weight_is_told_from_a_learned_one(wrap):
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), wrap(nn.Conv2d(8, 8, 3)))
+    facts = [op.facts.get("parametrized") for op in trace_model(net).ops if "kernel" in op.tags]
+    assert facts == [None, True]
