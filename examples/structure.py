@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-teacher = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 16))
+teacher = nn.Sequential(nn.Linear(16, 16), nn.ReLU())
 
 
 class Net(nn.Module):

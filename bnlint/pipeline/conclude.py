@@ -51,6 +51,7 @@ def conclude(
         next((r.torch for r in results if r.torch), ""),
         {},
         sources.by_hand,
+        graphs=tuple(replace(g, ref=paths.ref(g.ref)) for r in results for g in r.graphs),
     )
 
 

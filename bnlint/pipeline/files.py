@@ -16,6 +16,7 @@ from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceReque
 from bnlint.domain.rule import Rule
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleFiles, RuleSet
+from bnlint.pipeline.unseen import unseen_parts
 from bnlint.sources import SourceFile
 
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
@@ -28,7 +29,10 @@ _WEIGHT_LIMIT = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What one file yields before anything is held back; paths are absolute."""
+    """What one file yields before anything is held back; paths are absolute.
+
+    ``graphs`` are there only when an output draws them; they are kept with the outcome, not here.
+    """
 
     path: str
     findings: tuple[Finding, ...] = ()
@@ -36,6 +40,7 @@ class FileResult:
     models: tuple[ModelSummary, ...] = ()
     undecided: tuple[Undecided, ...] = ()
     torch: str = ""
+    graphs: tuple[ModelGraph, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ class Files:
         work = Work(source, request, graph_key, digest("result", graph_key, *rule_parts))
         if source.buffer:
             return work
-        if (kept := load(self.store, work.result_key)) is not None:
+        drawn = self.settings.draws_graphs
+        if not drawn and (kept := load(self.store, work.result_key)) is not None:
             return replace(work, result=decode(FileResult, kept))
         if (kept := load(self.store, work.graph_key)) is not None:
             return replace(work, outcome=decode(TraceOutcome, kept))
@@ -128,7 +134,7 @@ class Files:
             if work.outcome is None:
                 save(self.store, work.graph_key, encode(traced), depends, started)
             save(self.store, work.result_key, encode(result), depends, started)
-        return result
+        return replace(result, graphs=traced.graphs) if self.settings.draws_graphs else result
 
     def _facts(self) -> dict[str, Value]:
         return {"norm-placement": self.settings.norm_placement}
@@ -147,27 +153,11 @@ def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Va
     return FileResult(
         outcome.path,
         tuple(findings),
-        outcome.problems + tuple(p for g in outcome.graphs for p in _unseen(g)),
+        outcome.problems + tuple(p for g in outcome.graphs for p in unseen_parts(g)),
         tuple(map(summarise, outcome.graphs)),
         merge_undecided(undecided),
         outcome.torch,
     )
-
-
-def _unseen(graph: ModelGraph) -> Iterable[Problem]:
-    """A problem for every part of the model that no tracer could see into."""
-    wanted = graph.ref.inputs.source == "none"
-    for part in graph.trace.opaque:
-        at = part.location
-        yield Problem(
-            ProblemKind.OPAQUE_PART,
-            at.path if at else graph.ref.file,
-            f"{part.path or 'its forward'} was not seen whole: {part.reason}",
-            "its layers were checked as far as they could be traced by themselves"
-            + ("; an --input lets the forward run" if wanted else ""),
-            at.line if at else 0,
-            graph.ref.name,
-        )
 
 
 def summarise(graph: ModelGraph) -> ModelSummary:

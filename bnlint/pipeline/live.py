@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     chosen = rules.for_file(paths.rooted(graph.ref.file))
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, chosen, {"norm-placement": settings.norm_placement})
-    return conclude(settings, paths, Sources(), rules, [result])
+    return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
