@@ -342,6 +342,15 @@ def test_an_only_child_has_no_sisters():
     assert ask(net, "blocks.0.conv0", "sisters-normed") is UNKNOWN
 
 
+def test_activated_after_looks_through_merges():
+    net = line("input:x", "conv2d:c")
+    net.add("add", "sum", reads=("c", "x"))
+    net.chain("dropout", "relu")
+    assert ask(net, "c", "activated-after") is True
+    assert ask(line("conv2d:c", "flatten", "linear", "relu"), "c", "activated-after") is False
+    assert ask(line("conv2d:c", "opaque"), "c", "activated-after") is UNKNOWN
+
+
 def test_normed_late():
     assert ask(line("conv2d:c", "relu", "batchnorm2d"), "c", "normed-late") is True
     assert ask(line("conv2d:c", "relu", "conv2d", "batchnorm2d"), "c", "normed-late") is False
