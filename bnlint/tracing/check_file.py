@@ -78,7 +78,9 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
     module.__file__ = path
     with record_sites():
         exec(compile(code, path, "exec", dont_inherit=True), vars(module))
-        models = Models(Workshop(module, source), TraceRequest(path), builtin_table())
+        request = TraceRequest(path, real_weights=True)
+        workshop = Workshop(module, source, request.weight_limit)
+        models = Models(workshop, request, builtin_table())
         records = list(models.records())
     return tuple(r for r in records if isinstance(r, ModelGraph))
 

@@ -38,11 +38,13 @@ class Part:
     """One record of a model: the whole of it, or a piece below a module that refused.
 
     ``prefix`` keeps the ids of several parts apart; the ends of a piece are not the model's.
+    ``initial`` holds what the initial weights say of each call, by its id.
     """
 
     record: Record
     prefix: str = ""
     whole: bool = True
+    initial: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Description:
         kind = self._kind(call, module)
         facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
         facts.update({"call-index": index, "calls": total})
+        facts.update(self.part.initial.get(call.id, {}))
         if self.part.record.left_out and not self.part.whole:
             facts["alone"] = True
         if call.held:

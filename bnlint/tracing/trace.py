@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.tracing.classify import Table, builtin_table, is_leaf
 from bnlint.tracing.describe import describe_modules, describe_parts
+from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.inputs import NONE, GivenInputs
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.modules import plainly_held
@@ -126,6 +127,9 @@ def _describe(
 ) -> ModelGraph:
     locator = Locator(ref.file)
     parts, hidden = trace_pieces(meta, table, climbed.record)
+    parts = [
+        replace(p, initial=initial_facts(p.record, model, table, whole=p.whole)) for p in parts
+    ]
     ops, edges = describe_parts(parts, table, locator)
     record = climbed.record
     complete = climbed.complete
