@@ -29,6 +29,7 @@ from pathlib import Path
 from bnlint.config import Settings
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op
+from bnlint.fixes import session
 from bnlint.fixes.apply import run
 from bnlint.fixes.edits.calls import exchanged, wrapping
 from bnlint.fixes.expect import unlike
@@ -39,7 +40,8 @@ from bnlint.fixes.syntax import Syntax
 
 TORCHVISION = (
     "resnet::resnet18 densenet::densenet121 mnasnet::mnasnet0_5 googlenet::googlenet "
-    "shufflenetv2::shufflenet_v2_x0_5 vgg::vgg11_bn inception::inception_v3 mobilenetv2::mobilenet_v2"
+    "shufflenetv2::shufflenet_v2_x0_5 vgg::vgg11_bn inception::inception_v3 "
+    "mobilenetv2::mobilenet_v2"
 )
 PYTORCHCV = (
     "resnet::resnet10 preresnet::preresnet10 densenet::densenet121 vgg::bn_vgg11b "
@@ -100,7 +102,7 @@ def momentum(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice
     args = _arguments(syntax, op)
     if "batchnorm" in op.tags and args and "momentum" not in _keywords(args):
         end = syntax.whole_span(args[-1].value)[1]
-        yield (Splice(end, end, ", momentum=0.99"),)
+        yield (Splice(end, end, ", momentum=0.9"),)
 
 
 def eps(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, ...]]:
@@ -108,7 +110,7 @@ def eps(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, ...
     args = _arguments(syntax, op)
     if "batchnorm" in op.tags and len(args) == 1 and "momentum" not in _keywords(args):
         end = syntax.whole_span(args[-1].value)[1]
-        yield (Splice(end, end, ", eps=0.8" if args[0].keyword else ", 0.8"),)
+        yield (Splice(end, end, ", eps=0.9" if args[0].keyword else ", 0.9"),)
 
 
 def order(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, ...]]:
@@ -225,8 +227,8 @@ def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def graph_of(paths: tuple[str, ...]) -> tuple[ModelGraph | None, tuple[str, ...]]:
     """The graph of the one model, and the files of the copies that it hangs on."""
-    with Session(_settings(paths)) as session:
-        looks = session.looks()
+    with Session(_settings(paths)) as opened:
+        looks = opened.looks()
     seen = [s for look in looks for s in look.seen]
     depends = sorted({p for look in looks for p in look.depends})
     return (seen[0].graph if len(seen) == 1 else None), tuple(depends)
@@ -279,6 +281,20 @@ def judge(planted: Planted, target: str, before: ModelGraph, files: tuple[str, .
         path.write_bytes(original)
 
 
+class _Shared:
+    """One warm pool for all runs, which would else load torch three times for each fault."""
+
+    def __init__(self) -> None:
+        self._pool = session.Pool(1, 120.0)
+        self.trace = self._pool.trace
+
+    def __enter__(self) -> _Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stay open for the next run."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--limit", type=int, default=0, help="faults in all, spread over models")
@@ -287,6 +303,8 @@ def main() -> None:
     parser.add_argument("--per-fault", type=int, default=2, help="of each fault in each model")
     options = parser.parse_args()
     counts: dict[str, Counter[str]] = {fault: Counter() for fault in FAULTS}
+    shared = _Shared()
+    session.Pool = lambda *_: shared  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(os.path.realpath(name))
         os.chdir(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,7 +53,7 @@ class Syntax:
 
         For a method called on another line than its object, Python reports the method's name.
         """
-        if location is None or not location.end_line:
+        if location is None or not location.end_line or not self._holds(location):
             return None
         start = self.offset(location.line, location.column)
         end = self.offset(location.end_line, location.end_column)
@@ -63,6 +64,9 @@ class Syntax:
             if start in starts:
                 return call  # type: ignore[no-any-return]
         return None
+
+    def _holds(self, location: Location) -> bool:
+        return os.path.realpath(location.path) == os.path.realpath(self.source.path)
 
     def offset(self, line: int, column: int) -> int:
         """The offset of a place as locations say it: from 1, in characters."""

@@ -12,6 +12,7 @@ from bnlint.fixes.syntax import Syntax
 
 _NAMES = ("num_features", "num_channels")
 _OUT = ("out_channels", "out_features")
+_NEAREST = 1
 _MOST = 4
 """Expressions that are tried: each costs a proof."""
 
@@ -27,9 +28,26 @@ def other_expressions(
         return
     found: dict[str, None] = {}
     for node, types in _producing_calls(job, subject, syntax, call):
-        for text in _arguments(syntax, node, types):
-            found.setdefault(text)
+        found.update(dict.fromkeys(_arguments(syntax, node, types)))
+    parts = dict.fromkeys(_parts(syntax, call, name))
     yield from list(found)[:_MOST]
+    yield from [text for text in parts if text not in found][:_MOST]
+
+
+def _parts(syntax: Syntax, call: Any, name: str) -> list[str]:
+    """The parts of the expression that is given now, from the biggest to the smallest."""
+    cst = syntax.cst
+    given = [a.value for a in call.args if (a.keyword.value if a.keyword else name) == name]
+    kinds = (cst.Name, cst.Attribute, cst.BinaryOperation, cst.Call, cst.Subscript)
+    if not given or isinstance(given[0], cst.Name):
+        return []
+    start, end = syntax.span(given[0])
+    inside = []
+    for node in syntax.nodes(cst.BaseExpression):
+        span = syntax.span(node)
+        if isinstance(node, kinds) and start <= span[0] and span[1] <= end and node is not given[0]:
+            inside.append((span[0] - span[1], span[0], syntax.between(*span)))
+    return [text for _, _, text in sorted(inside)]
 
 
 def _producing_calls(
@@ -48,6 +66,22 @@ def _producing_calls(
         for value in assigned(syntax, attribute, function):
             if isinstance(value, syntax.cst.Call) and value is not built:
                 yield value, ()
+    if built is None or syntax.function_of(built) is not function:
+        for value in _calls_before(syntax, call, function):
+            yield value, ()
+
+
+def _calls_before(syntax: Syntax, call: Any, function: Any) -> list[Any]:
+    """The calls nearest before one in the same function that may build a kernel by a helper."""
+    start = syntax.span(call)[0]
+    found = [
+        (end, node)
+        for node in syntax.nodes(syntax.cst.Call)
+        if (end := syntax.span(node)[1]) <= start
+        and len(node.args) > 1
+        and syntax.function_of(node) is function
+    ]
+    return [node for _, node in sorted(found, key=lambda pair: -pair[0])[:_NEAREST]]
 
 
 def kernel_behind(job: Job, op: Op) -> Op | None:
