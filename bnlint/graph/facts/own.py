@@ -52,7 +52,7 @@ OWN_FACTS: Mapping[str, str] = {
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
     "index": "inputs and outputs of the model: position",
-    "init-dead-share": "share of units that start with zero weights (or scale) and no positive bias",
+    "init-dead-share": "share of units that start with zero weights or scale and no positive bias",
     "init-rows-equal": "kernels: whether all units start with the same weights",
     "init-tied": "where they do: whether the kernels ahead keep them the same",
     "init-zero": "kernels: whether all weights start at zero",
