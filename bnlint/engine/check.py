@@ -94,6 +94,8 @@ def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:
     if truth is False:
         return False
     unknown = list(unknown_facts(rule.where, scope.resolve)) if truth is UNKNOWN else []
+    if any(fact.partition(".")[2].startswith(INITIAL_PREFIX) for fact in unknown):
+        return False  # built without initial values, there is nothing to be blind to
     for excuse in rule.unless:
         holds = decide_all(excuse.conditions, scope.resolve)
         if holds is True:
