@@ -15,7 +15,7 @@ from bnlint.engine.convention import fold
 from bnlint.engine.match import Match, Subject, find_matches
 from bnlint.engine.scope import Scope
 from bnlint.engine.wording import write_finding
-from bnlint.graph.facts import UNKNOWN, Facts
+from bnlint.graph.facts import INITIAL_PREFIX, UNKNOWN, Facts
 from bnlint.graph.view import View, layer_key
 
 
