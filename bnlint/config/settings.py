@@ -302,6 +302,11 @@ class Settings:
         config=False,
     )
 
+    @property
+    def draws_graphs(self) -> bool:
+        """True when an output shows the graphs of models, which others need not carry along."""
+        return any(output.format == "html" for output in self.formats)
+
     def key(self, stage: str) -> str:
         """Canonical text of the settings that decide ``stage`` (graph or findings), for caching."""
         chosen = {

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bnlint.domain.graph import Location, ModelRef, Trace, Value
+from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
 
 
 class Severity(enum.Enum):
@@ -80,6 +80,7 @@ class Evidence:
 class Finding:
     """A rule that fired. ``count`` says how many layers one construction line stands for.
 
+    ``also`` names the others of them, each by its model and its layer.
     ``anchors`` are the other lines at which a suppression comment counts: where the layer is
     called, and where the model is defined.
     """
@@ -98,6 +99,7 @@ class Finding:
     fix: Fix | None = None
     evidence: Evidence | None = None
     anchors: tuple[Location, ...] = ()
+    also: tuple[tuple[str, str], ...] = ()
 
 
 class ProblemKind(enum.Enum):
@@ -175,7 +177,8 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
-    ``refused_fixes`` are there after a run that looked for fixes.
+    ``refused_fixes`` are there after a run that looked for fixes. ``graphs`` are there when an
+    output was asked for that draws them; their paths are absolute but for the model's file.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -190,6 +193,7 @@ class Report:
     durations: Mapping[str, float] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
     refused_fixes: tuple[RefusedFix, ...] = ()
+    graphs: tuple[ModelGraph, ...] = field(default=(), repr=False)
 
     def unchecked(self) -> tuple[Problem, ...]:
         """The problems that kept a file named by hand from being checked at all."""

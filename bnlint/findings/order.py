@@ -48,13 +48,20 @@ def _together(group: list[Finding]) -> Finding:
         return first
     names = dict.fromkeys(_name(finding, first.model) for finding in rest)
     names.pop(first.layer, None)
-    count = sum(finding.count for finding in group)
+    first = replace(first, count=sum(f.count for f in group), also=_others(first, rest))
     if not names:
-        return replace(first, count=count)
+        return first
     shown = list(names)[:_NAMED]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     message = f"{first.message} (the same line also builds {', '.join(shown)}{more})"
-    return replace(first, message=message, count=count)
+    return replace(first, message=message)
+
+
+def _others(first: Finding, rest: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
+    """Model and layer of the others that the entry stands for, each once."""
+    names = dict.fromkeys((f.model, f.layer) for f in rest)
+    names.pop((first.model, first.layer), None)
+    return tuple(names)
 
 
 def _name(finding: Finding, model: str) -> str:
