@@ -20,6 +20,7 @@ TO_OWN_NORM = Tags(any_of=DIRECT)
 """What counts in a sister: a norm behind a merge belongs to the next block, if there is one."""
 ENOUGH = 2
 """Sisters in blocks that outweigh a look at the whole model."""
+MOSTLY = 0.5
 
 
 def _has_own_norm(view: View, op: Op) -> bool:
@@ -56,6 +57,7 @@ class _Slot:
     have no sisters in larger blocks.
     """
 
+    block: str
     group: Group
     alone: bool
 
@@ -73,7 +75,7 @@ def _slots(view: View, op: Op) -> Iterator[_Slot]:
         info = view.module(path)
         if info is not None and info.types and not info.types[0].startswith("torch.nn."):
             inside = (info.types[0], *inside)
-            yield _Slot((".".join(parts[cut:]), *inside), held[path] < 2)
+            yield _Slot(path, (".".join(parts[cut:]), *inside), held[path] < 2)
 
 
 def _by_layer(view: View) -> dict[str, Op]:
@@ -162,6 +164,24 @@ def sisters_in(view: View, op: Op) -> Answer:
     """Where the sisters are: the same place of other blocks (``block``) or the ``model``."""
     found = _sisters(view, op)
     return found.place if found else UNKNOWN
+
+
+def bare_block(view: View, op: Op) -> Answer:
+    """Whether the kernel's block has no norm in two places or more where its sisters have one."""
+    bare = view.once(_bare_blocks)
+    return "kernel" in op.tags and any(slot.block in bare for slot in _slots(view, op))
+
+
+def _bare_blocks(view: View) -> frozenset[str]:
+    counts = view.once(_counts)
+    places: dict[str, list[bool]] = defaultdict(list)
+    for op in _kernels(view):
+        normed = _has_own_norm(view, op)
+        for slot in _slots(view, op):
+            others = counts[slot.group].less(normed)
+            if not slot.alone and others.all and others.share >= MOSTLY:
+                places[slot.block].append(normed)
+    return frozenset(b for b, found in places.items() if len(found) > 1 and not any(found))
 
 
 def biased_unlike_normed(view: View, op: Op) -> Answer:

@@ -322,6 +322,17 @@ def test_any_enclosing_block_without_norms_speaks_for_leaving_it_out():
     assert ask(net, "stem.conv", "sisters-normed") == 0.5  # half of the wrappers have none
 
 
+def test_a_bare_block_has_no_norm_where_its_sisters_have():
+    net = blocks(True, True, True, kernels=2)
+    of_class(net, "bare", "Block")
+    for n in range(2):
+        net.add("conv2d", f"bare.conv{n}")
+        net.add("relu")
+    assert ask(net, "bare.conv0", "bare-block") is True
+    assert ask(net, "blocks.0.conv0", "bare-block") is False
+    assert ask(blocks(True, False, True, kernels=2), "blocks.1.conv1", "bare-block") is False
+
+
 def test_a_norm_behind_a_merge_is_not_a_sisters_own():
     net = Builder()
     net.add("input", "x")
