@@ -34,18 +34,18 @@ def _touched(view: View) -> frozenset[str]:
     for info in view.graph.modules:
         if _is_touched(info):
             for path in (info.path, *info.aliases):
-                found.update(_upwards(path))
+                found.update(upwards(path))
     return frozenset(found)
 
 
-def _upwards(path: str) -> list[str]:
+def upwards(path: str) -> list[str]:
     """The path and those of all holders, without the model itself."""
     parts = path.split(".")
     return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def _inside_layer(view: View, info: ModuleInfo) -> bool:
-    holders = (view.module(path) for path in _upwards(info.path)[:-1])
+    holders = (view.module(path) for path in upwards(info.path)[:-1])
     return any(h is not None and _hides_its_parts(h) for h in holders)
 
 
@@ -68,7 +68,7 @@ def owner_called(view: View, info: ModuleInfo) -> Answer:
 
     A list or a sequence has no code of its own, so it is the one that holds that.
     """
-    for path in reversed(_upwards(info.path)[:-1]):
+    for path in reversed(upwards(info.path)[:-1]):
         holder = view.module(path)
         if holder is None:
             return UNKNOWN
@@ -87,7 +87,7 @@ def _layers_below(view: View) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     for info in view.graph.modules:
         if info.tags & LAYERS:
-            for path in _upwards(info.path):
+            for path in upwards(info.path):
                 counts[path] += 1
     return dict(counts)
 
@@ -100,7 +100,7 @@ def learned(view: View, info: ModuleInfo) -> Answer:
 def _learned_below(view: View) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     for info in view.graph.modules:
-        for path in _upwards(info.path):
+        for path in upwards(info.path):
             counts[path] += info.parameters
     return dict(counts)
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from bnlint.domain.graph import ModuleInfo, Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import Answer
+from bnlint.graph.facts.modules import repeated, upwards
 from bnlint.graph.facts.neighbours import shared_tags
 from bnlint.graph.view import View, layer_key
 
@@ -60,6 +61,12 @@ def padded_behind(view: View, op: Op) -> Answer:
 def _padded(op: Op) -> bool:
     padding = op.facts.get("padding", 0)
     return any(padding) if isinstance(padding, tuple) else bool(padding)
+
+
+def repeated_object(view: View, op: Op) -> Answer:
+    """Whether the layer, or what holds it, stands several times in one container."""
+    holders = (view.module(path) for path in upwards(op.module))
+    return any(info is not None and repeated(info) for info in holders)
 
 
 def chained(view: View, info: ModuleInfo) -> Answer:

@@ -130,6 +130,8 @@ OP_FACTS: Mapping[str, OpFact] = _table((
         "tags that all readers of all its calls share, looking through passthrough, pooling, "
         "transpose",
         sharing.next_of_calls),
+    _of_view("repeated-object", "whether it, or what holds it, stands several times in a container",
+        sharing.repeated_object),
     _of_view("padded-behind", "whether a zero-padded average pool lies behind, before the kernel",
         sharing.padded_behind),
     _of_view("same-producers",

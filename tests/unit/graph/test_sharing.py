@@ -140,3 +140,12 @@ def test_padded_behind(kind, padding, expected):
     net.add(kind, padding=padding, tags="pooling")
     net.add("batchnorm2d", "bn")
     assert ask(net, "bn", "padded-behind") is expected
+
+
+def test_a_repeated_object_is_known_by_its_layers():
+    net = line("input")
+    net.add("batchnorm2d", "body.0.bn")
+    net.add("batchnorm2d", "bn")
+    net.modules = [part("body.0", aliases=("body.1",)), part("body.0.bn", "norm")]
+    assert ask(net, "body.0.bn", "repeated-object") is True
+    assert ask(net, "bn", "repeated-object") is False
