@@ -1,13 +1,14 @@
 """Faults put into good models by editing their source, and how many `bnlint --fix` takes back.
 
-    python benchmarks/fix_planted.py [--limit N] [--only FAULT] [--list] [--keep DIR]
+    python benchmarks/fix_planted.py [--limit N] [--only FAULT] [--models WORD] [--per-fault N]
 
-Needs the `zoo` extra. Source files of torchvision and pytorchcv are copied to a temporary folder,
-so that they are a user's own files, and one fault at a time is put into a line that builds or
-calls a layer. A fault counts as fixed when the graph of the model is again what it was before the
-fault: the same layers, facts, shapes and edges, op by op. `other` is what must never be: a file
-that was changed to something else. A fault on which no rule fires, or only as a hint or a
-convention (for which there is no fix), is `unseen`; the share is taken of the others.
+Needs the `zoo` extra. Source files of torchvision, timm and pytorchcv are copied to a temporary
+folder, so that they are a user's own files, and one fault at a time is put into a line that builds
+or calls a layer; each line once for each kind of fault, however many models share it. A fault
+counts as fixed when the graph of the model is again what it was before the fault: the same layers,
+facts, shapes and edges, op by op. `other` is what must never be: a file that was changed to
+something else. A fault on which no rule fires, or only as a hint or a convention (for which there
+is no fix), is `unseen`; the share is taken of the others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from bnlint.domain.graph import ModelGraph, Op
 from bnlint.fixes import session
 from bnlint.fixes.apply import run
 from bnlint.fixes.edits.calls import exchanged, wrapping
+from bnlint.fixes.edits.swap import element
 from bnlint.fixes.expect import unlike
 from bnlint.fixes.plan import Refused, same_place
 from bnlint.fixes.session import Session
@@ -41,7 +43,19 @@ from bnlint.fixes.syntax import Syntax
 TORCHVISION = (
     "resnet::resnet18 densenet::densenet121 mnasnet::mnasnet0_5 googlenet::googlenet "
     "shufflenetv2::shufflenet_v2_x0_5 vgg::vgg11_bn inception::inception_v3 "
-    "mobilenetv2::mobilenet_v2"
+    "mobilenetv2::mobilenet_v2 mobilenetv3::mobilenet_v3_small efficientnet::efficientnet_b0 "
+    "regnet::regnet_y_400mf"
+)
+TIMM = (
+    "resnet::resnet18 vgg::vgg11_bn dla::dla34 hrnet::hrnet_w18_small selecsls::selecsls42 "
+    "ghostnet::ghostnet_050 ghostnet::ghostnetv2_100 xception::legacy_xception "
+    "inception_v4::inception_v4 inception_resnet_v2::inception_resnet_v2 levit::levit_128s "
+    "efficientformer::efficientformer_l1 efficientformer_v2::efficientformerv2_s0 "
+    "repvit::repvit_m0_9 repghost::repghostnet_050 tiny_vit::tiny_vit_5m_224 "
+    "mobilenetv3::tf_mobilenetv3_small_minimal_100 vovnet::vovnet39a sknet::skresnet18 "
+    "resnest::resnest14d res2net::res2net50_26w_4s senet::legacy_seresnet18 "
+    "starnet::starnet_s1 shvit::shvit_s1 densenet::densenet121 fasternet::fasternet_t0 "
+    "mobilevit::mobilevit_xxs pit::pit_ti_224 convit::convit_tiny visformer::visformer_tiny"
 )
 PYTORCHCV = (
     "resnet::resnet10 preresnet::preresnet10 densenet::densenet121 vgg::bn_vgg11b "
@@ -126,7 +140,8 @@ def order(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, .
             yield exchanged(wrapping(syntax, op), wrapping(syntax, act))
         except Refused:
             return
-    elif (one := syntax.call_at(op.construction)) and (other := syntax.call_at(act.construction)):
+    elif syntax.call_at(op.construction) and syntax.call_at(act.construction):
+        one, other = element(syntax, op), element(syntax, act)
         yield (
             syntax.replace(one, syntax.text(other)),
             syntax.replace(other, syntax.text(one)),
@@ -208,7 +223,8 @@ def _keywords(args: list) -> set[str]:  # type: ignore[type-arg]
 
 def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
     """The libraries as a user's own packages, and the models to look at: file and factory."""
-    for package, listed in (("torchvision", TORCHVISION), ("pytorchcv", PYTORCHCV)):
+    libraries = {"torchvision": TORCHVISION, "timm": TIMM, "pytorchcv": PYTORCHCV}
+    for package, listed in libraries.items():
         spec = find_spec(package)
         if spec is None or spec.origin is None:
             raise SystemExit(f"{package} is not installed: pip install 'bnlint[zoo]'")
@@ -303,6 +319,7 @@ def main() -> None:
     parser.add_argument("--per-fault", type=int, default=2, help="of each fault in each model")
     options = parser.parse_args()
     counts: dict[str, Counter[str]] = {fault: Counter() for fault in FAULTS}
+    done: set[tuple[str, str]] = set()
     shared = _Shared()
     session.Pool = lambda *_: shared  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as name:
@@ -313,12 +330,16 @@ def main() -> None:
         for file, factory in models:
             if options.limit and sum(c.total() for c in counts.values()) >= options.limit:
                 break
-            _one_model(file, factory, options, counts)
+            _one_model(file, factory, options, counts, done)
     _show(counts)
 
 
 def _one_model(
-    file: Path, factory: str, options: argparse.Namespace, counts: dict[str, Counter[str]]
+    file: Path,
+    factory: str,
+    options: argparse.Namespace,
+    counts: dict[str, Counter[str]],
+    done: set[tuple[str, str]],
 ) -> None:
     target = f"{file}::{factory}"
     graph, files = graph_of((target,))
@@ -329,6 +350,9 @@ def _one_model(
     random.Random(0).shuffle(chosen)
     taken: Counter[str] = Counter()
     for planted in chosen:
+        if (planted.fault, planted.where) in done:  # a line of a helper that many models share
+            continue
+        done.add((planted.fault, planted.where))
         taken[planted.fault] += 1
         if taken[planted.fault] > options.per_fault:
             continue

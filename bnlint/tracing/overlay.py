@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.machinery
+import io
+import linecache
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,6 +18,8 @@ def overlaid(texts: Iterable[tuple[str, str]]) -> Iterator[None]:
     if not known:
         yield
         return
+    for path, text in known.items():  # where columns are looked up
+        linecache.cache[path] = (len(text), None, io.StringIO(text).readlines(), path)
     loader: Any = importlib.machinery.SourceFileLoader
     data, stats = loader.get_data, loader.path_stats
 

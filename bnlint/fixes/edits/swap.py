@@ -34,7 +34,7 @@ def swap(job: Job) -> Iterator[Plan]:
         raise Refused("one of the two is a function")
     if second.construction.path != first.construction.path:
         raise Refused("the two are built in different files")
-    splices = _swapped_elements(syntax, _element(syntax, first), _element(syntax, second))
+    splices = _swapped_elements(syntax, element(syntax, first), element(syntax, second))
     built = {"first": first.construction, "second": second.construction}
     change = Change(swapped=True, renames=True)
     yield Plan(syntax.source.path, splices, message, change, built=built)
@@ -66,7 +66,7 @@ def _swapped_elements(syntax: Syntax, first: Any, second: Any) -> tuple[Splice, 
     return splices
 
 
-def _element(syntax: Syntax, op: Op) -> Any:
+def element(syntax: Syntax, op: Op) -> Any:
     """What stands in the list for a layer: its call, with its name where a pair gives one."""
     node = syntax.call_at(op.construction)
     if node is None:
