@@ -59,14 +59,14 @@ TIMM = (
 )
 PYTORCHCV = (
     "resnet::resnet10 preresnet::preresnet10 densenet::densenet121 vgg::bn_vgg11b "
-    "mobilenet::fdmobilenet_wd4 mobilenetv2::mobilenetv2_wd4 shufflenet::shufflenet_g1_wd4 "
+    "mobilenet::mobilenet_wd4 mobilenetv2::mobilenetv2_wd4 shufflenet::shufflenet_g1_wd4 "
     "squeezenext::sqnxt23_w1 darknet::darknet_tiny darknet53::darknet53 xception::xception "
     "dla::dla34 dpn::dpn68 ibnresnet::ibn_resnet50 senet::senet16 wrn::wrn50_2 "
     "menet::menet108_8x1_g3 igcv3::igcv3_wd4 peleenet::peleenet vovnet::vovnet27s "
     "ghostnet::ghostnet hardnet::hardnet39ds efficientnet::efficientnet_b0 mnasnet::mnasnet_small "
     "shufflenetv2::shufflenetv2_wd2 airnet::airnet50_1x64d_r2 bninception::bninception "
     "inceptionv3::inceptionv3 inceptionv4::inceptionv4 nasnet::nasnet_4a1056 dicenet::dicenet_wd5 "
-    "proxylessnas::proxylessnas_cpu spnasnet::spnasnet fbnet::fbnet_cb lwopenpose_cmupan::x "
+    "proxylessnas::proxylessnas_cpu spnasnet::spnasnet fbnet::fbnet_cb "
     "resnet_cifar::resnet20_cifar10 densenet_cifar::densenet40_k12_cifar10 "
     "preresnet_cifar::preresnet20_cifar10 wrn_cifar::wrn16_10_cifar10 nin_cifar::nin_cifar10 "
     "pyramidnet_cifar::pyramidnet110_a48_cifar10 rir_cifar::rir_cifar10"
@@ -87,7 +87,7 @@ Planter = Callable[[Syntax, ModelGraph, Op], Iterator[tuple[Splice, ...]]]
 
 def bias(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, ...]]:
     """`bias=False` turned round in front of a batch norm."""
-    if not any("batchnorm" in o.tags for o in _next(graph, op)):
+    if not all(_feeds_norm(graph, each) for each in _built_with(graph, op)):
         return
     for arg in _arguments(syntax, op):
         if arg.keyword and arg.keyword.value == "bias" and syntax.text(arg.value) == "False":
@@ -133,7 +133,13 @@ def order(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, .
     if "batchnorm" not in op.tags or len(following) != 1:
         return
     act = following[0]
-    if "activation" not in act.tags or len(_readers(graph, op)) != 1:
+    together = [o for o in graph.ops if same_place(o.call, op.call) if op.call]
+    if "activation" not in act.tags or not all(
+        any("kernel" in p.tags for p in _previous(graph, each))
+        for each in {
+            o.id: o for o in (*together, *_built_with(graph, op)) if "norm" in o.tags
+        }.values()
+    ):
         return
     if op.call and act.call and not same_place(op.call, act.call):
         try:
@@ -202,6 +208,20 @@ FAULTS: dict[str, tuple[str, Planter]] = {
 }
 
 
+def _built_with(graph: ModelGraph, op: Op) -> list[Op]:
+    """The layers that the same line builds: a fault must be one for all of them."""
+    return [o for o in graph.ops if op.construction and same_place(o.construction, op.construction)]
+
+
+def _feeds_norm(graph: ModelGraph, op: Op) -> bool:
+    return any("batchnorm" in o.tags for o in _next(graph, op))
+
+
+def _previous(graph: ModelGraph, op: Op) -> list[Op]:
+    ops = {o.id: o for o in graph.ops}
+    return [ops[e.source] for e in graph.edges if e.target == op.id]
+
+
 def _next(graph: ModelGraph, op: Op) -> list[Op]:
     ops = {o.id: o for o in graph.ops}
     return [ops[t] for t in _readers(graph, op)]
@@ -221,6 +241,17 @@ def _keywords(args: list) -> set[str]:  # type: ignore[type-arg]
     return {a.keyword.value for a in args if a.keyword}
 
 
+_OPERATORS = """\
+import torch
+
+if not hasattr(torch.ops.torchvision, "nms"):
+    kept = torch.library.Library("torchvision", "DEF")
+    kept.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    kept.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+"""Lets torchvision, which timm needs, import beside a torch without its compiled operators."""
+
+
 def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
     """The libraries as a user's own packages, and the models to look at: file and factory."""
     libraries = {"torchvision": TORCHVISION, "timm": TIMM, "pytorchcv": PYTORCHCV}
@@ -230,7 +261,7 @@ def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
             raise SystemExit(f"{package} is not installed: pip install 'bnlint[zoo]'")
         source, target = Path(spec.origin).parent / "models", folder / f"own_{package}"
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        (target / "__init__.py").write_text("")
+        (target / "__init__.py").write_text(_OPERATORS)
         for file in target.rglob("*.py"):
             depth = len(file.relative_to(target).parts)
             text = re.sub(rf"from \.{{{depth + 1}}}(\w)", rf"from {package}.\1", file.read_text())
@@ -346,6 +377,9 @@ def _one_model(
     if graph is None:
         print(f"{target}: no graph", file=sys.stderr)
         return
+    run(_settings((target, *files), fix=True))  # what the library itself has to mend goes first
+    graph, files = graph_of((target,))
+    assert graph is not None
     chosen = list(plant(graph, options.only))
     random.Random(0).shuffle(chosen)
     taken: Counter[str] = Counter()

@@ -51,7 +51,8 @@ def _summary(name: str, rows: list[Row], seconds: float) -> str:
     share = f"{known} ({100 * known / norms:.2f} %)" if norms else "-"
     return (
         f"| {name} | {len(rows)} | {len(good)} | {sum(r.complete for r in good)} | {norms} "
-        f"| {share} | {sum(r.uncalled for r in good)} | {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
+        f"| {share} | {sum(r.uncalled for r in good)} "
+        f"| {times[len(times) // 2]:.2f} | {times[-1]:.2f} "
         f"| {max((r.megabytes for r in good), default=0):.0f} | {seconds:.0f} |"
     )
 

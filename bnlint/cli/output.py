@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TextIO
@@ -12,22 +13,30 @@ from typing import TextIO
 from bnlint.config import Output, Settings
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Severity
+from bnlint.domain.page import Section
 from bnlint.domain.version import VERSION
 from bnlint.report import COMPLETE, RenderOptions, RuleInfo, render
 
 _NEEDS_RULES = frozenset({"sarif", "html"})
 
 
-def write_report(report: Report, settings: Settings) -> None:
-    """Render every format to its place, then say on standard error what they leave unsaid."""
+def write_report(
+    report: Report, settings: Settings, sections: Callable[[], tuple[Section, ...]] = tuple
+) -> None:
+    """Render every format to its place, then say on standard error what they leave unsaid.
+
+    ``sections`` gives the chapters that a page has beside the findings.
+    """
     infos: Mapping[str, RuleInfo] = {}
     if any(output.format in _NEEDS_RULES for output in settings.formats):
         from bnlint.pipeline import rule_infos
 
         infos = rule_infos(settings)
     for output in settings.formats:
-        text = render(output.format, report, _options(settings, infos, output))
-        write_text(output, text)
+        options = _options(settings, infos, output)
+        if output.format == "html":
+            options = replace(options, sections=sections())
+        write_text(output, render(output.format, report, options))
     shown = {output.format for output in settings.formats if not output.path}
     if not shown or not shown <= COMPLETE:
         write_notes(report, settings)

@@ -18,6 +18,7 @@ from bnlint.domain.probe import ProbeResult
 from bnlint.domain.version import VERSION
 from bnlint.probing.arguments import add_options as add_probe_options
 from bnlint.probing.arguments import options_of
+from bnlint.probing.chapters import chapters
 from bnlint.probing.command import probe_file
 from bnlint.probing.document import document as measured
 from bnlint.probing.text import render as table
@@ -55,8 +56,12 @@ def run(arguments: Sequence[str]) -> int:
     settings = load_settings(
         {"paths": [given["target"]], **{n: given[n] for n in _SETTINGS if n in given}}
     )
-    options = replace(options_of(argparse.Namespace(**given)), report=_static(settings))
+    static = _static(settings)
+    # The graphs are for the page: the process that measures has its own.
+    told = replace(static, graphs=())
+    options = replace(options_of(argparse.Namespace(**given)), report=told)
     result = probe_file(given["target"], options)
+    result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)
     if given["plot"]:
@@ -86,7 +91,7 @@ def _static(settings: Settings) -> Report:
 def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
     """Render the result (text, json) or its report (every other format) to its place."""
     if output.format not in ("text", "json"):
-        write_report(result.report, replace(settings, formats=(output,)))
+        write_report(result.report, replace(settings, formats=(output,)), lambda: chapters(result))
         return
     if output.format == "json":
         write_text(output, _document(result))

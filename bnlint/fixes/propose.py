@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
@@ -90,6 +90,8 @@ def propose(
                 keys.setdefault(key, []).append(proposal)
         except Refused as error:
             proposals.refused[key] = str(error)
+    for proposal in merged.values():
+        proposal.members += list(_hidden_members(proposal, looks))
     lacking = {id(p): missing(p, looks) for p in merged.values()}
     proposals.edits = [p for p in merged.values() if not lacking[id(p)]]
     for key, edits in keys.items():
@@ -135,6 +137,39 @@ def _layers(graph: ModelGraph, finding: Finding) -> dict[str, Subject] | None:
             return None
         found[role] = subject
     return found
+
+
+def _hidden_members(proposal: Proposal, looks: Sequence[Look]) -> Iterator[Member]:
+    """Layers of the same lines that nothing could be said about, since the model failed before.
+
+    They count as having the finding; the proof shows whether they are fine after the edit.
+    """
+    first = proposal.members[0]
+    if set(proposal.plan.built) != set(first.layers):
+        return
+    for n, look in enumerate(looks):
+        for m, seen in enumerate(look.seen):
+            hidden = hidden_layers(seen.graph)
+            bound = {x.finding.layer for x in proposal.members if (x.look, x.model) == (n, m)}
+            for op in seen.graph.ops if hidden else ():
+                place = proposal.plan.built.get("of")
+                fits = place is not None and same_place(op.construction, place)
+                if fits and op.layer in hidden and op.layer not in bound:
+                    yield Member(n, m, _about(first.finding, seen.graph, op), {"of": op})
+
+
+def _about(finding: Finding, graph: ModelGraph, op: Op) -> Finding:
+    """The same finding about another layer."""
+    assert finding.remedy is not None
+    remedy = replace(finding.remedy, layers={"of": op.layer}, ops={"of": op.id})
+    return replace(finding, model=graph.ref.name, layer=op.layer, remedy=remedy)
+
+
+def hidden_layers(graph: ModelGraph) -> frozenset[str]:
+    """The layers about which nothing could be said, since the model failed before them."""
+    if not any(op.error for op in graph.ops):
+        return frozenset()
+    return frozenset(op.layer for op in graph.ops if not any(s is not None for s in op.outputs))
 
 
 def missing(proposal: Proposal, looks: Sequence[Look]) -> str:

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bnlint.domain.finding import Finding, Problem
-from bnlint.domain.graph import ModelGraph
 from bnlint.fixes.expect import Touched, unlike
 from bnlint.fixes.plan import Subject
-from bnlint.fixes.propose import Member, Proposal
+from bnlint.fixes.propose import Member, Proposal, hidden_layers
 from bnlint.fixes.rehearse import Rehearsal, needs_outputs
 from bnlint.fixes.session import Look, Seen, Session, Texts
 
@@ -134,7 +133,7 @@ def _findings_differ(
     for key, count in meant.items():
         if has[key] > max(had[key] - count, 0):
             return f"{gone[0].rule} is still found", []
-    hidden = _hidden(before.graph)
+    hidden = hidden_layers(before.graph)
     more = has - had
     return "", [
         f
@@ -149,10 +148,3 @@ def _count(findings: Sequence[Finding], renames: bool) -> Counter[tuple[str, str
 
 def _key(finding: Finding, renames: bool) -> tuple[str, str]:
     return finding.rule, "" if renames else finding.layer
-
-
-def _hidden(graph: ModelGraph) -> frozenset[str]:
-    """The layers about which nothing could be said, since the model failed before them."""
-    if not any(op.error for op in graph.ops):
-        return frozenset()
-    return frozenset(op.layer for op in graph.ops if not any(s is not None for s in op.outputs))

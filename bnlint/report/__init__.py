@@ -32,6 +32,7 @@ FORMATS: Mapping[str, Formatter] = {
     "github": _lazily("github"),
     "gitlab": _lazily("gitlab"),
     "junit": _lazily("junit"),
+    "html": _lazily("html"),
 }
 """Formatters by the name they have on the command line."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnlint.domain.finding import Severity
+from bnlint.domain.page import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class RenderOptions:
 
     ``excerpts`` shows the source line of each finding, cut to ``width`` columns where that is not
     0; ``lines`` reads a file for that, and can be replaced for text that is on no disk (standard
-    input, an editor's buffer).
+    input, an editor's buffer). ``sections`` are chapters for formats that have room for them.
     """
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class RenderOptions:
     verbose: bool = False
     quiet: bool = False
     lines: Callable[[str], list[str]] = read_lines
+    sections: tuple[Section, ...] = ()
 
     def relative(self, path: str) -> str:
         """The path relative to the root with forward slashes, or as it is when it lies outside."""

@@ -230,3 +230,20 @@ class Net(nn.Module):
         return self.out(self.body(x))
 """
     assert mend(code, "BN405") == (code.replace(before, after), {})
+
+
+def test_a_line_whose_other_layers_never_ran_is_mended_too() -> None:
+    code = f"""{HEAD}
+def block(i, o):
+    return nn.Sequential(nn.Conv2d(i, o, 1, bias=False), nn.BatchNorm3d(o), nn.ReLU())
+
+
+class Gate(nn.Module):
+    def forward(self, x):
+        return x if x.shape[1] != 8 else x[:, ::2]
+
+
+net = nn.Sequential(block(3, 8), Gate(), block(4, 8), nn.Flatten(), block(8 * 9, 4))
+"""
+    code = code[: code.index(", nn.Flatten")] + ")\n"
+    assert mend(code, "BN202") == (code.replace("3d", "2d"), {})

@@ -1,0 +1,179 @@
+"""The graphs of a page as data for its scripts, with the findings on their nodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bnlint.domain.finding import Finding, Report
+from bnlint.domain.graph import Location, ModelGraph, Op, Value
+from bnlint.report.options import RenderOptions
+from bnlint.report.page.markup import Places
+from bnlint.report.page.models import shape
+from bnlint.report.style import plain
+
+LIMIT = 50_000
+"""Operations on one page; what comes after is left out, and the page says so."""
+
+FAMILIES = ("input", "output", "norm", "kernel", "activation", "pooling", "opaque")
+_JOINS = frozenset({"add", "concat", "product"})
+_PLAIN = {"registered": True, "grad": True, "call-index": 0, "calls": 1}
+"""Facts that say nothing where they have these values."""
+
+
+def graph_data(report: Report, options: RenderOptions) -> str:
+    """JSON that can stand in a script element: graphs, their findings, files, facts."""
+    book = _Book(options)
+    found = [book.finding(finding) for finding in report.findings]
+    kept = _fitting(report)
+    data = {
+        "findings": found,
+        "graphs": [book.graph(graph, report) for graph in kept],
+        "left": len(report.graphs) - len(kept),
+        "files": book.files,
+        "facts": book.facts,
+    }
+    # ASCII, without what could end the element: no name can be more than a string.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _fitting(report: Report) -> list[ModelGraph]:
+    """The graphs for which there is room, in their order; those with findings come first."""
+    named = {finding.model for finding in report.findings}
+    graphs = list(enumerate(report.graphs))
+    kept, room = [], LIMIT
+    for place, graph in sorted(graphs, key=lambda pair: pair[1].ref.name not in named):
+        if len(graph.ops) <= room:
+            room -= len(graph.ops)
+            kept.append(place)
+    return [report.graphs[place] for place in sorted(kept)]
+
+
+@dataclass(slots=True)
+class _Book:
+    """Writes graphs; files and sets of facts that come again are written once."""
+
+    options: RenderOptions
+    files: list[tuple[str, str]] = field(default_factory=list)
+    facts: list[dict[str, str]] = field(default_factory=list)
+    _known: dict[object, int] = field(default_factory=dict)
+
+    def finding(self, finding: Finding) -> dict[str, Any]:
+        evidence, fix = finding.evidence, finding.fix
+        return {
+            "rule": plain(finding.rule),
+            "name": plain(finding.name),
+            "severity": finding.severity.value,
+            "message": plain(finding.message),
+            "at": self._at(finding.location),
+            "related": [
+                [plain(r.layer), plain(r.message), self._at(r.location)] for r in finding.related
+            ],
+            "evidence": plain(evidence.summary) if evidence else "",
+            "fix": plain(f"{fix.message} ({fix.safety})") if fix else "",
+        }
+
+    def graph(self, graph: ModelGraph, report: Report) -> dict[str, Any]:
+        number = {op.id: index for index, op in enumerate(graph.ops)}
+        ends = ((number.get(e.source), number.get(e.target)) for e in graph.edges)
+        ref = graph.ref
+        return {
+            "name": plain(ref.name),
+            "file": plain(self.options.relative(ref.file)),
+            "at": self._at(ref.definition),
+            "about": {
+                "found as": plain(f"{ref.origin} {ref.arguments}".strip()),
+                "input": f"{ref.inputs.source} {' '.join(map(shape, ref.inputs.shapes))}".strip(),
+                "traced by": graph.trace.tracer + ("" if graph.trace.complete else ", not whole"),
+                "parameters": f"{graph.parameters:,}",
+            },
+            "classes": {m.path: plain(str(m.facts.get("class", ""))) for m in graph.modules},
+            "nodes": [self._node(op) for op in graph.ops],
+            "edges": sorted({e for e in ends if None not in e}),
+            "marks": [_mark(n, f, graph, report) for n, f in _of(graph, report)],
+        }
+
+    def _node(self, op: Op) -> dict[str, Any]:
+        whole = op.layer == op.module
+        node = {
+            "layer": plain(op.layer),
+            "group": plain(op.module.rpartition(".")[0] if whole else op.module),
+            "kind": plain(op.kind),
+            "family": _family(op),
+            "class": plain(str(op.facts.get("class", ""))),
+            "in": [shape(s) if s is not None else "?" for s in op.inputs],
+            "out": [shape(s) if s is not None else "?" for s in op.outputs],
+            "built": self._at(op.construction),
+            "called": self._at(op.call),
+            "error": plain(op.error or ""),
+            "call": (int(str(op.facts.get("call-index") or 0)) + 1) if whole else 1,
+            "facts": self._once(self._said(op), self.facts),
+        }
+        if node["call"] == 1:
+            del node["call"]
+        return {name: value for name, value in node.items() if value not in ("", [], None)}
+
+    def _said(self, op: Op) -> dict[str, str]:
+        facts = ((k, v) for k, v in sorted(op.facts.items()) if k != "class")
+        return {k: plain(_value(v)) for k, v in facts if k not in _PLAIN or _PLAIN[k] != v}
+
+    def _at(self, at: Location | None) -> tuple[int, int, int] | None:
+        if at is None or not at.path:
+            return None
+        shown = plain(self.options.relative(at.path)), Places(self.options).editor(at.path)
+        return self._once(shown, self.files), at.line, at.column
+
+    def _once(self, item: Any, row: list[Any]) -> int:
+        """The place of the item in the row, to which it is added when it is new."""
+        key = (id(row), repr(item))
+        if key not in self._known:
+            self._known[key] = len(row)
+            row.append(item)
+        return self._known[key]
+
+
+def _family(op: Op) -> str:
+    if op.tags & _JOINS:
+        return "join"
+    return next((name for name in FAMILIES if name in op.tags), "other")
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _of(graph: ModelGraph, report: Report) -> Iterable[tuple[int, Finding]]:
+    """The findings about this model, numbered as in the report."""
+    twins = [g for g in report.graphs if g.ref.name == graph.ref.name]
+    for number, finding in enumerate(report.findings):
+        named = {finding.model, *(model for model, _ in finding.also)}
+        files = {finding.location.path, *(anchor.path for anchor in finding.anchors)}
+        if graph.ref.name in named and (len(twins) == 1 or graph.ref.file in files):
+            yield number, finding
+        elif len(report.graphs) == 1 and finding.model and graph.ref.name not in named:
+            # What was probed may bear the name of its class, what was traced that of its call.
+            yield number, finding
+
+
+def _mark(number: int, finding: Finding, graph: ModelGraph, report: Report) -> dict[str, Any]:
+    """Where on the graph a finding shows: the nodes it is about, and those that take part."""
+    name = graph.ref.name
+    layers = {layer for model, layer in finding.also if model == name}
+    if finding.model == name or len(report.graphs) == 1:
+        layers.add(finding.layer)
+    related = {r.layer for r in finding.related}
+    return {
+        "finding": number,
+        "nodes": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in layers),
+        "related": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in related),
+        "groups": sorted(layer for layer in layers if layer),
+    }
+
+
+def _indices(ops: Sequence[Op], fits: Callable[[Op], bool]) -> list[int]:
+    return [index for index, op in enumerate(ops) if fits(op)]
