@@ -34,7 +34,6 @@ from bnlint.tracing.sites import record_sites
 from bnlint.tracing.source import Source, read
 from bnlint.tracing.stubs import Stubs
 from bnlint.tracing.trace import trace_model
-from bnlint.tracing.trial import LIMIT, try_models
 
 
 @dataclass(slots=True)
@@ -115,6 +114,9 @@ def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
         yield from import_notes(source, imported)
         torch.set_default_device(None)
         if request.trial is not None:
+            # only fixes ask for it, and its imports would cost every other run a tenth of a second
+            from bnlint.tracing.trial import LIMIT, try_models
+
             yield from try_models(
                 Workshop(imported.module, source, LIMIT), request.models, request.trial
             )
