@@ -209,6 +209,8 @@ class LeafTracer(fx.Tracer):
         args, kwargs = self._root_arguments(forward)
 
         def call() -> Any:
+            if is_leaf(self.registry.root, self.table):  # a layer by itself is one operation
+                return self.call_module(self.registry.root, forward, tuple(args), kwargs)
             return forward(*args, **kwargs)
 
         return call, []
@@ -298,8 +300,10 @@ class _Conversion:
         if node.op == "output":
             fx.node.map_arg(node.args, self._output)
         elif node.op == "get_attr":
-            self.values[node] = node.meta["state"]
-            self.record.reads.add(self.values[node].path)
+            # fx itself keeps objects that are no tensors (script objects) as attributes
+            state = node.meta.get("state") or State(str(node.target), ())
+            self.values[node] = state
+            self.record.reads.add(state.path)
         else:
             self.record.calls.append(self._call(node, self._role(node)))
             self.values[node] = Ref(node.name)

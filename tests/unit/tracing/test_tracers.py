@@ -1,0 +1,251 @@
+"""Each way to get a graph, and what becomes of the parts that none of them can see into."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bnlint.domain.graph import ModelGraph
+from bnlint.tracing.classify import builtin_table
+from bnlint.tracing.inputs import Candidate, GivenInputs
+from bnlint.tracing.modules import Registry
+from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.trace import trace_model
+from bnlint.tracing.tracers.concrete import trace_concretely
+from bnlint.tracing.tracers.recorded import record_forward
+from bnlint.tracing.tracers.symbolic import trace_symbolically
+
+
+def given(*shapes: tuple[int, ...], **named: tuple[int, ...]) -> GivenInputs:
+    args = tuple(torch.empty(s, device="meta") for s in shapes)
+    kwargs = {k: torch.empty(s, device="meta") for k, s in named.items()}
+    return GivenInputs((Candidate(args, kwargs),), "declared")
+
+
+def kinds(graph: ModelGraph) -> list[str]:
+    return [op.kind for op in graph.ops if op.kind not in ("input", "output", "opaque")]
+
+
+class ByShape(nn.Module):
+    """Control flow that hangs on sizes, iteration and len."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[-1] > 4 and len(x) == 2:
+            x = self.norm(self.conv(x))
+        return torch.stack([F.relu(part) for part in x])
+
+
+class ByValue(nn.Module):
+    """Control flow that hangs on numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.conv(x))
+        return y if y.sum() > 0 else -y
+
+
+def test_plain_fx_refuses_and_the_others_do_not() -> None:
+    model, table = ByShape().to("meta"), builtin_table()
+    candidate = given((2, 3, 8, 8)).candidates[0]
+    assert isinstance(trace_symbolically(Registry(model), table), Refused)
+    for trace in (trace_concretely, record_forward):
+        record = trace(Registry(model), table, candidate)
+        assert isinstance(record, Record)
+        assert record.complete
+        targets = [type(c.target).__name__ for c in record.calls if isinstance(c.target, nn.Module)]
+        assert targets == ["Conv2d", "BatchNorm2d"]
+
+
+def test_the_ladder_takes_the_step_that_sees_the_whole() -> None:
+    graph = trace_model(ByShape(), inputs=given((2, 3, 8, 8)))
+    assert (graph.trace.tracer, graph.trace.complete) == ("recorded", True)
+    assert graph.trace.refusals[0].tracer == "symbolic"
+    assert kinds(graph)[:2] == ["conv2d", "batchnorm2d"]
+
+
+def test_without_inputs_the_layers_of_what_refuses_are_still_there() -> None:
+    graph = trace_model(ByShape())
+    assert not graph.trace.complete
+    assert kinds(graph) == ["conv2d", "batchnorm2d"]
+    assert "len" in graph.trace.opaque[0].reason or "control flow" in graph.trace.opaque[0].reason
+
+
+def test_numbers_are_made_up_where_the_route_hangs_on_them() -> None:
+    graph = trace_model(ByValue(), inputs=given((2, 3, 8, 8)))
+    assert graph.trace.complete
+    assert kinds(graph)[:2] == ["conv2d", "batchnorm2d"]
+
+
+def test_a_part_that_refuses_stands_as_one_opaque_operation() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), ByValue(), nn.ReLU())
+    graph = trace_model(model)
+    opaque = [op for op in graph.ops if op.kind == "opaque" and op.layer == "1"]
+    assert len(opaque) == 1
+    assert graph.trace.opaque[0].path == "1"
+    assert kinds(graph) == ["conv2d", "relu", "conv2d", "batchnorm2d"]
+
+
+def test_the_model_is_left_as_it_is() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), ByValue()).eval()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    flags = [m.training for m in model.modules()]
+    seed = torch.random.get_rng_state()
+    trace_model(model, inputs=given((2, 3, 8, 8)))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert [m.training for m in model.modules()] == flags
+    assert torch.equal(torch.random.get_rng_state(), seed)
+
+
+def test_a_layer_by_itself_is_one_operation() -> None:
+    graph = trace_model(nn.Linear(3, 4), inputs=given((2, 3)))
+    assert kinds(graph) == ["linear"]
+    assert graph.modules[0].calls == 1
+
+
+class Both(NamedTuple):
+    """A result with two parts."""
+
+    one: torch.Tensor
+    two: torch.Tensor
+
+
+class Several(nn.Module):
+    """Dict and keyword inputs, a named tuple as output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 8), nn.Linear(4, 8)
+
+    def forward(self, batch: dict[str, torch.Tensor], *, extra: torch.Tensor) -> Both:
+        return Both(self.one(batch["x"]), self.two(extra))
+
+
+def test_structured_inputs_and_outputs() -> None:
+    args = ({"x": torch.empty(2, 4, device="meta")},)
+    inputs = GivenInputs(
+        (Candidate(args, {"extra": torch.empty(2, 4, device="meta")}),), "declared"
+    )
+    graph = trace_model(Several(), inputs=inputs)
+    assert graph.trace.complete
+    output = next(op for op in graph.ops if op.kind == "output")
+    sources = {e.source for e in graph.edges if e.target == output.id}
+    assert {op.layer for op in graph.ops if op.id in sources} == {"one", "two"}
+
+
+class Swish(torch.autograd.Function):
+    """A custom gradient, applied through a bound method."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(x)
+
+
+class Custom(nn.Module):
+    """Keeps the bound ``apply`` of an autograd function, as memory-saving layers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.swish = nn.Conv2d(3, 8, 3), Swish.apply
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.swish(self.conv(x)))
+
+
+@pytest.mark.parametrize("trace", ["symbolic", "recorded"])
+def test_autograd_functions_are_operations(trace: str) -> None:
+    table, model = builtin_table(), Custom().to("meta")
+    if trace == "symbolic":
+        record = trace_symbolically(Registry(model), table)
+    else:
+        candidate = given((2, 3, 8, 8)).candidates[0]
+        record = record_forward(Registry(model), table, candidate)
+    assert isinstance(record, Record)
+    names = [
+        c.target if isinstance(c.target, str) else type(c.target).__name__ for c in record.calls
+    ]
+    assert len(names) == 4
+    assert names[0] == "input"
+
+
+GATES = {
+    "x * sigmoid(x)": lambda x: x * torch.sigmoid(x),
+    "hard swish": lambda x: x * F.relu6(x + 3) / 6,
+    "mish": lambda x: x * torch.tanh(F.softplus(x)),
+    "gelu": lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5)),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_written_out_activations_are_one_operation(name: str) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return GATES[name](self.norm(self.conv(x)))
+
+    graph = trace_model(Net())
+    after = kinds(graph)[2:]
+    assert "self-gated" in after
+    assert not {"sigmoid", "tanh", "relu6", "product"} & set(after)
+
+
+def test_a_gate_over_something_else_stays_a_product() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.gate = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.conv(x)
+            return x * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+
+    graph = trace_model(Net())
+    assert kinds(graph) == ["conv2d", "globalpool", "conv2d", "sigmoid", "product"]
+
+
+def test_an_inplace_statement_is_read_by_what_follows() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.conv(x)
+            x.relu_()
+            return self.norm(x)
+
+    graph = trace_model(Net())
+    by_id = {op.id: op.kind for op in graph.ops}
+    edges = {(by_id[e.source], by_id[e.target]) for e in graph.edges}
+    assert ("relu", "batchnorm2d") in edges
+    assert ("conv2d", "batchnorm2d") not in edges
+
+
+def test_norms_of_weights_carry_no_data() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(8, 3, 3, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            flat = self.weight.reshape(1, 8, -1)
+            weight = F.batch_norm(flat, None, None, training=True).reshape_as(self.weight)
+            return F.conv2d(x, weight)
+
+    assert kinds(trace_model(Net())) == ["conv2d"]
