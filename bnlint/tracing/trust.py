@@ -22,7 +22,7 @@ from torch import nn
 
 from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.inputs import Candidate, describe
-from bnlint.tracing.record import UNSEEN, Call, Record, name_of
+from bnlint.tracing.record import UNSEEN, Call, Record, State, name_of
 
 Sign = tuple[str, int]
 """How a layer failed: (channels, how many arrived), or (rank, 0)."""
@@ -114,11 +114,21 @@ def _fixed(record: Record, table: Table) -> frozenset[str]:
     found: set[str] = set()
     for call in record.calls:
         refs = [ref.id for ref in call.refs()]
-        kind = kind_of(call, table)
-        fixes = kind is not None and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
-        if fixes or (refs and all(ref in found for ref in refs)):
+        if _fixes(call, table) or (refs and all(ref in found for ref in refs)):
             found.add(call.id)
     return frozenset(found)
+
+
+def _fixes(call: Call, table: Table) -> bool:
+    """True for a layer with channels of its own; a function's come with its weight.
+
+    A blur, say, takes as many copies of its filter as there are channels.
+    """
+    kind = kind_of(call, table)
+    own = isinstance(call.target, nn.Module) or any(
+        isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
+    )
+    return kind is not None and own and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
 
 
 def kind_of(call: Call, table: Table) -> Kind | None:

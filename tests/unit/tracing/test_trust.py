@@ -145,3 +145,22 @@ class Sized(nn.Module):
 def test_a_size_that_a_refusing_part_used_first():
     graph = trace_model(Sized())
     assert "fc" in [op.layer for op in graph.ops]
+
+
+class Blurred(nn.Module):
+    """Its first layer is a fixed filter for as many channels as come in."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("blur", torch.ones(1, 1, 3, 3) / 9)
+        self.conv = nn.Conv2d(12, 8, 3)
+
+    def forward(self, x):
+        x = nn.functional.pixel_unshuffle(x, 2)
+        x = nn.functional.conv2d(x, self.blur.expand(x.shape[1], 1, 3, 3), groups=x.shape[1])
+        return self.conv(x)
+
+
+def test_a_fixed_filter_fixes_no_channels():
+    assert failures(Blurred(), (2, 12, 32, 32), (2, 12, 64, 64)) == []
+    assert failures(Blurred(), (2, 3, 32, 32)) == []
