@@ -105,9 +105,15 @@ def _learned_below(view: View) -> dict[str, int]:
     return dict(counts)
 
 
-def repeated(info: ModuleInfo) -> Answer:
-    """Whether the same object is registered more than once under the same parent."""
+def repeated(view: View, info: ModuleInfo) -> Answer:
+    """Whether the same object stands more than once in one list, dict or sequence.
+
+    Two attributes of one name each are another matter: that is written by hand.
+    """
     here = info.path.rpartition(".")[0]
+    parent = view.module(here)
+    if parent is None or not any(name.rpartition(".")[2] in CONTAINERS for name in parent.types):
+        return False
     return any(alias.rpartition(".")[0] == here for alias in info.aliases)
 
 

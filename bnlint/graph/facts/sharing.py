@@ -66,7 +66,7 @@ def _padded(op: Op) -> bool:
 def repeated_object(view: View, op: Op) -> Answer:
     """Whether the layer, or what holds it, stands several times in one container."""
     holders = (view.module(path) for path in upwards(op.module))
-    return any(info is not None and repeated(info) for info in holders)
+    return any(info is not None and repeated(view, info) for info in holders)
 
 
 def chained(view: View, info: ModuleInfo) -> Answer:

@@ -240,8 +240,8 @@ MODULE_FACTS: Mapping[str, ModuleFact] = _table((
         lambda _, info: info.aliases),
     _of_module("alias-count", "how many other paths there are",
         lambda _, info: len(info.aliases)),
-    _of_module("repeated", "whether the same object stands more than once under one parent",
-        lambda _, info: modules.repeated(info)),
+    _of_module("repeated", "whether the same object stands more than once in one container",
+        modules.repeated),
 ))  # fmt: skip
 
 MODEL_FACTS: Mapping[str, ModelFact] = _table((

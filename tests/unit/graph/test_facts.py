@@ -526,10 +526,13 @@ def test_nothing_is_unused_in_an_incomplete_trace():
 
 
 def test_module_facts():
-    facts = facts_of(line("input"))
+    net = line("input")
+    net.modules = [ModuleInfo("net", "other", frozenset(), ("net.Stack", "torch.nn.Sequential"))]
+    facts = facts_of(net)
     twice = info("net.1", aliases=("net.2", "head"))
     assert facts.module(twice, "repeated") is True
     assert facts.module(info("net.3", aliases=("head",)), "repeated") is False
+    assert facts.module(info("bn1", aliases=("bn2",)), "repeated") is False  # two attributes
     assert facts.module(twice, "alias-count") == 2
     assert facts.module(twice, "class") == "B"
     assert facts.module(twice, "eps") == 0.5

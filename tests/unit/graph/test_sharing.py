@@ -146,6 +146,10 @@ def test_a_repeated_object_is_known_by_its_layers():
     net = line("input")
     net.add("batchnorm2d", "body.0.bn")
     net.add("batchnorm2d", "bn")
-    net.modules = [part("body.0", aliases=("body.1",)), part("body.0.bn", "norm")]
+    net.modules = [
+        part("body", types="torch.nn.modules.container.Sequential"),
+        part("body.0", aliases=("body.1",)),
+        part("body.0.bn", "norm"),
+    ]
     assert ask(net, "body.0.bn", "repeated-object") is True
     assert ask(net, "bn", "repeated-object") is False
