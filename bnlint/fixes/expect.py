@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.fixes.plan import Change, Subject, name_of
+from bnlint.fixes.plan import Change, Subject, is_lone, name_of
 
 _LOOSE = ("init-",)
 """Facts about random numbers: another layer built before shifts them."""
@@ -105,6 +105,8 @@ def _remove(wanted: Expected, op: Op) -> None:
 
 def unlike(before: ModelGraph, after: ModelGraph, touched: Sequence[Touched]) -> str:
     """How ``after`` differs from what the edit is meant to make of ``before``; empty if it fits."""
+    if touched and is_lone(before):
+        return ""
     wanted = expected(before, touched)
     if before.trace.complete and not after.trace.complete:
         return "the model can no longer be traced whole"

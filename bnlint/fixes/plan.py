@@ -89,3 +89,8 @@ def same_place(one: Location | None, other: Location) -> bool:
         return False
     same_end = (one.end_line, one.end_column) == (other.end_line, other.end_column)
     return same_end and os.path.realpath(one.path) == os.path.realpath(other.path)
+
+
+def is_lone(graph: ModelGraph) -> bool:
+    """True for one layer by itself, such as a helper gives: nothing around it can be wrong."""
+    return sum(not op.tags & {"input", "output"} for op in graph.ops) <= 1

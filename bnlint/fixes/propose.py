@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
 from bnlint.fixes.edits import ACTIONS
-from bnlint.fixes.plan import Job, Plan, Refused, Subject, name_of, same_place
+from bnlint.fixes.plan import Job, Plan, Refused, Subject, is_lone, name_of, same_place
 from bnlint.fixes.session import Look, Texts
 from bnlint.fixes.source import SourceText, Splice
 from bnlint.fixes.syntax import Syntax
@@ -166,10 +166,13 @@ def _about(finding: Finding, graph: ModelGraph, op: Op) -> Finding:
 
 
 def hidden_layers(graph: ModelGraph) -> frozenset[str]:
-    """The layers about which nothing could be said, since the model failed before them."""
+    """The layers of which rules say little: they fail, the model failed before, or they are all."""
+    if is_lone(graph):
+        return frozenset(op.layer for op in graph.ops)
     if not any(op.error for op in graph.ops):
         return frozenset()
-    return frozenset(op.layer for op in graph.ops if not any(s is not None for s in op.outputs))
+    unknown = (op for op in graph.ops if op.error or not any(s is not None for s in op.outputs))
+    return frozenset(op.layer for op in unknown)
 
 
 def missing(proposal: Proposal, looks: Sequence[Look]) -> str:

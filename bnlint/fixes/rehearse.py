@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bnlint.domain.graph import ModelGraph, ModelRef, Op
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, TraceRequest, Trial, TrialResult
 from bnlint.fixes.flow import norms_behind
+from bnlint.fixes.plan import is_lone
 from bnlint.fixes.propose import Proposal
 from bnlint.fixes.session import Look, Session, Texts
 
@@ -39,8 +40,10 @@ class Rehearsal:
         trials: dict[int, dict[int, list[Fold]]] = {}
         for proposal in proposals:
             for member in proposal.members:
-                folds = trials.setdefault(member.look, {}).setdefault(member.model, [])
                 graph = self.looks[member.look].seen[member.model].graph
+                if is_lone(graph):
+                    continue
+                folds = trials.setdefault(member.look, {}).setdefault(member.model, [])
                 if drops_bias(proposal):
                     folds += _folds(graph, member.layers["of"])
         remarks: list[str] = []
