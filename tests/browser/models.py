@@ -54,6 +54,18 @@ def flat(layers: int) -> ModelGraph:
     return net.build()
 
 
+def wide(branches: int) -> ModelGraph:
+    """Branches side by side, one in two of them a module of two operations, joined at the end."""
+    net = Builder(name="Wide")
+    start = net.add("input", "x", module="")
+    ends = []
+    for n in range(branches):
+        last = net.add("conv2d", f"branch{n}.conv" if n % 2 else f"conv{n}", reads=(start,))
+        ends.append(net.add("relu", f"branch{n}.act", reads=(last,)) if n % 2 else last)
+    net.add("concat", "cat()", module="", reads=tuple(ends), tags="concat")
+    return net.build()
+
+
 def finding(model: str, layer: str, **changes: object) -> Finding:
     made = Finding(
         "BN301", "redundant-bias", Severity.WARNING, NASTY, Location("net.py", 3, 5), model, layer
