@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,43 @@ def test_a_layer_built_in_another_named_file_is_fixed_there(
     _run(capsys, "blocks.py", "--fix", "--unsafe-fixes")
     assert (project / "blocks.py").read_text() == blocks.replace("o, 3)", "o, 3, bias=False)")
     assert (project / "net.py").read_text() == text
+
+
+def test_without_libcst_it_says_what_to_install(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "libcst", None)
+    code, shown, said = _run(capsys, "--fix")
+    assert (code, shown) == (2, "")
+    assert "fixes need libcst, which is not installed" in said
+    assert "pip install 'bnlint[fix]'" in said
+
+
+def test_standard_input_is_shown_and_never_written(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stdin:
+        buffer = io.BytesIO(NET.encode())
+
+    arguments = ["-", "--stdin-filename", "new.py", *SELECT, "--unsafe-fixes"]
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert main([*arguments, "--diff"]) == 1
+    shown = capsys.readouterr().out
+    assert "--- a/new.py" in shown
+    assert "+        self.conv = nn.Conv2d(3, 8, 3, bias=False)  # héllo" in shown
+    monkeypatch.setattr(Stdin, "buffer", io.BytesIO(NET.encode()))
+    assert main([*arguments, "--fix"]) == 2
+    assert "standard input cannot be changed" in capsys.readouterr().err
+    assert not (project / "new.py").exists()
+
+
+def test_each_round_builds_on_the_one_before(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = NET.replace("nn.BatchNorm2d(8)", "nn.BatchNorm2d(16, 0.8)")
+    (project / "net.py").write_text(text, encoding="utf-8")
+    arguments = ["net.py", "--select", "BN301,BN201,BN305", "--isolated", "--unsafe-fixes"]
+    assert main([*arguments, "--fix"]) == 0
+    assert "fixed 3 places in 1 file" in capsys.readouterr().err
+    expected = FIXED.replace("nn.BatchNorm2d(8)", "nn.BatchNorm2d(8, momentum=0.2)")
+    assert (project / "net.py").read_text(encoding="utf-8") == expected
