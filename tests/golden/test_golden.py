@@ -24,14 +24,19 @@ NAMES: dict[str, tuple[str, dict[str, object]]] = {
     "github": ("github.txt", {}),
     "gitlab": ("gitlab.json", {}),
     "junit": ("junit.xml", {}),
+    "html": ("report.html", {}),
 }
+# What the page looks like and does is no matter of the report.
+LOOKS = re.compile(r"(?<=<style>).*?(?=</style>)|(?<=<script>).*?(?=</script>)", re.DOTALL)
+HASHES = re.compile(r"sha256-[\w+/=]+")
 
 
 def _rendered(case: str) -> str:
     options = golden_options(**NAMES[case][1])
     if case == "text-notes":
         return notes(golden_report(), options)
-    return render(case.partition("-")[0], golden_report(), options)
+    text = render(case.partition("-")[0], golden_report(), options)
+    return HASHES.sub("sha256-", LOOKS.sub("", text)) if case == "html" else text
 
 
 @pytest.mark.parametrize("case", NAMES)
@@ -47,7 +52,7 @@ def test_every_format_renders_the_golden_report_as_before(
 
 
 def test_every_format_has_a_golden_file() -> None:
-    assert set(FORMATS) - {"html"} == {case.partition("-")[0] for case in NAMES}
+    assert set(FORMATS) == {case.partition("-")[0] for case in NAMES}
 
 
 def test_sarif_fits_the_official_schema() -> None:

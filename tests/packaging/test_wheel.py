@@ -74,10 +74,11 @@ def test_a_wheel_lints(wheel: Path, tmp_path: Path) -> None:
     done = run(wheel, tmp_path, "-m", "bnlint", "--isolated", "--no-cache", "net.py")
     assert done.returncode == 1, done.stderr
     assert "BN301" in done.stdout
-    page = run(
-        wheel, tmp_path, "-m", "bnlint", "--isolated", "--no-cache", "net.py", "--format", "json"
-    )
-    assert '"rule": "BN301"' in page.stdout
+    quick = ("-m", "bnlint", "--isolated", "--no-cache", "net.py", "--format")
+    assert '"rule": "BN301"' in run(wheel, tmp_path, *quick, "json").stdout
+    page = run(wheel, tmp_path, *quick, "html").stdout
+    assert "function growTree(" in page
+    assert "prefers-color-scheme" in page
 
 
 def test_the_wheel_is_typed(wheel: Path) -> None:

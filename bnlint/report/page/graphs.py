@@ -10,7 +10,7 @@ from typing import Any
 from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
 from bnlint.report.options import RenderOptions
-from bnlint.report.page.markup import Places
+from bnlint.report.page.markup import Places, lines
 from bnlint.report.page.models import shape
 from bnlint.report.style import plain
 
@@ -67,7 +67,7 @@ class _Book:
             "rule": plain(finding.rule),
             "name": plain(finding.name),
             "severity": finding.severity.value,
-            "message": plain(finding.message),
+            "message": lines(finding.message),
             "at": self._at(finding.location),
             "related": [
                 [plain(r.layer), plain(r.message), self._at(r.location)] for r in finding.related

@@ -92,9 +92,10 @@ function stack(group, rows, least) {
     const { width, bottom } = stand(column, index, left, top);
     deepest = Math.max(deepest, bottom);
     left += width;
-    const gutter = LANE * 1.5 + turns(column) * 7 + PAD;
-    if (index < columns.length - 1) group.gutters.push({ x: left + PAD, used: 0 });
-    left += index < columns.length - 1 ? gutter + PAD : 0;
+    if (index === columns.length - 1) return;
+    const step = Math.min(7, 100 / turns(column));
+    group.gutters.push({ x: left + PAD, used: 0, step });
+    left += turns(column) * step + 2 * PAD + LANE;
   });
   group.w = Math.max(left + PAD, least);
   group.h = deepest + (columns.length > 1 ? TURN : 0) + (group.outs.size ? ROW / 2 : PAD);
@@ -208,7 +209,7 @@ function way(group, l, x, y) {
 // From the foot of one column to the head of the next, through the gutter between them.
 function turn(group, l, x, y) {
   const gutter = group.gutters[l.from.column];
-  const g = x + gutter.x + 7 * gutter.used++;
+  const g = x + gutter.x + gutter.step * gutter.used++;
   const [a, b] = [x + l.from.x + anchor(l, "from"), x + l.to.x + anchor(l, "to")];
   const end = y + l.to.y - (arrives(l.to) ? 4 : 0);
   const [p, q] = [y + l.from.bottom, Math.min(y + l.to.top, end)];

@@ -17,9 +17,14 @@ MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 """The sign of a severity: its shape tells it to whom its colour does not."""
 
 
+def lines(value: str) -> str:
+    """The value with control characters written out; line ends stay."""
+    return "\n".join(map(plain, value.split("\n")))
+
+
 def text(value: str) -> str:
-    """The value as text, also within quotes; lines stay lines."""
-    return "\n".join(escape(plain(line)) for line in value.split("\n"))
+    """The value as text, also within quotes."""
+    return escape(lines(value))
 
 
 def code(value: str) -> str:
@@ -61,10 +66,10 @@ class Places:
 
     def editor(self, path: str) -> str:
         """The address of a file for VS Code; nothing for what is no file on disk."""
-        absolute = path if PurePath(path).is_absolute() else f"{self.options.root}/{path}"
-        if not PurePath(absolute).is_absolute() or path == "-" or path.startswith("<"):
+        absolute = PurePath(self.options.root, path)
+        if not absolute.is_absolute() or path == "-" or path.startswith("<"):
             return ""
-        posix = PurePath(absolute).as_posix().lstrip("/")
+        posix = absolute.as_posix().lstrip("/")
         return f"vscode://file/{quote(posix, safe='/:', errors='replace')}"
 
     def _name(self, at: Location) -> str:
