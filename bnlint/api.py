@@ -26,6 +26,9 @@ class Report(finding.Report):
     def render(self, format: str = "text") -> str:
         """The report as text in one of the formats of the command line.
 
+        The page (``html``) draws the graphs that the report carries: those of :func:`check_model`,
+        and of :func:`check` when it is told ``formats=["html"]``.
+
         Raises
         ------
         UsageError
