@@ -1,0 +1,77 @@
+"""Random sound networks are silent; a fault planted in one is found at its layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import bnlint
+from bnlint.domain.finding import Severity
+from tests.fuzz.building import build, build_unit, draft_of
+from tests.fuzz.faults import FAULTS, Fault
+from tests.fuzz.nets import nets
+from tests.fuzz.plan import Net, Unit, units_of
+
+profile = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+        HealthCheck.data_too_large,
+    ],
+)
+
+
+def heavy(model: nn.Module, net: Net) -> list[tuple[str, str]]:
+    """Rules and layers of the findings at warning and above."""
+    inputs = torch.empty(2, 3, *[8] * net.dims) if net.given else None
+    report = bnlint.check_model(model, inputs)
+    assert not report.problems
+    return [(f.rule, f.layer) for f in report.findings if f.severity.at_least(Severity.WARNING)]
+
+
+def planted(net: Net, fault: Fault, place: int) -> tuple[nn.Module, str]:
+    """The model with a fault in the ``place``-th unit, and the path of the layer at fault."""
+    count = 0
+    marks: list[tuple[nn.Module, str]] = []
+
+    def make(unit: Unit) -> nn.Module:
+        nonlocal count
+        draft = draft_of(unit, net.dims)
+        name = fault.plant(draft) if count == place else ""
+        built = build_unit(draft)
+        count += 1
+        if name:
+            marks.append((built, name))
+        return built
+
+    model = build(net, make)
+    [(owner, name)] = marks
+    path = next(path for path, module in model.named_modules() if module is owner)
+    return model, f"{path}.{name}"
+
+
+@settings(profile, max_examples=100)
+@given(nets())
+def test_a_sound_net_is_silent(net):
+    assert heavy(build(net, lambda unit: build_unit(draft_of(unit, net.dims))), net) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_planted_fault_is_found_at_its_layer(fault):
+    @settings(profile, max_examples=16)
+    @given(nets(most=2), st.data())
+    def check(net, data):
+        places = [n for n, unit in enumerate(units_of(net)) if fault.fits(unit)]
+        if not places:
+            return
+        model, layer = planted(net, fault, data.draw(st.sampled_from(places)))
+        found = heavy(model, net)
+        assert (fault.rule, layer) in found, found
+
+    check()
