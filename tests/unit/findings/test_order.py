@@ -43,6 +43,13 @@ def test_rules_lines_and_severities_stay_apart() -> None:
     assert len(grouped(findings)) == 4
 
 
+def test_an_entry_names_the_others_that_it_stands_for() -> None:
+    found = [_finding("a.1", "B"), _finding("a.0", "A"), _finding("a.1", "A"), _finding("a.0", "A")]
+    (entry,) = grouped(found)
+    assert entry.layer == "a.0"
+    assert entry.also == (("A", "a.1"), ("B", "a.1"))
+
+
 _FINDINGS = st.lists(
     st.builds(
         _finding,
