@@ -37,6 +37,11 @@ class Store:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
+    @property
+    def keeps(self) -> bool:
+        """False for a store without a folder: nothing need be made ready for it."""
+        return self._folder is not None
+
     def get(self, key: str) -> bytes | None:
         """The bytes kept under ``key``, or None when there are none that are whole."""
         if self._folder is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from collections.abc import Callable, Iterable
@@ -22,6 +23,9 @@ _open, _write, _close, _exit, _makedirs, _join = (
     os.makedirs,
     os.path.join,
 )
+_SELDOM = 200_000
+"""New objects between two collections: the child does not live long enough for more."""
+
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
@@ -29,6 +33,7 @@ def run(folder: str, request: TraceRequest, limits: Limits, tracer: Tracer) -> N
     """Trace one file and never return: no ``atexit``, no waiting for the user's threads."""
     status, own = 1, os.getpid()
     try:
+        gc.set_threshold(_SELDOM)
         guards.fence(folder, limits)
         for record in tracer(request):
             if os.getpid() != own:  # the user's code forked, and this is its copy of us

@@ -129,7 +129,8 @@ class Files:
         traced = work.outcome or outcome
         assert traced is not None, "work without a result or an outcome"
         result = examine(traced, rules.for_file(self.paths.rooted(work.source.path)), self._facts())
-        if not work.source.buffer and not any(p.kind in _PASSING for p in traced.problems):
+        passing = any(p.kind in _PASSING for p in traced.problems)
+        if self.store.keeps and not work.source.buffer and not passing:
             depends = [p for p in (work.request.path, *traced.imported) if p]
             if work.outcome is None:
                 save(self.store, work.graph_key, encode(traced), depends, started)
