@@ -62,7 +62,8 @@ def on_meta(model: nn.Module) -> nn.Module:
 
 def _bare(state: torch.Tensor) -> torch.Tensor:
     if is_lazy(state):  # a lazy buffer knows no deepcopy, and neither has numbers
-        lazy: torch.Tensor = type(state)(state.requires_grad, device="meta", dtype=state.dtype)
+        kind: Any = type(state)
+        lazy: torch.Tensor = kind(state.requires_grad, device="meta", dtype=state.dtype)
         return lazy
     bare: torch.Tensor = torch.empty_like(state, device="meta")
     if isinstance(state, nn.Parameter):
