@@ -15,19 +15,24 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""What is the same on both sides; most of a graph is made of it, so it is looked at first."""
+
 
 def encode(value: Any) -> Any:
     """Plain lists, dicts, strings and numbers that ``json.dumps`` takes; sets are sorted."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if type(value) in _SCALARS:
         return value
     if isinstance(value, (tuple, list)):
-        return [encode(v) for v in value]
+        return [v if type(v) in _SCALARS else encode(v) for v in value]
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, Mapping):
-        return {k: encode(v) for k, v in value.items()}
+        return {k: v if type(v) in _SCALARS else encode(v) for k, v in value.items()}
+    if isinstance(value, (bool, int, float, str)):
+        return value
     kind: Any = type(value)
     return [encode(getattr(value, name)) for name in _names(kind)]
 
@@ -52,7 +57,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         each = _decoder(arguments[0])
-        return lambda data: tuple(map(each, data))
+        return tuple if each is _same else lambda data: tuple(map(each, data))
     if origin is tuple:
         parts = tuple(map(_decoder, arguments))
         return lambda data: tuple(p(d) for p, d in zip(parts, data, strict=True))
@@ -60,21 +65,32 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
         return frozenset
     if origin in (Mapping, dict):
         value = _decoder(arguments[1])
-        return lambda data: {k: value(v) for k, v in data.items()}
+        return lambda data: {
+            k: v if type(v) in _SCALARS and value is _plain else value(v) for k, v in data.items()
+        }
     if origin in (typing.Union, types.UnionType):
         return _union_decoder(arguments)
-    return _plain
+    return _same if hint in _SCALARS else _plain
 
 
 def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
     hints = typing.get_type_hints(kind)
-    fields = [(name, hints[name]) for name in _names(kind)]
-    decoders: list[Callable[[Any], Any]] = []
+    fields = [hints[name] for name in _names(kind)]
+    steps: list[tuple[int, Callable[[Any], Any]]] = []
+    ready = False
 
     def build(data: Any) -> Any:
-        if not decoders:
-            decoders.extend(_decoder(hint) for _, hint in fields)
-        return kind(*(decoder(item) for decoder, item in zip(decoders, data, strict=True)))
+        nonlocal ready
+        if not ready:  # only now, for a class may hold itself
+            decoders = enumerate(map(_decoder, fields))
+            steps.extend((i, decoder) for i, decoder in decoders if decoder is not _same)
+            ready = True
+        if len(data) != len(fields):
+            raise ValueError(f"{kind.__name__} has {len(fields)} fields, not {len(data)}")
+        values = list(data)
+        for index, decoder in steps:
+            values[index] = decoder(values[index])
+        return kind(*values)
 
     return build
 
@@ -86,6 +102,11 @@ def _union_decoder(arguments: tuple[Any, ...]) -> Callable[[Any], Any]:
         return _plain
     inner = _decoder(rest[0])
     return lambda data: None if data is None else inner(data)
+
+
+def _same(data: Any) -> Any:
+    """A string, number or flag, as it is."""
+    return data
 
 
 def _plain(data: Any) -> Any:
