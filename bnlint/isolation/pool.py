@@ -84,7 +84,10 @@ class Worker:
     def _greet(self) -> bool:
         text = self._read()
         if not text:
-            raise UsageError(_no_torch(f"the worker ended with status {self._process.wait()}"))
+            status = self._process.wait()
+            if status < 0:  # killed while torch loads: lost like any other worker, and tried again
+                return False
+            raise UsageError(_no_torch(f"the worker ended with status {status}"))
         hello = decode(Hello, json.loads(text))
         self._folder, self.torch = hello.folder, hello.torch
         if hello.error:

@@ -137,3 +137,13 @@ def test_modules_beside_the_file_are_told(check: Check, write: Write) -> None:
     local = write("WIDTH = 3\n", "sizes.py")
     outcome = check("from sizes import WIDTH\n" + LINEAR)
     assert outcome.imported == (local,)
+
+
+def test_a_worker_killed_while_torch_loads_is_replaced(tmp_path: Path) -> None:
+    """Nobody is told that torch is missing when something merely ended the process."""
+    (tmp_path / "net.py").write_text("from torch import nn\nnet = nn.Linear(2, 2)\n")
+    with Pool(1) as pool:
+        assert pool._worker is not None
+        pool._worker._process.kill()
+        (outcome,) = pool.trace([TraceRequest(str(tmp_path / "net.py"))])
+    assert [graph.ref.name for graph in outcome.graphs] == ["net"]
