@@ -201,7 +201,11 @@ def describe_modules(
                 _module_info_facts(module, kind, table)
                 | ({"mentioned": is_mentioned(first, by_path)} if first else {}),
                 tuple(others),
-                sum(p.numel() for p in module._parameters.values() if p is not None),
+                sum(
+                    p.numel()
+                    for p in module._parameters.values()
+                    if p is not None and not is_lazy(p)
+                ),
                 None if calls is None else calls.get(key, 0),
                 None if eval_calls is None else eval_calls.get(key, 0),
                 any(f"{p}.{n}" in reads for p in paths[key] for n in _own_state(module)),

@@ -16,6 +16,7 @@ from bnlint.domain.graph import Inputs
 from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import NONE, Candidate, GivenInputs
 from bnlint.tracing.inputs import describe as describe_inputs
+from bnlint.tracing.lazies import Lazies
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import clear_values, run_on_meta
@@ -61,13 +62,14 @@ class _Attempt:
 
 def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
     """The best record of ``model`` that the tracers can give; the model's mode is kept."""
+    lazies = Lazies(model)
     symbolic, refusals = _symbolic(model, table, inputs)
     if symbolic.complete:
-        given = _fill_shapes(symbolic, table, inputs)
+        given = _fill_shapes(symbolic, table, inputs, lazies)
         return _second_look(Climb(symbolic, given, refusals), model, table)
     best: _Attempt | None = None
     doubtful: list[_Attempt] = []
-    for attempt in _attempts(model, table, inputs):
+    for attempt in _attempts(model, table, inputs, lazies):
         refusals += [(attempt.record.tracer, r) for r in attempt.record.refused]
         if best is None or _seen(model, table, attempt.record) > _seen(model, table, best.record):
             best = attempt
@@ -78,6 +80,7 @@ def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
             doubtful.append(attempt)
     else:
         best = _least_doubtful(doubtful, table) if doubtful else best
+        lazies.restore()  # what they hold now may come from another attempt
         if best and inputs.source == "inferred" and not best.record.complete:
             forget_others(best.record, frozenset())
     if best is None:
@@ -85,7 +88,7 @@ def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
     if best.record.complete or _seen(model, table, best.record) > _seen(model, table, symbolic):
         given = GivenInputs((best.candidate,), inputs.source)
         return Climb(best.record, given, refusals, best.training)
-    return Climb(symbolic, _fill_shapes(symbolic, table, inputs), refusals)
+    return Climb(symbolic, _fill_shapes(symbolic, table, inputs, lazies), refusals)
 
 
 def _least_doubtful(attempts: list[_Attempt], table: Table) -> _Attempt:
@@ -111,10 +114,12 @@ def _second_look(climbed: Climb, model: nn.Module, table: Table) -> Climb:
     return Climb(recorded, climbed.inputs, climbed.refusals)
 
 
-def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_Attempt]:
+def _attempts(
+    model: nn.Module, table: Table, inputs: GivenInputs, lazies: Lazies
+) -> Iterator[_Attempt]:
     """The records of the tracers that need inputs, in the order of preference."""
     mode = model.training
-    for candidate in inputs.candidates:
+    for candidate in lazies.each(inputs.candidates):
         recorded = record_forward(Registry(model), table, candidate)
         yield _Attempt(recorded, candidate, mode)
         if wants_numbers(recorded) and (real := record_for_real(model, table, candidate, recorded)):
@@ -127,7 +132,7 @@ def _attempts(model: nn.Module, table: Table, inputs: GivenInputs) -> Iterator[_
         return
     model.eval()
     try:
-        for candidate in inputs.candidates:
+        for candidate in lazies.each(inputs.candidates):
             recorded = record_forward(Registry(model), table, candidate)
             yield _Attempt(recorded, candidate, False)
             if wants_numbers(recorded) and (
@@ -149,13 +154,13 @@ def _symbolic(
     return found, [("symbolic", r) for r in found.refused]
 
 
-def _fill_shapes(record: Record, table: Table, inputs: GivenInputs) -> GivenInputs:
+def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazies) -> GivenInputs:
     """Run the record on the first inputs that pass, or on those that get furthest.
 
     Of made-up inputs that do not pass, only the faults that hold for all of them are kept.
     """
     runs: list[Run] = []
-    for candidate in inputs.candidates:
+    for candidate in lazies.each(inputs.candidates):
         if run_on_meta(record, table, candidate) == len(record.calls):
             return GivenInputs((candidate,), inputs.source)
         runs.append(look_at(record, table, candidate))
@@ -166,6 +171,7 @@ def _fill_shapes(record: Record, table: Table, inputs: GivenInputs) -> GivenInpu
     best = max(runs, key=lambda run: run.first)
     if inputs.source == "inferred":
         best, believed = believable(runs) or (best, believed)
+    lazies.restore()
     run_on_meta(record, table, best.candidate)
     if inputs.source == "inferred":
         forget_others(record, believed)

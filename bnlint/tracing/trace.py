@@ -20,6 +20,7 @@ from bnlint.tracing.describe import describe_modules, describe_parts
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.inputs import NONE, GivenInputs
 from bnlint.tracing.ladder import Climb, climb
+from bnlint.tracing.lazies import without_numbers
 from bnlint.tracing.modules import plainly_held
 from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.sites import Locator, record_sites
@@ -61,10 +62,8 @@ def on_meta(model: nn.Module) -> nn.Module:
 
 
 def _bare(state: torch.Tensor) -> torch.Tensor:
-    if is_lazy(state):  # a lazy buffer knows no deepcopy, and neither has numbers
-        kind: Any = type(state)
-        lazy: torch.Tensor = kind(state.requires_grad, device="meta", dtype=state.dtype)
-        return lazy
+    if is_lazy(state):
+        return without_numbers(state)
     bare: torch.Tensor = torch.empty_like(state, device="meta")
     if isinstance(state, nn.Parameter):
         return nn.Parameter(bare, requires_grad=state.requires_grad)

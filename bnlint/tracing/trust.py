@@ -30,9 +30,12 @@ Sign = tuple[str, int]
 _DIMS = {"1d": 1, "2d": 2, "3d": 3}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One candidate that did not pass: where it first failed, and how each call failed."""
+    """One candidate that did not pass: where it first failed, and how each call failed.
+
+    Compared by identity: tensors in a candidate do not compare to a truth value.
+    """
 
     candidate: Candidate
     first: int

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.fuzz.plan import Act, Block, Branches, Chain, Net, Pool, Residual, Unit
+from tests.fuzz.plan import Act, Branches, Chain, Net, Part, Residual, Resize, Unit, is_pre
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -50,14 +50,15 @@ def make_act(act: Act) -> Layer:
 def make_kernel(unit: Unit, dims: int, *, bias: bool | None = None) -> nn.Module:
     source, target = unit.channels
     # a group norm leaves a use for the bias: its groups have several channels
-    bias = not unit.pre and unit.norm == "group" if bias is None else bias
+    if bias is None:
+        bias = not unit.pre and unit.norm in ("group", "layer", "none")
     if dims == 0:
         return nn.Linear(source, target, bias=bias)
     if unit.kernel == "transposed":
         return in_dims("ConvTranspose", dims)(source, target, 3, padding=1, bias=bias)
     if unit.kernel == "pointwise":
         return in_dims("Conv", dims)(source, target, 1, bias=bias)
-    groups = source if unit.kernel == "depthwise" else 1
+    groups = {"depthwise": source, "grouped": 2}.get(unit.kernel, 1)
     return in_dims("Conv", dims)(source, target, 3, padding=1, groups=groups, bias=bias)
 
 
@@ -65,6 +66,8 @@ def make_norm(unit: Unit, dims: int, channels: int = 0, **options: Any) -> nn.Mo
     channels = channels or unit.channels[0 if unit.pre else 1]
     if unit.norm == "group":
         return nn.GroupNorm(2, channels, **options)
+    if unit.norm == "layer":
+        return nn.LayerNorm(channels, **options)
     if unit.norm == "instance":
         return in_dims("InstanceNorm", dims)(channels, affine=True, **options)
     if unit.norm == "lazy":
@@ -107,16 +110,16 @@ class Draft:
 
 def draft_of(unit: Unit, dims: int) -> Draft:
     draft = Draft(unit, dims, [], written=unit.written)
-    layers: dict[str, Any] = {"kernel": make_kernel(unit, dims), "norm": make_norm(unit, dims)}
-    order = ["kernel", "idle", "norm"] if unit.idle and not unit.pre else ["kernel", "norm"]
+    layers: dict[str, Any] = {"kernel": make_kernel(unit, dims)}
     if unit.idle:
         layers["idle"] = nn.Dropout(0.0)
+    if unit.norm != "none":
+        layers["norm"] = make_norm(unit, dims)
     if unit.act is not None:
         layers["act"] = make_act(unit.act)
-        order.append("act")
-    if unit.pre:
-        order = [*order[1:], "kernel"]
-    draft.order, draft.layers = order, layers
+    order = list(layers)
+    draft.order = [*order[1:], "kernel"] if unit.pre else order
+    draft.layers = layers
     if unit.dropout:
         draft.insert("drop", nn.Dropout(0.2), "kernel")
     if unit.gate:
@@ -169,14 +172,14 @@ class Row(nn.Module):
         return self.from_step(self.parts[n](x), n + 1) if n < len(self.parts) else x
 
 
+class PreRow(Row):
+    """Pre-activation blocks have a class of their own, as they have in people's code."""
+
+
 def run_through(parts: nn.ModuleList, x: Tensor) -> Tensor:
     for n in range(len(parts)):
         x = parts[n](x)
     return x
-
-
-def row(parts: list[nn.Module], how: str) -> nn.Module:
-    return nn.Sequential(*parts) if how == "sequential" else Row(parts, how)
 
 
 class Sum(nn.Module):
@@ -190,6 +193,10 @@ class Sum(nn.Module):
         return x if self.act is None else self.act(x)
 
 
+class PreSum(Sum):
+    """See ``PreRow``."""
+
+
 class Joined(nn.Module):
     def __init__(self, chains: list[nn.Module]) -> None:
         super().__init__()
@@ -200,13 +207,12 @@ class Joined(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, blocks: list[nn.Module], head: nn.Module, ending: str, dims: int) -> None:
+    def __init__(self, body: nn.Module, head: nn.Module, ending: str, dims: int) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*blocks)
-        self.head, self.ending, self.dims = head, ending, dims
+        self.body, self.head, self.ending, self.dims = body, head, ending, dims
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.blocks(x)
+        x = self.body(x)
         if self.dims and self.ending == "mean":
             x = x.mean(dim=tuple(range(2, 2 + self.dims)))
         elif self.dims:
@@ -216,19 +222,26 @@ class Model(nn.Module):
 
 def build(net: Net, make: Callable[[Unit], nn.Module]) -> nn.Module:
     """The model of the plan; ``make`` builds its units."""
-    blocks = [_block(block, net.dims, make) for block in net.blocks]
-    return Model(blocks, nn.Linear(net.width, 5), net.head, net.dims)
+    body = _part(net.body, net.dims, make)
+    return Model(body, nn.Linear(net.width, 5), net.head, net.dims)
 
 
-def _block(block: Block, dims: int, make: Callable[[Unit], nn.Module]) -> nn.Module:
-    match block:
-        case Pool(name):
+def _part(part: Part, dims: int, make: Callable[[Unit], nn.Module]) -> nn.Module:
+    match part:
+        case Unit():
+            return make(part)
+        case Resize("Up"):
+            return nn.Upsample(scale_factor=2)
+        case Resize(name):
             return in_dims(name, dims)(2)
-        case Chain(units, how):
-            return row([make(unit) for unit in units], how)
+        case Chain(parts, how):
+            built = [_part(inner, dims, make) for inner in parts]
+            cls = PreRow if is_pre(part) else Row
+            return nn.Sequential(*built) if how == "sequential" else cls(built, how)
         case Branches(chains):
-            return Joined([row([make(unit) for unit in chain], "sequential") for chain in chains])
-        case Residual(body, shortcut, act, how):
-            inner = row([make(unit) for unit in body], how)
+            return Joined([_part(chain, dims, make) for chain in chains])
+        case Residual(body, shortcut, act):
+            inner = _part(body, dims, make)
             outer = None if shortcut is None else make(shortcut)
-            return Sum(inner, outer, None if act is None else make_act(act))
+            cls = PreSum if is_pre(part) else Sum
+            return cls(inner, outer, None if act is None else make_act(act))

@@ -13,15 +13,24 @@ from tests.fuzz.plan import Unit
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``plant`` changes the draft and names the layer of it that must be reported."""
+    """``plant`` changes the draft and names the layer of it that must be reported.
+
+    ``needs_inputs`` where nothing but an input says what is right.
+    """
 
     rule: str
     fits: Callable[[Unit], bool]
     plant: Callable[[Draft], str]
+    needs_inputs: bool = False
 
 
 def is_batch(unit: Unit) -> bool:
     return unit.norm in ("batch", "lazy")
+
+
+def is_centred(unit: Unit) -> bool:
+    """True where the norm subtracts the mean of each channel."""
+    return unit.norm in ("batch", "lazy", "instance")
 
 
 def behind_activation(draft: Draft) -> str:
@@ -99,15 +108,15 @@ FAULTS: dict[str, Fault] = {
     "norm behind its activation": Fault(
         "BN101", lambda u: is_batch(u) and not u.pre and u.act is not None, behind_activation
     ),
-    "bias before a norm": Fault("BN301", lambda u: u.norm != "group" and not u.pre, with_bias),
-    "other num_features": Fault("BN201", lambda u: u.norm != "lazy", other_channels),
+    "bias before a norm": Fault("BN301", lambda u: is_centred(u) and not u.pre, with_bias),
+    "other num_features": Fault("BN201", lambda u: u.norm not in ("lazy", "layer"), other_channels),
     "dropout before the norm": Fault("BN106", is_batch, dropout_first),
     "norm called twice": Fault(
         "BN401", lambda u: is_batch(u) and not u.pre and u.act is not None, called_twice
     ),
-    "norm repeated": Fault("BN105", lambda u: u.norm != "group", norm_repeated),
+    "norm repeated": Fault("BN105", is_centred, norm_repeated),
     "momentum of the other convention": Fault("BN303", is_batch, keeping_momentum),
-    "momentum in the place of eps": Fault("BN305", lambda u: True, momentum_as_eps),
+    "momentum in the place of eps": Fault("BN305", lambda u: u.norm != "layer", momentum_as_eps),
     "norm of another rank": Fault("BN202", lambda u: u.norm in ("batch", "instance"), other_rank),
     "layer in a plain list": Fault("BN403", lambda u: True, in_plain_list),
     "unused layer": Fault("BN402", lambda u: True, unused),

@@ -35,61 +35,84 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """Parts in a row; ``how`` says how forward walks over them. Without any it is an identity."""
+
+    parts: tuple[Part, ...] = ()
+    how: str = "sequential"
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
     """``body`` added to its input, which a ``shortcut`` projects where the channels differ."""
 
-    body: tuple[Unit, ...]
+    body: Chain
     shortcut: Unit | None = None
     act: Act | None = None
-    how: str = "sequential"
 
 
 @dataclass(frozen=True, slots=True)
 class Branches:
     """Chains that read the same input; their results are concatenated."""
 
-    chains: tuple[tuple[Unit, ...], ...]
+    chains: tuple[Chain, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """Units in a row; ``how`` says how forward walks over them."""
-
-    units: tuple[Unit, ...]
-    how: str = "sequential"
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A pool by the start of its class's name."""
+class Resize:
+    """A pool, by the start of its class's name, or ``Up`` back again."""
 
     name: str
 
 
-Block = Residual | Branches | Chain | Pool
+Part = Unit | Chain | Residual | Branches | Resize
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """Blocks and a head, over ``dims`` spatial axes (0: vectors); ``given``: inputs are passed."""
+    """Parts and a head, over ``dims`` spatial axes (0: vectors); ``given``: inputs are passed."""
 
     dims: int
-    blocks: tuple[Block, ...]
+    body: Chain
     width: int
     head: str
     given: bool
 
 
-def units_of(net: Net) -> Iterator[Unit]:
+def units_of(part: Part) -> Iterator[Unit]:
     """The units in the order in which they are built."""
-    for block in net.blocks:
-        match block:
-            case Chain(units):
-                yield from units
-            case Branches(chains):
-                for chain in chains:
-                    yield from chain
-            case Residual(body, shortcut):
-                yield from body
-                if shortcut is not None:
-                    yield shortcut
+    match part:
+        case Unit():
+            yield part
+        case Chain(parts) | Branches(parts):
+            for inner in parts:
+                yield from units_of(inner)
+        case Residual(body, shortcut):
+            yield from units_of(body)
+            if shortcut is not None:
+                yield shortcut
+
+
+def is_pre(part: Part) -> bool:
+    """True where the part begins with the norm of a pre-activation unit."""
+    match part:
+        case Unit(pre=pre):
+            return pre
+        case Chain(parts) | Branches(parts):
+            return any(is_pre(inner) for inner in parts[:1])
+        case Residual(body):
+            return is_pre(body)
+    return False
+
+
+def ends_normed(part: Part) -> bool:
+    """True where a norm gives the result of the part, or of a branch of it."""
+    match part:
+        case Unit(pre=pre, act=act):
+            return not pre and act is None
+        case Chain(parts):
+            kept = [inner for inner in parts if not isinstance(inner, Resize)]
+            return any(ends_normed(inner) for inner in kept[-1:])
+        case Branches(chains):
+            return any(ends_normed(chain) for chain in chains)
+    return False

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from bnlint.tracing.classify import Table, is_leaf
@@ -38,7 +39,8 @@ def record_for_real(
     Where a layer is left out, other numbers may have gone another way: the record then is no more
     whole than ``failed``, the one on meta.
     """
-    if sum(t.numel() for t in (*model.parameters(), *model.buffers())) > LIMIT:
+    states = (*model.parameters(), *model.buffers())
+    if sum(t.numel() for t in states if not is_lazy(t)) > LIMIT:
         return None
     try:
         filled = _filled(model)
