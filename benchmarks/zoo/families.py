@@ -102,9 +102,10 @@ def pytorchcv_entries() -> Iterator[Entry]:
 
 def _pytorchcv_inputs(model: nn.Module) -> Inputs | None:
     size = getattr(model, "in_size", None)
-    channels = getattr(model, "in_channels", 3)
-    if size is None or not isinstance(channels, int):
+    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    if size is None or first is None:
         return None
+    channels = first.in_channels
     sides = size if isinstance(size, (tuple, list)) else (size, size)
     return (torch.empty(2, channels, *sides, device="meta"),), {}
 

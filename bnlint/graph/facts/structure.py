@@ -5,7 +5,7 @@ from __future__ import annotations
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View
+from bnlint.graph.view import View, layer_key
 
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
 BREAKS_CHAIN = frozenset(
@@ -104,8 +104,12 @@ def reaches_output(view: View, op: Op) -> Answer:
 
 
 def gradient_returns(view: View, op: Op) -> Answer:
-    """Whether the gradient of some output comes back to this op: no detach, no no_grad between."""
-    return _reaches(view, op, view.once(_before_output_with_gradient))
+    """Whether the gradient of some output comes back to some call of the layer, through no cut."""
+    found = view.once(_before_output_with_gradient)
+    if not op.facts.get("call-index") and op.facts.get("calls", 1) == 1:
+        return _reaches(view, op, found)
+    layers = view.once(_layers_with_gradient)
+    return True if layer_key(op) in layers else _reaches(view, op, found)
 
 
 def trains(view: View) -> Answer:
@@ -123,6 +127,12 @@ def _reaches(view: View, op: Op, found: frozenset[str]) -> Answer:
 
 def _before_output(view: View) -> frozenset[str]:
     return _backwards(view, blocked=frozenset())
+
+
+def _layers_with_gradient(view: View) -> frozenset[str]:
+    """The layers to some call of which a gradient comes back."""
+    found = view.once(_before_output_with_gradient)
+    return frozenset(layer_key(op) for op in view.ops if op.id in found)
 
 
 def _before_output_with_gradient(view: View) -> frozenset[str]:
