@@ -78,10 +78,14 @@ class Registry:
         return f"<{type(module).__name__} {number}>", kind
 
 
+_HOLDERS = (nn.Module, list, tuple, dict)
+_TORCHS = frozenset({"_modules", "_parameters", "_buffers"})
+
+
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
     for name, value in vars(parent).items():
-        if name in ("_modules", "_parameters", "_buffers"):
+        if not isinstance(value, _HOLDERS) or name in _TORCHS:
             continue
         for key, inner in _items(value):
             yield f"{name}{key}", inner
