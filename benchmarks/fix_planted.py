@@ -37,7 +37,7 @@ from bnlint.fixes.edits.swap import element
 from bnlint.fixes.expect import unlike
 from bnlint.fixes.plan import Refused, same_place
 from bnlint.fixes.session import Session
-from bnlint.fixes.source import SourceText, Splice, decode
+from bnlint.fixes.source import SourceText, Splice, are_apart, decode
 from bnlint.fixes.syntax import Syntax
 
 TORCHVISION = (
@@ -298,7 +298,7 @@ def plant(graph: ModelGraph, only: str) -> Iterator[Planted]:
                 trees[place.path] = Syntax(decode(place.path, Path(place.path).read_bytes()))
             syntax = trees[place.path]
             for splices in planter(syntax, graph, op):
-                if (place.path, splices) not in seen:
+                if (place.path, splices) not in seen and are_apart(splices):
                     seen.add((place.path, splices))
                     text = syntax.source.spliced(splices)
                     yield Planted(fault, f"{place.path}:{place.line}", text)

@@ -89,6 +89,16 @@ def decode(path: str, data: bytes) -> SourceText:
     return SourceText(path, data.decode(encoding), encoding)
 
 
+def are_apart(splices: Iterable[Splice]) -> bool:
+    """True when splices can be done together."""
+    position = 0
+    for splice in sorted(splices):
+        if splice.start < position:
+            return False
+        position = splice.end
+    return True
+
+
 def overlap(one: Iterable[Splice], other: Iterable[Splice]) -> bool:
     """True when two sets of splices touch the same text, or insert at the same place."""
     return any(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op
 from bnlint.fixes.plan import Refused
-from bnlint.fixes.source import Splice
+from bnlint.fixes.source import Splice, are_apart
 from bnlint.fixes.syntax import Syntax
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
             Splice(other[0], other[1], text(*one)),
         )
     ]
+    if not are_apart(splices):
+        raise Refused("the two calls are entangled")
     return tuple(s for s in splices if text(s.start, s.end) != s.text)
 
 

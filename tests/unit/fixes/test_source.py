@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnlint.fixes.source import SourceText, Splice, decode, overlap, unspliced
+from bnlint.fixes.source import SourceText, Splice, are_apart, decode, overlap, unspliced
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -41,6 +41,8 @@ def test_overlaps() -> None:
     assert overlap([Splice(0, 3, "")], [Splice(2, 4, "")])
     assert overlap([Splice(2, 2, "a")], [Splice(2, 2, "b")])
     assert not overlap([Splice(0, 2, "a")], [Splice(3, 4, "b")])
+    assert are_apart([Splice(3, 3, "x"), Splice(0, 3, ""), Splice(3, 4, "")])
+    assert not are_apart([Splice(0, 3, ""), Splice(2, 4, "")])
     with pytest.raises(AssertionError):
         SourceText("a.py", "abcdef").spliced([Splice(0, 3, ""), Splice(2, 4, "")])
 
