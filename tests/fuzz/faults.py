@@ -117,7 +117,9 @@ FAULTS: dict[str, Fault] = {
     "norm repeated": Fault("BN105", is_centred, norm_repeated),
     "momentum of the other convention": Fault("BN303", is_batch, keeping_momentum),
     "momentum in the place of eps": Fault("BN305", lambda u: u.norm != "layer", momentum_as_eps),
-    "norm of another rank": Fault("BN202", lambda u: u.norm in ("batch", "instance"), other_rank),
+    "norm of another rank": Fault(
+        "BN202", lambda u: u.norm in ("batch", "instance"), other_rank, needs_inputs=True
+    ),
     "layer in a plain list": Fault("BN403", lambda u: True, in_plain_list),
     "unused layer": Fault("BN402", lambda u: True, unused),
     "in-place on a shared tensor": Fault("BN406", lambda u: u.shared, inplace_on_shared),

@@ -8,6 +8,8 @@ from bnlint.graph.facts.answer import UNKNOWN, Answer
 from bnlint.graph.view import View, layer_key
 
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
+KEEPS_INPUT = frozenset(("kernel", "norm", "maxpool", "avgpool", "lppool", "product", "matmul"))
+"""What torch was seen to refuse in backward when its input had been overwritten."""
 BREAKS_CHAIN = frozenset(
     ("norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
      "softmax", "input", "opaque")
@@ -17,7 +19,7 @@ BREAKS_CHAIN = frozenset(
 def inplace_on_shared(view: View, op: Op) -> Answer:
     """Whether this op overwrites, in place, a tensor that another op reads later.
 
-    Or one that a kernel has read before: its gradient needs it again.
+    Or one that has been read before by what needs it again for its gradient.
     """
     if op.facts.get("inplace") is not True:
         return False
@@ -26,7 +28,14 @@ def inplace_on_shared(view: View, op: Op) -> Answer:
         return UNKNOWN
     mine = view.order(op)
     others = (o for o in _readers(view, _owner(view, sources[0])) if o.id != op.id)
-    return any(view.order(o) > mine or "kernel" in o.tags for o in others)
+    return any(view.order(o) > mine or _needs_again(o) for o in others)
+
+
+def _needs_again(op: Op) -> bool:
+    """Whether the gradient of ``op`` is computed from what it read."""
+    if "frozen" in op.tags or {"avgpool", "globalpool"} <= op.tags:
+        return False
+    return not op.tags.isdisjoint(KEEPS_INPUT)
 
 
 def _owner(view: View, op: Op) -> Op:
