@@ -105,7 +105,7 @@ def _pytorchcv_inputs(model: nn.Module) -> Inputs | None:
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if size is None or first is None:
         return None
-    channels = first.in_channels
+    channels = 1 if first.in_channels == 1 else 3  # others fold the image into channels first
     sides = size if isinstance(size, (tuple, list)) else (size, size)
     return (torch.empty(2, channels, *sides, device="meta"),), {}
 
