@@ -150,6 +150,8 @@ def _op_differs(
 
 def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
     allowed = frozenset(("calls", "call-index")) if rebuilt else frozenset[str]()
+    if rebuilt and old.facts.get("held") == "list":  # what shares a list with a layer to mend
+        allowed |= _OF_REBUILT
     if free is not None:
         allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
         if free.kind:

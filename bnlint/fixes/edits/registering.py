@@ -33,7 +33,6 @@ def module_list(job: Job) -> Iterator[Plan]:
         (syntax.replace(value, new),),
         f"keep {held[1]} in a {container}",
         Change(rebuilt=True, renames=True),
-        built={"of": subject.construction} if subject.construction else {},
     )
 
 

@@ -243,3 +243,24 @@ net = nn.Sequential(
 )
 """
     assert mend(code, "BN202") == (code.replace("1d", "2d"), {})
+
+
+def test_lists_that_one_line_fills_are_registered_each_with_all_that_is_in_them() -> None:
+    code = f"""{HEAD}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = self._stage(8)
+        self.two = self._stage(16)
+
+    def _stage(self, n):
+        return [nn.Linear(n, 16), nn.ReLU()]
+
+    def forward(self, x):
+        for layer in [*self.one, *self.two]:
+            x = layer(x)
+        return x
+"""
+    expected = code.replace("self._stage(8)", "nn.ModuleList(self._stage(8))")
+    expected = expected.replace("self._stage(16)", "nn.ModuleList(self._stage(16))")
+    assert mend(code, "BN403") == (expected, {})
