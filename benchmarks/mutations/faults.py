@@ -100,8 +100,8 @@ def more_channels(site: Site) -> tuple[str, ...]:
         return ()
     layer.num_features += 8
     layer.weight, layer.bias = empty(layer.num_features), empty(layer.num_features)
-    layer.running_mean = layer.running_mean.new_empty(layer.num_features)
-    layer.running_var = layer.running_var.new_empty(layer.num_features)
+    layer.running_mean = torch.empty(layer.num_features, device="meta")
+    layer.running_var = torch.empty(layer.num_features, device="meta")
     return (site.op.module,)
 
 
@@ -184,6 +184,11 @@ class Held(nn.Module):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.held = [layer]
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the layer, which forward may read (``self.conv.weight``)."""
+        held = self.__dict__.get("held")
+        return super().__getattr__(name) if held is None else getattr(held[0], name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.held[0](*args, **kwargs)
