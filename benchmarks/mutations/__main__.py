@@ -4,8 +4,8 @@ Needs the `zoo` extra. Models of torchvision and timm are built without weights 
 copy of each, one layer is changed at a time, at places drawn by chance (always the same ones). A
 fault is found when its rule fires at warning or above at the layer that was changed.
 
-A norm moved behind its activation, with blocks that begin with an activation behind it (xception41's
-stem), is missed on purpose: norm, activation and kernel in this order are a pre-activation block.
+Missed on purpose: a norm moved behind its activation, where another activation follows it (the stem
+of xception41). Norm, activation and kernel in this order are a pre-activation block.
 """
 
 from __future__ import annotations
