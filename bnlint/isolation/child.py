@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.request import Record, TraceRequest
 from bnlint.isolation import guards
-from bnlint.isolation.protocol import ANSWER, Limits, dump
+from bnlint.isolation.protocol import ANSWER, LATE, Limits, dump
 
 Tracer = Callable[[TraceRequest], Iterable[Record]]
 
@@ -23,6 +24,7 @@ _open, _write, _close, _exit, _makedirs, _join = (
     os.makedirs,
     os.path.join,
 )
+_modules = sys.modules
 _SELDOM = 200_000
 """New objects between two collections: the child does not live long enough for more."""
 
@@ -35,10 +37,13 @@ def run(folder: str, request: TraceRequest, limits: Limits, tracer: Tracer) -> N
     try:
         gc.set_threshold(_SELDOM)
         guards.fence(folder, limits)
+        late = _late()
         for record in tracer(request):
             if os.getpid() != own:  # the user's code forked, and this is its copy of us
                 break
             _append(folder, dump(record))
+        if _late() and not late:
+            _append(folder, b"", LATE)
         status = 0
     except BaseException:  # our own bug, or code that raises from odd places: say it, end
         guards.lift_memory_limit()
@@ -47,10 +52,15 @@ def run(folder: str, request: TraceRequest, limits: Limits, tracer: Tracer) -> N
         _exit(status)
 
 
-def _append(folder: str, text: bytes) -> None:
-    """Add to the answer by its name: descriptors may have been closed, folders removed."""
+def _late() -> bool:
+    """True once torch's compiler is loaded, which takes it most of a second."""
+    return "torch._dynamo" in _modules
+
+
+def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
+    """Add to a file by its name: descriptors may have been closed, folders removed."""
     _makedirs(folder, exist_ok=True)
-    number = _open(_join(folder, ANSWER), _FLAGS, 0o600)
+    number = _open(_join(folder, name), _FLAGS, 0o600)
     view = memoryview(text)
     while view:
         view = view[_write(number, view) :]

@@ -29,6 +29,8 @@ __all__ = ["TraceOutcome", "TraceRequest", "collect"]
 
 ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
 """Names in the folder of one file: records, what the code printed, where it hung, its own place."""
+LATE = "late"
+"""The name that says that a child had to load what torch imports late."""
 
 _KINDS: dict[str, type[Record]] = {
     "graph": ModelGraph,

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 
 from bnlint.domain.request import TraceRequest
 from bnlint.isolation import child
-from bnlint.isolation.protocol import Ended, Limits, asked, line
+from bnlint.isolation.protocol import LATE, SCRATCH, Ended, Limits, asked, line
 
 _LONG_QUEUE = 3
-"""Requests waiting from which on it pays to load once, here, what every child would load."""
+"""Requests waiting from which on it pays to load once, here, what a child had to load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Zygote:
     limits: Limits
     tracer: child.Tracer
     warm: Callable[[], None]
-    cold: bool = True
+    late: bool = False
     waiting: deque[tuple[int, TraceRequest]] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
     overdue: set[int] = field(default_factory=set)
@@ -73,9 +73,9 @@ class Zygote:
             self._read()
         self._end_overdue()
         self._reap()
-        if self.cold and len(self.waiting) >= _LONG_QUEUE:
-            self.cold = False
+        if self.late and len(self.waiting) >= _LONG_QUEUE:
             self.warm()
+            self.late = False
         while self.waiting and len(self.running) < self.jobs:
             self._fork(*self.waiting.popleft())
 
@@ -129,7 +129,8 @@ class Zygote:
         _end_group(pid)  # what the user's code started and left behind
         killed = "timeout" if pid in self.overdue else ""
         self.overdue.discard(pid)
-        shutil.rmtree(os.path.join(run.folder, "scratch"), ignore_errors=True)
+        shutil.rmtree(os.path.join(run.folder, SCRATCH), ignore_errors=True)
+        self.late |= os.path.exists(os.path.join(run.folder, LATE))
         seconds = time.monotonic() - run.started
         os.write(self.sink, line(Ended(run.number, run.folder, status, killed, seconds)))
 

@@ -47,7 +47,14 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
 
 def trainable(module: nn.Module) -> bool:
     """True when at least one parameter of the module takes gradients."""
-    return any(p.requires_grad for p in module.parameters())
+    return any(p.requires_grad for p in parameters_of(module))
+
+
+def parameters_of(module: nn.Module) -> list[nn.Parameter]:
+    """All parameters of a module; a layer without layers of its own, as most are, is not walked."""
+    if module._modules:
+        return list(module.parameters())
+    return [p for p in module._parameters.values() if p is not None]
 
 
 def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:

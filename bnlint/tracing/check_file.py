@@ -33,7 +33,6 @@ from bnlint.tracing.overlay import overlaid
 from bnlint.tracing.sites import record_sites
 from bnlint.tracing.source import Source, read
 from bnlint.tracing.stubs import Stubs
-from bnlint.tracing.trace import trace_model
 
 
 @dataclass(slots=True)
@@ -85,11 +84,9 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
 
 
 def warm_up() -> None:
-    """Load what torch imports late, on the first convolution or batch norm that runs on meta."""
+    """Load what torch imports late, when an operation without a shape rule first runs on meta."""
     with torch.device("meta"), torch.no_grad():
-        model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(4, 1))
-        model(torch.empty(2, 1, 2, 2))
-    trace_model(model)
+        nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
 
 
 def _settle(request: TraceRequest) -> None:

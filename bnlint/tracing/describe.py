@@ -11,7 +11,13 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, ModuleInfo, Op, Shape, Value
-from bnlint.tracing.attributes import arguments_of, function_facts, module_facts, trainable
+from bnlint.tracing.attributes import (
+    arguments_of,
+    function_facts,
+    module_facts,
+    parameters_of,
+    trainable,
+)
 from bnlint.tracing.classify import Kind, Table, dotted_names
 from bnlint.tracing.compose import collapse_self_gates
 from bnlint.tracing.mentions import is_mentioned
@@ -131,7 +137,7 @@ class Description:
             "class": type(module).__name__,
             "training": module.training,
             "trainable": trainable(module),
-            "parameters": sum(1 for _ in module.parameters()),
+            "parameters": len(parameters_of(module)),
         }
         facts.update(module_facts(module, kind, self.table))
         return facts
@@ -186,7 +192,7 @@ def describe_modules(
     for path, module in root.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), []).append(path)
         modules[id(module)] = module
-    by_path = dict(root.named_modules(remove_duplicate=False))
+    by_path = {path: modules[key] for key, own_paths in paths.items() for path in own_paths}
     found = []
     for key, module in modules.items():
         kind = table.of_module(module)

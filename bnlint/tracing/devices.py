@@ -17,15 +17,15 @@ class NoAccelerator(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """The result of ``func`` without its wish for an accelerator."""
-        kwargs = dict(kwargs or {})
+        kwargs = kwargs or {}
         if func is torch.Tensor.cuda:
             return args[0]
         if func is torch.Tensor.to:
             here = args[0].device
             args = tuple(here if is_accelerator(a) else a for a in args)
             kwargs = {k: here if is_accelerator(v) else v for k, v in kwargs.items()}
-        elif is_accelerator(kwargs.get("device")):
-            del kwargs["device"]
+        elif "device" in kwargs and is_accelerator(kwargs["device"]):
+            kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         return func(*args, **kwargs)
 
 

@@ -147,3 +147,15 @@ def test_a_worker_killed_while_torch_loads_is_replaced(tmp_path: Path) -> None:
         pool._worker._process.kill()
         (outcome,) = pool.trace([TraceRequest(str(tmp_path / "net.py"))])
     assert [graph.ref.name for graph in outcome.graphs] == ["net"]
+
+
+def test_what_children_load_late_is_loaded_once_for_a_long_queue(pool: Pool, write: Write) -> None:
+    """The first child says so; those that start after the worker has loaded it do not."""
+    code = "import sys\nfrom torch import nn\n{}\nnet = nn.Linear(2, 2)\n"
+    code += "net.late = 'torch._dynamo' in sys.modules\nassert net.late is {}\n"
+    loads, finds = code.format("import torch._dynamo", True), code.format("", True)
+    paths = [write(loads, f"first{n}.py") for n in range(2)]
+    paths += [write(finds, f"later{n}.py") for n in range(12)]
+    outcomes = list(pool.trace(map(TraceRequest, paths)))
+    assert outcomes[-1].problems == ()
+    assert len(outcomes[-1].graphs) == 1
