@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from bnlint.domain.graph import ModelGraph, Op, Value
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import decide_all, unknown_facts
 from bnlint.engine.convention import fold
-from bnlint.engine.match import Match, Subject, find_matches
+from bnlint.engine.match import Found, Match, Subject, find_matches
 from bnlint.engine.scope import Scope
 from bnlint.engine.wording import write_finding
 from bnlint.graph.facts import INITIAL_PREFIX, UNKNOWN, Facts
@@ -45,10 +45,10 @@ def check_graph(
 
 def _check(graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value]) -> Checked:
     facts = Facts(View(graph))
+    forms = [form for rule in rules for form in rule.alone()]
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    for rule in (form for known in rules for form in known.alone()):
-        outcome = _apply(facts, rule, settings)
+    for rule, outcome in zip(forms, _outcomes(facts, forms, settings), strict=True):
         findings += _written(facts, rule, outcome, settings)
         open_ = {k: r for k, r in outcome.undecided.items() if k not in outcome.fired}
         if open_:
@@ -69,18 +69,50 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _apply(facts: Facts, rule: Rule, settings: Mapping[str, Value]) -> _Outcome:
-    outcome = _Outcome()
-    for match in find_matches(facts.view, rule):
-        key = _place(match[rule.report.at])
-        if key in outcome.fired:
-            continue
-        verdict = _judge(rule, Scope(facts, match, settings))
+def _outcomes(facts: Facts, rules: Sequence[Rule], settings: Mapping[str, Value]) -> list[_Outcome]:
+    """The outcome of every rule; all rules walk the graph together, a stretch at a time.
+
+    A rule by itself would walk all of it before the next begins, and a large graph does not fit
+    into the processor's cache.
+    """
+    walks = [_Walk(rule, _Outcome(), find_matches(facts.view, rule)) for rule in rules]
+    size = max(len(facts.view.ops), len(facts.view.graph.modules))
+    for start in range(0, size, _STRETCH):
+        for walk in walks:
+            walk.go(facts, settings, start + _STRETCH)
+    return [walk.outcome for walk in walks]
+
+
+_STRETCH = 128
+"""Operations that all rules look at before they go on."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One rule on its way through the graph."""
+
+    rule: Rule
+    outcome: _Outcome
+    matches: Iterator[Found]
+    ahead: Found | None = None
+
+    def go(self, facts: Facts, settings: Mapping[str, Value], end: int) -> None:
+        """Judge the matches that begin before ``end``."""
+        found = self.ahead or next(self.matches, None)
+        while found is not None and found[0] < end:
+            self._judge(Scope(facts, found[1], settings))
+            found = next(self.matches, None)
+        self.ahead = found
+
+    def _judge(self, scope: Scope) -> None:
+        key = _place(scope.match[self.rule.report.at])
+        if key in self.outcome.fired:
+            return
+        verdict = _judge(self.rule, scope)
         if verdict is True:
-            outcome.fired[key] = match
+            self.outcome.fired[key] = scope.match
         elif verdict:
-            outcome.undecided.setdefault(key, verdict)
-    return outcome
+            self.outcome.undecided.setdefault(key, verdict)
 
 
 def _place(subject: Subject) -> str:

@@ -13,17 +13,21 @@ Subject: TypeAlias = Op | ModuleInfo
 Match: TypeAlias = Mapping[str, Subject]
 
 
-def find_matches(view: View, rule: Rule) -> Iterator[Match]:
+Found: TypeAlias = tuple[int, Match]
+"""Where the first capture of a match stands in the order of execution, and the match."""
+
+
+def find_matches(view: View, rule: Rule) -> Iterator[Found]:
     """Every way to bind the rule's captures, in the order of execution of the first."""
     if rule.over == "modules":
         capture = rule.match[0]
-        for info in view.graph.modules:
+        for n, info in enumerate(view.graph.modules):
             if fits(info.tags, capture.tags):
-                yield {capture.name: info}
+                yield n, {capture.name: info}
         return
     names = [capture.name for capture in rule.match]
     for path in _paths(view, rule.match):
-        yield {name: view.ops[n] for name, n in zip(names, path, strict=True)}
+        yield path[0], {name: view.ops[n] for name, n in zip(names, path, strict=True)}
 
 
 def _paths(view: View, captures: Sequence[Capture]) -> Iterator[tuple[int, ...]]:

@@ -37,10 +37,10 @@ class Facts:
         """The op's own fact of that name, else the derived one, else UNKNOWN."""
         if name in op.facts:
             return op.facts[name]
-        known = self._ops[name]
-        if op.id not in known:
-            known[op.id] = _answer(OP_FACTS, name, (self.view, op))
-        return known[op.id]
+        known = self._ops[op.id]
+        if name not in known:
+            known[name] = _answer(OP_FACTS, name, (self.view, op))
+        return known[name]
 
     def module(self, info: ModuleInfo, name: str) -> Answer:
         """The module's derived fact of that name, else its own, else UNKNOWN."""

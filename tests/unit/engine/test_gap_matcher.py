@@ -84,7 +84,7 @@ def test_matches_are_those_of_all_paths(graph, captures):
     position = {op.id: n for n, op in enumerate(graph.ops)}
     found = [
         tuple(position[match[c.name].id] for c in captures)
-        for match in find_matches(View(graph), rule)
+        for _, match in find_matches(View(graph), rule)
     ]
     naive = {way for path in all_paths(graph) for way in captured(graph, path, captures)}
     assert found == sorted(naive)
