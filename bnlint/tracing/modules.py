@@ -79,13 +79,14 @@ class Registry:
 
 
 _HOLDERS = (nn.Module, list, tuple, dict)
-_TORCHS = frozenset({"_modules", "_parameters", "_buffers"})
+_TORCHS = frozenset(vars(nn.Module()))
+"""What every module keeps for itself: parameters, submodules, hooks."""
 
 
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
     for name, value in vars(parent).items():
-        if not isinstance(value, _HOLDERS) or name in _TORCHS:
+        if name in _TORCHS or not isinstance(value, _HOLDERS):
             continue
         for key, inner in _items(value):
             yield f"{name}{key}", inner
