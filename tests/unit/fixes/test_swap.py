@@ -167,3 +167,9 @@ class Net(nn.Module):
     text, refused = mend(code, "BN101")
     assert text == code
     assert "the same line serves" in refused["c.bn"]
+
+
+def test_a_dropout_goes_behind_the_norm() -> None:
+    before = _forward("x = self.relu(self.bn(self.drop(self.conv(x))))")
+    after = _forward("x = self.relu(self.drop(self.bn(self.conv(x))))")
+    assert mend(before, "BN106") == (after, {})
