@@ -19,7 +19,7 @@ from bnlint.probing.layout import Layouts
 from bnlint.probing.names import Names, function_name
 from bnlint.probing.readings import Key
 from bnlint.probing.structure import tensors
-from bnlint.tracing.attributes import arguments_of
+from bnlint.tracing.arguments import arguments_of
 from bnlint.tracing.classify import Kind, Table
 
 PLACEMENTS = ("none", "before", "after")

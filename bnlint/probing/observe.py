@@ -29,7 +29,7 @@ from bnlint.probing.readings import (
     unseen,
 )
 from bnlint.probing.regions import MOVED, clamp_kind
-from bnlint.tracing.attributes import arguments_of
+from bnlint.tracing.arguments import arguments_of
 from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
 
 Handler = Callable[[Callable[..., Any], str, Kind, tuple[Any, ...], dict[str, Any]], Any]

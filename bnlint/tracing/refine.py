@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bnlint.domain.graph import Value
-from bnlint.tracing.attributes import arguments_of
+from bnlint.tracing.arguments import arguments_of
 from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.record import Call, State, name_of
 

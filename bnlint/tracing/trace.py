@@ -16,9 +16,10 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.tracing.classify import Table, builtin_table, is_leaf
-from bnlint.tracing.describe import describe_modules, describe_parts
+from bnlint.tracing.describe import describe_parts
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.inputs import NONE, GivenInputs
+from bnlint.tracing.inventory import describe_modules
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.lazies import without_numbers
 from bnlint.tracing.modules import plainly_held

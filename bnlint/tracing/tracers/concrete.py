@@ -22,7 +22,8 @@ from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import UNSEEN, Record, Refused
 from bnlint.tracing.shapes import invoke, substitute
 from bnlint.tracing.tracers.autograd import intercept_autograd
-from bnlint.tracing.tracers.symbolic import LeafTracer, frames_of, reason_of, to_record
+from bnlint.tracing.tracers.reasons import frames_of, reason_of
+from bnlint.tracing.tracers.symbolic import LeafTracer
 
 
 def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> Record | Refused:
@@ -33,9 +34,7 @@ def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> 
             tracer.trace(registry.root)
     except Exception as error:  # the user's forward may raise anything
         return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
-    record = to_record(tracer)
-    record.tracer = "concrete"
-    return record
+    return tracer.record("concrete")
 
 
 class ConcreteProxy(fx.Proxy):

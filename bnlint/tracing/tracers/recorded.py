@@ -25,7 +25,7 @@ from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.sites import call_frames
 from bnlint.tracing.tracers.autograd import intercept_autograd
-from bnlint.tracing.tracers.symbolic import frames_of, reason_of
+from bnlint.tracing.tracers.reasons import frames_of, reason_of
 
 
 def record_forward(registry: Registry, table: Table, candidate: Candidate) -> Record:

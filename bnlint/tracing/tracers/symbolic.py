@@ -9,56 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import operator
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from bnlint.tracing.classify import Kind, Table, is_leaf
+from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State, name_of
-from bnlint.tracing.sites import Frames, call_frames, is_machinery
+from bnlint.tracing.record import Record, Refused, State
+from bnlint.tracing.sites import call_frames
 from bnlint.tracing.tracers.autograd import intercept_autograd
-
-_NOT_TENSORS = frozenset(
-    {
-        "size",
-        "dim",
-        "ndimension",
-        "numel",
-        "element_size",
-        "is_floating_point",
-        "is_complex",
-        "is_cuda",
-        "get_device",
-        "stride",
-        "storage_offset",
-        "nelement",
-        "len",
-        "_assert",
-        "_assert_is_none",
-        "is_contiguous",
-        "data_ptr",
-    }
-)
-_NOT_TENSOR_ATTRIBUTES = frozenset(
-    {
-        "shape",
-        "device",
-        "dtype",
-        "ndim",
-        "requires_grad",
-        "is_cuda",
-        "layout",
-        "is_sparse",
-        "is_quantized",
-        "itemsize",
-    }
-)
-_YIELD_TUPLES = frozenset({"split", "recurrent", "attention"})
+from bnlint.tracing.tracers.conversion import to_record
+from bnlint.tracing.tracers.reasons import frames_of, reason_of
 
 
 def trace_symbolically(
@@ -75,7 +38,7 @@ def trace_symbolically(
             tracer.trace(registry.root)
     except Exception as error:  # the user's forward may raise anything
         return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
-    return to_record(tracer)
+    return tracer.record("symbolic")
 
 
 class LeafTracer(fx.Tracer):
@@ -95,6 +58,11 @@ class LeafTracer(fx.Tracer):
         self.left_out = False
         self.own_parameters = frozenset(map(id, registry.root.parameters()))
         self.quiet = False
+
+    def record(self, name: str) -> Record:
+        """What the finished graph says, as the record of a tracer of that name."""
+        found = Record(name, refused=self.refused, called=self.called, left_out=self.left_out)
+        return to_record(self.graph, self.registry, self.table, found)
 
     def call_module(
         self,
@@ -255,129 +223,3 @@ def _reads_proxy(*values: Any) -> bool:
 
     fx.node.map_aggregate(values, look)
     return found
-
-
-def reason_of(error: BaseException) -> str:
-    """The first line of an error, with its type where the text alone would not tell."""
-    lines = str(error).strip().splitlines()
-    text = lines[0] if lines else ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def frames_of(error: BaseException) -> Frames:
-    """The frames of an error's traceback, innermost first, without torch's and our own."""
-    found: list[tuple[Any, int]] = []
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        if not is_machinery(trace.tb_frame.f_code.co_filename):
-            found.append((trace.tb_frame.f_code, trace.tb_lasti))
-        trace = trace.tb_next
-    return tuple(reversed(found))
-
-
-def to_record(tracer: LeafTracer) -> Record:
-    """What the finished graph of a tracer says, as a record."""
-    record = Record("symbolic", refused=tracer.refused, called=tracer.called)
-    conversion = _Conversion(tracer, record)
-    for node in tracer.graph.nodes:
-        conversion.add(node)
-    record.strays = tracer.registry.outermost_strays()
-    record.left_out = tracer.left_out
-    return record
-
-
-class _Conversion:
-    """Turns fx nodes into calls, and tells operations from sizes and from picks out of tuples."""
-
-    def __init__(self, tracer: LeafTracer, record: Record) -> None:
-        self.tracer = tracer
-        self.record = record
-        self.values: dict[fx.Node, Any] = {}
-        self.numbers: set[fx.Node] = set()
-        self.tuples: set[fx.Node] = set()
-
-    def add(self, node: fx.Node) -> None:
-        if node.op == "output":
-            fx.node.map_arg(node.args, self._output)
-        elif node.op == "get_attr":
-            # fx itself keeps objects that are no tensors (script objects) as attributes
-            state = node.meta.get("state") or State(str(node.target), ())
-            self.values[node] = state
-            self.record.reads.add(state.path)
-        else:
-            self.record.calls.append(self._call(node, self._role(node)))
-            self.values[node] = Ref(node.name)
-
-    def _value(self, node: fx.Node) -> Any:
-        """What stands for a node; None for one that went with a module that refused.
-
-        A size that was taken before is written down when it is first used, which may be in there.
-        """
-        return self.values.get(node)
-
-    def _output(self, node: fx.Node) -> None:
-        value = self._value(node)
-        if isinstance(value, Ref) and node not in self.numbers:
-            self.record.outputs.append(value)
-
-    def _role(self, node: fx.Node) -> str:
-        if self._is_number(node):
-            self.numbers.add(node)
-            return "number"
-        if self._is_pick(node):
-            return "pick"
-        kind = self._kind(node)
-        if node.meta.get("opaque", False) or (kind and _YIELD_TUPLES & kind.tags):
-            self.tuples.add(node)
-            node.meta["nested"] = kind is not None and "recurrent" in kind.tags
-        return "op"
-
-    def _is_number(self, node: fx.Node) -> bool:
-        """True for sizes, shapes, flags, and for what is computed from those alone."""
-        if node.op in ("placeholder", "call_module"):
-            return False
-        name = name_of(node.target)
-        if name in _NOT_TENSORS:
-            return True
-        if node.target is getattr and node.args[1] in _NOT_TENSOR_ATTRIBUTES:
-            return True
-        inputs = node.all_input_nodes
-        return bool(inputs) and all(n in self.numbers for n in inputs)
-
-    def _is_pick(self, node: fx.Node) -> bool:
-        """True when ``node`` only takes an element of a tuple that an operation returned."""
-        if node.target is not operator.getitem or not isinstance(node.args[0], fx.Node):
-            return False
-        source, key = node.args[0], node.args[1]
-        several = source in self.tuples or isinstance(source.meta.get("value"), (tuple, list))
-        if not several or not isinstance(key, (int, slice)):
-            return False
-        if isinstance(key, slice) or source.meta.get("nested"):
-            self.tuples.add(node)
-        return True
-
-    def _kind(self, node: fx.Node) -> Kind | None:
-        module = node.meta.get("module")
-        if module is not None:
-            return self.tracer.table.of_module(module)
-        return self.tracer.table.of_function(name_of(node.target))
-
-    def _call(self, node: fx.Node, role: str) -> Call:
-        module = node.meta.get("module")
-        entry = node.op == "placeholder"
-        target = "input" if entry else node.target if module is None else module
-        return Call(
-            node.name,
-            target,
-            (node.target,) if entry else fx.node.map_arg(node.args, self._value),
-            dict(fx.node.map_arg(node.kwargs, self._value)),
-            owner=node.meta["owner"],
-            path=node.meta.get("path"),
-            frames=node.meta["frames"],
-            grad=node.meta["grad"],
-            held=self.tracer.registry.held(module) if module is not None else "",
-            opaque=node.meta.get("opaque", False),
-            role=role,
-            value=node.meta.get("value", UNSEEN),
-            error=node.meta.get("error"),
-        )

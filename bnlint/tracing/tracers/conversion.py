@@ -1,0 +1,156 @@
+"""From the nodes of an fx graph to the calls of a record."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from torch import fx
+
+from bnlint.tracing.classify import Kind, Table
+from bnlint.tracing.modules import Registry
+from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of
+
+_NOT_TENSORS = frozenset(
+    {
+        "size",
+        "dim",
+        "ndimension",
+        "numel",
+        "element_size",
+        "is_floating_point",
+        "is_complex",
+        "is_cuda",
+        "get_device",
+        "stride",
+        "storage_offset",
+        "nelement",
+        "len",
+        "_assert",
+        "_assert_is_none",
+        "is_contiguous",
+        "data_ptr",
+    }
+)
+_NOT_TENSOR_ATTRIBUTES = frozenset(
+    {
+        "shape",
+        "device",
+        "dtype",
+        "ndim",
+        "requires_grad",
+        "is_cuda",
+        "layout",
+        "is_sparse",
+        "is_quantized",
+        "itemsize",
+    }
+)
+_YIELD_TUPLES = frozenset({"split", "recurrent", "attention"})
+
+
+def to_record(graph: fx.Graph, registry: Registry, table: Table, record: Record) -> Record:
+    """The record with the calls, reads and outputs of a finished graph."""
+    conversion = _Conversion(registry, table, record)
+    for node in graph.nodes:
+        conversion.add(node)
+    record.strays = registry.outermost_strays()
+    return record
+
+
+class _Conversion:
+    """Turns fx nodes into calls, and tells operations from sizes and from picks out of tuples."""
+
+    def __init__(self, registry: Registry, table: Table, record: Record) -> None:
+        self.registry = registry
+        self.table = table
+        self.record = record
+        self.values: dict[fx.Node, Any] = {}
+        self.numbers: set[fx.Node] = set()
+        self.tuples: set[fx.Node] = set()
+
+    def add(self, node: fx.Node) -> None:
+        if node.op == "output":
+            fx.node.map_arg(node.args, self._output)
+        elif node.op == "get_attr":
+            # fx itself keeps objects that are no tensors (script objects) as attributes
+            state = node.meta.get("state") or State(str(node.target), ())
+            self.values[node] = state
+            self.record.reads.add(state.path)
+        else:
+            self.record.calls.append(self._call(node, self._role(node)))
+            self.values[node] = Ref(node.name)
+
+    def _value(self, node: fx.Node) -> Any:
+        """What stands for a node; None for one that went with a module that refused.
+
+        A size that was taken before is written down when it is first used, which may be in there.
+        """
+        return self.values.get(node)
+
+    def _output(self, node: fx.Node) -> None:
+        value = self._value(node)
+        if isinstance(value, Ref) and node not in self.numbers:
+            self.record.outputs.append(value)
+
+    def _role(self, node: fx.Node) -> str:
+        if self._is_number(node):
+            self.numbers.add(node)
+            return "number"
+        if self._is_pick(node):
+            return "pick"
+        kind = self._kind(node)
+        if node.meta.get("opaque", False) or (kind and _YIELD_TUPLES & kind.tags):
+            self.tuples.add(node)
+            node.meta["nested"] = kind is not None and "recurrent" in kind.tags
+        return "op"
+
+    def _is_number(self, node: fx.Node) -> bool:
+        """True for sizes, shapes, flags, and for what is computed from those alone."""
+        if node.op in ("placeholder", "call_module"):
+            return False
+        name = name_of(node.target)
+        if name in _NOT_TENSORS:
+            return True
+        if node.target is getattr and node.args[1] in _NOT_TENSOR_ATTRIBUTES:
+            return True
+        inputs = node.all_input_nodes
+        return bool(inputs) and all(n in self.numbers for n in inputs)
+
+    def _is_pick(self, node: fx.Node) -> bool:
+        """True when ``node`` only takes an element of a tuple that an operation returned."""
+        if node.target is not operator.getitem or not isinstance(node.args[0], fx.Node):
+            return False
+        source, key = node.args[0], node.args[1]
+        several = source in self.tuples or isinstance(source.meta.get("value"), (tuple, list))
+        if not several or not isinstance(key, (int, slice)):
+            return False
+        if isinstance(key, slice) or source.meta.get("nested"):
+            self.tuples.add(node)
+        return True
+
+    def _kind(self, node: fx.Node) -> Kind | None:
+        module = node.meta.get("module")
+        if module is not None:
+            return self.table.of_module(module)
+        return self.table.of_function(name_of(node.target))
+
+    def _call(self, node: fx.Node, role: str) -> Call:
+        module = node.meta.get("module")
+        entry = node.op == "placeholder"
+        target = "input" if entry else node.target if module is None else module
+        return Call(
+            node.name,
+            target,
+            (node.target,) if entry else fx.node.map_arg(node.args, self._value),
+            dict(fx.node.map_arg(node.kwargs, self._value)),
+            owner=node.meta["owner"],
+            path=node.meta.get("path"),
+            frames=node.meta["frames"],
+            grad=node.meta["grad"],
+            held=self.registry.held(module) if module is not None else "",
+            opaque=node.meta.get("opaque", False),
+            role=role,
+            value=node.meta.get("value", UNSEEN),
+            error=node.meta.get("error"),
+        )
