@@ -105,13 +105,13 @@ class _Walk:
         self.ahead = found
 
     def _judge(self, scope: Scope) -> None:
-        key = _place(scope.match[self.rule.report.at])
-        if key in self.outcome.fired:
-            return
         verdict = _judge(self.rule, scope)
+        if verdict is False:
+            return
+        key = _place(scope.match[self.rule.report.at])
         if verdict is True:
-            self.outcome.fired[key] = scope.match
-        elif verdict:
+            self.outcome.fired.setdefault(key, scope.match)
+        else:
             self.outcome.undecided.setdefault(key, verdict)
 
 

@@ -89,15 +89,13 @@ OPERATORS: Mapping[str, Operator] = _table(
 
 def decide(condition: Condition, resolve: Resolve) -> Truth:
     """True, False, or UNKNOWN where an operand is unknown."""
-    left = resolve(condition.left)
-    if condition.operator == "is-known":
-        return left is not UNKNOWN
-    if condition.operator == "is-unknown":
-        return left is UNKNOWN
+    left, operator = resolve(condition.left), OPERATORS[condition.operator]
+    if operator.sides == 1:
+        return (left is UNKNOWN) is (operator.word == "is-unknown")
     right = resolve(condition.right)
-    if isinstance(left, Unknown) or isinstance(right, Unknown):
+    if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
-    return OPERATORS[condition.operator].holds(left, right)
+    return operator.holds(left, right)
 
 
 def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:

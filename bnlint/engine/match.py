@@ -19,11 +19,15 @@ Found: TypeAlias = tuple[int, Match]
 
 def find_matches(view: View, rule: Rule) -> Iterator[Found]:
     """Every way to bind the rule's captures, in the order of execution of the first."""
+    first = rule.match[0]
     if rule.over == "modules":
-        capture = rule.match[0]
         for n, info in enumerate(view.graph.modules):
-            if fits(info.tags, capture.tags):
-                yield n, {capture.name: info}
+            if fits(info.tags, first.tags):
+                yield n, {first.name: info}
+        return
+    if len(rule.match) == 1:
+        for n in view.positions(first.tags):
+            yield n, {first.name: view.ops[n]}
         return
     names = [capture.name for capture in rule.match]
     for path in _paths(view, rule.match):

@@ -21,18 +21,17 @@ class Scope:
 
     def resolve(self, operand: Operand) -> Answer:
         """The operand's value, or UNKNOWN."""
-        return self.look_up(operand.subject, operand.fact) if operand.subject else operand.value
+        subject = operand.subject
+        return self.look_up(subject, operand.fact) if subject else operand.value
 
     def look_up(self, subject: str, fact: str) -> Answer:
         """One fact of one subject, or UNKNOWN."""
-        if subject == "model":
-            return self.facts.model(fact)
-        if subject == "settings":
-            return self.settings.get(fact)
-        bound = self.match[subject]
+        bound = self.match.get(subject)
         if isinstance(bound, Op):
             return self.facts.op(bound, fact)
-        return self.facts.module(bound, fact)
+        if bound is not None:
+            return self.facts.module(bound, fact)
+        return self.facts.model(fact) if subject == "model" else self.settings.get(fact)
 
     def hangs_on_shapes(self, rule: Rule) -> bool:
         """True when a fact that must hold, or that is told, was answered from traced shapes.

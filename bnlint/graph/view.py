@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.search import Neighbouring, Search
+from bnlint.graph.search import Neighbouring, Neighbours, Search
 
 if TYPE_CHECKING:
     import networkx
@@ -48,12 +48,22 @@ class View:
             source, target = self._position[edge.source], self._position[edge.target]
             self._after[source].append(target)
             self._before[target].append(source)
+        self._successors = self._by_id(self._after)
+        self._predecessors = self._by_id(self._before)
         numbers: dict[frozenset[str], int] = {}
         self.set_of = [numbers.setdefault(op.tags, len(numbers)) for op in graph.ops]
         self._sets = tuple(numbers)
         self._searches: dict[tuple[Tags | None, bool], Search] = {}
+        self._fitting: dict[Tags, Sequence[int]] = {}
         self._once: dict[object, object] = {}
         self._modules = {info.path: info for info in graph.modules}
+
+    def _by_id(self, beside: Neighbours) -> dict[str, tuple[Op, ...]]:
+        """The neighbours of every op: facts ask for them all the time."""
+        return {
+            op.id: tuple([self.ops[n] for n in near])
+            for op, near in zip(self.ops, beside, strict=True)
+        }
 
     @property
     def steps(self) -> int:
@@ -78,20 +88,22 @@ class View:
 
     def successors(self, op: Op) -> tuple[Op, ...]:
         """The ops that read the result of ``op``; one that reads it twice stands here twice."""
-        return tuple(self.ops[n] for n in self._after[self._position[op.id]])
+        return self._successors[op.id]
 
     def predecessors(self, op: Op) -> tuple[Op, ...]:
         """The ops whose results ``op`` reads, by argument slot."""
-        return tuple(self.ops[n] for n in self._before[self._position[op.id]])
+        return self._predecessors[op.id]
 
     def fitting(self, wanted: Tags) -> tuple[Op, ...]:
         """The ops that fit ``wanted``, in the order of execution."""
         return tuple(self.ops[n] for n in self.positions(wanted))
 
-    def positions(self, wanted: Tags) -> list[int]:
+    def positions(self, wanted: Tags) -> Sequence[int]:
         """Where the ops stand that fit ``wanted``, in the order of execution."""
-        mask = self.mask(wanted)
-        return [n for n, number in enumerate(self.set_of) if mask[number]]
+        if wanted not in self._fitting:
+            mask = self.mask(wanted)
+            self._fitting[wanted] = [n for n, number in enumerate(self.set_of) if mask[number]]
+        return self._fitting[wanted]
 
     def mask(self, wanted: Tags) -> tuple[bool, ...]:
         """Whether each of the sets of tags fits, by its number."""

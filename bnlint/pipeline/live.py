@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cache import Store, torch_version
+from bnlint.cache import torch_version
 from bnlint.config import Settings
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
@@ -15,7 +15,7 @@ from bnlint.domain.request import TraceOutcome
 from bnlint.pipeline.conclude import conclude
 from bnlint.pipeline.files import examine
 from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import read_rule_files
+from bnlint.pipeline.rules import compiled_rules
 from bnlint.sources import Sources
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     """The report about a live model."""
     paths = Paths(Path.cwd(), Path(settings.root))
     graph = trace_live(model, inputs, name, settings.layers)
-    rules = read_rule_files(settings).load(settings, Store(None))
+    rules = compiled_rules(settings)
     chosen = rules.for_file(paths.rooted(graph.ref.file))
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, chosen, {"norm-placement": settings.norm_placement})

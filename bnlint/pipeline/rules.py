@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 
 from bnlint.cache import Store, digest, own_code
@@ -40,7 +42,7 @@ class RuleFiles:
         if kept is not None:
             rules = decode(_Kept, json.loads(kept)).rules
         else:
-            rules = load_rules(self.files)
+            rules = _compiled(self.files, self.digest)
             store.put(key, json.dumps(encode(_Kept(rules))).encode())
         return RuleSet(rules, settings)
 
@@ -48,6 +50,12 @@ class RuleFiles:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     rules: tuple[Rule, ...]
+
+
+@lru_cache(maxsize=8)
+def _compiled(files: tuple[Path, ...], state: object) -> tuple[Rule, ...]:
+    """The rules in ``files``, compiled once in this process while their ``state`` is the same."""
+    return load_rules(files)
 
 
 @dataclass(slots=True)
@@ -102,9 +110,23 @@ class RuleSet:
 
 def read_rule_files(settings: Settings) -> RuleFiles:
     """The built-in rule files and the user's, with a digest; nothing is parsed yet."""
-    files = (*built_in_files(), *rule_files(settings.rules, Path(settings.root)))
+    files = _files(settings)
     texts = [part for file in files for part in (str(file), file.read_bytes())]
     return RuleFiles(files, digest(*texts))
+
+
+def compiled_rules(settings: Settings) -> RuleSet:
+    """The rules for live models: files are read again only where their size or time has changed.
+
+    Raises RuleError or UsageError.
+    """
+    files = _files(settings)
+    stamps = tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in map(os.stat, files))
+    return RuleSet(_compiled(files, stamps), settings)
+
+
+def _files(settings: Settings) -> tuple[Path, ...]:
+    return (*built_in_files(), *rule_files(settings.rules, Path(settings.root)))
 
 
 def _fits(override: PerFile, rooted: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
 
 from bnlint.domain.graph import Location, ModelGraph
+from bnlint.tracing.sites import definition_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,4 @@ def places(model: nn.Module, graph: ModelGraph | None) -> Places:
     found = {op.layer: op.location for op in graph.ops if op.location} if graph else {}
     if graph is not None and graph.ref.definition is not None:
         return Places(graph.ref.definition, found)
-    return Places(_definition(type(model)), found)
-
-
-def _definition(cls: type) -> Location:
-    try:
-        return Location(inspect.getsourcefile(cls) or "<model>", inspect.getsourcelines(cls)[1])
-    except (OSError, TypeError):
-        return Location("<model>", 1)
+    return Places(definition_of(type(model)) or Location("<model>", 1), found)

@@ -5,7 +5,7 @@ Fact names are the contract with the rules; a fact that can't be read is left ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,9 +13,32 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Value
-from bnlint.tracing.classify import Kind, Table
+from bnlint.tracing.classify import Kind, Table, dotted_names
 
 Facts = dict[str, Value]
+
+
+class Layers:
+    """What the layers of one model say about themselves, each asked once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._facts: dict[int, tuple[nn.Module, Facts]] = {}
+        self._names: dict[type, tuple[str, ...]] = {}
+
+    def facts(self, module: nn.Module, kind: Kind) -> Facts:
+        """The facts of a classified layer, read from its attributes."""
+        known = self._facts.get(id(module))
+        if known is None:
+            known = self._facts[id(module)] = (module, module_facts(module, kind, self.table))
+        return known[1]
+
+    def names(self, module: nn.Module) -> tuple[str, ...]:
+        """The dotted class names of a module along its MRO."""
+        cls = type(module)
+        if cls not in self._names:
+            self._names[cls] = dotted_names(module)
+        return self._names[cls]
 
 
 def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
@@ -46,11 +69,11 @@ def trainable(module: nn.Module) -> bool:
     return any(p.requires_grad for p in parameters_of(module))
 
 
-def parameters_of(module: nn.Module) -> list[nn.Parameter]:
+def parameters_of(module: nn.Module) -> Iterator[nn.Parameter]:
     """All parameters of a module; a layer without layers of its own, as most are, is not walked."""
     if module._modules:
-        return list(module.parameters())
-    return [p for p in module._parameters.values() if p is not None]
+        return module.parameters()
+    return (p for p in module._parameters.values() if p is not None)
 
 
 def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,8 +12,8 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
 from bnlint.tracing.arguments import arguments_of, function_facts
-from bnlint.tracing.attributes import module_facts, parameters_of, trainable
-from bnlint.tracing.classify import Kind, Table, dotted_names
+from bnlint.tracing.attributes import Layers, parameters_of
+from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.compose import collapse_self_gates
 from bnlint.tracing.record import Call, Record, Ref, name_of, replace_refs
 from bnlint.tracing.refine import refine
@@ -50,12 +50,17 @@ class Part:
 class Description:
     """The ops and edges of one part while they are put together."""
 
-    table: Table
+    layers: Layers
     locator: Locator
     part: Part
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        """The table that classifies."""
+        return self.layers.table
 
     def build(self) -> None:
         """Fill ``ops`` and ``edges`` from the calls of the part."""
@@ -75,13 +80,14 @@ class Description:
 
     def _add(self, call: Call, sources: Mapping[str, str], index: int, total: int) -> None:
         inputs = [r for r in call.refs() if r.id in sources]
-        op = self._op(call, index, total, len({sources[r.id] for r in inputs}))
-        shapes = tuple(_shape_of(self.values.get(r.id)) for r in inputs)
-        self.ops.append(replace(op, inputs=shapes))
+        op = self._op(call, index, total, inputs, len({sources[r.id] for r in inputs}))
+        self.ops.append(op)
         for slot, ref in enumerate(inputs):
             self.edges.append(Edge(self._name(sources[ref.id]), op.id, slot))
 
-    def _op(self, call: Call, index: int, total: int, data_inputs: int) -> Op:
+    def _op(
+        self, call: Call, index: int, total: int, inputs: Iterable[Ref], data_inputs: int
+    ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
         kind = self._kind(call, module)
         facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
@@ -107,8 +113,9 @@ class Description:
             kind.tags,
             _layer_name(call, module),
             call.path if call.path is not None else call.owner,
-            dotted_names(module) if module is not None else (_dotted(call.target),),
+            self.layers.names(module) if module is not None else (_dotted(call.target),),
             facts,
+            inputs=tuple(_shape_of(self.values.get(r.id)) for r in inputs),
             outputs=tuple(_shapes_of(call.value)),
             call=self.locator.locate(call.frames),
             construction=construction,
@@ -126,14 +133,14 @@ class Description:
         return found or self.table.kind("other")
 
     def _module_facts(self, module: nn.Module, kind: Kind) -> dict[str, Value]:
-        facts: dict[str, Value] = {
+        parameters = list(parameters_of(module))
+        return {
             "class": type(module).__name__,
             "training": module.training,
-            "trainable": trainable(module),
-            "parameters": len(parameters_of(module)),
+            "trainable": any(p.requires_grad for p in parameters),
+            "parameters": len(parameters),
+            **self.layers.facts(module, kind),
         }
-        facts.update(module_facts(module, kind, self.table))
-        return facts
 
     def _function_facts(self, call: Call, kind: Kind) -> dict[str, Value]:
         name = name_of(call.target)
@@ -154,13 +161,13 @@ class Description:
 
 
 def describe_parts(
-    parts: Iterable[Part], table: Table, locator: Locator
+    parts: Iterable[Part], layers: Layers, locator: Locator
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
     """The ops and edges of all parts, in the order of the parts."""
     ops: list[Op] = []
     edges: list[Edge] = []
     for part in parts:
-        description = Description(table, locator, part)
+        description = Description(layers, locator, part)
         description.build()
         ops += description.ops
         edges += description.edges

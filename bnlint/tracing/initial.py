@@ -19,6 +19,7 @@ from bnlint.domain.graph import Value
 from bnlint.tracing.chains import Step, Weights, predict, propagate, stretches
 from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.meanfield import Moments
+from bnlint.tracing.modules import states_of
 from bnlint.tracing.record import Call, Record
 from bnlint.tracing.trust import kind_of
 
@@ -38,6 +39,8 @@ def initial_facts(
 
     ``whole`` says that the record's inputs are the model's, and so are its outputs.
     """
+    if all(is_lazy(s) or s.is_meta for s in states_of(model)):
+        return {}
     reader = _Reader(record, dict(model.named_modules()), table, whole)
     if not reader.weights and not reader.scales:
         return {}

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModuleInfo, Value
-from bnlint.tracing.attributes import module_facts, trainable
-from bnlint.tracing.classify import Kind, Table, dotted_names
+from bnlint.tracing.attributes import Layers, trainable
+from bnlint.tracing.classify import Kind
 from bnlint.tracing.mentions import is_mentioned
 from bnlint.tracing.modules import Stray
 from bnlint.tracing.record import Record
@@ -18,7 +18,7 @@ from bnlint.tracing.sites import Locator, site_of
 
 def describe_modules(
     root: nn.Module,
-    table: Table,
+    layers: Layers,
     locator: Locator,
     calls: Mapping[int, int] | None,
     eval_calls: Mapping[int, int] | None,
@@ -37,7 +37,7 @@ def describe_modules(
     by_path = {path: modules[key] for key, own_paths in paths.items() for path in own_paths}
     found = []
     for key, module in modules.items():
-        kind = table.of_module(module)
+        kind = layers.table.of_module(module)
         site = site_of(module)
         first, *others = paths[key]
         found.append(
@@ -45,8 +45,8 @@ def describe_modules(
                 first,
                 kind.name if kind else "other",
                 kind.tags if kind else frozenset(),
-                dotted_names(module),
-                _module_info_facts(module, kind, table)
+                layers.names(module),
+                _module_info_facts(module, kind, layers)
                 | ({"mentioned": is_mentioned(first, by_path)} if first else {}),
                 tuple(others),
                 sum(
@@ -61,30 +61,32 @@ def describe_modules(
                 locator.locate(site.frames) if site else None,
             )
         )
+    if not record.strays:
+        return tuple(found)
     own = frozenset(map(id, (*root.parameters(), *root.buffers())))
-    return (*found, *(_describe_stray(s, table, locator, record, own) for s in record.strays))
+    return (*found, *(_describe_stray(s, layers, locator, record, own) for s in record.strays))
 
 
-def _module_info_facts(module: nn.Module, kind: Kind | None, table: Table) -> dict[str, Value]:
+def _module_info_facts(module: nn.Module, kind: Kind | None, layers: Layers) -> dict[str, Value]:
     """What a module says about itself."""
     facts: dict[str, Value] = {"class": type(module).__name__, "trainable": trainable(module)}
-    return facts | (module_facts(module, kind, table) if kind else {})
+    return facts | (layers.facts(module, kind) if kind else {})
 
 
 def _describe_stray(
-    stray: Stray, table: Table, locator: Locator, record: Record, registered: frozenset[int]
+    stray: Stray, layers: Layers, locator: Locator, record: Record, registered: frozenset[int]
 ) -> ModuleInfo:
     """A module that is not registered; what it holds of the model's own is not counted."""
     module = stray.module
     parameters = [p for p in module.parameters() if id(p) not in registered]
     buffers = [b for b in module.buffers() if id(b) not in registered]
-    kind, site = table.of_module(module), site_of(module)
+    kind, site = layers.table.of_module(module), site_of(module)
     return ModuleInfo(
         stray.path,
         kind.name if kind else "other",
         kind.tags if kind else frozenset(),
-        dotted_names(module),
-        _module_info_facts(module, kind, table)
+        layers.names(module),
+        _module_info_facts(module, kind, layers)
         | {"registered": False, "held": stray.held, "grad": stray.grad}
         | {"states": len(parameters) + len(buffers)}
         | {"trainable": any(p.requires_grad for p in parameters)},

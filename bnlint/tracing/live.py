@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,11 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.domain.graph import Location, ModelGraph, ModelRef
+from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.tracing.classify import builtin_table
 from bnlint.tracing.finding_inputs import find_inputs
 from bnlint.tracing.inputs import Candidate, GivenInputs
+from bnlint.tracing.sites import definition_of
 from bnlint.tracing.trace import trace_model
 
 
@@ -52,14 +52,10 @@ def trace_given(
 def _reference(model: nn.Module, name: str) -> ModelRef:
     cls = type(model)
     shown = name or cls.__name__
-    try:
-        file = inspect.getsourcefile(cls) or ""
-        line = inspect.getsourcelines(cls)[1]
-    except (OSError, TypeError):
-        file, line = "", 0
-    if cls.__module__.startswith("torch.") or not file:
+    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
+    if place is None:
         return ModelRef(f"<{shown}>", shown, "instance")
-    return ModelRef(file, shown, "instance", definition=Location(file, max(line, 1)))
+    return ModelRef(place.path, shown, "instance", definition=place)
 
 
 def _bare(value: Any) -> Any:

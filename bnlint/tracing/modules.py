@@ -78,6 +78,14 @@ class Registry:
         return f"<{type(module).__name__} {number}>", kind
 
 
+def states_of(model: nn.Module) -> Iterator[torch.Tensor]:
+    """All parameters and buffers of a model; one that layers share comes once for each."""
+    for module in model.modules():
+        for state in (*module._parameters.values(), *module._buffers.values()):
+            if state is not None:
+                yield state
+
+
 _HOLDERS = (nn.Module, list, tuple, dict)
 _TORCHS = frozenset(vars(nn.Module()))
 """What every module keeps for itself: parameters, submodules, hooks."""
@@ -85,11 +93,12 @@ _TORCHS = frozenset(vars(nn.Module()))
 
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
-    for name, value in vars(parent).items():
-        if name in _TORCHS or not isinstance(value, _HOLDERS):
-            continue
-        for key, inner in _items(value):
-            yield f"{name}{key}", inner
+    held = vars(parent)
+    own = held.keys() - _TORCHS
+    for name in held if any(isinstance(held[name], _HOLDERS) for name in own) else ():
+        if name in own:
+            for key, inner in _items(held[name]):
+                yield f"{name}{key}", inner
 
 
 def _items(value: Any) -> Iterator[tuple[str, nn.Module]]:

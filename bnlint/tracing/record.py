@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +64,12 @@ class Call:
     value: Any = UNSEEN
     error: str | None = None
 
-    def refs(self) -> Iterator[Ref]:
+    def refs(self) -> list[Ref]:
         """The results it reads, in the order of its arguments."""
-        yield from _refs(self.args)
-        yield from _refs(self.kwargs)
+        found: list[Ref] = []
+        _find_refs(self.args, found)
+        _find_refs(self.kwargs, found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +104,17 @@ class Record:
         return not self.refused
 
 
-def _refs(value: Any) -> Iterator[Ref]:
+def _find_refs(value: Any, found: list[Ref]) -> None:
     if isinstance(value, Ref):
-        yield value
+        found.append(value)
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from _refs(item)
+            _find_refs(item, found)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _refs(item)
+            _find_refs(item, found)
     elif isinstance(value, slice):
-        yield from _refs((value.start, value.stop, value.step))
+        _find_refs((value.start, value.stop, value.step), found)
 
 
 def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:

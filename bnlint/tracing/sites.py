@@ -7,9 +7,11 @@ and columns only for what a report needs: walking frames is cheap, decoding posi
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import linecache
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -107,6 +109,25 @@ def _collect(frame: FrameType | None) -> Frames:
 def is_machinery(filename: str) -> bool:
     """True for files of torch and of bnlint, whose frames tell a user nothing."""
     return filename.startswith((_TORCH, _OWN, "<frozen", "<string>", "<eval_with_key"))
+
+
+def definition_of(cls: type) -> Location | None:
+    """Where a class is defined, or None when its source is not at hand."""
+    try:
+        file = inspect.getsourcefile(cls)
+    except (OSError, TypeError):
+        return None
+    if not file:
+        return None
+    heads = re.compile(rf"[ \t]*class[ \t]+{re.escape(cls.__name__)}\b")
+    lines = linecache.getlines(file, getattr(sys.modules.get(cls.__module__), "__dict__", None))
+    found = [number for number, line in enumerate(lines, 1) if heads.match(line)]
+    if len(found) == 1:
+        return Location(file, found[0])
+    try:  # parses the whole file
+        return Location(file, max(inspect.getsourcelines(cls)[1], 1))
+    except (OSError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
+from bnlint.tracing.attributes import Layers
 from bnlint.tracing.classify import Table, builtin_table, is_leaf
 from bnlint.tracing.describe import describe_parts
 from bnlint.tracing.initial import initial_facts
@@ -22,7 +23,7 @@ from bnlint.tracing.inputs import NONE, GivenInputs
 from bnlint.tracing.inventory import describe_modules
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.lazies import without_numbers
-from bnlint.tracing.modules import plainly_held
+from bnlint.tracing.modules import plainly_held, states_of
 from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.sites import Locator, record_sites
 
@@ -52,7 +53,7 @@ def trace_model(
 def on_meta(model: nn.Module) -> nn.Module:
     """A copy of the model without its numbers; the model itself where it holds none."""
     held = [m for parent in model.modules() for _, m in plainly_held(parent)]
-    states = [s for m in (model, *held) for s in (*m.parameters(), *m.buffers())]
+    states = [s for m in (model, *held) for s in states_of(m)]
     if all(s.is_meta for s in states):
         return model
     memo: dict[int, Any] = {id(s): _bare(s) for s in states}
@@ -132,12 +133,13 @@ def _describe(
     parts = [
         replace(p, initial=initial_facts(p.record, model, table, whole=p.whole)) for p in parts
     ]
-    ops, edges = describe_parts(parts, table, locator)
+    layers = Layers(table)
+    ops, edges = describe_parts(parts, layers, locator)
     record = climbed.record
     complete = climbed.complete
     modules = describe_modules(
         meta,
-        table,
+        layers,
         locator,
         record.called if complete and climbed.training else None,
         eval_calls if complete else None,

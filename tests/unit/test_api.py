@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 import bnlint
+
+OWN_RULE = """
+id: XX101
+name: own
+severity: warning
+summary: a norm
+match:
+  - norm: {{is: norm}}
+report: {{at: norm, message: {message}}}
+docs: {{why: it is there}}
+examples: {{}}
+"""
 
 
 class Net(nn.Module):
@@ -48,3 +62,15 @@ def test_mistakes_are_told() -> None:
 def test_a_report_shows_itself_in_a_notebook() -> None:
     report = bnlint.check_model(Net(bias=True), select=["BN301"])
     assert "<code>Net.conv</code>" in report._repr_html_()
+
+
+def test_a_rule_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    rule = tmp_path / "XX101-own.yaml"
+
+    def says(message: str) -> list[str]:
+        rule.write_text(OWN_RULE.format(message=message), encoding="utf-8")
+        report = bnlint.check_model(Net(bias=True), select=["XX101"], rules=[str(rule)])
+        return [finding.message for finding in report.findings]
+
+    assert says("one") == ["one"]
+    assert says("another one") == ["another one"]

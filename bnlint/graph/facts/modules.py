@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
 from bnlint.domain.graph import ModuleInfo
 from bnlint.graph.facts.answer import UNKNOWN, Answer
@@ -38,10 +39,11 @@ def _touched(view: View) -> frozenset[str]:
     return frozenset(found)
 
 
-def upwards(path: str) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def upwards(path: str) -> tuple[str, ...]:
     """The path and those of all holders, without the model itself."""
     parts = path.split(".")
-    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return tuple(".".join(parts[:n]) for n in range(1, len(parts) + 1))
 
 
 def _inside_layer(view: View, info: ModuleInfo) -> bool:

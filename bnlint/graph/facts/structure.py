@@ -68,7 +68,7 @@ def parametrized(op: Op) -> bool:
 
     A fact of the op itself says so of other ways to compute it, such as the older weight norm.
     """
-    return any(name.rpartition(".")[2].startswith("Parametrized") for name in op.types)
+    return any(".Parametrized" in name for name in op.types)
 
 
 def plain_chain(view: View, op: Op) -> Answer:
@@ -81,15 +81,22 @@ def plain_chain(view: View, op: Op) -> Answer:
 
 def _chains(view: View) -> dict[str, int]:
     length: dict[str, int] = {}
+    ends = view.once(_ends)
     for op in reversed(view.ops):
         ahead = max((length[r.id] for r in view.successors(op)), default=0)
-        length[op.id] = 0 if _breaks(op) else ahead + ("kernel" in op.tags)
+        length[op.id] = 0 if op.id in ends else ahead + ("kernel" in op.tags)
     return length
 
 
+def _ends(view: View) -> frozenset[str]:
+    """The ops that end a row of kernels."""
+    return frozenset(op.id for op in view.ops if _breaks(op))
+
+
 def _breaks(op: Op) -> bool:
-    computed = op.facts.get("parametrized") is True or parametrized(op)
-    return computed or bool(op.tags & BREAKS_CHAIN)
+    if not op.tags.isdisjoint(BREAKS_CHAIN):
+        return True
+    return op.facts.get("parametrized") is True or parametrized(op)
 
 
 def chain_begins(view: View, op: Op) -> Answer:
@@ -100,9 +107,10 @@ def chain_begins(view: View, op: Op) -> Answer:
 def _led_to(view: View) -> frozenset[str]:
     """The ops to which a kernel leads with nothing between that ends a row."""
     found: set[str] = set()
+    ends = view.once(_ends)
     for op in view.ops:
         for source in view.predecessors(op):
-            if not _breaks(source) and ("kernel" in source.tags or source.id in found):
+            if source.id not in ends and ("kernel" in source.tags or source.id in found):
                 found.add(op.id)
     return frozenset(found)
 
@@ -129,9 +137,9 @@ def trains(view: View) -> Answer:
 
 
 def _reaches(view: View, op: Op, found: frozenset[str]) -> Answer:
-    if not any("output" in o.tags for o in view.ops[-8:]) and not found:
-        return UNKNOWN
-    return op.id in found
+    if op.id in found:
+        return True
+    return False if found or any("output" in o.tags for o in view.ops[-8:]) else UNKNOWN
 
 
 def _before_output(view: View) -> frozenset[str]:
