@@ -19,7 +19,7 @@ match:
   - norm: {{is: norm}}
 report: {{at: norm, message: {message}}}
 docs: {{why: it is there}}
-examples: {{}}
+examples: {{bad: [x = 1], good: [x = 1]}}
 """
 
 
