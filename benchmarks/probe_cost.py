@@ -2,23 +2,25 @@
 
 The bare step, the probe's collection with everything on, and a naive probe (a forward hook on each
 activation that copies its input) take turns in one process; the ratio of the fastest of each is
-printed (CPU time on the CPU: other load only ever slows a step down), and the ratio of the peak
-memory that each adds in a fresh process. On a busy machine set ``OMP_NUM_THREADS=1``.
+printed (CPU time on the CPU: other load only ever slows a step down). On a busy machine set
+``OMP_NUM_THREADS=1``. The memory is the most that the tensors of a step take at a time, which torch
+counts on the CPU as on a GPU; a process's resident memory varies by more than a probe takes.
 Run: ``python benchmarks/probe_cost.py [--device cuda]``.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
-import sys
+import gc
+import os
 import time
 from collections.abc import Callable
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from bnlint.probing.batches import Batch
 from bnlint.probing.guard import untouched
@@ -130,24 +132,22 @@ def wait() -> None:
         torch.accelerator.synchronize()
 
 
-def peak(net: str, step: str) -> float:
-    """Peak resident memory in MiB that two steps add in a fresh process (Linux)."""
-    code = (
-        "import torch\nfrom benchmarks import probe_cost as p\n"
-        f"torch.manual_seed(0)\nm, x = p.NETS[{net!r}]()\ny = torch.randint(10, (len(x),))\n"
-        f"p.RUN[{step!r}](m, x[:2], y[:2])\n"
-        "open('/proc/self/clear_refs', 'w').write('5')\nbefore = p.resident('VmRSS')\n"
-        f"[p.RUN[{step!r}](m, x, y) for _ in range(2)]\n"
-        "print(p.resident('VmHWM') - before)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout) / 1024
-
-
-def resident(field: str) -> int:
-    """A field of this process's memory in KiB."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+def peak(step: str, model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """The most that the tensors of one step take at a time, in MiB, beyond model and batch."""
+    RUN[step](model, x, y)
+    gc.collect()
+    if x.device.type != "cpu":
+        backend = getattr(torch, x.device.type)
+        backend.reset_peak_memory_stats()
+        before = backend.memory_allocated()
+        RUN[step](model, x, y)
+        return float(backend.max_memory_allocated() - before) / 2**20
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        RUN[step](model, x, y)
+    results = seen.profiler.kineto_results
+    changes = [event for event in results.events() if event.name() == "[memory]"]
+    changes.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in changes)) / 2**20
 
 
 RUN = {"bare": bare, "probe": probing, "naive": naive}
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--net", choices=list(NETS), action="append")
     given = parser.parse_args()
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its start otherwise
     print(f"{'net':<8}{'bare ms':>9}{'probe':>8}{'naive':>8}{'  memory: probe':>16}{'naive':>8}")
     for name in given.net or NETS:
         torch.manual_seed(0)
@@ -173,30 +174,13 @@ def main() -> None:
                 if number >= 2:
                     seconds[step].append(taken)
         fastest = {step: min(all_) for step, all_ in seconds.items()}
-        memory = memories(name, given.device)
+        memory = {step: peak(step, model, x, y) for step in STEPS}
         print(
             f"{name:<8}{fastest['bare'] * 1e3:>9.1f}{fastest['probe'] / fastest['bare']:>8.2f}"
             f"{fastest['naive'] / fastest['bare']:>8.2f}{memory['probe'] / memory['bare']:>16.2f}"
             f"{memory['naive'] / memory['bare']:>8.2f}",
             flush=True,
         )
-
-
-def memories(net: str, device: str) -> dict[str, float]:
-    """The peak memory of each step."""
-    if device == "cpu":
-        return {step: statistics.median(peak(net, step) for _ in range(3)) for step in STEPS}
-    found = {}
-    model, x = NETS[net]()
-    model, x = model.to(device), x.to(device)
-    y = torch.randint(10, (len(x),), device=device)
-    backend = getattr(torch, torch.device(device).type)
-    for step in STEPS:
-        RUN[step](model, x, y)
-        backend.reset_peak_memory_stats()
-        RUN[step](model, x, y)
-        found[step] = backend.max_memory_allocated() / 2**20
-    return found
 
 
 if __name__ == "__main__":
