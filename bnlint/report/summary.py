@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bnlint.domain.finding import ProblemKind, Report, Severity
+from bnlint.domain.graph import Trace
 from bnlint.report.options import RenderOptions
 from bnlint.report.style import paint
 
@@ -23,6 +24,14 @@ def counts(report: Report) -> dict[str, int]:
     """Findings by severity, the heaviest first; severities without findings are there too."""
     found = Counter(finding.severity for finding in report.findings)
     return {severity.value: found[severity] for severity in Severity}
+
+
+def refusals(trace: Trace) -> Iterator[str]:
+    """Each tracer that gave up, with each reason once: a block that stands 30 times refuses 30."""
+    same = Counter((refusal.tracer, refusal.reason) for refusal in trace.refusals)
+    for (tracer, reason), number in same.items():
+        often = f" ({number} times)" if number > 1 else ""
+        yield f"{tracer} refused{often}: {reason}"
 
 
 def plural(number: int, noun: str) -> str:

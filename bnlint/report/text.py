@@ -9,7 +9,7 @@ from bnlint.domain.graph import Location
 from bnlint.report.concise import headline
 from bnlint.report.options import RenderOptions
 from bnlint.report.style import padding, paint, plain
-from bnlint.report.summary import plural, summary
+from bnlint.report.summary import plural, refusals, summary
 
 _NARROWEST = 20
 
@@ -116,8 +116,7 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         )
         for part in trace.opaque:
             yield plain(f"    not seen: {part.path or 'the model'}: {part.reason}")
-        for refusal in trace.refusals:
-            yield plain(f"    {refusal.tracer} refused: {refusal.reason}")
+        yield from (plain(f"    {refusal}") for refusal in refusals(trace))
     for undecided in report.undecided:
         reasons = f": {'; '.join(undecided.reasons)}" if undecided.reasons else ""
         yield plain(f"{undecided.rule} undecided {undecided.count}x{reasons}")

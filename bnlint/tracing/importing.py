@@ -45,12 +45,12 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
     """
     spot, stubs, bare = place(source), Stubs(), ""
     extend_path(spot.root, source.folder, *search)
-    first: BaseException | None = None
+    last: BaseException | None = None
     for _ in range(_RETRIES):
         try:
             return Imported(_load(source, spot), stubs, bare)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
-            first = first or error
+            last = error
             if isinstance(error, Exception) and mend(error, source, spot, stubs):
                 continue
             if bare or not _is_parents_fault(error, source, spot):
@@ -58,8 +58,9 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
             spot = _without_parents(spot)
             bare = spot.bare[0]
     stubs.close()
-    assert first is not None
-    return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path), first)
+    assert last is not None
+    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path)
+    return _explain(blame, last, tuple(dict.fromkeys(stubs.names)))
 
 
 def import_module(name: str) -> ModuleType | Problem:
@@ -178,9 +179,12 @@ def _import_line(tree: ast.Module, name: str) -> int:
     return 0
 
 
-def _explain(blame: Blame, error: BaseException) -> Problem:
+def _explain(blame: Blame, error: BaseException, replaced: tuple[str, ...] = ()) -> Problem:
+    """Why an import fails; ``replaced`` are the packages that it had to do without."""
     hint = ""
-    if isinstance(error, ModuleNotFoundError):
+    if replaced:
+        hint = f"install {', '.join(replaced)}: what is not installed was replaced for this try"
+    elif isinstance(error, ModuleNotFoundError):
         hint = f"`{error.name}` is not found: run bnlint from the project it belongs to"
     elif isinstance(error, FileNotFoundError):
         hint = "paths are relative to an empty folder while bnlint imports a file"

@@ -134,10 +134,16 @@ def _has_python(folder: str) -> bool:
 
 
 def extend_path(*folders: str) -> None:
-    """Import from these folders first, in this order."""
-    for folder in reversed(folders):
-        if folder and folder not in sys.path:
-            sys.path.insert(0, folder)
+    """Import from these folders first, in this order.
+
+    A folder inside a package must not come before the one that holds the package, wherever that
+    stands already: ``net/torch/net.py`` is not what ``import net`` means.
+    """
+    place = 0
+    for folder in filter(None, folders):
+        if folder not in sys.path:
+            sys.path.insert(place, folder)
+        place = sys.path.index(folder) + 1
     importlib.invalidate_caches()
 
 

@@ -58,7 +58,8 @@ def survey(module: ModuleType, source: Source) -> Survey:
     defined |= {n.name: n for n in _nested(source.tree) if n.name not in defined}
     classes = {n: c for n, c in vars(module).items() if _is_own_class(n, c, module)}
     parts = _parts(source.tree, set(classes))
-    roots = factories(defined, set(classes))
+    imported = _imported_classes(module)
+    roots = factories(defined, {*classes, *imported})
     helpers = _helpers(source.tree)
     makers: list[Maker] = []
     for name, node in defined.items():
@@ -67,7 +68,8 @@ def survey(module: ModuleType, source: Source) -> Survey:
             makers.append(_maker(name, "class", value, node, source, part, name))
         elif name in roots and _is_own_function(value, module):
             maker = _maker(name, "factory", value, node, source, part, roots[name])
-            if not (maker.required and (name in helpers or _takes_model(maker))):
+            foreign = roots[name] in imported
+            if not (maker.required and (foreign or name in helpers or _takes_model(maker))):
                 makers.append(maker)
     return Survey(_instances(module, source.tree), tuple(sorted(makers, key=_rank)), len(classes))
 
@@ -123,6 +125,18 @@ def _is_own_class(name: str, value: Any, module: ModuleType) -> bool:
         and value.__module__ == module.__name__
         and value.__qualname__ == name
     )
+
+
+def _imported_classes(module: ModuleType) -> set[str]:
+    """The names of classes of models that the file has from elsewhere, torch's own apart."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, nn.Module)
+        and value.__module__ != module.__name__
+        and not value.__module__.startswith("torch.")
+    }
 
 
 def _is_model(cls: type[nn.Module], node: Definition) -> bool:

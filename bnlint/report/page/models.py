@@ -9,6 +9,7 @@ from bnlint.domain.finding import ModelSummary, Problem, Report
 from bnlint.domain.graph import Location, Shape
 from bnlint.report.options import RenderOptions
 from bnlint.report.page.markup import Places, code, items, text
+from bnlint.report.summary import refusals
 
 _COLUMNS = ("model", "file", "found as", "input", "traced by", "operations", "batch norms")
 
@@ -45,8 +46,7 @@ def _model(model: ModelSummary, found: int, options: RenderOptions) -> str:
 def _unseen(model: ModelSummary) -> Iterator[str]:
     for part in model.trace.opaque:
         yield f"not seen: {code(part.path or 'the model')} {text(part.reason)}"
-    for refusal in model.trace.refusals:
-        yield text(f"{refusal.tracer} refused: {refusal.reason}")
+    yield from map(text, refusals(model.trace))
 
 
 def shape(sizes: Shape) -> str:

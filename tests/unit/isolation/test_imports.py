@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+
+import pytest
 
 from bnlint.domain.finding import ProblemKind
 from bnlint.domain.request import TraceOutcome
+from bnlint.tracing.mending import extend_path
 from tests.unit.isolation.conftest import LINEAR, Check
 
 Write = Callable[[str, str], str]
@@ -50,6 +54,14 @@ def test_the_package_itself(check: Check, write: Write) -> None:
 def test_a_package_that_imports_the_file(check: Check, write: Write) -> None:
     write("from .net import Net\n", "pkg/__init__.py")
     assert names(check(LINEAR, name="pkg/net.py")) == ["Net"]
+
+
+def test_a_folder_inside_a_package_does_not_hide_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["/lib", "/site"])
+    extend_path("/site", "/site/net/models")
+    assert sys.path == ["/lib", "/site", "/site/net/models"]
+    extend_path("/home", "/home/net")
+    assert sys.path == ["/home", "/home/net", "/lib", "/site", "/site/net/models"]
 
 
 def test_a_local_module_in_a_folder_above(check: Check, write: Write) -> None:
@@ -203,3 +215,10 @@ def test_an_encoding_that_is_declared_and_one_that_is_not(check: Check, write: W
     problem = source.read(path)
     assert not isinstance(problem, source.Source)
     assert problem.blocking
+
+
+def test_the_error_that_remains_is_told_with_what_was_replaced(check: Check) -> None:
+    (problem,) = check("import nowhere_act\nwidth = missing_name\n" + LINEAR).problems
+    assert problem.kind is ProblemKind.IMPORT_FAILED
+    assert "NameError: name 'missing_name' is not defined" in problem.message
+    assert "install nowhere_act" in problem.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from types import ModuleType
 
@@ -97,6 +98,25 @@ def train():
 """
     )
     assert calls(code) == ["small()", "large()", "hinted()"]
+    assert problems(code) == []
+
+
+def test_factories_of_classes_from_elsewhere_are_tried_where_they_need_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = ModuleType("elsewhere")
+    exec(HEAD + net(arguments="n", layer="nn.Linear(3, n)"), vars(elsewhere))
+    monkeypatch.setitem(sys.modules, "elsewhere", elsewhere)
+    code = """
+from elsewhere import Net
+
+def build(width=4):
+    return Net(width)
+
+def block(width):
+    return Net(width)
+"""
+    assert calls(code) == ["build()"]
     assert problems(code) == []
 
 
