@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.graph import ModelGraph
+from bnlint.domain.graph import Location, ModelGraph
 
 _PLAIN = (
     ("inputs to control flow", "a branch hangs on the values of a tensor"),
@@ -17,20 +17,37 @@ _PLAIN = (
 """Reasons of the tracers, as people would put them."""
 
 
+_NAMED = 3
+"""Parts that a note names; the trace lists all."""
+
+
 def unseen_parts(graph: ModelGraph) -> Iterator[Problem]:
-    """A problem for every part of the model that no tracer could see into."""
+    """A problem for the parts of the model that no tracer could see into, one for each cause."""
     without_input = graph.ref.inputs.source == "none"
+    causes: dict[tuple[str, Location | None], list[str]] = {}
     for part in graph.trace.opaque:
-        at = part.location
+        cause = (plain_reason(part.reason), part.location)
+        causes.setdefault(cause, []).append(part.path or "its forward")
+    for (reason, at), paths in causes.items():
         yield Problem(
             ProblemKind.OPAQUE_PART,
             at.path if at else graph.ref.file,
-            f"{part.path or 'its forward'} was not seen whole: {plain_reason(part.reason)}",
+            f"{_listed(paths)} not seen whole: {reason}",
             "its layers were checked as far as they could be traced by themselves"
             + ("; an --input lets the forward run" if without_input else ""),
             at.line if at else 0,
             graph.ref.name,
         )
+
+
+def _listed(paths: list[str]) -> str:
+    """``a was``; ``a, b and 3 more parts were``."""
+    if len(paths) == 1:
+        return f"{paths[0]} was"
+    if len(paths) <= _NAMED:
+        return f"{', '.join(paths[:-1])} and {paths[-1]} were"
+    more = len(paths) - _NAMED + 1
+    return f"{', '.join(paths[: _NAMED - 1])} and {more} more parts were"
 
 
 def plain_reason(reason: str) -> str:

@@ -175,7 +175,7 @@ def _fits(records: list[ModelGraph | Problem]) -> bool:
 def _is_consistent(graph: ModelGraph) -> bool:
     unseen = graph.ref.inputs.source == "none"
     return not any(
-        op.error is not None or (not unseen and op.tags & _COMBINING and not any(op.outputs))
+        op.error is not None or (not unseen and op.tags & _COMBINING and not op.outputs)
         for op in graph.ops
     )
 

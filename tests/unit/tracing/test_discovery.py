@@ -287,3 +287,21 @@ def test_what_cannot_be_a_model(named: str, kind: ProblemKind, words: str) -> No
 
 def test_what_is_named_is_not_taken_for_a_repetition() -> None:
     assert calls(net(), "Net", "Net()") == ["Net()", "Net()"]
+
+
+def test_sums_of_scalars_do_not_make_guessed_arguments_look_wrong() -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = nn.Linear(width, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.layer(x)
+        loss = x.mean() + x.std()
+        return self.head(x), loss + 1
+"""
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.inputs.source == "inferred"
