@@ -1,0 +1,49 @@
+"""Every network class of monai.networks.nets."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from .entry import Entry, image
+from .monai_recipes import RECIPES, VOLUME, Recipe
+from .operators import define_torchvision_operators
+
+PARTS = frozenset(
+    "BertAttention BertMixedLayer BertOutput BertPreTrainedModel MultiModal Pooler PatchMerging "
+    "PatchMergingV2 TopologyConstruction TopologyInstance TopologySearch NetAdapter VISTA3D".split()
+)
+"""Parts of networks, and wrappers of one: they are seen inside the networks."""
+
+
+def monai_entries() -> Iterator[Entry]:
+    """Every network class of monai.networks.nets, VISTA3D as its factory builds it, and DiNTS."""
+    define_torchvision_operators()
+    nets = importlib.import_module("monai.networks.nets")
+    classes = {c.__name__: c for c in vars(nets).values() if _is_network(c)}
+    for name in sorted(classes.keys() - PARTS):
+        recipe = RECIPES.get(name, Recipe())
+        build = _dints if name == "DiNTS" else classes[name]
+        yield _entry(name, build, recipe, nets)
+    yield _entry("vista3d132", nets.vista3d132, Recipe(shape=(1, *VOLUME[1:])), nets)
+
+
+def _is_network(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, nn.Module)
+
+
+def _entry(name: str, build: Any, recipe: Recipe, nets: ModuleType) -> Entry:
+    arguments = dict(recipe.arguments, **({"nets": nets} if build is _dints else {}))
+    return Entry(name, lambda: build(**arguments), recipe.inputs or image(*recipe.shape))
+
+
+def _dints(nets: ModuleType, **arguments: Any) -> nn.Module:
+    """DiNTS with the topology that its search starts from."""
+    space = nets.TopologySearch(num_blocks=4, num_depths=3)
+    network: nn.Module = nets.DiNTS(dints_space=space, **arguments)
+    return network

@@ -1,0 +1,1 @@
+def speechbrain_entries(): yield from ()
