@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from .entry import Entry, image
-from .monai_recipes import RECIPES, VOLUME, Recipe
+from .monai_recipes import RECIPES, Recipe
 from .operators import define_torchvision_operators
 
 PARTS = frozenset(
@@ -24,13 +25,14 @@ PARTS = frozenset(
 def monai_entries() -> Iterator[Entry]:
     """Every network class of monai.networks.nets, VISTA3D as its factory builds it, and DiNTS."""
     define_torchvision_operators()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # what asks for trained weights is told no at once
     nets = importlib.import_module("monai.networks.nets")
     classes = {c.__name__: c for c in vars(nets).values() if _is_network(c)}
     for name in sorted(classes.keys() - PARTS):
         recipe = RECIPES.get(name, Recipe())
         build = _dints if name == "DiNTS" else classes[name]
         yield _entry(name, build, recipe, nets)
-    yield _entry("vista3d132", nets.vista3d132, Recipe(shape=(1, *VOLUME[1:])), nets)
+    yield _entry("vista3d132", nets.vista3d132, RECIPES["vista3d132"], nets)
 
 
 def _is_network(value: Any) -> bool:

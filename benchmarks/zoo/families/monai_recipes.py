@@ -206,6 +206,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     "ViT": Recipe(PATCHES | {"classification": True}),
     "ViTAutoEnc": Recipe(PATCHES),
+    "vista3d132": Recipe(
+        inputs=lambda model: ((_empty(1, 1, 64, 64, 64),), {"class_vector": _words(1)})
+    ),
     "VoxelMorph": Recipe(inputs=lambda model: ((_empty(*VOLUME), _empty(*VOLUME)), {})),
     "VoxelMorphUNet": Recipe(
         {"spatial_dims": 3, "in_channels": 2, "unet_out_channels": 8}

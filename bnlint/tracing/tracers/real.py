@@ -7,6 +7,7 @@ A tensor on ``meta`` has none, so ``if mask.all()`` or ``nonzero`` fail there. W
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def record_for_real(
 ) -> Record | None:
     """What the forward does with real numbers; None for a model too large or impossible to fill.
 
-    Where a layer is left out, other numbers may have gone another way: the record then is no more
+    Where a layer with weights is left out, other numbers may have gone another way: the record then is no more
     whole than ``failed``, the one on meta.
     """
     states = (*model.parameters(), *model.buffers())
@@ -53,9 +54,19 @@ def record_for_real(
     finally:
         torch.random.set_rng_state(generator)
     record = _as_of(model, filled, record)
-    if any(id(m) not in record.called for m in model.modules() if is_leaf(m, table)):
+    if any(id(m) not in record.called for m in _layers_with_weights(model, table)):
         record.refused += failed.refused
     return record
+
+
+def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:
+    """The layers that would be missed; an identity or activation may well go uncalled."""
+    if is_leaf(module, table):  # an attention does not call what it holds
+        if any(True for _ in (*module.parameters(), *module.buffers())):
+            yield module
+        return
+    for child in module.children():
+        yield from _layers_with_weights(child, table)
 
 
 def _filled(model: nn.Module) -> nn.Module:
