@@ -21,6 +21,9 @@ class Unseen(enum.Enum):
 
 UNSEEN = Unseen.UNSEEN
 
+_LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"})
+"""Functions that take the type or the shape of their second argument, and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -70,6 +73,13 @@ class Call:
         _find_refs(self.args, found)
         _find_refs(self.kwargs, found)
         return found
+
+    def data(self) -> Iterator[Ref]:
+        """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
+        if name_of(self.target) in _LIKE_ANOTHER:
+            yield from _refs(self.args[:1])
+        else:
+            yield from self.refs()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The lobes of speechbrain that hold norms, as their documentation calls them.
 
 speechbrain imports torchaudio, for sound files and features, which its networks do not need; a
-stand-in takes its place.
+stand-in takes its place. BEATs is left out: it computes features with torchaudio in its forward.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOBES = "speechbrain.lobes.models"
 class Recipe:
     """A class by module and name, its arguments, and the shapes that its forward takes.
 
-    An argument that is a dotted name of speechbrain stands for that class.
+    A shape that is a number stands for that many lengths. An argument that is a dotted name of speechbrain stands for that class.
     """
 
     lobe: str
@@ -37,11 +37,11 @@ class Recipe:
 
 SOUND = (2, 120, 40)
 CONFORMER = {"d_model": 64, "d_ffn": 128, "nhead": 4, "num_layers": 2}
+MASKS = {"N": 16, "B": 16, "H": 32, "P": 3, "X": 3, "R": 2, "C": 2}
 MAPS = [(2, 2048, 6, 2), (2, 1024, 6, 2), (2, 512, 12, 5)]
 CNN14_MAPS = [(2, 2048, 6, 2), (2, 1024, 12, 5), (2, 512, 25, 10), (2, 256, 50, 20)]
 
 RECIPES: dict[str, Recipe] = {
-    "BEATs": Recipe("beats.BEATs", {}, ((2, 16000),)),
     "Branchformer": Recipe(
         "transformer.Branchformer.BranchformerEncoder",
         {"num_layers": 2, "d_model": 64, "nhead": 4, "csgu_linear_units": 128}
@@ -67,10 +67,9 @@ RECIPES: dict[str, Recipe] = {
         ((2, 60, 64),),
     ),
     "ContextNet": Recipe("ContextNet.ContextNet", {"input_shape": SOUND}, (SOUND,)),
-    "ConvTasNet": Recipe(
-        "conv_tasnet.MaskNet",
-        {"N": 16, "B": 16, "H": 32, "P": 3, "X": 3, "R": 2, "C": 2, "norm_type": "BN"},
-        ((2, 16, 100),),
+    "ConvTasNet": Recipe("conv_tasnet.MaskNet", MASKS, ((2, 16, 100),)),
+    "ConvTasNet-batchnorm": Recipe(
+        "conv_tasnet.MaskNet", MASKS | {"norm_type": "BN"}, ((2, 16, 100),)
     ),
     "ConvolutionFrontEnd": Recipe(
         "convolution.ConvolutionFrontEnd",
@@ -104,23 +103,23 @@ RECIPES: dict[str, Recipe] = {
     "PIQ-Encoder": Recipe("PIQ.Conv2dEncoder_v2", {}, ((2, 431, 513),)),
     "PIQ": Recipe("PIQ.VectorQuantizedPSI_Audio", {"dim": 256}, ((2, 256, 16, 16), (2,))),
     "Psi": Recipe("L2I.Psi", {"T": 120}, (MAPS,)),
-    "PsiOptimized": Recipe("L2I.PsiOptimized", {"dim": 256}, ((2, 256, 26, 32),)),
+    "PsiOptimized": Recipe("L2I.PsiOptimized", {"dim": 256, "adapter_reduce_dim": False}, ((2, 256, 26, 32),)),
     "ResNet": Recipe("ResNet.ResNet", {}, ((2, 400, 80),)),
     "ResNet-Classifier": Recipe(
         "ResNet.Classifier", {"input_size": 256, "lin_blocks": 2}, ((2, 1, 256),)
     ),
     "SEGAN-Discriminator": Recipe(
-        "segan_model.Discriminator", {"kernel_size": 31}, ((2, 2, 16384),)
+        "segan_model.Discriminator", {"kernel_size": 31}, ((2, 16384, 2),)
     ),
     "SEGAN-Generator": Recipe(
         "segan_model.Generator",
         {"kernel_size": 31, "latent_vae": False, "z_prob": False},
-        ((2, 1, 16384),),
+        ((2, 16384, 1),),
     ),
     "Sepformer": Recipe(
         "dual_path.SepformerWrapper", {"intra_numlayers": 1, "inter_numlayers": 1}, ((2, 4000),)
     ),
-    "Tacotron2-Encoder": Recipe("Tacotron2.Encoder", {}, ((2, 512, 128),)),
+    "Tacotron2-Encoder": Recipe("Tacotron2.Encoder", {}, ((2, 512, 128), 2)),
     "Tacotron2-Postnet": Recipe("Tacotron2.Postnet", {}, ((2, 80, 60),)),
     "VanillaNN": Recipe("VanillaNN.VanillaNN", {"input_shape": SOUND}, (SOUND,)),
     "W2VLatentExtractor": Recipe("wav2vec.W2VLatentExtractor", {}, ((2, 16000),)),
@@ -161,6 +160,8 @@ def _inputs(recipe: Recipe) -> Callable[[nn.Module], Inputs]:
 def _empty(shape: Any) -> Any:
     if isinstance(shape, list):
         return [_empty(one) for one in shape]
+    if isinstance(shape, int):
+        return torch.ones(shape, dtype=torch.long, device="meta")
     return torch.empty(shape, device="meta")
 
 

@@ -24,7 +24,7 @@ from bnlint.tracing.tracers.recorded import record_forward
 LIMIT = 60_000_000
 """Parameters and buffer entries up to which a model is filled with numbers."""
 
-_SIGNS = ("meta tensor", "register_meta", "on meta", "meta device")
+_SIGNS = ("meta tensor", "Meta tensor", "register_meta", "on meta", "meta device")
 
 
 def wants_numbers(record: Record) -> bool:
@@ -76,6 +76,10 @@ def _filled(model: nn.Module) -> nn.Module:
             parameter.normal_(0.0, 0.02)
         for name, buffer in filled.named_buffers():
             buffer.fill_(1 if name.endswith("var") else 0)
+    for module in filled.modules():
+        for name, value in tuple(vars(module).items()):  # a window, say, that is no buffer
+            if isinstance(value, torch.Tensor) and value.is_meta:
+                setattr(module, name, _numbers(value))
     return filled
 
 
