@@ -147,3 +147,8 @@ def name_of(target: Any) -> str:
     if isinstance(target, str):
         return target
     return str(getattr(target, "__name__", type(target).__name__))
+
+
+def frees(target: Any, args: tuple[Any, ...]) -> bool:
+    """True for ``x.set_()``: it lets go of the numbers of a tensor, whose shape still counts."""
+    return len(args) == 1 and name_of(target) == "set_"

@@ -103,7 +103,9 @@ RECIPES: dict[str, Recipe] = {
     "PIQ-Encoder": Recipe("PIQ.Conv2dEncoder_v2", {}, ((2, 431, 513),)),
     "PIQ": Recipe("PIQ.VectorQuantizedPSI_Audio", {"dim": 256}, ((2, 256, 16, 16), (2,))),
     "Psi": Recipe("L2I.Psi", {"T": 120}, (MAPS,)),
-    "PsiOptimized": Recipe("L2I.PsiOptimized", {"dim": 256, "adapter_reduce_dim": False}, ((2, 256, 26, 32),)),
+    "PsiOptimized": Recipe(
+        "L2I.PsiOptimized", {"dim": 256, "adapter_reduce_dim": False}, ((2, 256, 26, 32),)
+    ),
     "ResNet": Recipe("ResNet.ResNet", {}, ((2, 400, 80),)),
     "ResNet-Classifier": Recipe(
         "ResNet.Classifier", {"input_size": 256, "lin_blocks": 2}, ((2, 1, 256),)
@@ -124,7 +126,9 @@ RECIPES: dict[str, Recipe] = {
     "VanillaNN": Recipe("VanillaNN.VanillaNN", {"input_shape": SOUND}, (SOUND,)),
     "W2VLatentExtractor": Recipe("wav2vec.W2VLatentExtractor", {}, ((2, 16000),)),
     "Xvector": Recipe("Xvector.Xvector", {}, (SOUND,)),
-    "Xvector-Classifier": Recipe("Xvector.Classifier", {"input_shape": (2, 1, 512)}, ((2, 1, 512),)),
+    "Xvector-Classifier": Recipe(
+        "Xvector.Classifier", {"input_shape": (2, 1, 512)}, ((2, 1, 512),)
+    ),
     "Xvector-Discriminator": Recipe(
         "Xvector.Discriminator", {"input_shape": (2, 1, 512)}, ((2, 1, 512),)
     ),

@@ -128,7 +128,9 @@ def _layers(library: ModuleType) -> Iterator[Entry]:
     )
     yield Entry(
         "PointNetConv",
-        lambda: library.PointNetConv(library.MLP([FEATURES + 3, 32, 32]), library.MLP([32, 32, 32])),
+        lambda: library.PointNetConv(
+            library.MLP([FEATURES + 3, 32, 32]), library.MLP([32, 32, 32])
+        ),
         lambda model: ((*points, indices(2, EDGES)), {}),
     )
     yield Entry(
