@@ -16,8 +16,21 @@ from .monai_recipes import RECIPES, Recipe
 from .operators import define_torchvision_operators
 
 PARTS = frozenset(
-    "BertAttention BertMixedLayer BertOutput BertPreTrainedModel MultiModal Pooler PatchMerging "
-    "PatchMergingV2 TopologyConstruction TopologyInstance TopologySearch NetAdapter VISTA3D".split()
+    {
+        "BertAttention",
+        "BertMixedLayer",
+        "BertOutput",
+        "BertPreTrainedModel",
+        "MultiModal",
+        "NetAdapter",
+        "PatchMerging",
+        "PatchMergingV2",
+        "Pooler",
+        "TopologyConstruction",
+        "TopologyInstance",
+        "TopologySearch",
+        "VISTA3D",
+    }
 )
 """Parts of networks, and wrappers of one: they are seen inside the networks."""
 

@@ -168,9 +168,8 @@ RECIPES: dict[str, Recipe] = {
         PLANE,
     ),
     **{
-        name: Recipe({"spatial_dims": 2, "in_channels": 3, "num_classes": 2}, PHOTO)
-        for name in ("SENet154", "SEResNet50", "SEResNet101", "SEResNet152")
-        + ("SEResNext50", "SEResNext101")
+        f"SE{name}": Recipe({"spatial_dims": 2, "in_channels": 3, "num_classes": 2}, PHOTO)
+        for name in ("Net154", "ResNet50", "ResNet101", "ResNet152", "ResNext50", "ResNext101")
     },
     "SPADEAutoencoderKL": Recipe(
         {"spatial_dims": 2, "label_nc": 3, "attention_levels": (False, False, True), **BLOCK},

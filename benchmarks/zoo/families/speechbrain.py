@@ -27,7 +27,8 @@ LOBES = "speechbrain.lobes.models"
 class Recipe:
     """A class by module and name, its arguments, and the shapes that its forward takes.
 
-    A shape that is a number stands for that many lengths. An argument that is a dotted name of speechbrain stands for that class.
+    A shape that is a number stands for that many lengths. An argument that is a dotted name of
+    speechbrain stands for that class.
     """
 
     lobe: str
@@ -172,8 +173,10 @@ def _empty(shape: Any) -> Any:
 class _Absent(ModuleType):
     """A module of which every name is there and does nothing."""
 
-    __path__: list[str] = []
-    __version__ = "2.9.0"
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        self.__version__ = "2.9.0"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

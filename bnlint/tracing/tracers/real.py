@@ -37,8 +37,8 @@ def record_for_real(
 ) -> Record | None:
     """What the forward does with real numbers; None for a model too large or impossible to fill.
 
-    Where a layer with weights is left out, other numbers may have gone another way: the record then is no more
-    whole than ``failed``, the one on meta.
+    Where a layer with weights is left out, other numbers may have gone another way: the record
+    then is no more whole than ``failed``, the one on meta.
     """
     states = (*model.parameters(), *model.buffers())
     if sum(t.numel() for t in states if not is_lazy(t)) > LIMIT:
