@@ -74,12 +74,13 @@ class Call:
         _find_refs(self.kwargs, found)
         return found
 
-    def data(self) -> Iterator[Ref]:
+    def data(self) -> list[Ref]:
         """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
-        if name_of(self.target) in _LIKE_ANOTHER:
-            yield from _refs(self.args[:1])
-        else:
-            yield from self.refs()
+        if name_of(self.target) not in _LIKE_ANOTHER:
+            return self.refs()
+        found: list[Ref] = []
+        _find_refs(self.args[:1], found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
