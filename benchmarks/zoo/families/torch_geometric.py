@@ -169,5 +169,5 @@ def _nothing(model: nn.Module) -> None:
 def _gpse_batch(model: nn.Module) -> Inputs:
     data = importlib.import_module("torch_geometric.data")
     held = data.Data(x=numbers(NODES, 20), edge_index=indices(2, EDGES))
-    held.batch = indices(NODES)
+    held.batch, held.y, held.y_graph = indices(NODES), numbers(NODES, 51), numbers(1, 11)
     return (held,), {}

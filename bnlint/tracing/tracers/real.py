@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.utils import _pytree as pytree
 
 from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
+from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.recorded import record_forward
 
 LIMIT = 60_000_000
@@ -43,14 +42,14 @@ def record_for_real(
     states = (*model.parameters(), *model.buffers())
     if sum(t.numel() for t in states if not is_lazy(t)) > LIMIT:
         return None
-    try:
-        filled = _filled(model)
-    except Exception:  # what cannot be copied or filled is not run
-        return None
     generator = torch.random.get_rng_state()
     try:
-        real = Candidate(_numbers(candidate.args), _numbers(dict(candidate.kwargs)))
-        record = record_forward(Registry(filled), table, real)
+        filled = _filled(model)
+        args, kwargs = with_tensors((candidate.args, dict(candidate.kwargs)), _number)
+    except Exception:  # what cannot be copied or filled is not run
+        return None
+    try:
+        record = record_forward(Registry(filled), table, Candidate(args, kwargs))
     finally:
         torch.random.set_rng_state(generator)
     record = _as_of(model, filled, record)
@@ -79,19 +78,16 @@ def _filled(model: nn.Module) -> nn.Module:
     for module in filled.modules():
         for name, value in tuple(vars(module).items()):  # a window, say, that is no buffer
             if isinstance(value, torch.Tensor) and value.is_meta:
-                setattr(module, name, _numbers(value))
+                setattr(module, name, _number(value))
     return filled
 
 
-def _numbers(value: Any) -> Any:
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor) or not leaf.is_meta:
-            return leaf
-        if leaf.is_floating_point():
-            return torch.randn(leaf.shape, dtype=leaf.dtype)
-        return torch.ones(leaf.shape, dtype=leaf.dtype)
-
-    return pytree.tree_map(one, value)
+def _number(tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.is_meta:
+        return tensor
+    if tensor.is_floating_point():
+        return torch.randn(tensor.shape, dtype=tensor.dtype)
+    return torch.ones(tensor.shape, dtype=tensor.dtype)
 
 
 def _as_of(model: nn.Module, filled: nn.Module, record: Record) -> Record:
