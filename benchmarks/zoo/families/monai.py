@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -38,12 +37,11 @@ PARTS = frozenset(
 def monai_entries() -> Iterator[Entry]:
     """Every network class of monai.networks.nets, VISTA3D as its factory builds it, and DiNTS."""
     define_torchvision_operators()
-    os.environ["HF_HUB_OFFLINE"] = "1"  # what asks for trained weights is told no at once
     nets = importlib.import_module("monai.networks.nets")
     classes = {c.__name__: c for c in vars(nets).values() if _is_network(c)}
     for name in sorted(classes.keys() - PARTS):
         recipe = RECIPES.get(name, Recipe())
-        build = _dints if name == "DiNTS" else classes[name]
+        build = BUILDERS.get(name, classes[name])
         yield _entry(name, build, recipe, nets)
     yield _entry("vista3d132", nets.vista3d132, RECIPES["vista3d132"], nets)
 
@@ -53,7 +51,7 @@ def _is_network(value: Any) -> bool:
 
 
 def _entry(name: str, build: Any, recipe: Recipe, nets: ModuleType) -> Entry:
-    arguments = dict(recipe.arguments, **({"nets": nets} if build is _dints else {}))
+    arguments = dict(recipe.arguments, **({"nets": nets} if name in BUILDERS else {}))
     return Entry(name, lambda: build(**arguments), recipe.inputs or image(*recipe.shape))
 
 
@@ -62,3 +60,11 @@ def _dints(nets: ModuleType, **arguments: Any) -> nn.Module:
     space = nets.TopologySearch(num_blocks=4, num_depths=3)
     network: nn.Module = nets.DiNTS(dints_space=space, **arguments)
     return network
+
+
+def _transchex(nets: ModuleType, **arguments: Any) -> nn.Module:
+    raise RuntimeError("loads trained weights while it is built")
+
+
+BUILDERS = {"DiNTS": _dints, "Transchex": _transchex}
+"""How to build what is more than its class called."""
