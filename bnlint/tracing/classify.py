@@ -15,7 +15,13 @@ from torch import nn
 
 from bnlint.domain.errors import ConfigError
 
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+CONTAINERS = (
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.ParameterList,
+    nn.ParameterDict,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Description:
         self.ops, self.edges = collapse_self_gates(self.ops, self.edges, self.table)
 
     def _add(self, call: Call, sources: Mapping[str, str], index: int, total: int) -> None:
-        inputs = [r for r in call.refs() if r.id in sources]
+        inputs = [r for r in call.data() if r.id in sources]
         op = self._op(call, index, total, inputs, len({sources[r.id] for r in inputs}))
         self.ops.append(op)
         for slot, ref in enumerate(inputs):
@@ -181,7 +181,7 @@ def _sources(calls: Iterable[Call]) -> dict[str, str]:
     """
     sources: dict[str, str] = {}
     for call in calls:
-        read = [sources[r.id] for r in call.refs() if r.id in sources]
+        read = [sources[r.id] for r in call.data() if r.id in sources]
         if call.role == "number":
             continue
         if call.role == "pick":

@@ -178,7 +178,11 @@ def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazi
     return GivenInputs((best.candidate,), inputs.source)
 
 
-def _seen(model: nn.Module, table: Table, record: Record) -> int:
-    """How many distinct leaf layers became calls of the record."""
+def _seen(model: nn.Module, table: Table, record: Record) -> tuple[int, bool]:
+    """How many distinct leaf layers became calls of the record, and whether nothing else is hidden.
+
+    Layers that the table does not know count for nothing, but an opaque call may hold some.
+    """
     seen = {id(c.target) for c in record.calls if not c.opaque}
-    return sum(1 for m in model.modules() if id(m) in seen and is_leaf(m, table))
+    clear = bool(record.outputs) and not any(c.opaque for c in record.calls)
+    return sum(1 for m in model.modules() if id(m) in seen and is_leaf(m, table)), clear

@@ -21,6 +21,9 @@ class Unseen(enum.Enum):
 
 UNSEEN = Unseen.UNSEEN
 
+_LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"})
+"""Functions that take the type or the shape of their second argument, and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -69,6 +72,14 @@ class Call:
         found: list[Ref] = []
         _find_refs(self.args, found)
         _find_refs(self.kwargs, found)
+        return found
+
+    def data(self) -> list[Ref]:
+        """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
+        if name_of(self.target) not in _LIKE_ANOTHER:
+            return self.refs()
+        found: list[Ref] = []
+        _find_refs(self.args[:1], found)
         return found
 
 
@@ -137,3 +148,8 @@ def name_of(target: Any) -> str:
     if isinstance(target, str):
         return target
     return str(getattr(target, "__name__", type(target).__name__))
+
+
+def frees(target: Any, args: tuple[Any, ...]) -> bool:
+    """True for ``x.set_()``: it lets go of the numbers of a tensor, whose shape still counts."""
+    return len(args) == 1 and name_of(target) == "set_"

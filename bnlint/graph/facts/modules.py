@@ -30,12 +30,18 @@ def _is_touched(info: ModuleInfo) -> bool:
 
 
 def _touched(view: View) -> frozenset[str]:
-    """The paths of what is used and of all that holds it."""
+    """The paths of what is used and of all that holds it.
+
+    One activation object may stand in every block of a model: that it is called in some of them
+    does not mean that the others are used.
+    """
     found: set[str] = set()
+    learned_below = view.once(_learned_below)
     for info in view.graph.modules:
         if _is_touched(info):
+            shared = bool(info.aliases) and not learned_below.get(info.path)
             for path in (info.path, *info.aliases):
-                found.update(upwards(path))
+                found.update((path,) if shared else upwards(path))
     return frozenset(found)
 
 

@@ -9,7 +9,7 @@ from torch import fx
 
 from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of
+from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, frees, name_of
 
 _NOT_TENSORS = frozenset(
     {
@@ -77,6 +77,8 @@ class _Conversion:
             state = node.meta.get("state") or State(str(node.target), ())
             self.values[node] = state
             self.record.reads.add(state.path)
+        elif frees(node.target, node.args):
+            self.values[node] = self.values.get(node.all_input_nodes[0])
         else:
             self.record.calls.append(self._call(node, self._role(node)))
             self.values[node] = Ref(node.name)

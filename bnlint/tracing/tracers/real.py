@@ -7,23 +7,23 @@ A tensor on ``meta`` has none, so ``if mask.all()`` or ``nonzero`` fail there. W
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.utils import _pytree as pytree
 
 from bnlint.tracing.classify import Table, is_leaf
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
+from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.recorded import record_forward
 
 LIMIT = 60_000_000
 """Parameters and buffer entries up to which a model is filled with numbers."""
 
-_SIGNS = ("meta tensor", "register_meta", "on meta", "meta device")
+_SIGNS = ("meta tensor", "Meta tensor", "register_meta", "on meta", "meta device")
 
 
 def wants_numbers(record: Record) -> bool:
@@ -36,26 +36,36 @@ def record_for_real(
 ) -> Record | None:
     """What the forward does with real numbers; None for a model too large or impossible to fill.
 
-    Where a layer is left out, other numbers may have gone another way: the record then is no more
-    whole than ``failed``, the one on meta.
+    Where a layer with weights is left out, other numbers may have gone another way: the record
+    then is no more whole than ``failed``, the one on meta.
     """
     states = (*model.parameters(), *model.buffers())
     if sum(t.numel() for t in states if not is_lazy(t)) > LIMIT:
         return None
-    try:
-        filled = _filled(model)
-    except Exception:  # what cannot be copied or filled is not run
-        return None
     generator = torch.random.get_rng_state()
     try:
-        real = Candidate(_numbers(candidate.args), _numbers(dict(candidate.kwargs)))
-        record = record_forward(Registry(filled), table, real)
+        filled = _filled(model)
+        args, kwargs = with_tensors((candidate.args, dict(candidate.kwargs)), _number)
+    except Exception:  # what cannot be copied or filled is not run
+        return None
+    try:
+        record = record_forward(Registry(filled), table, Candidate(args, kwargs))
     finally:
         torch.random.set_rng_state(generator)
     record = _as_of(model, filled, record)
-    if any(id(m) not in record.called for m in model.modules() if is_leaf(m, table)):
+    if any(id(m) not in record.called for m in _layers_with_weights(model, table)):
         record.refused += failed.refused
     return record
+
+
+def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:
+    """The layers that would be missed; an identity or activation may well go uncalled."""
+    if is_leaf(module, table):  # an attention does not call what it holds
+        if any(True for _ in (*module.parameters(), *module.buffers())):
+            yield module
+        return
+    for child in module.children():
+        yield from _layers_with_weights(child, table)
 
 
 def _filled(model: nn.Module) -> nn.Module:
@@ -65,18 +75,19 @@ def _filled(model: nn.Module) -> nn.Module:
             parameter.normal_(0.0, 0.02)
         for name, buffer in filled.named_buffers():
             buffer.fill_(1 if name.endswith("var") else 0)
+    for module in filled.modules():
+        for name, value in tuple(vars(module).items()):  # a window, say, that is no buffer
+            if isinstance(value, torch.Tensor) and value.is_meta:
+                setattr(module, name, _number(value))
     return filled
 
 
-def _numbers(value: Any) -> Any:
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor) or not leaf.is_meta:
-            return leaf
-        if leaf.is_floating_point():
-            return torch.randn(leaf.shape, dtype=leaf.dtype)
-        return torch.ones(leaf.shape, dtype=leaf.dtype)
-
-    return pytree.tree_map(one, value)
+def _number(tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.is_meta:
+        return tensor
+    if tensor.is_floating_point():
+        return torch.randn(tensor.shape, dtype=tensor.dtype)
+    return torch.ones(tensor.shape, dtype=tensor.dtype)
 
 
 def _as_of(model: nn.Module, filled: nn.Module, record: Record) -> Record:

@@ -25,6 +25,7 @@ from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.sites import call_frames
 from bnlint.tracing.tracers.autograd import intercept_autograd
+from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.reasons import frames_of, reason_of
 
 
@@ -74,15 +75,14 @@ class Recorder(TorchFunctionMode):
         return tuple(fresh[:count]), dict(zip(candidate.kwargs, fresh[count:], strict=True))
 
     def _input(self, name: str, value: Any) -> Any:
-        def one(tensor: Any) -> Any:
-            if not isinstance(tensor, torch.Tensor):
-                return tensor
-            call = Call(self._fresh_id(), "input", (name,), value=tensor.clone())
+        def one(tensor: torch.Tensor) -> torch.Tensor:
+            fresh = tensor.clone()
+            call = Call(self._fresh_id(), "input", (name,), value=fresh)
             self.record.calls.append(call)
-            self._point(call.value, Ref(call.id))
-            return call.value
+            self._point(fresh, Ref(call.id))
+            return fresh
 
-        return pytree.tree_map(one, value)
+        return with_tensors(value, one)
 
     def leave(self, result: Any) -> None:
         """Note the tensors that the model returned."""

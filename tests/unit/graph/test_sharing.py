@@ -98,9 +98,14 @@ def test_sizes_of_a_part():
 
 
 def test_an_alias_in_use_is_use():
-    net = tree(part("a", aliases=("list.0",), calls=1), part("list"), part("spare"))
+    net = tree(part("a", aliases=("list.0",), calls=1, parameters=4), part("list"), part("spare"))
     assert of(net, "list", "used") is True
     assert of(net, "spare", "used") is False
+
+
+def test_an_activation_object_that_stands_everywhere_is_no_use_of_its_holders():
+    net = tree(part("a.act", aliases=("b.act",), calls=1), part("a", calls=1), part("b"))
+    assert of(net, "b", "used") is False
 
 
 def test_registered_and_held():

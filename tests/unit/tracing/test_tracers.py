@@ -14,6 +14,7 @@ from bnlint.tracing.classify import builtin_table
 from bnlint.tracing.inputs import Candidate, GivenInputs
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.shapes import run_on_meta
 from bnlint.tracing.trace import trace_model
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
@@ -179,6 +180,51 @@ def test_autograd_functions_are_operations(trace: str) -> None:
     ]
     assert len(names) == 4
     assert names[0] == "input"
+
+
+class Reversible(torch.autograd.Function):
+    """A forward that calls the modules it is given, and frees what its backward works out again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, inner: nn.Module, *parameters: Any) -> torch.Tensor:
+        with torch.no_grad():
+            one, two = torch.chunk(x, 2, dim=1)
+            one, two = one.contiguous(), two.contiguous()
+            y = torch.cat((one + inner(two), two), dim=1)
+            one.set_()
+            two.set_()
+        ctx.save_for_backward(x, y)
+        return y
+
+
+class ReversibleBlock(nn.Module):
+    """A block that gives its module to an autograd function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return Reversible.apply(x, self.inner, *self.inner.parameters())
+
+
+@pytest.mark.parametrize("trace", ["symbolic", "recorded"])
+def test_modules_given_to_an_autograd_function_are_seen(trace: str) -> None:
+    table, model = builtin_table(), ReversibleBlock().to("meta")
+    candidate = given((2, 8, 6, 6)).candidates[0]
+    if trace == "symbolic":
+        record = trace_symbolically(Registry(model), table)
+        assert isinstance(record, Record)
+        assert run_on_meta(record, table, candidate) == len(record.calls)
+    else:
+        record = record_forward(Registry(model), table, candidate)
+    assert {id(m) for m in model.inner} <= {id(c.target) for c in record.calls}
+    assert all(c.grad for c in record.calls)
+    shapes = [tuple(c.value.shape) for c in record.calls if isinstance(c.value, torch.Tensor)]
+    assert set(shapes) == {(2, 8, 6, 6), (2, 4, 6, 6)}
+    assert "set_" not in vars(torch.Tensor)
+    with torch.no_grad():
+        assert not torch.is_grad_enabled()
 
 
 GATES = {
