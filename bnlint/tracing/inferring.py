@@ -18,6 +18,7 @@ from torch import nn
 from bnlint.domain.graph import Shape
 from bnlint.tracing.inputs import Candidate
 from bnlint.tracing.source import Source
+from bnlint.tracing.stated import Stated, stated
 
 _BATCH, _LENGTH, _WIDTH = 2, 16, 64
 _LIMIT = 12
@@ -83,14 +84,17 @@ def required_inputs(model: nn.Module) -> list[str]:
 
 def _options(model: nn.Module, name: str, readers: tuple[str, ...]) -> list[Spec]:
     """What one input may look like: by the layers that read it, else by the model's first."""
+    told = stated(model)
     for reader in readers:
         module = getattr(model, reader, None)
         if isinstance(module, nn.Module) and (entry := _entry(module)) is not None:
-            return list(_specs(entry, model))
+            return list(_specs(entry, model, told))
     if _TIMES.fullmatch(name):
         return [((_BATCH,), torch.long), ((_BATCH,), torch.float32)]
     entry = _entry(model)
-    return [] if entry is None else list(_specs(entry, model))
+    if entry is None:
+        return [(shape, torch.float32) for shape in told.shapes(_BATCH)]
+    return list(_specs(entry, model, told))
 
 
 def _entry(model: nn.Module) -> nn.Module | None:
@@ -105,11 +109,11 @@ def _entry(model: nn.Module) -> nn.Module | None:
     return first
 
 
-def _specs(entry: nn.Module, model: nn.Module) -> Iterator[Spec]:
+def _specs(entry: nn.Module, model: nn.Module, told: Stated) -> Iterator[Spec]:
     if isinstance(entry, (nn.Embedding, nn.EmbeddingBag)):
         yield from (((_BATCH, _LENGTH), torch.long), ((_BATCH,), torch.long))
     elif isinstance(entry, (nn.Linear, nn.Bilinear)):
-        yield from _of_linear(entry, model)
+        yield from _of_linear(entry, model, told)
     elif isinstance(entry, nn.RNNBase):
         yield (_BATCH, _LENGTH, entry.input_size), torch.float32
     elif isinstance(entry, nn.RNNCellBase):
@@ -117,10 +121,11 @@ def _specs(entry: nn.Module, model: nn.Module) -> Iterator[Spec]:
     elif isinstance(entry, nn.MultiheadAttention):
         yield (_BATCH, _LENGTH, entry.embed_dim), torch.float32
     else:
-        yield from _of_spatial(entry)
+        yield from _of_spatial(entry, told)
 
 
-def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module) -> Iterator[Spec]:
+def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module, told: Stated) -> Iterator[Spec]:
+    yield from ((shape, torch.float32) for shape in told.shapes(_BATCH))
     width = (entry.in_features if isinstance(entry, nn.Linear) else entry.in1_features) or _WIDTH
     flat, sequence = (_BATCH, width), (_BATCH, _LENGTH, width)
     deep = any(isinstance(m, (nn.MultiheadAttention, nn.LayerNorm)) for m in model.modules())
@@ -132,10 +137,11 @@ def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module) -> Iterator[Spe
             yield (_BATCH, channels, side, side), torch.float32
 
 
-def _of_spatial(entry: nn.Module) -> Iterator[Spec]:
+def _of_spatial(entry: nn.Module, told: Stated) -> Iterator[Spec]:
     rank = next((r for kinds, r in _RANKS if isinstance(entry, kinds)), 0)
     known = getattr(entry, "in_channels", 0) or getattr(entry, "num_features", 0)
-    channels = known or 3
+    channels = known or told.channels or 3
+    yield from ((shape, torch.float32) for shape in _told(told, rank, channels))
     if rank == 0:  # norms of any rank
         yield from (((_BATCH, channels, *size), torch.float32) for size in _SIZES[2])
         return
@@ -143,6 +149,15 @@ def _of_spatial(entry: nn.Module) -> Iterator[Spec]:
         yield (_BATCH, channels), torch.float32
     sizes = _SMALL[rank] if isinstance(entry, _TRANSPOSED) else _sizes(rank, channels)
     yield from (((_BATCH, channels, *size), torch.float32) for size in sizes)
+
+
+def _told(told: Stated, rank: int, channels: int) -> Iterator[Shape]:
+    """What is stated, in the form that the first convolution takes, or that the model unfolds."""
+    size = (told.length,) if rank == 1 and told.length else told.extent
+    if size is not None and len(size) == rank:
+        yield (_BATCH, channels, *size)
+    else:
+        yield from told.shapes(_BATCH)
 
 
 def _sizes(rank: int, channels: int) -> tuple[Shape, ...]:

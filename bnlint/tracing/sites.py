@@ -26,6 +26,7 @@ from torch import nn
 from bnlint.domain.graph import Location
 
 Frames = tuple[tuple[CodeType, int], ...]
+Arguments = tuple[tuple[str, int | tuple[int, ...]], ...]
 
 ATTRIBUTE = "_bnlint_site"
 """Kept in the module's own ``__dict__``, so that ``copy.deepcopy`` carries it to the clones."""
@@ -41,10 +42,14 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where something happened; ``late`` marks modules that were built while a forward ran."""
+    """Where something happened; ``late`` marks modules that were built while a forward ran.
+
+    ``arguments`` are plain numbers that the constructor of a module was given, by name.
+    """
 
     frames: Frames
     late: bool = False
+    arguments: Arguments = ()
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ def record_sites(*, late: bool = False) -> Iterator[Recorder]:
 
     def noting(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         if ATTRIBUTE not in self.__dict__:
-            self.__dict__[ATTRIBUTE] = Site(_construction_frames(self), recorder.late)
+            self.__dict__[ATTRIBUTE] = _site(self, sys._getframe(1), recorder.late)
         original(self, *args, **kwargs)
 
     nn.Module.__init__ = noting  # type: ignore[method-assign]
@@ -83,12 +88,26 @@ def call_frames() -> Frames:
     return _collect(sys._getframe(1))
 
 
-def _construction_frames(module: nn.Module) -> Frames:
-    """The frames outside the constructors of ``module`` itself."""
-    frame: FrameType | None = sys._getframe(2)
+def _site(module: nn.Module, caller: FrameType, late: bool) -> Site:
+    """The site of a module whose constructors are the frames from ``caller`` outwards."""
+    frame: FrameType | None = caller
+    outermost: FrameType | None = None
     while frame is not None and frame.f_code.co_name == "__init__" and _builds(frame, module):
-        frame = frame.f_back
-    return _collect(frame)
+        outermost, frame = frame, frame.f_back
+    if outermost is None or is_machinery(outermost.f_code.co_filename):
+        return Site(_collect(frame), late)
+    return Site(_collect(frame), late, tuple(_numbers(outermost)))
+
+
+def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...]]]:
+    """The whole numbers, and tuples of them, among the arguments of a constructor."""
+    code, given = constructor.f_code, constructor.f_locals
+    for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+        value = given.get(name)
+        if type(value) is int:
+            yield name, value
+        elif isinstance(value, (tuple, list)) and all(type(entry) is int for entry in value):
+            yield name, tuple(value)
 
 
 def _builds(frame: FrameType, module: nn.Module) -> bool:
