@@ -37,12 +37,14 @@ class Part:
     """One record of a model: the whole of it, or a piece below a module that refused.
 
     ``prefix`` keeps the ids of several parts apart; the ends of a piece are not the model's.
+    ``block`` is true where something else of the same file holds the model and calls it, too.
     ``initial`` holds what the initial weights say of each call, by its id.
     """
 
     record: Record
     prefix: str = ""
     whole: bool = True
+    block: bool = False
     initial: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
@@ -93,7 +95,7 @@ class Description:
         facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
         facts.update({"call-index": index, "calls": total})
         facts.update(self.part.initial.get(call.id, {}))
-        if self.part.record.left_out and not self.part.whole:
+        if self.part.record.left_out and (self.part.block or not self.part.whole):
             facts["alone"] = True
         if call.held:
             facts["held"] = call.held

@@ -5,6 +5,7 @@ All tensors live on the ``meta`` device, so a candidate costs microseconds whate
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,16 @@ def describe(candidate: Candidate, source: str) -> Inputs:
         tuple(name for name, _ in tensors),
         tuple(str(t.dtype).removeprefix("torch.") for _, t in tensors),
     )
+
+
+def leaves_out(forward: Callable[..., Any], candidate: Candidate) -> bool:
+    """True when a call gives no value for an input whose default is None."""
+    try:
+        signature = inspect.signature(forward)
+        given = signature.bind(*candidate.args, **candidate.kwargs).arguments
+    except (TypeError, ValueError):
+        return False
+    return any(p.default is None and p.name not in given for p in signature.parameters.values())
 
 
 def declared(specs: tuple[InputSpec, ...]) -> GivenInputs:

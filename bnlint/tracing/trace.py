@@ -26,6 +26,7 @@ from bnlint.tracing.lazies import without_numbers
 from bnlint.tracing.modules import plainly_held, states_of
 from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.sites import Locator, record_sites
+from bnlint.tracing.trust import forget_others
 
 
 def trace_model(
@@ -42,12 +43,14 @@ def trace_model(
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
     meta = on_meta(model)
-    with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
-        warnings.simplefilter("ignore")
-        meta.train()
-        climbed = climb(meta, table, inputs or NONE)
-        eval_calls = _eval_calls(meta, table, climbed)
-    return _describe(model, meta, ref, table, climbed, eval_calls)
+    with _in_training(meta):
+        with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
+            warnings.simplefilter("ignore")
+            climbed = climb(meta, table, inputs or NONE)
+            if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
+                forget_others(climbed.record, frozenset())  # what calls it may give all inputs
+            eval_calls = _eval_calls(meta, table, climbed)
+        return _describe(model, meta, ref, table, climbed, eval_calls)
 
 
 def on_meta(model: nn.Module) -> nn.Module:
@@ -70,6 +73,18 @@ def _bare(state: torch.Tensor) -> torch.Tensor:
     if isinstance(state, nn.Parameter):
         return nn.Parameter(bare, requires_grad=state.requires_grad)
     return bare
+
+
+@contextlib.contextmanager
+def _in_training(model: nn.Module) -> Iterator[None]:
+    """Train mode inside the block; it may be the user's own model, if that is on meta."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.train()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 @contextlib.contextmanager
@@ -131,7 +146,8 @@ def _describe(
     locator = Locator(ref.file)
     parts, hidden = trace_pieces(meta, table, climbed.record)
     parts = [
-        replace(p, initial=initial_facts(p.record, model, table, whole=p.whole)) for p in parts
+        replace(p, block=ref.block, initial=initial_facts(p.record, model, table, whole=p.whole))
+        for p in parts
     ]
     layers = Layers(table)
     ops, edges = describe_parts(parts, layers, locator)

@@ -74,3 +74,11 @@ def test_a_rule_file_that_changes_is_read_again(tmp_path: Path) -> None:
 
     assert says("one") == ["one"]
     assert says("another one") == ["another one"]
+
+
+def test_a_model_on_meta_keeps_its_modes() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval()
+    model[0].train()
+    bnlint.check_model(model)
+    assert [m.training for m in model.modules()] == [False, True, False]

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from bnlint.tracing.classify import Table, is_leaf
-from bnlint.tracing.inputs import Candidate
+from bnlint.tracing.inputs import Candidate, leaves_out
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.quick import quick
 from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
@@ -32,6 +32,7 @@ from bnlint.tracing.tracers.reasons import frames_of, reason_of
 def record_forward(registry: Registry, table: Table, candidate: Candidate) -> Record:
     """What the forward did with the inputs of ``candidate``; refused where it raised."""
     recorder = Recorder(registry, table)
+    recorder.record.left_out = leaves_out(registry.root.forward, candidate)
     args, kwargs = recorder.enter(candidate)
     try:
         with recorder.watching():

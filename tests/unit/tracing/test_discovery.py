@@ -305,3 +305,34 @@ class Net(nn.Module):
     (graph,) = records(code)
     assert isinstance(graph, ModelGraph)
     assert graph.ref.inputs.source == "inferred"
+
+
+SKIP = """
+class Up(nn.Module):
+    def __init__(self, channels, skip):
+        super().__init__()
+        self.one = nn.Conv2d(channels, channels, 3, padding=1)
+        self.two = nn.Conv2d(channels + skip, channels, 3, padding=1)
+
+    def forward(self, x, skip=None):
+        x = self.one(x)
+        if skip is not None:
+            x = torch.cat([x, skip], 1)
+        return self.two(x)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = Up(8, 4)
+        raise RuntimeError("wants weights")
+
+    def forward(self, x, y):
+        return self.up(x, y)
+"""
+
+
+def test_a_block_called_without_its_optional_input_says_nothing_about_channels() -> None:
+    (graph,) = [r for r in records(SKIP) if isinstance(r, ModelGraph)]
+    assert graph.ref.name == "Up"
+    assert [op.error for op in graph.ops if op.error] == []
+    assert all(op.facts.get("alone") for op in graph.ops if "kernel" in op.tags)
