@@ -146,6 +146,30 @@ def test_structured_inputs_and_outputs() -> None:
     assert {op.layer for op in graph.ops if op.id in sources} == {"one", "two"}
 
 
+class Dropping(nn.Module):
+    """Leaves out layers by chance, as long encoders do while they train."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(12))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            if torch.rand([]) < 0.5:
+                x = layer(x)
+        return x
+
+
+def test_chance_does_not_change_a_trace() -> None:
+    graphs = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        graphs.append(trace_model(Dropping()))
+        assert torch.initial_seed() == seed
+    first, second = ([op.layer for op in graph.ops] for graph in graphs)
+    assert first == second
+
+
 class Swish(torch.autograd.Function):
     """A custom gradient, applied through a bound method."""
 
