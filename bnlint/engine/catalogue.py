@@ -70,7 +70,7 @@ def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) ->
     """
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
     from bnlint.engine.parse import parse_rule
-    from bnlint.engine.vocabulary import TAGS
+    from bnlint.engine.tags import TAGS
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
@@ -146,14 +146,19 @@ def select_rules(
 
 def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
     """Raises :class:`UsageError` with a suggestion for each word that means no rule."""
+    unknown = unknown_words(words, rules)
+    if unknown:
+        raise UsageError(*(Mistake(said, hint=hint) for said, hint in unknown.values()))
+
+
+def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, tuple[str, str]]:
+    """What to say of each word that means no rule, and a suggestion."""
     known = {rule.id: rule.name for rule in rules} | dict(LINTER_RULES)
-    mistakes = []
-    for word in dict.fromkeys(words):
-        if not any(means(word, id, name) for id, name in known.items()):
-            hint = _hint(word, (*known, *known.values()))
-            mistakes.append(Mistake(f"no rule is called {word!r}", hint=hint))
-    if mistakes:
-        raise UsageError(*mistakes)
+    return {
+        word: (f"no rule is called {word!r}", _hint(word, (*known, *known.values())))
+        for word in dict.fromkeys(words)
+        if not any(means(word, id, name) for id, name in known.items())
+    }
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import LINTER_RULES
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import read_rule_files
+from bnlint.pipeline.words import check_layers
 from bnlint.report import RuleInfo
 
 _LINTER = {
@@ -83,6 +84,7 @@ def show_graphs(settings: Settings) -> GraphPage:
     from bnlint.pipeline import find_sources, trace
     from bnlint.pipeline.files import Files
 
+    check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))
     sources = find_sources(settings, paths)
     files = Files(settings, paths, Store(None))

@@ -19,13 +19,13 @@ from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import (
     LINTER_RULES,
     built_in_files,
-    check_words,
     load_rules,
     means,
     rule_files,
     select_rules,
 )
 from bnlint.findings.suppress import RuleNames
+from bnlint.pipeline.words import check_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class RuleSet:
 
     def __post_init__(self) -> None:
         s = self.settings
-        for override in s.per_file:
-            check_words((*override.ignore, *override.severity), self.known)
+        check_settings(s, self.known)
         self.chosen = select_rules(self.known, s.select, s.ignore, s.severity)
 
     def for_file(self, rooted: str) -> tuple[Rule, ...]:
