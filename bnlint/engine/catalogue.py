@@ -177,13 +177,15 @@ def wanted(
     rule: Rule, select: Sequence[str], ignore: Sequence[str], weights: Mapping[str, str]
 ) -> bool:
     """True when the rule is selected, not ignored, and either on by default or asked for."""
-    if any(means(word, rule.id, rule.name) for word in ignore):
+    asked = bool({rule.id, rule.name} & {*select, *weights})
+    return asked_for(rule.id, rule.name, select, ignore) and (rule.enabled or asked)
+
+
+def asked_for(id: str, name: str, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """True when a rule is selected (or nothing is), and not ignored."""
+    if any(means(word, id, name) for word in ignore):
         return False
-    exact = {rule.id, rule.name}
-    asked = bool(exact & {*select, *weights})
-    if select and not any(means(word, rule.id, rule.name) for word in select):
-        return False
-    return rule.enabled or asked
+    return not select or any(means(word, id, name) for word in select)
 
 
 def _check_severities(weights: Mapping[str, str]) -> None:
@@ -199,13 +201,17 @@ def _check_severities(weights: Mapping[str, str]) -> None:
 
 def _weighed(rule: Rule, weights: Mapping[str, str]) -> Rule | None:
     """The rule at the user's severity; the most exact word wins. None when it is off."""
-    fitting = [word for word in weights if means(word, rule.id, rule.name)]
-    if not fitting:
-        return rule
-    weight = weights[max(fitting, key=lambda w: (w in (rule.id, rule.name), w != "all", len(w)))]
+    weight = weight_of(rule.id, rule.name, weights)
     if weight == "off":
         return None
-    return _at(rule, Severity(weight))
+    return _at(rule, Severity(weight)) if weight else rule
+
+
+def weight_of(id: str, name: str, weights: Mapping[str, str]) -> str:
+    """The user's severity for a rule, by the most exact word; nothing where there is none."""
+    fitting = [word for word in weights if means(word, id, name)]
+    best = max(fitting, key=lambda w: (w in (id, name), w != "all", len(w)), default="")
+    return weights.get(best, "")
 
 
 def _at(rule: Rule, severity: Severity) -> Rule:
