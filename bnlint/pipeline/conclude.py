@@ -16,7 +16,7 @@ from bnlint.pipeline.files import FileResult, merge_undecided
 from bnlint.pipeline.known import Known
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet
-from bnlint.sources import Sources
+from bnlint.sources import SourceFile, Sources, source_file
 
 
 def conclude(
@@ -73,10 +73,8 @@ class _texts:
 
     def __call__(self, path: str) -> str | None:
         if path not in self._known:
-            try:
-                self._known[path] = Path(self._paths.absolute(path)).read_text("utf-8")
-            except (OSError, UnicodeDecodeError):
-                self._known[path] = None
+            read = source_file(path, Path(self._paths.absolute(path)).read_bytes)
+            self._known[path] = read.text if isinstance(read, SourceFile) else None
         return self._known[path]
 
 
