@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
-from bnlint.findings.comments import Comment, ignore_comments
+from bnlint.findings.comments import Comment, ignore_comments, mistaken_comments
 
 UNUSED, BARE = "BN900", "BN901"
 _OWN = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
@@ -86,15 +86,19 @@ class _Book:
     def comments(self, path: str) -> tuple[Comment, ...]:
         """The comments of a file."""
         if path not in self._comments:
-            self._comments[path] = ignore_comments(self._text_of(path) or "")
+            self._comments[path] = ignore_comments(self.text(path))
         return self._comments[path]
+
+    def text(self, path: str) -> str:
+        """The text of a file, empty where there is none."""
+        return self._text_of(path) or ""
 
     def holds_back(self, finding: Finding) -> bool:
         """True when a comment at one of the finding's lines names its rule, or is bare."""
         held = False
         for place in (finding.location, *finding.anchors):
             for comment in self.comments(place.path):
-                if comment.covers(place.line):
+                if comment.covers(place):
                     held |= self._names_rule(comment, finding.rule, place.path)
         return held
 
@@ -107,6 +111,9 @@ class _Book:
 def _about(path: str, book: _Book, names: RuleNames, decided: Collection[str]) -> Iterable[Finding]:
     """Findings about the comments of one file."""
     own = names.own(path)
+    for line, column, word in mistaken_comments(book.text(path)):
+        said = f"'{word}' holds nothing back; write # bnlint: ignore[BN301] or # bnlint: skip-file"
+        yield from _own(UNUSED, said, Location(path, line, column), own)
     for comment in book.comments(path):
         if not comment.rules:
             yield from _own(

@@ -117,6 +117,10 @@ def test_comments_hold_findings_back_at_constructor_call_and_class(
     (project / "net.py").write_text(NET.replace("nn.ReLU()", "nn.ReLU()" + comment))
     out = _run(capsys, "net.py", "--select", "BN301,BN9")[1]
     assert [line.split()[1] for line in out.splitlines()] == ["BN301", "BN900"]
+    part = "# coding: latin-1\n" + NET.replace("3)\n", "3)  # caf\xe9" + comment + "\n")
+    (project / "part.py").write_bytes(part.encode("latin-1"))
+    (project / "net.py").write_text("from part import Net\n\nnet = Net()\n")
+    assert _run(capsys, "net.py", "--select", "BN301")[:2] == (0, "")
     (project / "net.py").write_text(NET + "# bnlint: skip-file\n")
     assert _run(capsys, "net.py")[:2] == (0, "")
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
 from bnlint.findings.suppress import RuleNames, Suppressed, suppress
@@ -99,3 +101,18 @@ def test_the_linters_own_rules_follow_their_severity() -> None:
     names = RuleNames(KNOWN, lambda path: {"BN900": Severity.ERROR} if path == "net.py" else {})
     result = _run("x = 1  # bnlint: ignore\ny = 2  # bnlint: ignore[BN301]\n", names=names)
     assert [(f.rule, f.severity) for f in result.kept] == [("BN900", Severity.ERROR)]
+
+
+@pytest.mark.parametrize(
+    "comment", ["disable=BN301", "ignor[BN301]", "noqa: BN301", "skipfile", "Ignored[BN301]", "off"]
+)
+def test_words_of_other_linters_and_slips_are_told(comment: str) -> None:
+    result = _run(f"x = 1  # bnlint: {comment}\n", _finding("BN301", 1))
+    assert _rules(result) == ["BN301", "BN900"]
+    assert result.kept[1].location == Location("net.py", 1, 8)
+    assert "write # bnlint: ignore[BN301]" in result.kept[1].message
+
+
+def test_a_comment_that_only_mentions_bnlint_is_none() -> None:
+    text = "x = 1  # bnlint: the norm is checked there\ny = 1  # see bnlint: BN301\n"
+    assert _run(text).kept == ()
