@@ -10,11 +10,9 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
+from bnlint.engine.own_rules import OWN_RULES
 
-LINTER_RULES: Mapping[str, str] = {
-    "BN900": "unused-suppression",
-    "BN901": "suppression-without-rule",
-}
+LINTER_RULES: Mapping[str, str] = {rule.id: rule.name for rule in OWN_RULES}
 """Rules without a file: the linter's own."""
 
 PACKAGE = Path(__file__).resolve().parent.parent

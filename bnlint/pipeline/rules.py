@@ -92,7 +92,7 @@ class RuleSet:
         """The ids of all rules that run on a file, the linter's own among them."""
         return frozenset((*(rule.id for rule in self.for_file(rooted)), *self.own(rooted)))
 
-    def own(self, rooted: str) -> Mapping[str, Severity]:
+    def own(self, rooted: str = "") -> Mapping[str, Severity]:
         """The severities of the linter's own rules in a file; a missing one is off."""
         ignore, weights = self._overridden(rooted)
         found: dict[str, Severity] = {}
