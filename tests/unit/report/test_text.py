@@ -80,6 +80,12 @@ def test_models_that_could_not_be_built_are_counted() -> None:
     assert summary(Report(problems=problems), OPTIONS).startswith("0 models checked, 2 not checked")
 
 
+def test_a_hint_of_several_lines_is_told_in_lines() -> None:
+    problem = Problem(ProblemKind.EXIT, "a.py", "ended", "keep it\nits output:\nno\x1bise")
+    text = notes(Report(problems=(problem,)), OPTIONS)
+    assert "    hint: keep it\n          its output:\n          no\\x1bise\n" in text
+
+
 def test_quiet_says_only_what_blocks() -> None:
     problems = (
         Problem(ProblemKind.STUBBED_IMPORT, "net.py", "einops"),
