@@ -83,7 +83,7 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     if loaded.diff or loaded.fix:
         from bnlint.fixes.apply import run as mend
 
-        return _as(Report, mend(loaded).report)
+        return _as(Report, mend(loaded, executor).report)
     return _as(Report, run(loaded, executor=executor))
 
 

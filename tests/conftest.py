@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, which says nothing about what is tested.
+settings.register_profile("bnlint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bnlint")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -39,6 +39,26 @@ exit codes:
 """
 
 
+BASELINE_HELP = """\
+usage: bnlint baseline write PATH... [options]
+       bnlint baseline prune PATH... [options]
+
+write  put today's findings into the baseline file (bnlint-baseline.json beside the config file,
+       or --baseline FILE), so that only new ones count; entries of files and rules that this run
+       does not look at stay
+prune  drop the entries that are no longer found
+
+bnlint baseline write --help shows the options."""
+
+_FOR_BASELINES = (
+    *("select", "ignore", "rules", "norm_placement"),
+    *("inputs", "exclude", "force_exclude"),
+    *("verbose", "quiet", "colour", "allow_unchecked", "baseline"),
+    *("jobs", "timeout", "max_memory", "cache_dir", "cache", "config", "isolated"),
+)
+"""The settings that decide what a run finds; what becomes of it is decided by the command."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are UsageErrors like all others, with a suggestion."""
 
@@ -94,7 +114,7 @@ def baseline_parser(action: str) -> Parser:
         }[action],
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="what to check")
-    add_options(parser)
+    add_options(parser, _FOR_BASELINES)
     return parser
 
 

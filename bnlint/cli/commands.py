@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cli.arguments import Parser, baseline_parser, check_parser, parse
+from bnlint.cli.arguments import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
 from bnlint.config import Settings, load_settings
 from bnlint.config.complaints import closest
 from bnlint.domain.errors import Mistake, UsageError
@@ -86,14 +86,20 @@ def test_rules(arguments: Sequence[str]) -> int:
 def baseline(arguments: Sequence[str]) -> int:
     """Write or prune the baseline file."""
     action = arguments[0] if arguments else ""
+    if action in ("-h", "--help"):
+        return _say(BASELINE_HELP)
     if action not in ("write", "prune"):
         hint = closest(action, ("write", "prune")) if action else "write or prune"
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint import pipeline
+    from bnlint.cli.output import write_problems
 
     step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
-    return _say(step(settings))
+    done = step(settings)
+    print(done.said)
+    write_problems(done.report, settings)
+    return 2 if done.report.unchecked() else 0
 
 
 def probe(arguments: Sequence[str]) -> int:

@@ -18,6 +18,12 @@ from bnlint.domain.version import VERSION
 from bnlint.report import COMPLETE, RenderOptions, RuleInfo, render
 
 _NEEDS_RULES = frozenset({"sarif", "html"})
+_CHECKOUT: Mapping[str, str] = {
+    "github": "GITHUB_WORKSPACE",
+    "sarif": "GITHUB_WORKSPACE",
+    "gitlab": "CI_PROJECT_DIR",
+}
+"""Where services say that the repository lies, from whose top they read paths."""
 
 
 def write_report(
@@ -83,9 +89,11 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
 
 def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) -> RenderOptions:
     terminal = not output.path and sys.stdout.isatty()
+    root, base = _folders(output.format)
     return RenderOptions(
         rules=rules,
-        root=str(Path.cwd()),
+        root=root,
+        base=base,
         version=VERSION,
         fail_on=Severity(settings.fail_on),
         colour=not output.path and wants_colour(settings.colour, sys.stdout),
@@ -94,6 +102,15 @@ def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) 
         verbose=settings.verbose,
         quiet=settings.quiet,
     )
+
+
+def _folders(format: str) -> tuple[str, str]:
+    """The folder that paths are to be relative to, and the one they are relative to now."""
+    here = Path.cwd()
+    checkout = os.environ.get(_CHECKOUT.get(format, ""), "")
+    if checkout and here.is_relative_to(Path(checkout).resolve()):
+        return str(Path(checkout).resolve()), str(here)
+    return str(here), ""
 
 
 def _notes_options(settings: Settings) -> RenderOptions:

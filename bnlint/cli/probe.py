@@ -54,7 +54,11 @@ def run(arguments: Sequence[str]) -> int:
     add_options(parser, _SETTINGS)
     given = parse(parser, arguments)
     settings = load_settings(
-        {"paths": [given["target"]], **{n: given[n] for n in _SETTINGS if n in given}}
+        {
+            "paths": [given["target"]],
+            "inputs": given["input"] or None,
+            **{n: given[n] for n in _SETTINGS if n in given},
+        }
     )
     static = _static(settings)
     # The graphs are for the page: the process that measures has its own.

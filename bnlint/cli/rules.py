@@ -14,7 +14,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
-from bnlint.pipeline.inform import known_rules, rule_infos
+from bnlint.pipeline.inform import known_rules, rule_infos, weights
 from bnlint.report.summary import plural
 
 if TYPE_CHECKING:
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 
 
 def listing(settings: Settings) -> str:
-    """All rules, one a line: id, name, severity, summary."""
-    off = {rule.id for rule in known_rules(settings) if not rule.enabled}
-    rows = rule_infos(settings).values()
+    """All rules, one a line: id, name, what it weighs with these settings, summary."""
+    rows, weighs = rule_infos(settings).values(), weights(settings)
     width = max((len(row.name) for row in rows), default=0)
-    lines = []
-    for row in rows:
-        weight = "off" if row.id in off else row.severity.value
-        lines.append(f"{row.id}  {row.name:{width}}  {weight:7}  {row.summary}")
-    return "\n".join(lines)
+    return "\n".join(
+        f"{row.id}  {row.name:{width}}  {weighs[row.id]:7}  {row.summary}" for row in rows
+    )
 
 
 def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:

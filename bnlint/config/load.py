@@ -67,11 +67,15 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
         if name not in OPTIONS:
             complaints.append(Complaint((name,), f"no setting is called {name}"))
             continue
-        flag = max(OPTIONS[name].flags, key=len, default=name)
-        read[name] = _read(name, value, At((flag,), complaints), cwd)
+        read[name] = _read(name, value, At((flag_of(name),), complaints), cwd)
     if complaints:
         raise UsageError(*(Mistake(f"{c.path[0]}: {c.message}", hint=c.hint) for c in complaints))
     return read
+
+
+def flag_of(name: str) -> str:
+    """The option that sets a field on the command line, or the field where there is none."""
+    return next((flag for flag in OPTIONS[name].flags if flag.startswith("--")), name)
 
 
 def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -90,7 +94,7 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
         read[name] = _read(name, value, at, root)
         origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
     if complaints:
-        mistakes = [_mistake(file, complaint) for complaint in complaints]
+        mistakes = [mistake_in(file, complaint) for complaint in complaints]
         raise ConfigError(*sorted(mistakes, key=_place))
     return read, origins
 
@@ -103,7 +107,7 @@ def _key_hint(key: str) -> str:
     return closest(key.replace("_", "-"), CONFIG_KEYS)
 
 
-def _mistake(file: ConfigFile, complaint: Complaint) -> Mistake:
+def mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
     """The complaint with its place in the file."""
     from bnlint.config.locate import excerpt, locate
 

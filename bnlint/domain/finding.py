@@ -177,6 +177,8 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
+    ``suppressed``, ``baselined`` and ``unchanged`` count findings that are held back by comments,
+    by the baseline, and because no changed line brings them.
     ``refused_fixes`` are there after a run that looked for fixes. ``graphs`` are there when an
     output was asked for that draws them; their paths are absolute but for the model's file.
     """
@@ -193,6 +195,7 @@ class Report:
     durations: Mapping[str, float] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
     refused_fixes: tuple[RefusedFix, ...] = ()
+    unchanged: int = 0
     graphs: tuple[ModelGraph, ...] = field(default=(), repr=False)
 
     def unchecked(self) -> tuple[Problem, ...]:

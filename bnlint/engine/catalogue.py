@@ -10,11 +10,9 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
+from bnlint.engine.own_rules import OWN_RULES
 
-LINTER_RULES: Mapping[str, str] = {
-    "BN900": "unused-suppression",
-    "BN901": "suppression-without-rule",
-}
+LINTER_RULES: Mapping[str, str] = {rule.id: rule.name for rule in OWN_RULES}
 """Rules without a file: the linter's own."""
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -70,7 +68,7 @@ def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) ->
     """
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
     from bnlint.engine.parse import parse_rule
-    from bnlint.engine.vocabulary import TAGS
+    from bnlint.engine.tags import TAGS
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
@@ -146,14 +144,19 @@ def select_rules(
 
 def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
     """Raises :class:`UsageError` with a suggestion for each word that means no rule."""
+    unknown = unknown_words(words, rules)
+    if unknown:
+        raise UsageError(*(Mistake(said, hint=hint) for said, hint in unknown.values()))
+
+
+def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, tuple[str, str]]:
+    """What to say of each word that means no rule, and a suggestion."""
     known = {rule.id: rule.name for rule in rules} | dict(LINTER_RULES)
-    mistakes = []
-    for word in dict.fromkeys(words):
-        if not any(means(word, id, name) for id, name in known.items()):
-            hint = _hint(word, (*known, *known.values()))
-            mistakes.append(Mistake(f"no rule is called {word!r}", hint=hint))
-    if mistakes:
-        raise UsageError(*mistakes)
+    return {
+        word: (f"no rule is called {word!r}", _hint(word, (*known, *known.values())))
+        for word in dict.fromkeys(words)
+        if not any(means(word, id, name) for id, name in known.items())
+    }
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
@@ -172,13 +175,15 @@ def wanted(
     rule: Rule, select: Sequence[str], ignore: Sequence[str], weights: Mapping[str, str]
 ) -> bool:
     """True when the rule is selected, not ignored, and either on by default or asked for."""
-    if any(means(word, rule.id, rule.name) for word in ignore):
+    asked = bool({rule.id, rule.name} & {*select, *weights})
+    return asked_for(rule.id, rule.name, select, ignore) and (rule.enabled or asked)
+
+
+def asked_for(id: str, name: str, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """True when a rule is selected (or nothing is), and not ignored."""
+    if any(means(word, id, name) for word in ignore):
         return False
-    exact = {rule.id, rule.name}
-    asked = bool(exact & {*select, *weights})
-    if select and not any(means(word, rule.id, rule.name) for word in select):
-        return False
-    return rule.enabled or asked
+    return not select or any(means(word, id, name) for word in select)
 
 
 def _check_severities(weights: Mapping[str, str]) -> None:
@@ -194,13 +199,17 @@ def _check_severities(weights: Mapping[str, str]) -> None:
 
 def _weighed(rule: Rule, weights: Mapping[str, str]) -> Rule | None:
     """The rule at the user's severity; the most exact word wins. None when it is off."""
-    fitting = [word for word in weights if means(word, rule.id, rule.name)]
-    if not fitting:
-        return rule
-    weight = weights[max(fitting, key=lambda w: (w in (rule.id, rule.name), w != "all", len(w)))]
+    weight = weight_of(rule.id, rule.name, weights)
     if weight == "off":
         return None
-    return _at(rule, Severity(weight))
+    return _at(rule, Severity(weight)) if weight else rule
+
+
+def weight_of(id: str, name: str, weights: Mapping[str, str]) -> str:
+    """The user's severity for a rule, by the most exact word; nothing where there is none."""
+    fitting = [word for word in weights if means(word, id, name)]
+    best = max(fitting, key=lambda w: (w in (id, name), w != "all", len(w)), default="")
+    return weights.get(best, "")
 
 
 def _at(rule: Rule, severity: Severity) -> Rule:

@@ -86,8 +86,10 @@ def _example(examples: tuple[Example, ...]) -> str:
 
 
 def _silence(rule: Rule) -> str:
+    # No comment holds back what is said about comments.
+    line = f"On the line: `# bnlint: ignore[{rule.id}] -- the reason`. " if rule.match else ""
     return (
-        f"On the line: `# bnlint: ignore[{rule.id}] -- the reason`. Everywhere: `--ignore "
-        f"{rule.id}`, or in `pyproject.toml`:\n\n```toml\n[tool.bnlint.severity]\n"
+        f"{line}Everywhere: `--ignore {rule.id}`, or in `pyproject.toml`:\n\n"
+        "```toml\n[tool.bnlint.severity]\n"
         f'{rule.id} = "off"   # or error, warning, info\n```'
     )

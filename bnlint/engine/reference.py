@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bnlint.engine.conditions import OPERATORS
-from bnlint.engine.vocabulary import ACTIONS, CONVENTION_WORDS, SETTINGS, TAGS
+from bnlint.engine.tags import TAGS
+from bnlint.engine.vocabulary import ACTIONS, CONVENTION_WORDS, SETTINGS
 from bnlint.graph.facts import MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS, Fact
 
 

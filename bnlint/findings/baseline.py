@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,15 @@ class Compared:
 def compare(
     findings: Iterable[Finding],
     entries: Iterable[Entry],
-    checked: Collection[str],
+    would_find: Callable[[str, str], bool],
     exists: Callable[[str], bool],
 ) -> Compared:
     """Hold back the findings that the entries list.
 
-    ``checked`` are the files of this run whose every model was checked and ``exists`` tells whether
-    a file is still there; both speak of paths as entries do. Entries of other files say nothing
-    about this run. An entry whose file is gone is met by a finding of the same rule,
-    model and layer elsewhere: the file was renamed.
+    ``would_find`` tells whether this run would have found again what a rule finds in a file, and
+    ``exists`` whether a file is still there; both speak of paths as entries do. An entry of another
+    file, or of a rule that was left out or blind, says nothing about this run. An entry whose file
+    is gone is met by a finding of the same rule, model and layer elsewhere: the file was renamed.
     """
     left = {entry.fingerprint: entry for entry in entries}
     met: list[Entry] = []
@@ -60,8 +60,9 @@ def compare(
     lost = [entry for entry in left.values() if not exists(entry.file)]
     new, moved = _renamed(new, lost)
     met += moved
-    stale = [e for e in left.values() if e not in moved and (e.file in checked or e in lost)]
-    return Compared(tuple(new), tuple(sorted(met)), tuple(sorted(stale)))
+    stale = (e for e in left.values() if e in lost or would_find(e.file, e.rule))
+    gone = sorted(e for e in stale if e not in moved)
+    return Compared(tuple(new), tuple(sorted(met)), tuple(gone))
 
 
 def entries_of(findings: Iterable[Finding], relative: Callable[[str], str]) -> tuple[Entry, ...]:

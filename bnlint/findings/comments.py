@@ -5,9 +5,11 @@
     self.conv = nn.Conv2d(3, 8, 3)  # bnlint: ignore[BN301, missing-norm] -- weights are shared
     # bnlint: skip-file
 
-Comments are found by tokenizing, never inside strings. One on any line of a statement covers the
-whole statement; one on a ``class`` line, or on a decorator or base of it, the whole class; one on a
-``def`` line the whole function; one that stands alone on its line the statement that follows.
+Comments are found by tokenizing, never inside strings. One on the first or last line of a statement
+covers the whole statement, one on a line within it what that line is a part of: a layer of a long
+``nn.Sequential``, not its neighbours. One on a ``class`` line, or on a decorator or base of it,
+covers the whole class; one on a ``def`` line the whole function; one that stands alone on its line
+what follows.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bnlint.domain.graph import Location
+
 _DIRECTIVE = re.compile(
     r"#\s*bnlint\s*:\s*(?P<word>ignore|skip-file)\b\s*"
     r"(?:\[(?P<rules>[^\]]*)\])?\s*(?:(?:--|—)\s*(?P<reason>.*))?",
@@ -26,11 +30,19 @@ _DIRECTIVE = re.compile(
 )
 
 
+_MEANT = re.compile(
+    r"#\s*bnlint\s*:\s*(?P<word>(?:ign|skip|dis|no[-_ ]?(?:qa|lint)|off\b|supp|allow)[\w-]*)",
+    re.IGNORECASE,
+)
+"""A comment that is meant to hold something back, in words of other linters or with a slip."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comment:
     """An ``ignore`` comment: its place, the rules it names (none when bare), and what it covers.
 
-    ``first`` and ``last`` are the lines covered, both inclusive.
+    ``first`` and ``last`` are the lines covered, both inclusive. One that stands ``within`` a
+    statement covers of these only what that line is a part of.
     """
 
     line: int
@@ -39,10 +51,13 @@ class Comment:
     reason: str
     first: int
     last: int
+    within: int = 0
 
-    def covers(self, line: int) -> bool:
-        """True when the line lies in what the comment covers."""
-        return self.first <= line <= self.last
+    def covers(self, at: Location) -> bool:
+        """True when the place lies in what the comment covers."""
+        if not self.first <= at.line <= self.last:
+            return False
+        return not self.within or at.line <= self.within <= max(at.line, at.end_line)
 
 
 def skips_file(text: str) -> bool:
@@ -63,6 +78,17 @@ def ignore_comments(text: str) -> tuple[Comment, ...]:
     return tuple(_comment(at, found, spans, lines) for at, found in directives)
 
 
+def mistaken_comments(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Line, column and word of the comments that are meant to suppress, in words that do not."""
+    if "bnlint" not in text:
+        return ()
+    return tuple(
+        (*at, found["word"])
+        for at, found in _comments(text, _MEANT)
+        if found["word"].lower() not in ("ignore", "skip-file")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Span:
     """A statement: its first line, the last line of its head, the last line a comment covers.
@@ -79,9 +105,15 @@ class _Span:
 
 def _directives(text: str) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
     """The place of every directive of ours in a comment, and what it says."""
+    return _comments(text, _DIRECTIVE)
+
+
+def _comments(
+    text: str, pattern: re.Pattern[str]
+) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT and (found := _DIRECTIVE.search(token.string)):
+            if token.type == tokenize.COMMENT and (found := pattern.search(token.string)):
                 line, column = token.start
                 yield (line, column + found.start() + 1), found
     except (tokenize.TokenError, SyntaxError):
@@ -94,29 +126,43 @@ def _comment(
     line, column = at
     names = (name.strip() for name in (found["rules"] or "").split(","))
     alone = lines[line - 1].lstrip().startswith("#")
-    first, last = _below(line, spans) if alone else _around(line, spans)
+    covered = _below(line, spans, lines) if alone else _around(line, spans)
     reason = (found["reason"] or "").strip()
-    return Comment(line, column, tuple(n for n in names if n), reason, first, last)
+    return Comment(line, column, tuple(n for n in names if n), reason, *covered)
 
 
-def _around(line: int, spans: list[_Span]) -> tuple[int, int]:
-    """What a comment behind code covers: the smallest statement whose head the line is in."""
+def _around(line: int, spans: list[_Span]) -> tuple[int, int, int]:
+    """What a comment behind code covers: the smallest statement whose head the line is in.
+
+    The third number is the line where it stands within a simple statement, else 0.
+    """
     inside = [span for span in spans if span.first <= line <= span.head]
     if not inside:
-        return line, line
+        return line, line, 0
     smallest = min(inside, key=lambda span: span.head - span.first)
-    return smallest.first, smallest.last
+    within = smallest.simple and smallest.first < line < smallest.last
+    return smallest.first, smallest.last, line if within else 0
 
 
-def _below(line: int, spans: list[_Span]) -> tuple[int, int]:
-    """What a comment alone on its line covers: the statement it interrupts, or the next one."""
+def _below(line: int, spans: list[_Span], lines: list[str]) -> tuple[int, int, int]:
+    """What a comment alone on its line covers: the statement that follows, or its next part."""
     inside = [span for span in spans if span.simple and span.first < line <= span.last]
     if inside:
-        return _around(line, inside)
+        first, last, _ = _around(line, inside)
+        return first, last, _next_code(line, last, lines)
     after = [span for span in spans if span.first > line]
     if not after:
-        return line, line
-    return line, max(span.last for span in after if span.first == min(s.first for s in after))
+        return line, line, 0
+    return line, max(s.last for s in after if s.first == min(each.first for each in after)), 0
+
+
+def _next_code(line: int, last: int, lines: list[str]) -> int:
+    """The first line behind ``line``, up to ``last``, that holds more than a comment."""
+    for number in range(line + 1, last + 1):
+        text = lines[number - 1].strip()
+        if text and not text.startswith("#"):
+            return number
+    return last
 
 
 def _spans(text: str) -> list[_Span]:

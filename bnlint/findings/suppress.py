@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
-from bnlint.findings.comments import Comment, ignore_comments
+from bnlint.findings.comments import Comment, ignore_comments, mistaken_comments
 
 UNUSED, BARE = "BN900", "BN901"
 _OWN = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
 
 
+def _warnings(_: str) -> Mapping[str, Severity]:
+    return {UNUSED: Severity.WARNING, BARE: Severity.WARNING}
+
+
 @dataclass(frozen=True, slots=True)
 class RuleNames:
-    """What a comment may name: all rules (id to name), and the ids whose silence means something.
+    """What a comment may name: all rules (id to name).
 
-    ``active`` leaves out rules that did not run or could not decide: a comment that names one of
-    those cannot be called unused. ``own`` are the severities of BN900 and BN901; a missing one is
-    off.
+    ``own`` gives the severities of BN900 and BN901 in a file; a missing one is off.
     """
 
     known: Mapping[str, str]
-    active: Collection[str]
-    own: Mapping[str, Severity] = field(
-        default_factory=lambda: {UNUSED: Severity.WARNING, BARE: Severity.WARNING}
-    )
+    own: Callable[[str], Mapping[str, Severity]] = _warnings
 
     def ids(self, pattern: str) -> frozenset[str]:
         """The rules that a comment means by an id, the start of one, or a name."""
@@ -51,13 +50,14 @@ class Suppressed:
 def suppress(
     findings: Iterable[Finding],
     text_of: Callable[[str], str | None],
-    whole: Collection[str],
+    decided: Mapping[str, Collection[str]],
     names: RuleNames,
 ) -> Suppressed:
     """Hold back the findings that a comment covers, and report comments that are of no use.
 
     ``text_of`` gives the text of a file by the path that locations use, None when there is none.
-    ``whole`` are the files of which every model was checked: only there can a comment be unused.
+    ``decided`` are the files of which every model was checked, each with the rules that decided
+    everything there: only a comment that names those can be called unused.
     A bare comment holds back every finding it covers, and is reported for it (BN901).
     """
     book = _Book(text_of, names)
@@ -69,8 +69,8 @@ def suppress(
             gone.add((finding.rule, at.path, at.line, at.column))
         else:
             kept.append(finding)
-    for path in sorted(whole):
-        kept += _about(path, book, names)
+    for path in sorted(decided):
+        kept += _about(path, book, names, decided[path])
     return Suppressed(tuple(kept), len(gone))
 
 
@@ -86,15 +86,19 @@ class _Book:
     def comments(self, path: str) -> tuple[Comment, ...]:
         """The comments of a file."""
         if path not in self._comments:
-            self._comments[path] = ignore_comments(self._text_of(path) or "")
+            self._comments[path] = ignore_comments(self.text(path))
         return self._comments[path]
+
+    def text(self, path: str) -> str:
+        """The text of a file, empty where there is none."""
+        return self._text_of(path) or ""
 
     def holds_back(self, finding: Finding) -> bool:
         """True when a comment at one of the finding's lines names its rule, or is bare."""
         held = False
         for place in (finding.location, *finding.anchors):
             for comment in self.comments(place.path):
-                if comment.covers(place.line):
+                if comment.covers(place):
                     held |= self._names_rule(comment, finding.rule, place.path)
         return held
 
@@ -104,8 +108,12 @@ class _Book:
         return bool(words) or not comment.rules
 
 
-def _about(path: str, book: _Book, names: RuleNames) -> Iterable[Finding]:
+def _about(path: str, book: _Book, names: RuleNames, decided: Collection[str]) -> Iterable[Finding]:
     """Findings about the comments of one file."""
+    own = names.own(path)
+    for line, column, word in mistaken_comments(book.text(path)):
+        said = f"'{word}' holds nothing back; write # bnlint: ignore[BN301] or # bnlint: skip-file"
+        yield from _own(UNUSED, said, Location(path, line, column), own)
     for comment in book.comments(path):
         if not comment.rules:
             yield from _own(
@@ -113,22 +121,26 @@ def _about(path: str, book: _Book, names: RuleNames) -> Iterable[Finding]:
                 "this comment hides every rule here; name the ones you mean: "
                 "# bnlint: ignore[BN301] -- reason",
                 Location(path, comment.line, comment.column),
-                names,
+                own,
             )
         for word in comment.rules:
-            if (path, comment.line, word) not in book.used and (why := _useless(word, names)):
-                yield from _own(UNUSED, why, Location(path, comment.line, comment.column), names)
+            if (path, comment.line, word) not in book.used and (
+                why := _useless(word, names, decided)
+            ):
+                yield from _own(UNUSED, why, Location(path, comment.line, comment.column), own)
 
 
-def _useless(word: str, names: RuleNames) -> str:
+def _useless(word: str, names: RuleNames, decided: Collection[str]) -> str:
     """Why a word that held nothing back is of no use; nothing when that cannot be said."""
     ids = names.ids(word)
     if not ids:
         return f"no rule is called '{word}'"
-    return f"nothing here is held back by '{word}'" if ids <= set(names.active) else ""
+    return f"nothing here is held back by '{word}'" if ids <= set(decided) else ""
 
 
-def _own(rule: str, message: str, at: Location, names: RuleNames) -> Iterable[Finding]:
-    severity = names.own.get(rule)
+def _own(
+    rule: str, message: str, at: Location, severities: Mapping[str, Severity]
+) -> Iterable[Finding]:
+    severity = severities.get(rule)
     if severity is not None:
         yield Finding(rule, _OWN[rule], severity, message, at, "", "")

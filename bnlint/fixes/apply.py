@@ -6,6 +6,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,8 +49,10 @@ class Progress:
     history: list[dict[str, list[Splice]]] = field(default_factory=list)
 
 
-def run(settings: Settings) -> Outcome:
+def run(settings: Settings, executor: Executor | None = None) -> Outcome:
     """The proved fixes of everything that ``settings.paths`` name, shown or applied.
+
+    An ``executor`` has the files spread over it, as :func:`bnlint.pipeline.check` does.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def run(settings: Settings) -> Outcome:
 
     """
     load_libcst()
-    with Session(settings) as session:
+    with Session(settings, executor) as session:
         report, _ = pipeline.check_whole(settings, session.means)
         if not any(f.remedy for f in report.findings):
             return Outcome("", report, "nothing to fix\n" if settings.fix else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,6 +21,8 @@ from bnlint.engine.check import check_graph
 from bnlint.fixes.source import SourceText
 from bnlint.fixes.source import decode as decode_text
 from bnlint.isolation.pool import Pool
+from bnlint.isolation.protocol import Limits
+from bnlint.isolation.spread import trace_spread
 from bnlint.pipeline import Means, find_sources
 from bnlint.pipeline.files import Files, Work
 from bnlint.pipeline.paths import Paths
@@ -64,11 +67,13 @@ def _stdin() -> bytes:
 class Session:
     """The files of a run; closes its worker at the end of a ``with`` block.
 
-    ``means`` are for the runs of the pipeline on the same files: they share the worker, and what
-    standard input holds.
+    Many files at once are spread over the ``executor``, where there is one; what a proof needs one
+    by one is traced here. ``means`` are for the runs of the pipeline on the same files: they share
+    the worker, and what standard input holds.
     """
 
     settings: Settings
+    executor: Executor | None = None
     means: Means = field(init=False)
     paths: Paths = field(init=False)
     rules: RuleSet = field(init=False)
@@ -130,9 +135,12 @@ class Session:
         return list(self._traced(requests)) if requests else []
 
     def _traced(self, requests: Sequence[TraceRequest]) -> Iterator[TraceOutcome]:
+        s = self.settings
+        jobs = s.jobs or os.cpu_count() or 1
+        if self.executor is not None and len(requests) > 1:
+            limits = Limits(s.timeout, s.max_memory)
+            return trace_spread(self.executor, requests, jobs, limits)
         if self._pool is None:
-            s = self.settings
-            jobs = s.jobs or os.cpu_count() or 1
             self._pool = self._stack.enter_context(Pool(jobs, s.timeout, s.max_memory))
         return self._pool.trace(requests)
 

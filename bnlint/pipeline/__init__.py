@@ -19,7 +19,8 @@ from bnlint.config import Settings
 from bnlint.domain.finding import ProblemKind, Report
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.findings.comments import skips_file
-from bnlint.pipeline.conclude import conclude, whole_files
+from bnlint.pipeline.conclude import conclude
+from bnlint.pipeline.coverage import Coverage
 from bnlint.pipeline.files import FileResult, Files, Work
 from bnlint.pipeline.inform import explain, known_rules, rule_infos, show_graphs
 from bnlint.pipeline.known import prune_baseline, read_known, write_baseline
@@ -75,8 +76,8 @@ def check(
     return check_whole(settings, Means(progress, executor))[0]
 
 
-def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, frozenset[str]]:
-    """The report about everything that the paths name, and the files of which all was checked.
+def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, Coverage]:
+    """The report about everything that the paths name, and what its silence means.
 
     Raises
     ------
@@ -98,9 +99,9 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
         rules = rule_files.load(settings, store)
         results = list(_conclude(files, work, outcomes, rules, started, means.progress))
     store.trim()
-    report = conclude(settings, paths, sources, rules, results, known)
+    report, covered = conclude(settings, paths, sources, rules, results, known)
     durations = {"total": time.perf_counter() - clock}
-    return replace(report, durations=durations), whole_files(paths, results)
+    return replace(report, durations=durations), covered
 
 
 def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report
+from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
 from bnlint.findings.fingerprint import fingerprinted
 from bnlint.findings.order import grouped, ordered
-from bnlint.findings.suppress import suppress
+from bnlint.findings.suppress import RuleNames, suppress
+from bnlint.pipeline.coverage import Coverage, coverage
 from bnlint.pipeline.files import FileResult, merge_undecided
 from bnlint.pipeline.known import Known
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet
-from bnlint.sources import Sources
-
-_INCOMPLETE = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE, ProblemKind.OPAQUE_PART})
+from bnlint.sources import SourceFile, Sources, source_file
 
 
 def conclude(
@@ -27,20 +26,20 @@ def conclude(
     rules: RuleSet,
     results: Sequence[FileResult],
     known: Known | None = None,
-) -> Report:
-    """The report of a run."""
-    known = known or Known()
+) -> tuple[Report, Coverage]:
+    """The report of a run, and what its silence means."""
+    known, covered = known or Known(), coverage(paths, rules, results)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
     found = ordered(paths.finding(f) for r in results for f in r.findings)
-    whole = whole_files(paths, results)
-    names = rules.names(frozenset(u.rule for u in undecided))
-    suppressed = suppress(found, _texts(sources, paths), whole, names)
+    names = RuleNames(rules.names, lambda path: rules.own(paths.rooted(path)))
+    suppressed = suppress(found, _texts(sources, paths), covered.decided, names)
     findings = fingerprinted(grouped(suppressed.kept), paths.rooted)
-    findings, baselined, stale = _compare(settings, paths, findings, whole, known)
-    return Report(
-        _since(paths, findings, known),
+    findings, baselined, stale = _compare(settings, paths, findings, covered, known)
+    changed = _since(paths, findings, known)
+    report = Report(
+        changed,
         tuple(sorted([*problems, *stale], key=_place)),
         tuple(_summary(paths, m) for r in results for m in r.models),
         undecided,
@@ -52,7 +51,9 @@ def conclude(
         {},
         sources.by_hand,
         graphs=tuple(replace(g, ref=paths.ref(g.ref)) for r in results for g in r.graphs),
+        unchanged=len(findings) - len(changed),
     )
+    return report, covered
 
 
 def _place(problem: Problem) -> tuple[str, int, str, str]:
@@ -61,15 +62,6 @@ def _place(problem: Problem) -> tuple[str, int, str, str]:
 
 def _summary(paths: Paths, model: ModelSummary) -> ModelSummary:
     return replace(model, ref=paths.ref(model.ref))
-
-
-def whole_files(paths: Paths, results: Iterable[FileResult]) -> frozenset[str]:
-    """The files of which every model was checked, as reports show them."""
-    return frozenset(
-        paths.shown(r.path)
-        for r in results
-        if r.models and not any(p.blocking or p.kind in _INCOMPLETE for p in r.problems)
-    )
 
 
 class _texts:
@@ -81,10 +73,8 @@ class _texts:
 
     def __call__(self, path: str) -> str | None:
         if path not in self._known:
-            try:
-                self._known[path] = Path(self._paths.absolute(path)).read_text("utf-8")
-            except (OSError, UnicodeDecodeError):
-                self._known[path] = None
+            read = source_file(path, Path(self._paths.absolute(path)).read_bytes)
+            self._known[path] = read.text if isinstance(read, SourceFile) else None
         return self._known[path]
 
 
@@ -92,7 +82,7 @@ def _compare(
     settings: Settings,
     paths: Paths,
     findings: tuple[Finding, ...],
-    whole: frozenset[str],
+    covered: Coverage,
     known: Known,
 ) -> tuple[tuple[Finding, ...], int, tuple[Problem, ...]]:
     """The findings that are new, how many were known, and what is to say of stale entries."""
@@ -100,8 +90,8 @@ def _compare(
         return findings, 0, ()
     from bnlint.findings.baseline import compare, stale_problems
 
-    checked = {paths.rooted(path) for path in whole}
-    compared = compare(findings, known.entries, checked, lambda p: (paths.root / p).exists())
+    would_find = covered.renamed(paths.rooted).would_find
+    compared = compare(findings, known.entries, would_find, lambda p: (paths.root / p).exists())
     held = len(findings) - len(compared.new)
     return compared.new, held, stale_problems(compared.stale, paths.shown(settings.baseline))
 

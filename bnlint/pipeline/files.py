@@ -16,6 +16,7 @@ from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceReque
 from bnlint.domain.rule import Rule
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleFiles, RuleSet
+from bnlint.pipeline.unfit import unfit_inputs
 from bnlint.pipeline.unseen import unseen_parts
 from bnlint.sources import SourceFile
 
@@ -147,14 +148,16 @@ def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Va
 
     findings: list[Finding] = []
     undecided: list[Undecided] = []
+    unfit: list[Problem] = []
     for graph in outcome.graphs:
         checked = check_graph(graph, rules, settings)
+        unfit += unfit_inputs(graph, checked.findings)
         findings += checked.findings
         undecided += checked.undecided
     return FileResult(
         outcome.path,
         tuple(findings),
-        outcome.problems + tuple(p for g in outcome.graphs for p in unseen_parts(g)),
+        (*outcome.problems, *(p for g in outcome.graphs for p in unseen_parts(g)), *unfit),
         tuple(map(summarise, outcome.graphs)),
         merge_undecided(undecided),
         outcome.torch,

@@ -10,20 +10,15 @@ from pathlib import Path
 from bnlint.cache import Store
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.domain.finding import Report, Severity
+from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, Op, Shape
 from bnlint.domain.request import TraceOutcome
 from bnlint.domain.rule import Rule
-from bnlint.engine.catalogue import LINTER_RULES
+from bnlint.engine.own_rules import OWN_RULES
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import read_rule_files
+from bnlint.pipeline.words import check_layers
 from bnlint.report import RuleInfo
-
-_LINTER = {
-    "BN900": "a suppression comment that holds nothing back",
-    "BN901": "a suppression comment that names no rule",
-}
-"""What the linter's own rules report; they have no file."""
 
 
 def known_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -37,11 +32,8 @@ def explain(settings: Settings, word: str) -> str:
     from bnlint.engine.explain import explain as page
     from bnlint.engine.vocabulary import did_you_mean
 
-    rules = known_rules(settings)
+    rules = (*known_rules(settings), *OWN_RULES)
     found = [r for r in rules if word.upper() == r.id or word.lower() == r.name]
-    for id_, name in LINTER_RULES.items():
-        if word.upper() == id_ or word.lower() == name:
-            return f"# {name} ({id_})\n\n{_LINTER[id_]}\n"
     if not found:
         words = [w for r in rules for w in (r.id, r.name)]
         raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
@@ -50,10 +42,15 @@ def explain(settings: Settings, word: str) -> str:
 
 def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
     """What formats show about each rule, by id."""
-    found = {rule.id: _info(rule) for rule in known_rules(settings)}
-    for id_, name in LINTER_RULES.items():
-        found[id_] = RuleInfo(id_, name, Severity.WARNING, _LINTER[id_])
-    return found
+    return {rule.id: _info(rule) for rule in (*known_rules(settings), *OWN_RULES)}
+
+
+def weights(settings: Settings) -> Mapping[str, str]:
+    """What each rule weighs in a run with these settings, by id: a severity, or off."""
+    store = Store(Path(settings.cache_dir) if settings.cache else None)
+    rules = read_rule_files(settings).load(settings, store)
+    run = {rule.id: rule.severity for rule in rules.chosen} | dict(rules.own())
+    return {id_: run[id_].value if id_ in run else "off" for id_ in rules.names}
 
 
 def _info(rule: Rule) -> RuleInfo:
@@ -83,6 +80,7 @@ def show_graphs(settings: Settings) -> GraphPage:
     from bnlint.pipeline import find_sources, trace
     from bnlint.pipeline.files import Files
 
+    check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))
     sources = find_sources(settings, paths)
     files = Files(settings, paths, Store(None))

@@ -40,7 +40,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     chosen = rules.for_file(paths.rooted(graph.ref.file))
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, chosen, {"norm-placement": settings.norm_placement})
-    return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])
+    return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:

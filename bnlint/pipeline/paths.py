@@ -36,8 +36,13 @@ class Paths:
         return replace(finding, location=at, related=related, anchors=anchors)
 
     def problem(self, problem: Problem) -> Problem:
-        """The problem with its path as reports show it."""
-        return replace(problem, file=self.shown(problem.file))
+        """The problem with its path as reports show it, in a hint that names a target too.
+
+        The worker knows only the file's own name: what it says is kept for runs from any folder.
+        """
+        shown = self.shown(problem.file)
+        target, here = f"'{Path(problem.file).name}::", f"'{shown}::"
+        return replace(problem, file=shown, hint=problem.hint.replace(target, here))
 
     def ref(self, ref: ModelRef) -> ModelRef:
         """The model reference with its paths as reports show them."""

@@ -18,14 +18,14 @@ from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import (
     LINTER_RULES,
+    asked_for,
     built_in_files,
-    check_words,
     load_rules,
-    means,
     rule_files,
     select_rules,
+    weight_of,
 )
-from bnlint.findings.suppress import RuleNames
+from bnlint.pipeline.words import check_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class RuleSet:
 
     def __post_init__(self) -> None:
         s = self.settings
-        for override in s.per_file:
-            check_words((*override.ignore, *override.severity), self.known)
+        check_settings(s, self.known)
         self.chosen = select_rules(self.known, s.select, s.ignore, s.severity)
 
     def for_file(self, rooted: str) -> tuple[Rule, ...]:
@@ -80,32 +79,39 @@ class RuleSet:
         if not fitting:
             return self.chosen
         if fitting not in self._by_override:
-            overrides = [s.per_file[i] for i in fitting]
-            ignore = (*s.ignore, *(word for o in overrides for word in o.ignore))
-            severity = dict(s.severity)
-            for override in overrides:
-                severity.update(override.severity)
+            ignore, severity = self._overridden(rooted)
             self._by_override[fitting] = select_rules(self.known, s.select, ignore, severity)
         return self._by_override[fitting]
 
-    def names(self, undecided: frozenset[str]) -> RuleNames:
-        """What suppression comments may name, and which of it can be called unused."""
-        known = {rule.id: rule.name for rule in self.known} | dict(LINTER_RULES)
-        active = {rule.id for rule in self.chosen} - undecided
-        return RuleNames(known, frozenset(active), self._own_severities())
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name of every rule by its id, the linter's own among them."""
+        return {rule.id: rule.name for rule in self.known} | dict(LINTER_RULES)
 
-    def _own_severities(self) -> Mapping[str, Severity]:
-        """The severities of the linter's own rules; a missing one is off."""
-        s = self.settings
+    def run_on(self, rooted: str) -> frozenset[str]:
+        """The ids of all rules that run on a file, the linter's own among them."""
+        return frozenset((*(rule.id for rule in self.for_file(rooted)), *self.own(rooted)))
+
+    def own(self, rooted: str = "") -> Mapping[str, Severity]:
+        """The severities of the linter's own rules in a file; a missing one is off."""
+        ignore, weights = self._overridden(rooted)
         found: dict[str, Severity] = {}
         for id_, name in LINTER_RULES.items():
-            selected = not s.select or any(means(w, id_, name) for w in s.select)
-            if not selected or any(means(w, id_, name) for w in s.ignore):
+            if not asked_for(id_, name, self.settings.select, ignore):
                 continue
-            weight = next((v for w, v in s.severity.items() if means(w, id_, name)), "warning")
+            weight = weight_of(id_, name, weights) or "warning"
             if weight != "off":
                 found[id_] = Severity(weight)
         return found
+
+    def _overridden(self, rooted: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """What is ignored in a file, and what weighs otherwise."""
+        s = self.settings
+        overrides = [o for o in s.per_file if _fits(o, rooted)]
+        severity = dict(s.severity)
+        for override in overrides:
+            severity.update(override.severity)
+        return (*s.ignore, *(word for o in overrides for word in o.ignore)), severity
 
 
 def read_rule_files(settings: Settings) -> RuleFiles:

@@ -29,6 +29,7 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
             "problems": len(report.problems),
             "suppressed": report.suppressed,
             "baselined": report.baselined,
+            "unchanged": report.unchanged,
             "undecided": {u.rule: u.count for u in report.undecided},
         },
         "models": [_model(model, options) for model in report.models],

@@ -39,6 +39,8 @@ def read_lines(path: str) -> list[str]:
 class RenderOptions:
     """How to render: rules by id, the folder paths are relative to, and how much to say.
 
+    ``root`` is that folder. Where ``base`` is given, relative paths of the report are from there.
+
     ``excerpts`` shows the source line of each finding, cut to ``width`` columns where that is not
     0; ``lines`` reads a file for that, and can be replaced for text that is on no disk (standard
     input, an editor's buffer). ``sections`` are chapters for formats that have room for them.
@@ -46,6 +48,7 @@ class RenderOptions:
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
     root: str = ""
+    base: str = ""
     version: str = ""
     fail_on: Severity = Severity.WARNING
     colour: bool = False
@@ -58,9 +61,10 @@ class RenderOptions:
 
     def relative(self, path: str) -> str:
         """The path relative to the root with forward slashes, or as it is when it lies outside."""
-        if not self.root or not Path(path).is_absolute():
+        found = Path(self.base, path)
+        if not self.root or not found.is_absolute():
             return Path(path).as_posix()
         try:
-            return Path(path).relative_to(self.root).as_posix()
+            return found.relative_to(self.root).as_posix()
         except ValueError:
             return Path(path).as_posix()

@@ -70,16 +70,37 @@ def _named(found: dict[str, int]) -> Iterable[tuple[str, int]]:
 
 
 def _held_back(report: Report) -> tuple[tuple[int, str], ...]:
-    return (report.suppressed, "suppressed"), (report.baselined, "in the baseline")
+    return (
+        (report.suppressed, "suppressed"),
+        (report.baselined, "in the baseline"),
+        (report.unchanged, "not of the changed lines"),
+    )
 
 
 def _blind(report: Report) -> str:
-    """``; blind: BN201 4x (no input known)``, so that a green run is never hollow."""
-    if not report.undecided:
+    """``; blind without an input: BN201 and BN202, try --input``: no green run is hollow.
+
+    It names rules and not how often they were blind: one part that nobody could see into makes
+    every question about it open, which says no more than that part does.
+    """
+    rules = [undecided.rule for undecided in report.undecided]
+    if not rules:
         return ""
-    worst = sorted(report.undecided, key=lambda u: (-u.count, u.rule))
-    named = [f"{u.rule} {u.count}x" for u in worst[:_FEW]]
-    more = f" and {plural(len(worst) - _FEW, 'rule')} more" if len(worst) > _FEW else ""
-    without = any(model.ref.inputs.source == "none" for model in report.models)
-    why = ", no input known: try --input" if without else ", see -v"
-    return f"; blind: {', '.join(named)}{more}{why}"
+    where, hint = _why(report)
+    return f"; blind {where}: {_together(rules)}, {hint}"
+
+
+def _why(report: Report) -> tuple[str, str]:
+    """What the rules were blind for, and what to do about it."""
+    if any(model.ref.inputs.source == "none" for model in report.models):
+        return "without an input", "try --input"
+    if any(not model.trace.complete for model in report.models):
+        return "where a part was not seen", "see -v"
+    return "in places", "see -v"
+
+
+def _together(words: list[str]) -> str:
+    """``BN201``, ``BN201 and BN205``, ``BN201, BN202, BN203 and 4 rules more``."""
+    if len(words) > _FEW + 1:
+        return f"{', '.join(words[:_FEW])} and {len(words) - _FEW} rules more"
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

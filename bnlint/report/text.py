@@ -98,8 +98,10 @@ def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
     first, *rest = problem.message.splitlines() or [""]
     yield f"{head}: {kind}: {plain(first)}{plain(model)}"
     yield from (f"    {plain(line)}" for line in rest)
-    if problem.hint:
-        yield f"    hint: {plain(problem.hint)}"
+    hint, *more = problem.hint.splitlines() or [""]
+    if hint:
+        yield f"    hint: {plain(hint)}"
+    yield from (f"          {plain(line)}" for line in more)
 
 
 def _details(report: Report, options: RenderOptions) -> Iterator[str]:

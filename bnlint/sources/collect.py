@@ -90,7 +90,9 @@ def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sourc
 def _missing(argument: str, search: Search) -> Problem:
     """What to say of an argument that stands for nothing."""
     name, separator, _ = argument.partition("::")
-    if any(char in name for char in "*?["):
+    if (search.cwd / name).exists():
+        message, hint = "is neither a file nor a folder", "for a pipe: bnlint - < PIPE"
+    elif any(char in name for char in "*?["):
         message, hint = "no file matches this glob", "quote it, or check the folder"
     elif separator and "/" not in name and not name.endswith(".py"):
         message, hint = f"there is no file and no installed module '{name}'", _similar(name, search)

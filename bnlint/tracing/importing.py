@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.tracing.blame import Blame, line_in
 from bnlint.tracing.mending import extend_path, is_local, mend
+from bnlint.tracing.notebook import lend_shell
 from bnlint.tracing.source import Place, Source, place
 from bnlint.tracing.stubs import Stubs
 
@@ -126,6 +127,7 @@ def _load(source: Source, spot: Place) -> ModuleType:
     spec = importlib.util.spec_from_file_location(spot.name, source.path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    lend_shell(module, source.text)
     sys.modules[spot.name] = module
     try:
         loader.exec_module(module)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bnlint.tracing.source import Place, Source
 from bnlint.tracing.stubs import Stubs
@@ -37,7 +37,7 @@ def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     if top == spot.name.partition(".")[0] and spot.parent:
         return False  # a part of the file's own package
     known = sys.modules.get(top)
-    if known is None and (folder := _folder_with(top, source.folder)):
+    if known is None and (folder := _folder_with(top, source.folder, _below(top, source.tree))):
         if folder not in sys.path:
             extend_path(folder)
             return True
@@ -98,7 +98,7 @@ def _imported_names(line: str) -> Iterator[str]:
             yield found[1]
 
 
-def _names_in(body: list[ast.stmt]) -> Iterator[str]:
+def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -114,11 +114,18 @@ def _missing_tops(tree: ast.Module) -> Iterator[str]:
             yield top
 
 
-def _folder_with(name: str, folder: str) -> str:
-    """The folder at or above ``folder`` that holds a module or package ``name``; empty if none."""
+def _below(top: str, tree: ast.Module) -> tuple[str, ...]:
+    """The dotted modules of a package that the file imports."""
+    return tuple(n for n in _names_in(ast.walk(tree)) if n.startswith(top + "."))
+
+
+def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
+    """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
+
+    A package may be a folder of nothing but folders, where a module ``below`` it is found.
+    """
     for _ in range(_ANCESTORS):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path)):
+        if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
             return folder
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
             return ""
@@ -127,6 +134,10 @@ def _folder_with(name: str, folder: str) -> str:
             return ""
         folder = parent
     return ""
+
+
+def _is_module(path: str) -> bool:
+    return os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path))
 
 
 def _has_python(folder: str) -> bool:

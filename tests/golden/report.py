@@ -76,6 +76,7 @@ def golden_report() -> Report:
         undecided=(Undecided("BN201", 4, ("shape unknown",)), Undecided("BN202", 1)),
         suppressed=2,
         baselined=1,
+        unchanged=2,
         files=4,
         skipped=1,
         torch="2.13.0",

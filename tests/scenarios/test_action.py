@@ -34,10 +34,12 @@ class Runner:
         output = self.folder / "output"
         output.write_text("")
         own = {key: EXPRESSION.sub(self._value, text) for key, text in step["env"].items()}
+        where = EXPRESSION.sub(self._value, step.get("working-directory", "."))
+        github = {"GITHUB_OUTPUT": str(output), "GITHUB_WORKSPACE": str(self.folder)}
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **own, "GITHUB_OUTPUT": str(output)},
+            cwd=self.folder / where,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **own, **github},
             capture_output=True,
             text=True,
             check=False,
@@ -64,10 +66,22 @@ def test_findings_are_annotated_kept_as_sarif_and_fail_the_job_at_its_end(projec
     done = runner.run("Lint")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("::warning file=with blank/net.py,line=3,")
-    assert runner.values["steps.lint.outputs.sarif"] == "bnlint.sarif"
+    assert runner.values["steps.lint.outputs.sarif"] == str(project / "bnlint.sarif")
     log = json.loads((project / "bnlint.sarif").read_text(encoding="utf-8"))
     assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["BN301"]
     assert runner.run("Conclude").returncode == 1
+
+
+def test_in_a_working_directory_paths_are_those_of_the_repository(project: Path) -> None:
+    folder = {"working-directory": "with blank", "paths": "net.py", "sarif": "out/a.sarif"}
+    runner = Runner(project, **folder)
+    done = runner.run("Lint")
+    assert done.stdout.startswith("::warning file=with blank/net.py,line=3,")
+    written = project / "with blank" / "out" / "a.sarif"
+    assert runner.values["steps.lint.outputs.sarif"] == str(written)
+    (result,) = json.loads(written.read_text(encoding="utf-8"))["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place["uri"] == "with%20blank/net.py"
 
 
 def test_a_clean_project_passes(project: Path) -> None:

@@ -72,3 +72,10 @@ def test_what_cannot_be_probed_is_said(net: Path, arguments: list[str], said: st
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_input_by_hand_is_what_the_static_findings_hang_on_too(net: Path) -> None:
+    done = probe(net, "net.py::Net", "--input", "4x8", "--format", "json", "--exit-zero")
+    assert done.returncode == 0, done.stderr
+    (model,) = json.loads(done.stdout)["models"]
+    assert model["inputs"] == {"source": "declared", "shapes": [[4, 8]]}

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bnlint.cli import main
+from bnlint.domain.rule import Rule
+from bnlint.engine.own_rules import OWN_RULES
 from bnlint.isolation import pool
 
 NET = """\
@@ -117,6 +119,10 @@ def test_comments_hold_findings_back_at_constructor_call_and_class(
     (project / "net.py").write_text(NET.replace("nn.ReLU()", "nn.ReLU()" + comment))
     out = _run(capsys, "net.py", "--select", "BN301,BN9")[1]
     assert [line.split()[1] for line in out.splitlines()] == ["BN301", "BN900"]
+    part = "# coding: latin-1\n" + NET.replace("3)\n", "3)  # caf\xe9" + comment + "\n")
+    (project / "part.py").write_bytes(part.encode("latin-1"))
+    (project / "net.py").write_text("from part import Net\n\nnet = Net()\n")
+    assert _run(capsys, "net.py", "--select", "BN301")[:2] == (0, "")
     (project / "net.py").write_text(NET + "# bnlint: skip-file\n")
     assert _run(capsys, "net.py")[:2] == (0, "")
 
@@ -253,3 +259,32 @@ def test_unchecked_files_are_allowed_but_paths_that_do_not_exist_are_not(
     assert "bad.py:2: not checked (import-failed)" in err
     assert _run(capsys, "bad.py", "net.py", "--allow-unchecked", "--select=BN301")[0] == 1
     assert _run(capsys, "nte.py", "bad.py", "--allow-unchecked")[0] == 2
+
+
+@pytest.mark.parametrize("rule", OWN_RULES, ids=lambda rule: rule.id)
+def test_the_pages_about_comments_show_what_happens(
+    project: Path, capsys: pytest.CaptureFixture[str], rule: Rule
+) -> None:
+    for example, found in ((rule.bad[0], [rule.id]), (rule.good[0], [])):
+        (project / "net.py").write_text(example.code)
+        out = _run(capsys, "net.py", "--select", "BN301,BN9")[1]
+        assert [line.split()[1] for line in out.splitlines()] == found
+    assert rule.docs.why in _run(capsys, "explain", rule.name)[1]
+
+
+def test_the_list_of_rules_weighs_them_as_a_run_would(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "bnlint.toml").write_text(
+        'ignore = ["BN101"]\n[severity]\nBN3 = "info"\nBN301 = "error"\nBN109 = "info"\n'
+        'BN9 = "off"\nBN901 = "error"\n'
+    )
+    listed = dict(line.split()[::2][:2] for line in _run(capsys, "rules")[1].splitlines())
+    assert {id_: listed[id_] for id_ in ("BN101", "BN109", "BN201", "BN301", "BN302")} == {
+        "BN101": "off",
+        "BN109": "info",
+        "BN201": "error",
+        "BN301": "error",
+        "BN302": "info",
+    }
+    assert (listed["BN900"], listed["BN901"]) == ("off", "error")

@@ -22,7 +22,6 @@ KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
 MERGES = frozenset(("add", "concat", "product"))
 SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
 BATCH_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (4,), 3: (5,)}
-INSTANCE_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (3, 4), 3: (4, 5)}
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -60,6 +59,10 @@ def in_rank(view: View, op: Op) -> Answer:
     shape = settled_shape(op)
     if shape is not None:
         return len(shape)
+    return _rank_by_layers(view, op)
+
+
+def _rank_by_layers(view: View, op: Op) -> int | Unknown:
     sources = view.predecessors(op)
     return view.once(_ranks)[sources[0].id] if sources else UNKNOWN
 
@@ -84,13 +87,34 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
     return UNKNOWN
 
 
-def ranks_allowed(op: Op) -> Answer:
+def ranks_allowed(view: View, op: Op) -> Answer:
     """The numbers of axes that a norm accepts; unknown for norms that accept any."""
     rank = next((n for n in (1, 2, 3) if f"batchnorm{n}d" in op.tags), op.facts.get("rank"))
     if not isinstance(rank, int) or "syncbatchnorm" in op.tags:
         return UNKNOWN
-    ranks = BATCH_NORM_RANKS if "batchnorm" in op.tags else INSTANCE_NORM_RANKS
-    return ranks.get(rank, UNKNOWN) if op.tags & {"batchnorm", "instancenorm"} else UNKNOWN
+    if "batchnorm" in op.tags:
+        return BATCH_NORM_RANKS.get(rank, UNKNOWN)
+    if "instancenorm" not in op.tags:
+        return UNKNOWN
+    # One sample is accepted too, but a batch that is taken for one is not what was meant.
+    return (rank + 2,) if batch_as_channels(view, op) is True else (rank + 1, rank + 2)
+
+
+def batch_as_channels(view: View, op: Op) -> Answer:
+    """Whether an instance norm takes a whole batch for one sample, and its axis for the channels.
+
+    Torch does so where an axis is missing: it averages over the true channels then, and says no
+    more than a warning. It shows where axis 1 holds the channels the norm is for, and axis 0 not.
+    Unknown where only a made-up input says how many axes there are.
+    """
+    if "instancenorm" not in op.tags:
+        return False
+    rank, channels, shape = op.facts.get("rank"), op.facts.get("channels"), settled_shape(op)
+    if not isinstance(rank, int) or channels is None or shape is None:
+        return UNKNOWN
+    if view.graph.ref.inputs.source == "inferred" and _rank_by_layers(view, op) is UNKNOWN:
+        return UNKNOWN
+    return len(shape) == rank + 1 and shape[0] != channels and shape[1] == channels
 
 
 def spatial_size(op: Op) -> Answer:

@@ -12,6 +12,7 @@ from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, R
 from bnlint.domain.graph import Location, ModelRef, Trace
 from bnlint.findings.baseline import Entry, read_baseline
 from bnlint.findings.fingerprint import fingerprinted
+from bnlint.pipeline.coverage import Coverage
 
 
 @pytest.fixture
@@ -33,15 +34,14 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None
             for f in layers
         )
 
-        def check(settings: Settings, **_: object) -> Report:
+        def check_whole(settings: Settings, **_: object) -> tuple[Report, Coverage]:
             assert not settings.baseline, "what is known must not be held back here"
-            return Report(findings, problems, models)
+            rules = frozenset(settings.select or ("BN301",))
+            run = {f"{f}.py": rules for f in layers}
+            decided = {f: rules for f in run if f not in {problem.file for problem in problems}}
+            report = Report(findings, problems, models, by_hand=("gone.py",))
+            return report, Coverage(run, decided, ("BN101", "BN301"))
 
-        def check_whole(settings: Settings, **_: object) -> tuple[Report, frozenset[str]]:
-            bad = {problem.file for problem in problems}
-            return check(settings), frozenset(f"{f}.py" for f in layers) - bad
-
-        monkeypatch.setattr(pipeline, "check", check)
         monkeypatch.setattr(pipeline, "check_whole", check_whole)
         for f in layers:
             (tmp_path / f"{f}.py").touch()
@@ -53,8 +53,8 @@ def _entries(folder: Path) -> list[tuple[str, str]]:
     return [(e.file, e.layer) for e in read_baseline(folder / "bnlint-baseline.json")]
 
 
-def _run(action: str) -> None:
-    assert main(["baseline", action, ".", "--baseline", "bnlint-baseline.json"]) == 0
+def _run(action: str, *options: str) -> int:
+    return main(["baseline", action, ".", "--baseline", "bnlint-baseline.json", *options])
 
 
 def test_write_keeps_the_entries_of_files_that_were_not_looked_at(
@@ -76,7 +76,7 @@ def test_prune_drops_what_is_gone_and_adds_nothing(
     found(a="x new")
     _run("prune")
     assert _entries(tmp_path) == [("a.py", "x"), ("b.py", "z")]
-    assert capsys.readouterr().out.endswith("1 entries dropped, 2 kept\n")
+    assert capsys.readouterr().out.endswith("1 entry dropped, 2 kept\n")
 
 
 def test_prune_follows_a_renamed_file(found: Callable[..., None], tmp_path: Path) -> None:
@@ -105,3 +105,47 @@ def test_the_default_file_lies_beside_the_config(
     assert main(["baseline", "write", "a.py"]) == 0
     (entry,) = read_baseline(tmp_path / "bnlint-baseline.json")
     assert isinstance(entry, Entry)
+
+
+@pytest.mark.parametrize("action", ["write", "prune"])
+def test_entries_of_rules_that_were_left_out_stay(
+    found: Callable[..., None], tmp_path: Path, action: str
+) -> None:
+    found(a="x y")
+    _run("write")
+    found(a="")
+    assert _run(action, "--select", "BN101") == 0
+    assert len(_entries(tmp_path)) == 2
+    assert _run(action) == 0
+    assert _entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("action", ["write", "prune"])
+def test_a_slip_in_a_path_is_told_and_writes_nothing(
+    found: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    action: str,
+) -> None:
+    found(a="x")
+    _run("write")
+    gone = Problem(ProblemKind.NOT_FOUND, "gone.py", "there is no such file", blocking=True)
+    found((gone,))
+    assert _run(action) == 2
+    assert "gone.py: there is no such file" in capsys.readouterr().err
+    assert _entries(tmp_path) == [("a.py", "x")]
+    found((gone,), a="x z")
+    assert _run("write") == 2
+    assert len(_entries(tmp_path)) == 2
+
+
+def test_help_names_the_actions_and_only_what_decides_findings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["baseline", "--help"]) == 0
+    assert "bnlint baseline prune PATH..." in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["baseline", "write", "--help"])
+    shown = capsys.readouterr().out
+    assert "--select" in shown
+    assert "--unsafe-fixes" not in shown

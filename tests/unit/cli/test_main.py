@@ -246,3 +246,32 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.startswith("# root")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("format", "variable", "place"),
+    [
+        ("github", "GITHUB_WORKSPACE", "file=sub/net.py,"),
+        ("sarif", "GITHUB_WORKSPACE", '"uri": "sub/net.py"'),
+        ("gitlab", "CI_PROJECT_DIR", '"path": "sub/net.py"'),
+        ("json", "GITHUB_WORKSPACE", '"file": "net.py"'),
+        ("gitlab", "GITHUB_WORKSPACE", '"path": "net.py"'),
+    ],
+)
+def test_services_read_paths_from_the_top_of_the_repository(
+    runs: Runs,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    format: str,
+    variable: str,
+    place: str,
+) -> None:
+    runs(_report(Severity.WARNING))
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    main(["net.py", "--format", format])
+    assert place in capsys.readouterr().out

@@ -37,7 +37,12 @@ def _compare(
     entries: tuple[Entry, ...],
     checked: Collection[str] = ("net.py",),
 ) -> Compared:
-    return compare(findings, entries, checked, exists=lambda file: file == "net.py")
+    return compare(
+        findings,
+        entries,
+        lambda file, rule: file in checked and rule == "BN301",
+        exists=lambda file: file == "net.py",
+    )
 
 
 def test_known_findings_are_held_back_and_gone_ones_are_stale(tmp_path: Path) -> None:
@@ -57,6 +62,11 @@ def test_entries_of_files_that_were_not_checked_are_not_stale() -> None:
     assert _compare((), entries).stale == entries
 
 
+def test_entries_of_rules_that_say_nothing_are_not_stale() -> None:
+    entries = tuple(replace(e, rule="BN999") for e in entries_of(_findings("a"), str))
+    assert _compare((), entries).stale == ()
+
+
 def test_a_renamed_file_keeps_its_entries() -> None:
     entries = entries_of(_findings("a", "b", file="old.py"), str)
     result = _compare(_findings("a", "c"), entries)
@@ -64,7 +74,7 @@ def test_a_renamed_file_keeps_its_entries() -> None:
     assert [e.layer for e in result.met] == ["a"]
     assert [e.layer for e in result.stale] == ["b"]
     # While the old file is there, a second one with the same finding is news.
-    there = compare(_findings("a"), entries, ["net.py"], exists=lambda file: True)
+    there = compare(_findings("a"), entries, lambda *_: True, exists=lambda file: True)
     assert [f.layer for f in there.new] == ["a"]
 
 

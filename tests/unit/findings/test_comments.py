@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from bnlint.domain.graph import Location
 from bnlint.findings.comments import ignore_comments, skips_file
 
 TEXT = '''\
@@ -69,3 +70,39 @@ def test_a_file_that_is_no_python_still_has_comments_on_their_own_lines() -> Non
     (comment,) = ignore_comments("x = (1  # bnlint: ignore[BN1]\n")
     assert (comment.first, comment.last) == (1, 1)
     assert ignore_comments("\x00") == ()
+
+
+LONG = """\
+net = nn.Sequential(
+    nn.Conv2d(3, 8, 3),  # bnlint: ignore[BN1]
+    nn.BatchNorm2d(8),
+    # bnlint: ignore[BN2]
+    # a reason on a line of its own
+    nn.Conv2d(
+        8,
+        8,  # bnlint: ignore[BN3]
+        3,
+    ),
+    nn.BatchNorm2d(8),
+)  # bnlint: ignore[BN4]
+"""
+PLACES = {
+    "all": Location("net.py", 1, 7, 12, 2),
+    "first": Location("net.py", 2, 5, 2, 23),
+    "norm": Location("net.py", 3, 5, 3, 22),
+    "second": Location("net.py", 6, 5, 10, 6),
+    "without an end": Location("net.py", 6, 5),
+}
+
+
+def test_a_comment_within_a_statement_covers_what_its_line_is_a_part_of() -> None:
+    covered = {
+        comment.rules[0]: [name for name, at in PLACES.items() if comment.covers(at)]
+        for comment in ignore_comments(LONG)
+    }
+    assert covered == {
+        "BN1": ["all", "first"],
+        "BN2": ["all", "second", "without an end"],
+        "BN3": ["all", "second"],
+        "BN4": list(PLACES),
+    }

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
 from bnlint.findings.suppress import RuleNames, Suppressed, suppress
 
 KNOWN = {"BN101": "norm-after-activation", "BN102": "missing-norm", "BN301": "redundant-bias"}
-NAMES = RuleNames(KNOWN, frozenset(KNOWN))
+NAMES = RuleNames(KNOWN)
 
 
 def _finding(rule: str, line: int, layer: str = "conv", anchors: Iterable[int] = ()) -> Finding:
@@ -23,8 +25,10 @@ def _finding(rule: str, line: int, layer: str = "conv", anchors: Iterable[int] =
     )
 
 
-def _run(text: str, *findings: Finding, names: RuleNames = NAMES, whole: bool = True) -> Suppressed:
-    checked = {"net.py"} if whole else set()
+def _run(
+    text: str, *findings: Finding, names: RuleNames = NAMES, decided: Iterable[str] | None = KNOWN
+) -> Suppressed:
+    checked = {} if decided is None else {"net.py": frozenset(decided)}
     return suppress(findings, {"net.py": text}.get, checked, names)
 
 
@@ -82,9 +86,8 @@ def test_an_unknown_rule_is_said_to_be_unknown() -> None:
 
 def test_nothing_is_unused_where_it_could_not_be_seen() -> None:
     text = "x = 1  # bnlint: ignore[BN301]\n"
-    assert _run(text, whole=False).kept == ()
-    blind = RuleNames(KNOWN, frozenset({"BN101", "BN102"}))
-    assert _run(text, names=blind).kept == ()
+    assert _run(text, decided=None).kept == ()
+    assert _run(text, decided=("BN101", "BN102")).kept == ()
 
 
 def test_a_bare_comment_hides_all_and_is_reported() -> None:
@@ -95,6 +98,21 @@ def test_a_bare_comment_hides_all_and_is_reported() -> None:
 
 
 def test_the_linters_own_rules_follow_their_severity() -> None:
-    names = RuleNames(KNOWN, frozenset(KNOWN), {"BN900": Severity.ERROR})
+    names = RuleNames(KNOWN, lambda path: {"BN900": Severity.ERROR} if path == "net.py" else {})
     result = _run("x = 1  # bnlint: ignore\ny = 2  # bnlint: ignore[BN301]\n", names=names)
     assert [(f.rule, f.severity) for f in result.kept] == [("BN900", Severity.ERROR)]
+
+
+@pytest.mark.parametrize(
+    "comment", ["disable=BN301", "ignor[BN301]", "noqa: BN301", "skipfile", "Ignored[BN301]", "off"]
+)
+def test_words_of_other_linters_and_slips_are_told(comment: str) -> None:
+    result = _run(f"x = 1  # bnlint: {comment}\n", _finding("BN301", 1))
+    assert _rules(result) == ["BN301", "BN900"]
+    assert result.kept[1].location == Location("net.py", 1, 8)
+    assert "write # bnlint: ignore[BN301]" in result.kept[1].message
+
+
+def test_a_comment_that_only_mentions_bnlint_is_none() -> None:
+    text = "x = 1  # bnlint: the norm is checked there\ny = 1  # see bnlint: BN301\n"
+    assert _run(text).kept == ()

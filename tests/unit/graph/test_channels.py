@@ -169,7 +169,7 @@ def test_ranks_allowed(kind, rank, expected):
     net.add(
         kind,
         "b",
-        tags="norm batchnorm" if "batch" in kind else "norm",
+        tags="norm batchnorm" if "batch" in kind else f"norm {kind}",
         **({} if rank is None else {"rank": rank}),
     )
     assert ask(net, "b", "ranks-allowed") == expected
@@ -196,3 +196,21 @@ def test_a_kernel_with_a_forward_of_its_own_may_give_other_channels():
     net.add("conv2d", out_channels=8, custom=True)
     net.add("batchnorm2d", "end")
     assert ask(net, "end", "channels-arriving") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("shape", "allowed", "taken"),
+    [
+        ((2, 16, 50), (4,), True),
+        ((16, 50, 50), (3, 4), False),
+        ((16, 16, 50), (3, 4), False),
+        ((2, 16, 50, 50), (3, 4), False),
+        ((2, 50, 16), (3, 4), False),
+    ],
+)
+def test_a_batch_that_an_instance_norm_takes_for_channels(shape, allowed, taken):
+    net = Builder()
+    net.add("input", shape=shape)
+    net.add("instancenorm", "b", tags="norm", shape=shape, rank=2, channels=16)
+    assert ask(net, "b", "batch-as-channels") is taken
+    assert ask(net, "b", "ranks-allowed") == allowed

@@ -72,6 +72,33 @@ def test_a_local_module_in_a_folder_above(check: Check, write: Write) -> None:
     assert kinds(outcome) == []
 
 
+def test_a_package_that_is_a_folder_of_folders(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "space/inner/sizes.py")
+    outcome = check("from space.inner.sizes import WIDTH\n" + LINEAR, name="space/inner/net.py")
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == []
+
+
+def test_a_notebook_saved_as_a_script(check: Check) -> None:
+    magics = """\
+get_ipython().run_line_magic('matplotlib', 'inline')
+get_ipython().system('touch was-run')
+files = get_ipython().getoutput('ls')
+assert files == []
+"""
+    outcome = check(magics + LINEAR)
+    assert (names(outcome), kinds(outcome)) == (["Net"], [])
+    asks = """\
+try:
+    get_ipython()
+except NameError:
+    pass
+else:
+    raise ValueError("this is no notebook")
+"""
+    assert names(check(asks + LINEAR)) == ["Net"]
+
+
 def test_a_file_named_like_a_module_of_python(check: Check) -> None:
     assert names(check("import random\nrandom.random()\n" + LINEAR, name="random.py")) == ["Net"]
     assert names(check(LINEAR, name="torch.py")) == ["Net"]

@@ -175,3 +175,20 @@ def test_a_dask_cluster_gives_the_same_report_and_outlives_a_worker(fleet: Path)
             report = _check(client.get_executor())
             assert (fleet / "net_2.killed").exists()
             assert _same(report, _check())
+
+
+def test_fixes_are_looked_for_over_an_executor_too(fleet: Path, alone: bnlint.Report) -> None:
+    class Counting(ThreadPoolExecutor):
+        sent = 0
+
+        def submit(self, *arguments: Any, **keywords: Any) -> Any:
+            self.sent += 1
+            return super().submit(*arguments, **keywords)
+
+    with Counting(2) as executor:
+        report = bnlint.check(
+            ".", executor=executor, cache=False, select=["BN301"], diff=True, unsafe_fixes=True
+        )
+    assert executor.sent >= len(alone.models)
+    assert [f.fingerprint for f in report.findings] == [f.fingerprint for f in alone.findings]
+    assert any(f.fix for f in report.findings)

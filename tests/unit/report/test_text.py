@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bnlint.domain.errors import UsageError
@@ -12,7 +14,7 @@ from bnlint.domain.finding import (
     Severity,
     Undecided,
 )
-from bnlint.domain.graph import Inputs, Location, ModelRef, Trace
+from bnlint.domain.graph import Inputs, Location, ModelRef, Refusal, Trace
 from bnlint.report import RenderOptions, render
 from bnlint.report.summary import summary
 from bnlint.report.text import notes
@@ -29,15 +31,44 @@ def test_a_clean_run_says_what_it_checked() -> None:
     assert summary(Report(models=(_model("mined"),)), OPTIONS) == "1 model checked, no findings"
 
 
-def test_a_run_that_was_blind_says_so() -> None:
+def test_a_run_that_was_blind_says_which_rules_were_and_why() -> None:
     undecided = tuple(Undecided(f"BN20{n}", n) for n in range(1, 6))
-    blind = summary(Report(models=(_model("none"),), undecided=undecided), OPTIONS)
-    assert blind == (
-        "1 model checked, no findings; blind: BN205 5x, BN204 4x, BN203 3x and 2 rules more, "
-        "no input known: try --input"
+
+    def said(count: int, *models: ModelSummary) -> str:
+        text = summary(Report(models=models, undecided=undecided[:count]), OPTIONS)
+        return text.partition("; ")[2]
+
+    assert said(5, _model("none")) == (
+        "blind without an input: BN201, BN202, BN203 and 2 rules more, try --input"
     )
-    seen = summary(Report(models=(_model("mined"),), undecided=undecided[:1]), OPTIONS)
-    assert seen == "1 model checked, no findings; blind: BN201 1x, see -v"
+    partly = replace(_model("mined"), trace=Trace("recorded", False))
+    assert said(2, _model("mined"), partly) == (
+        "blind where a part was not seen: BN201 and BN202, see -v"
+    )
+    assert said(1, _model("mined")) == "blind in places: BN201, see -v"
+    assert said(0, _model("none")) == ""
+
+
+def test_how_often_a_part_can_be_asked_about_is_not_said() -> None:
+    """One part that nobody sees into leaves as many questions open as there are layers."""
+    once, often = (
+        summary(Report(undecided=(Undecided("BN402", count),)), OPTIONS) for count in (1, 400)
+    )
+    assert once == often
+
+
+def test_what_is_held_back_is_counted() -> None:
+    report = Report(models=(_model("mined"),), suppressed=1, baselined=2, unchanged=3)
+    assert summary(report, OPTIONS) == (
+        "1 model checked, no findings, 1 suppressed, 2 in the baseline, 3 not of the changed lines"
+    )
+
+
+def test_a_tracer_that_refuses_often_for_one_reason_is_told_once() -> None:
+    refusals = (Refusal("recorded", "no"),) * 3 + (Refusal("symbolic", "no"),)
+    model = replace(_model("mined"), trace=Trace("recorded", False, refusals=refusals))
+    text = notes(Report(models=(model,)), RenderOptions(verbose=True))
+    assert "    recorded refused (3 times): no\n    symbolic refused: no\n" in text
 
 
 def test_models_that_could_not_be_built_are_counted() -> None:
@@ -47,6 +78,12 @@ def test_models_that_could_not_be_built_are_counted() -> None:
         Problem(ProblemKind.STUBBED_IMPORT, "net.py", "einops"),
     )
     assert summary(Report(problems=problems), OPTIONS).startswith("0 models checked, 2 not checked")
+
+
+def test_a_hint_of_several_lines_is_told_in_lines() -> None:
+    problem = Problem(ProblemKind.EXIT, "a.py", "ended", "keep it\nits output:\nno\x1bise")
+    text = notes(Report(problems=(problem,)), OPTIONS)
+    assert "    hint: keep it\n          its output:\n          no\\x1bise\n" in text
 
 
 def test_quiet_says_only_what_blocks() -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("pygls")
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from bnlint.domain.graph import Location
 from bnlint.findings.comments import ignore_comments
 
 NET = """\
@@ -248,4 +249,4 @@ def test_a_suppression_can_be_added_to_and_stands_where_it_counts() -> None:
         (comment,) = ignore_comments(edited)
         assert "BN301" in comment.rules
         shift = edited.splitlines().index(text.splitlines()[line]) if "\n    #" in wanted else 0
-        assert comment.covers(max(shift, line) + 1)
+        assert comment.covers(Location("net.py", max(shift, line) + 1))

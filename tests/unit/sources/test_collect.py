@@ -171,3 +171,10 @@ def test_standard_input_is_shown_like_the_file_it_stands_for(tmp_path: Path) -> 
     excluded = replace(search, stdin_filename="old/net.py")
     assert [f.path for f in collect(["-"], excluded).files] == ["old/net.py"]
     assert collect(["-"], replace(excluded, force_exclude=True)).files == ()
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (problem,) = collect(["pipe"], Search(tmp_path, tmp_path)).problems
+    assert problem.message == "is neither a file nor a folder"
+    assert "bnlint - < PIPE" in problem.hint
