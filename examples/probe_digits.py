@@ -63,7 +63,7 @@ def row(name: str, v: Variant) -> str:
     ends = "".join(f"{c.losses[-1]:>10.3f}" for c in v.curves)
     return (
         f"{name:<18}{v.name:<8}{sum(dead) / len(dead):>6.0%}{sum(frozen) / len(frozen):>8.0%}"
-        f"{min(a.signal for a in v.activations):>10.1e}{ratio:>11.1e}{ends}"
+        f"{v.signal:>10.1e}{ratio:>11.1e}{ends}"
     )
 
 

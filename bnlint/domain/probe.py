@@ -17,7 +17,8 @@ class ActivationStats:
     over units, samples and space; ``minimum``/``maximum`` likewise, exact. ``dead``, ``always_on``
     and ``frozen`` are shares of units and exact; ``inactive`` and ``saturated`` are shares of
     values, from a strided sample; None where the activation has no such region. ``signal`` is the
-    spread between samples over the root mean square. ``gradient`` is the largest absolute gradient
+    spread between samples over the root mean square, None where there are no samples to compare (a
+    table of positions, say). ``gradient`` is the largest absolute gradient
     at the pre-activation, None where none was asked for. ``at_output`` is true when the model
     returns its result. ``before`` and ``after`` are sampled values on either side (for the ridge
     picture); ``zeros`` is the share of exact zeros among ``after``. ``largest`` is the greatest
@@ -38,7 +39,7 @@ class ActivationStats:
     always_on: float | None
     inactive: float | None
     saturated: float | None
-    signal: float
+    signal: float | None
     gradient: float | None
     finite: bool
     gradient_finite: bool
@@ -92,6 +93,7 @@ class KernelStats:
     """One kernel in the order of first call: root mean square over batches of its gradient norm.
 
     ``gradient`` is None for a frozen weight (not ``trainable``), or if no gradient was asked for.
+    Kernels of one ``stage`` read the same tensor (the projections of an attention); 0 is none.
     """
 
     layer: str
@@ -99,6 +101,7 @@ class KernelStats:
     weight_norm: float
     gradient: float | None
     trainable: bool = True
+    stage: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -146,6 +149,11 @@ class Variant:
     kernels: tuple[KernelStats, ...]
     curves: tuple[Curve, ...]
     error: str = ""
+
+    @property
+    def signal(self) -> float | None:
+        """The smallest signal of its activations; None without any."""
+        return min((a.signal for a in self.activations if a.signal is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +209,29 @@ def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
     Also None where both are zero and a trainable kernel starts at zero (a head, say): then no
     gradient passes at the first step by design.
     """
-    ratios = [k.ratio for k in kernels if k.ratio is not None]
-    if len(ratios) < 2:
+    found = ends(kernels)
+    first, last = (k.ratio for k in found) if found else (None, None)
+    if first is None or last is None:
         return None
-    if ratios[-1] == 0:
+    if last == 0:
         by_design = any(k.trainable and k.weight_norm == 0 for k in kernels)
-        return 0.0 if ratios[0] == 0 and not by_design else None
-    return ratios[0] / ratios[-1]
+        return 0.0 if first == 0 and not by_design else None
+    return first / last
+
+
+def ends(kernels: Sequence[KernelStats]) -> tuple[KernelStats, KernelStats] | None:
+    """The first and the last kernel with a measured ratio; None where there are not two.
+
+    Of kernels that read the same tensor the one with the largest ratio stands for all: a query's
+    gradient passes a softmax and says nothing of what comes back beside it.
+    """
+    measured = [k for k in kernels if k.ratio is not None]
+    if not measured:
+        return None
+    first, last = _strongest(measured, measured[0]), _strongest(measured, measured[-1])
+    return None if first is last else (first, last)
+
+
+def _strongest(measured: Sequence[KernelStats], like: KernelStats) -> KernelStats:
+    beside = [k for k in measured if k is like or (k.stage and k.stage == like.stage)]
+    return max(beside, key=lambda k: k.ratio or 0.0)

@@ -36,14 +36,16 @@ class Batch:
 
     def on(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        return Batch(*(moved(v, device) for v in self._parts()))
+        return Batch(*(moved(v, device) for v in self.parts))
 
     def slice(self, start: int, stop: int) -> Batch:
         """The samples from ``start`` to ``stop``."""
         total = self.samples
-        return Batch(*(part(v, total, start, stop) for v in self._parts()))
+        return Batch(*(part(v, total, start, stop) for v in self.parts))
 
-    def _parts(self) -> tuple[Any, ...]:
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Arguments, keywords, targets."""
         return self.args, dict(self.kwargs), self.targets
 
 

@@ -62,8 +62,8 @@ def _head(result: ProbeResult) -> Iterator[str]:
         yield f"Gradient over weight, first kernel over last: {ratio:.3g}."
     if result.gap is not None:
         yield (
-            f"Train against eval mode: output {result.gap.output:.2g} of its spread, loss "
-            f"{result.gap.loss:+.0%}."
+            f"Train against eval mode: output {result.gap.output:.2g} of its spread, loss by "
+            f"{result.gap.loss:.0%}."
         )
     if result.batch_noise is not None:
         yield f"Output change at batches of {result.batch_size}: {result.batch_noise:.2g}."
@@ -122,14 +122,13 @@ def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     if v.error:
         return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
     dead = [a.dead for a in v.activations if a.dead is not None]
-    signal = min((a.signal for a in v.activations), default=None)
     start = v.curves[0].losses[0] if v.curves else None
     ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
     return (
         v.name,
         str(v.norms),
         sum(dead) / len(dead) if dead else None,
-        _number(signal),
+        _number(v.signal),
         _number(gradient_ratio(v.kernels)),
         _number(start),
         *ends,

@@ -13,6 +13,7 @@ from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
 from bnlint.probing.arrange import PLACEMENTS, Rearranged
 from bnlint.probing.batches import Batch
+from bnlint.probing.guard import kept
 from bnlint.probing.merge import merged
 from bnlint.probing.readings import Key
 from bnlint.probing.session import Observed, Session, eager, observe
@@ -108,11 +109,12 @@ def _descend(
     losses = []
     with eager():
         for step in range(steps + 1):
-            loss = session.loss(batch)
-            losses.append(loss.detach())
-            if step == steps or not loss.requires_grad:
-                break
-            gradients = torch.autograd.grad(loss, trained, allow_unused=True)
+            with kept(batch.parts):
+                loss = session.loss(batch)
+                losses.append(loss.detach())
+                if step == steps or not loss.requires_grad:
+                    break
+                gradients = torch.autograd.grad(loss, trained, allow_unused=True)
             with torch.no_grad():
                 for parameter, gradient in zip(trained, gradients, strict=True):
                     if gradient is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from bnlint.domain.errors import Mistake, ProbeError
 
@@ -93,7 +94,7 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
     if same(home(model), device) and not lazy:
         return model, ""
     try:
-        copied = copy.deepcopy(model).to(device)
+        copied = copy.deepcopy(model, _lazy_buffers(model)).to(device)
     except Exception as error:
         raise ProbeError(
             Mistake(
@@ -102,6 +103,13 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
             )
         ) from error
     return copied, f"probed a copy of the model on {device}"
+
+
+def _lazy_buffers(model: nn.Module) -> dict[int, Any]:
+    """A memo for deepcopy with fresh buffers for the lazy ones, which torch cannot copy."""
+    fresh: Any = UninitializedBuffer
+    lazy = (b for b in model.buffers() if is_lazy(b))
+    return {id(b): fresh(device=b.device, dtype=b.dtype) for b in lazy}
 
 
 def same(a: torch.device, b: torch.device) -> bool:

@@ -88,8 +88,9 @@ def _shares(a: ActivationStats) -> tuple[float | None, ...]:
 
 
 def _shown(a: ActivationStats) -> str:
-    dead = "" if a.dead is None else f"{a.dead:.0%} dead, {a.frozen or 0:.0%} frozen, "
-    return f"{dead}signal {a.signal:.1e}"
+    shares = [] if a.dead is None else [f"{a.dead:.0%} dead", f"{a.frozen or 0:.0%} frozen"]
+    signal = "no signal to compare" if a.signal is None else f"signal {a.signal:.1e}"
+    return ", ".join((*shares, signal))
 
 
 def _variant(result: ProbeResult, name: str) -> Variant | None:

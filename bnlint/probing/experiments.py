@@ -12,10 +12,12 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.batches import Batch
+from bnlint.probing.guard import kept
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name, kind_of
 from bnlint.probing.session import Session, eager
 from bnlint.probing.structure import mapped, tensors
+from bnlint.probing.writes import memory
 
 
 @contextmanager
@@ -83,8 +85,15 @@ def _pick(pool: Batch, index: Tensor) -> Batch:
 
 def _run(session: Session, batch: Batch, choose: Callable[[nn.Module], bool]) -> Any:
     session.reseed()
-    with flags(session.model, choose), eager():
-        return session.forward(batch.on(session.device))
+    batch = batch.on(session.device)
+    with flags(session.model, choose), eager(), kept(batch.parts):
+        return mapped(session.forward(batch), _own(batch))
+
+
+def _own(batch: Batch) -> Callable[[Tensor], Tensor]:
+    """Copies an output that is an input which the forward overwrote: that is put back."""
+    inputs = {memory(t) for t in tensors(batch.parts)}
+    return lambda t: t.clone() if memory(t) in inputs else t
 
 
 def _flat(outputs: Any, samples: int) -> Tensor:

@@ -27,17 +27,6 @@ PASSES = ("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clon
           "Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward")  # fmt: skip
 
 
-def measurable(x: Any) -> bool:
-    """True for a real tensor with numbers in it that can be reduced."""
-    return (
-        isinstance(x, Tensor)
-        and x.is_floating_point()
-        and x.layout is torch.strided
-        and x.ndim > 0
-        and x.numel() > 0
-    )
-
-
 def activation(
     x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any], scratch: Scratch
 ) -> ActivationReading:
@@ -79,6 +68,16 @@ def running(arguments: Mapping[str, Any]) -> Running:
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return None, None
     return mean.detach().clone(), variance.detach().clone()
+
+
+def batches_tracked(model: nn.Module) -> dict[str, Tensor]:
+    """The number of batches each norm had seen before the probe."""
+    found = {}
+    for path, module in model.named_modules():
+        count = getattr(module, "num_batches_tracked", None)
+        if isinstance(count, Tensor):
+            found[path] = count.detach().clone()
+    return found
 
 
 def norm(

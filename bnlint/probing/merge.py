@@ -33,6 +33,7 @@ class Activation:
     after: Tensor
     gradient: Tensor | None
     at_output: bool
+    compares: bool
 
 
 def merged(readings: Iterable[ActivationReading]) -> list[Activation]:
@@ -69,11 +70,11 @@ def unit_moments(m: Moments) -> tuple[Tensor, Tensor, Tensor]:
 
 def _activation(group: list[ActivationReading]) -> Activation:
     first = group[0]
-    gradients = [g for reading in group for g in reading.gradients]
-    if not gradients and any(r.asked for r in group):
-        gradients = [torch.zeros_like(first.maximum)]
-    afters = [r.after for r in group if r.after is not None]
     same = [r for r in group if r.maximum.shape == first.maximum.shape]
+    gradients = [g for reading in same for g in reading.gradients]
+    if not gradients and any(r.asked for r in same):
+        gradients = [torch.zeros_like(first.maximum)]
+    afters = [r.after for r in same if r.after is not None]
     return Activation(
         first.key[0],
         first.key[1],
@@ -87,6 +88,7 @@ def _activation(group: list[ActivationReading]) -> Activation:
         torch.cat(afters) if afters else first.before.new_zeros(0),
         reduce(torch.maximum, gradients) if gradients else None,
         any(r.at_output for r in group),
+        all(r.compares for r in group),
     )
 
 

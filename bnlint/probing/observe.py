@@ -7,7 +7,7 @@ they run, so in-place ones too. Nothing here waits for the device.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import NotObserved
 from bnlint.probing import measure
+from bnlint.probing.gates import Gates
+from bnlint.probing.kernels import Kernels, operands
 from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name
@@ -29,6 +31,7 @@ from bnlint.probing.readings import (
     unseen,
 )
 from bnlint.probing.regions import MOVED, clamp_kind
+from bnlint.probing.subject import closed_to, of_weights
 from bnlint.tracing.arguments import arguments_of
 from bnlint.tracing.classify import Kind, Table, builtin_table, plain_name
 
@@ -36,29 +39,34 @@ Handler = Callable[[Callable[..., Any], str, Kind, tuple[Any, ...], dict[str, An
 
 
 class Observer(TorchFunctionMode):
-    """Collects the readings of each forward that runs under :meth:`watching`."""
+    """Collects the readings of each forward that runs under :meth:`watching`.
+
+    ``samples`` is the number of samples in the next forward, 0 where it is not known.
+    """
 
     def __init__(self, model: nn.Module, table: Table | None = None) -> None:
         super().__init__()
         self.table = table or builtin_table()
         self.names = Names(model, self.table)
+        self.samples = 0
         self.activations: list[ActivationReading] = []
         self.norms: list[NormReading] = []
-        self.kernels: dict[int, KernelReading] = {}
+        self.made = Kernels()
         self.unseen: dict[str, str] = {}
         self.handles: list[Any] = []
         self.layouts = Layouts()
         self._roles: dict[Any, tuple[str, Kind, Handler] | None] = {}
         self._made: list[tuple[ActivationReading, Any]] = []
-        self._gates: list[tuple[ActivationReading, int, Any]] = []
+        self._gates = Gates()
         self._scratch = Scratch()
-        self._tracked = _batches_tracked(model)
+        self._tracked = measure.batches_tracked(model)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """One forward, observed; call :meth:`returned` with its result inside."""
         self.layouts = Layouts()
         self.names.restart()
+        self.made.restart()
         try:
             with follow(self.names.stack, self._entered), self:
                 yield
@@ -79,6 +87,11 @@ class Observer(TorchFunctionMode):
         """Removes every tensor hook."""
         while self.handles:
             self.handles.pop().remove()
+
+    @property
+    def kernels(self) -> dict[Hashable, KernelReading]:
+        """The readings of kernels, in the order of their first calls."""
+        return self.made.readings
 
     @property
     def not_observable(self) -> tuple[NotObserved, ...]:
@@ -116,7 +129,7 @@ class Observer(TorchFunctionMode):
             return name, kind, self._activation
         if "norm" in kind.tags:
             return name, kind, self._norm
-        if "kernel" in kind.tags:
+        if "kernel" in kind.tags or kind.name == "matmul":
             return name, kind, self._kernel
         return (name, kind, self._product) if kind.name == "product" else None
 
@@ -129,9 +142,13 @@ class Observer(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> Any:
         x: Any = args[0] if args else kwargs.get("input")
-        if not measure.measurable(x):
+        closed = closed_to(x)
+        if closed is None or of_weights(x, self.samples):
             return func(*args, **kwargs)
         key = self.names.key(name, "activation")
+        if closed:
+            self.unseen.setdefault(key[0], closed)
+            return func(*args, **kwargs)
         kind = self.names.kind("activation") or kind
         reading = self._try(key, lambda: self._read_activation(key, kind, name, x, args, kwargs))
         out = func(*args, **kwargs)
@@ -145,6 +162,7 @@ class Observer(TorchFunctionMode):
         arguments = arguments_of(name, args, kwargs) if kind.name in MOVED else {}
         axis = self.layouts.axis(x.shape)
         reading = measure.activation(x.detach(), axis, key, kind.name, arguments, self._scratch)
+        reading.compares = x.shape[0] > 1 or self.samples <= 1
         self.activations.append(reading)
         if x.requires_grad and torch.is_grad_enabled():
             reading.asked = True
@@ -154,8 +172,7 @@ class Observer(TorchFunctionMode):
 
     def _after(self, reading: ActivationReading, x: Tensor, out: Tensor) -> None:
         self._made.append((reading, out.grad_fn or weakref.ref(out)))
-        if reading.region.saturating:
-            self._gates.append((reading, id(x), weakref.ref(out)))
+        self._gates.note(reading, x, out)
         if out.shape == x.shape:
             with unseen():
                 reading.after = measure.sampled(out.detach(), self.layouts.axis(x.shape))
@@ -168,7 +185,7 @@ class Observer(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        found = clamp_kind(arguments_of(name, args, kwargs))
+        found = clamp_kind(arguments_of(plain_name(name), args, kwargs))
         if found is None:
             return func(*args, **kwargs)
         return self._activation(func, name, self.table.kind(found), args, kwargs)
@@ -181,13 +198,7 @@ class Observer(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """``x * sigmoid(x)`` is one activation; what multiplies something else is a gate."""
-        for reading, x, out in self._gates:
-            if len(args) == 2 and any(a is out() for a in args):
-                if any(id(a) == x for a in args) and reading.kind == "sigmoid":
-                    measure.become(reading, "silu")
-                else:
-                    reading.is_gate = True
+        self._gates.multiplied(args)
         return func(*args, **kwargs)
 
     def _norm(
@@ -200,7 +211,7 @@ class Observer(TorchFunctionMode):
     ) -> Any:
         arguments = arguments_of(name, args, kwargs)
         x: Any = arguments.get("input")
-        if not measure.measurable(x):
+        if closed_to(x) != "":
             return func(*args, **kwargs)
         kind = self.names.kind("norm") or kind
         key = self.names.key(name, "norm")
@@ -224,13 +235,14 @@ class Observer(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        x, weight = operands(kind.name, args, kwargs)
         out = func(*args, **kwargs)
-        weight = args[1] if len(args) > 1 else kwargs.get("weight")
+        if weight is None:
+            return out
+        known = "linear" if kind.name == "matmul" else kind.name
         if isinstance(out, Tensor):
-            self.layouts.note(out.shape, kind.name)
-        if isinstance(weight, Tensor) and id(weight) not in self.kernels:
-            layer = self.names.key(name, "kernel")[0]
-            self.kernels[id(weight)] = KernelReading(layer, kind.name, weight, weight.requires_grad)
+            self.layouts.note(out.shape, known)
+        self.made.note(self.names.layer(name, "kernel"), known, x, weight)
         return out
 
     def _entered(self, path: str, module: nn.Module) -> None:
@@ -250,13 +262,3 @@ class Observer(TorchFunctionMode):
                 raise
             self.unseen.setdefault(key[0], f"could not be measured: {error}".splitlines()[0])
             return None
-
-
-def _batches_tracked(model: nn.Module) -> dict[str, Tensor]:
-    """The number of batches each norm had seen before the probe."""
-    found = {}
-    for path, module in model.named_modules():
-        count = getattr(module, "num_batches_tracked", None)
-        if isinstance(count, Tensor):
-            found[path] = count.detach().clone()
-    return found

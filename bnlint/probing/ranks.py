@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import distributed
 
+from bnlint.probing.readings import KernelReading
 from bnlint.probing.session import Observed, Session
 
 
@@ -22,15 +25,15 @@ def gathered(session: Session, seen: Observed) -> Observed:
     own = (
         observer.activations,
         observer.norms,
-        {k.layer: k.norms for k in observer.kernels.values()},
+        {name: k.norms for name, k in _named(observer.kernels.values())},
         (seen.losses, seen.samples, seen.outputs_finite),
     )
     every: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(every, own)
     observer.activations = [r for activations, _, _, _ in every for r in activations]
     observer.norms = [r for _, norms, _, _ in every for r in norms]
-    for kernel in observer.kernels.values():
-        kernel.norms = [n for _, _, kernels, _ in every for n in kernels.get(kernel.layer, ())]
+    for name, kernel in _named(observer.kernels.values()):
+        kernel.norms = [n for _, _, kernels, _ in every for n in kernels.get(name, ())]
     return Observed(
         observer,
         seen.objective,
@@ -38,6 +41,14 @@ def gathered(session: Session, seen: Observed) -> Observed:
         sum(samples for *_, (_, samples, _) in every),
         all(finite for *_, (_, _, finite) in every),
     )
+
+
+def _named(kernels: Iterable[KernelReading]) -> Iterator[tuple[tuple[str, int], KernelReading]]:
+    """Each kernel with its layer and how many of that layer came before: the same on every rank."""
+    before: Counter[str] = Counter()
+    for kernel in kernels:
+        yield (kernel.layer, before[kernel.layer]), kernel
+        before[kernel.layer] += 1
 
 
 def _many() -> bool:

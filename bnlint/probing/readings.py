@@ -33,7 +33,8 @@ class ActivationReading:
 
     ``gradients`` holds the largest absolute gradient per unit, one entry for each time that a
     gradient arrived. ``at_output`` is true when the model returned what this call returned,
-    ``is_gate`` when its result multiplied something else.
+    ``is_gate`` when its result multiplied something else. ``compares`` is false where the rows are
+    no samples: a table of positions has one row for a whole batch.
     """
 
     key: Key
@@ -49,6 +50,7 @@ class ActivationReading:
     at_output: bool = False
     is_gate: bool = False
     asked: bool = False
+    compares: bool = True
 
 
 @dataclass(slots=True)
@@ -70,12 +72,16 @@ class NormReading:
 
 @dataclass(slots=True)
 class KernelReading:
-    """One kernel: its weight, and one gradient norm for each batch."""
+    """One kernel: its weight, and one gradient norm for each batch.
+
+    Kernels of one ``stage`` read the same tensor.
+    """
 
     layer: str
     kind: str
     weight: Tensor
     trainable: bool = True
+    stage: int = 0
     norms: list[Tensor] = field(default_factory=list)
     weight_norm: Tensor | None = None
 

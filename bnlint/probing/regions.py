@@ -69,11 +69,15 @@ def region_of(kind: str, arguments: Mapping[str, Any]) -> Region:
 def clamp_kind(arguments: Mapping[str, Any]) -> str | None:
     """``relu``, ``relu6`` or None for a clamp with these bounds."""
     low, high = arguments.get("min"), arguments.get("max")
-    if low != 0 or isinstance(low, bool) or not isinstance(low, (int, float)):
+    if not _is_number(low) or low != 0:  # a tensor is not looked into: that would wait for it
         return None
     if high is None:
         return "relu"
-    return "relu6" if high == 6 else None
+    return "relu6" if _is_number(high) and high == 6 else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _number(arguments: Mapping[str, Any], name: str, default: float) -> float:

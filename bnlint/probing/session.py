@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +15,13 @@ from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.probing import devices, measure
 from bnlint.probing.arrange import Rearranged
 from bnlint.probing.batches import Batch
+from bnlint.probing.guard import kept
 from bnlint.probing.layout import Layouts
 from bnlint.probing.modules import follow
 from bnlint.probing.objective import Objective
 from bnlint.probing.observe import Observer
 from bnlint.probing.readings import Reading, bring, norm_of, unseen
+from bnlint.probing.state import seed
 from bnlint.probing.structure import tensors
 from bnlint.tracing.classify import Table
 
@@ -78,7 +80,7 @@ class Session:
 
     def reseed(self) -> None:
         """Every random choice of the model (dropout) the same from here."""
-        torch.manual_seed(self.seed)
+        seed(self.device, self.seed)
 
     def note(self, text: str) -> None:
         """Says ``text`` once."""
@@ -138,6 +140,14 @@ def _one(
     session: Session, observer: Observer, batch: Batch, gradients: bool
 ) -> tuple[Tensor, str, Tensor]:
     batch = batch.on(session.device)
+    with kept(batch.parts):
+        return _step(session, observer, batch, gradients)
+
+
+def _step(
+    session: Session, observer: Observer, batch: Batch, gradients: bool
+) -> tuple[Tensor, str, Tensor]:
+    observer.samples = batch.samples
     with observer.watching():
         outputs = session.forward(batch)
         found = list(tensors(outputs))
@@ -175,8 +185,8 @@ def _gradients(session: Session, observer: Observer, loss: Tensor) -> None:
 
 
 def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float) -> None:
-    for key, kernel in observer.kernels.items():
-        gradient = gradients.get(key)
+    for kernel in observer.kernels.values():
+        gradient = gradients.get(id(kernel.weight))
         if gradient is not None:
             kernel.norms.append(norm_of(gradient) / scale)
         elif kernel.trainable:
@@ -198,12 +208,12 @@ def eager() -> Iterator[None]:
         yield
 
 
-def _marks(observer: Observer) -> tuple[int, int, dict[int, int]]:
+def _marks(observer: Observer) -> tuple[int, int, dict[Hashable, int]]:
     norms = {key: len(kernel.norms) for key, kernel in observer.kernels.items()}
     return len(observer.activations), len(observer.norms), norms
 
 
-def _rewind(observer: Observer, marks: tuple[int, int, dict[int, int]]) -> None:
+def _rewind(observer: Observer, marks: tuple[int, int, dict[Hashable, int]]) -> None:
     """Forgets what a batch left that did not come to its end."""
     observer.release()
     activations, norms, kernels = marks

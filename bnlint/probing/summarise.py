@@ -41,7 +41,7 @@ def activation_stats(a: Activation) -> ActivationStats:
         always_on=None if always_on is None else len(always_on) / a.maximum.numel(),
         inactive=None if a.region.saturating else in_region,
         saturated=in_region if a.region.saturating else None,
-        signal=float(within.mean().sqrt() / rms) if rms > 0 else 0.0,
+        signal=_signal(within, rms) if a.compares else None,
         gradient=None if a.gradient is None else float(a.gradient.max()),
         finite=bool(extremes.isfinite().all()),
         gradient_finite=a.gradient is None or bool(a.gradient.isfinite().all()),
@@ -53,6 +53,11 @@ def activation_stats(a: Activation) -> ActivationStats:
         after=_thinned(a.after),
         zeros=float((a.after == 0).float().mean()) if a.after.numel() else 0.0,
     )
+
+
+def _signal(within: Tensor, rms: Tensor) -> float:
+    """The spread between samples over the size of all; 0 where all is zero."""
+    return float(within.mean().sqrt() / rms) if rms > 0 else 0.0
 
 
 def _stuck(a: Activation) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
@@ -153,4 +158,4 @@ def _kernel_row(r: KernelReading) -> KernelStats:
     if r.norms:
         gradient = float(torch.stack(r.norms).double().square().mean().sqrt())
     weight = float("nan") if r.weight_norm is None else float(r.weight_norm)
-    return KernelStats(r.layer, r.kind, weight, gradient, trainable=r.trainable)
+    return KernelStats(r.layer, r.kind, weight, gradient, r.trainable, r.stage)

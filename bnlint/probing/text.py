@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bnlint.domain.probe import ActivationStats, Comparison, NormStats, ProbeResult, Variant
+from bnlint.domain.probe import ActivationStats, Comparison, NormStats, ProbeResult, Variant, ends
 from bnlint.domain.probe import gradient_ratio as ratio_of
 
 Paint = Callable[[str, str], str]
@@ -62,9 +62,14 @@ def _activations(rows: Sequence[ActivationStats], paint: Paint) -> Iterator[str]
         frozen = "warning" if (a.frozen or 0) >= 0.9 else ""
         shares = f"{dead}{_share(a.always_on, frozen, paint)}{_share(a.inactive, '', paint)}"
         full = "warning" if (a.saturated or 0) > 0.5 and not a.at_output else ""
-        signal = f"  {a.signal:>7.1e}"
-        signal = paint(signal, "warning") if a.signal < 1e-2 else signal
-        yield f"{numbers}{shares}{_share(a.saturated, full, paint)}{signal}".rstrip()
+        yield f"{numbers}{shares}{_share(a.saturated, full, paint)}{_signal(a, paint)}".rstrip()
+
+
+def _signal(a: ActivationStats, paint: Paint) -> str:
+    if a.signal is None:
+        return ""
+    text = f"  {a.signal:>7.1e}"
+    return paint(text, "warning") if a.signal < 1e-2 else text
 
 
 def _name(a: ActivationStats | NormStats) -> str:
@@ -97,11 +102,10 @@ def _drift(n: NormStats) -> str:
 
 
 def _gradient(result: ProbeResult) -> Iterator[str]:
-    measured = [k for k in result.kernels if k.ratio is not None]
-    ratio = result.gradient_ratio
-    if ratio is None or len(measured) < 2:
+    found, ratio = ends(result.kernels), result.gradient_ratio
+    if ratio is None or found is None:
         return
-    first, last = measured[0], measured[-1]
+    first, last = found
     yield (
         f"gradient / weight: {first.ratio:.1e} at {first.layer}, {last.ratio:.1e} at "
         f"{last.layer}; first over last {ratio:.2g}"
@@ -132,7 +136,7 @@ def _variant(v: Variant) -> str:
         return f"{v.name:<12}failed: {v.error}"
     dead = [a.dead for a in v.activations if a.dead is not None]
     mean = f"{sum(dead) / len(dead):.0%}" if dead else "-"
-    signal = min((a.signal for a in v.activations), default=0.0)
+    signal = v.signal or 0.0
     ratio = ratio_of(v.kernels)
     grown = "-" if ratio is None else f"{ratio:.1e}"
     start = f"{v.curves[0].losses[0]:>9.3g}" if v.curves else f"{'-':>9}"

@@ -23,7 +23,7 @@ from bnlint.probing.places import places
 from bnlint.probing.readings import KernelReading, Reading, bring, norm_of
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.run import unwrapped
-from bnlint.probing.structure import tensors
+from bnlint.probing.structure import samples, tensors
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.verdict import judged
 from bnlint.tracing.classify import Table
@@ -112,13 +112,14 @@ class Watch:
         if self._sink is not None:
             self._sink(pending.step, numbers(result))
 
-    def _before(self, _model: nn.Module, _inputs: Any) -> None:
+    def _before(self, _model: nn.Module, inputs: Any) -> None:
         if not self.model.training or not torch.is_grad_enabled():
             return
         self._stop()
         self.flush()
         if self.step % self.every == 0:
             observer = Observer(self.model, self.table)
+            observer.samples = samples(inputs)
             stack = ExitStack()
             stack.enter_context(observer.watching())
             observer.names.stack.push(self.model)
@@ -197,7 +198,8 @@ def numbers(result: ProbeResult) -> dict[str, float]:
         name = f"{a.layer}#{a.call + 1}" if a.call else a.layer
         shares = {"dead": a.dead, "always-on": a.always_on, "saturated": a.saturated}
         found |= {f"bnlint/{k}/{name}": v for k, v in shares.items() if v is not None}
-        found[f"bnlint/signal/{name}"] = a.signal
+        if a.signal is not None:
+            found[f"bnlint/signal/{name}"] = a.signal
     ratio = result.gradient_ratio
     if ratio is not None:
         found["bnlint/gradient-ratio"] = ratio

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
-from bnlint.domain.probe import KernelStats, ProbeResult
+from bnlint.domain.probe import ProbeResult, ends
 from bnlint.probing.metrics.kinds import Metric, Verdict
 
 GROWTH = 1.21
 """What one layer with batch norm multiplies the gradient by at initialisation."""
 
 
-def _ends(result: ProbeResult) -> tuple[KernelStats, KernelStats] | None:
-    """The first and the last kernel with a measured ratio."""
-    found = [k for k in result.kernels if k.ratio is not None]
-    return (found[0], found[-1]) if len(found) > 1 else None
-
-
 def _vanishing(result: ProbeResult) -> Iterator[Verdict]:
-    ends, ratio = _ends(result), result.gradient_ratio
-    if ends is None or ratio is None or not ratio < 1e-3:
+    found, ratio = ends(result.kernels), result.gradient_ratio
+    if found is None or ratio is None or not ratio < 1e-3:
         return
-    first, last = ends
+    first, last = found
     exactly = " (exactly zero)" if ratio == 0 else ""
     yield Verdict(
         first.layer,
@@ -34,10 +28,10 @@ def _vanishing(result: ProbeResult) -> Iterator[Verdict]:
 
 
 def _explosion(result: ProbeResult) -> Iterator[Verdict]:
-    ends, ratio = _ends(result), result.gradient_ratio
-    if ends is None or ratio is None or not ratio > limit(result):
+    found, ratio = ends(result.kernels), result.gradient_ratio
+    if found is None or ratio is None or not ratio > limit(result):
         return
-    first, last = ends
+    first, last = found
     yield Verdict(
         first.layer,
         Severity.WARNING,
@@ -57,14 +51,16 @@ def limit(result: ProbeResult) -> float:
 
 VANISHING = Metric(
     "gradient-vanishing",
-    "norm(gradient) / norm(weight) of the first kernel over that of the last; a ratio",
+    "norm(gradient) / norm(weight) of the first kernel over that of the last; a ratio (of kernels "
+    "that read the same tensor, as query, key and value do, the largest counts)",
     "under 1e-3 a warning, under 1e-6 or exactly 0 an error",
     "Glorot and Bengio 2010; thresholds from own measurements on healthy nets",
     _vanishing,
 )
 EXPLOSION = Metric(
     "gradient-explosion",
-    "norm(gradient) / norm(weight) of the first kernel over that of the last; a ratio",
+    "norm(gradient) / norm(weight) of the first kernel over that of the last; a ratio (of kernels "
+    "that read the same tensor, as query, key and value do, the largest counts)",
     "over 70; with batch norms at half of the activations or more, over 10 x 1.21^kernels",
     "Yang et al. 2019, A Mean Field Theory of Batch Normalization, arXiv:1902.08129",
     _explosion,

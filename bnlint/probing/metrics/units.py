@@ -58,19 +58,20 @@ def _frozen_units(result: ProbeResult) -> Iterator[Verdict]:
 
 def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     """Only the first layer of a run of collapsed ones is named: the others follow from it."""
-    collapsed = [a for a in result.activations if a.finite and a.signal < 1e-2]
+    found = [(a, a.signal) for a in result.activations if a.finite and a.signal is not None]
+    collapsed = [(a, signal) for a, signal in found if signal < 1e-2]
     if not collapsed:
         return
-    worst = min(collapsed, key=lambda a: a.signal)
-    first = collapsed[0]
-    severity = Severity.ERROR if worst.signal < 1e-4 else Severity.WARNING
+    first, signal = collapsed[0]
+    worst, least = min(collapsed, key=lambda pair: pair[1])
+    severity = Severity.ERROR if least < 1e-4 else Severity.WARNING
     rest = f", and of {len(collapsed) - 1} more activations" if len(collapsed) > 1 else ""
     yield Verdict(
         first.layer,
         severity,
         f"the samples hardly differ any more at the input of {first.layer}{rest}: their spread is "
-        f"{first.signal:.1e} of the signal, {worst.signal:.1e} at {worst.layer}",
-        {"signal": first.signal, "worst": worst.signal, "layers": len(collapsed)},
+        f"{signal:.1e} of the signal, {least:.1e} at {worst.layer}",
+        {"signal": signal, "worst": least, "layers": len(collapsed)},
     )
 
 

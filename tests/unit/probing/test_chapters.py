@@ -85,7 +85,7 @@ def test_a_table_for_each_kind_of_layer() -> None:
 
 def test_what_was_done_is_said() -> None:
     said = " ".join(chapters(RESULT)[0].lines)
-    for part in ("8 samples (synthetic) in 1 batch.", "cross-entropy", "1.5", "halved", "+10%"):
+    for part in ("8 samples (synthetic) in 1 batch.", "cross-entropy", "1.5", "halved", "by 10%"):
         assert part in said
 
 

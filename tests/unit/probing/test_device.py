@@ -86,9 +86,11 @@ def test_memory_of_a_batch_is_not_kept() -> None:
 
 
 def test_lazy_models_are_probed_as_a_copy() -> None:
-    model = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3))
+    model = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3))
     result = probe(model, torch.randn(16, 5))
     assert result.activations[0].units == 8
+    assert result.norms[0].channels == 8
+    assert isinstance(model[1].running_mean, nn.parameter.UninitializedBuffer)
     assert isinstance(model[0].weight, nn.parameter.UninitializedParameter)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import random
+from collections import deque
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
 from bnlint.probing.run import probe
+from bnlint.probing.state import generators
 from tests.unit.probing.nets import ResNet, mlp
 
 
@@ -165,3 +168,137 @@ def test_frozen_norms_of_a_training_model_stay_frozen() -> None:
     rows = {n.layer: n.batch_statistics for n in probe(model, torch.randn(4, 3, 8, 8)).norms}
     assert rows["layers.0.bn1"] is False
     assert rows["layers.0.bn2"] is True
+
+
+class Hoarder(nn.Module):
+    """State in plain attributes: tensors, nested containers, a generator, unregistered modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.ema = torch.zeros(6)
+        self.sums = [torch.zeros(2)]
+        self.nested = {"seen": [1]}
+        self.kinds: set[str] = set()
+        self.last: deque[int] = deque(maxlen=3)
+        self.generator = torch.Generator().manual_seed(4)
+        self.norms = [nn.BatchNorm1d(6)]
+
+    def forward(self, x):
+        h = torch.relu(self.norms[0](self.linear(x)) + torch.rand(6, generator=self.generator))
+        self.ema.mul_(0.9).add_(h.detach().mean(0))
+        self.sums[0].add_(1)
+        self.nested["seen"].append(2)
+        self.kinds.add("x")
+        self.last.append(len(x))
+        return h
+
+    def state(self) -> list[object]:
+        return [
+            self.ema.tolist(),
+            self.sums[0].tolist(),
+            dict(self.nested),
+            set(self.kinds),
+            list(self.last),
+            self.generator.get_state().tolist(),
+            [b.tolist() for b in self.norms[0].buffers()],
+        ]
+
+
+def test_state_in_plain_attributes_is_put_back() -> None:
+    model = Hoarder()
+    before = copy.deepcopy(model.state())
+    probe(model, torch.randn(8, 6))
+    assert model.state() == before
+    model(torch.randn(8, 6))
+    assert all(a != b for a, b in zip(model.state(), before, strict=True))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda m: torch._foreach_mul_([m.weight, m.bias], 0.5),
+        lambda m: torch.add(m.weight.detach(), 1, out=m.weight.data),
+        lambda m: F.embedding(torch.tensor([0, 1]), m.weight, None, 0.01),
+        lambda m: F.relu(m.weight.data, True),
+        lambda m: F.dropout(m.weight.data, 0.9, True, True),
+        lambda m: setattr(m.weight, "data", torch.zeros(6, 6)),
+    ],
+)
+def test_every_way_to_write_to_a_weight_is_undone(write) -> None:
+    model, x = Function(write), torch.randn(8, 6)
+    before = fingerprint(model)
+    probe(model, x)
+    assert all(same(a, b) for a, b in zip(before, fingerprint(model), strict=True))
+    weight = model.linear.weight.detach().clone()
+    model(torch.randn(8, 6))
+    assert not torch.equal(weight, model.linear.weight)
+
+
+class Function(nn.Module):
+    def __init__(self, write) -> None:
+        super().__init__()
+        self.linear, self.write = nn.Linear(6, 6), write
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.write(self.linear)
+        return torch.relu(self.linear(x))
+
+
+def test_inputs_that_the_forward_overwrites_are_put_back() -> None:
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.BatchNorm1d(32), mlp(1))
+    x = torch.randn(64, 32)
+    kept = x.clone()
+    plain = probe(model, x.abs(), compare=True, steps=2)
+    result = probe(model, x, batch_size=16, compare=True, steps=2)
+    assert torch.equal(x, kept)
+    assert result.comparison is not None
+    assert plain.comparison is not None
+    assert result.comparison.variants[0].activations[0].dead is not None
+    assert result.comparison.variants[0].activations[0].minimum < 0
+    assert result.kernels[0].gradient
+
+
+def test_functional_transforms_go_through() -> None:
+    class Transformed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(6, 6)
+
+        def forward(self, x):
+            doubled = torch.vmap(lambda v: (v + 1).mul_(2))(self.linear(x))
+            slope = torch.func.grad(lambda v: torch.relu(self.linear(v)).sum())(x)
+            return torch.tanh(doubled + slope)
+
+    result = probe(Transformed(), torch.randn(16, 6))
+    assert result.activations[-1].kind == "tanh"
+    assert result.kernels[0].gradient
+
+
+def test_the_generators_of_other_devices_are_not_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    probe(mlp(1), torch.randn(8, 32))
+    assert seeded == []
+    torch.manual_seed(0)
+    assert seeded == [0]
+
+
+def test_the_generators_of_every_card_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[object] = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["first", "second"])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", put.append)
+    with generators(torch.device("cuda")):
+        pass
+    assert put == [["first", "second"]]
+    with generators(torch.device("cpu")):
+        pass
+    assert len(put) == 1
+
+
+def test_weights_made_in_inference_mode_end_in_a_message() -> None:
+    with torch.inference_mode():
+        model = mlp(1)
+    with pytest.raises(ProbeError, match="Inference tensors"):
+        probe(model, torch.randn(8, 32))
