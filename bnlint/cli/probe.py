@@ -47,7 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code: 2 for what cannot be probed, 1 for findings that count, else 0."""
     parser = Parser(
         "bnlint probe",
-        description="Run a model on a real device, and measure what enters and leaves each "
+        description="Run a model on a real device, and measure what enters and leaves each\n"
         "activation, what its norms see and what gradient comes back.",
     )
     add_probe_options(parser)

@@ -14,6 +14,7 @@ import argparse
 import json
 import re
 import subprocess
+import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def suggestion(finding: bnlint.Finding, lines: Lines, top: Path) -> dict[str, An
     path = from_top(edits[0].location.path, top)
     if not lines.get(path, frozenset()).issuperset(range(first, last + 1)):
         return None
-    text = (top / path).read_text(encoding="utf-8").splitlines()
+    with tokenize.open(top / path) as file:  # in the encoding that the file declares
+        text = file.read().splitlines()
     before = len(text)
     for edit in edits:  # from the end to the start, so that positions stay true
         at = edit.location

@@ -163,6 +163,26 @@ def test_edits_over_several_lines_are_one_suggestion(example: ModuleType, tmp_pa
     assert example.suggestion(_finding(str(path), *edits), {"net.py": {2, 3}}, tmp_path) is None
 
 
+def test_a_suggestion_is_read_in_the_encoding_that_the_file_declares(
+    example: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_bytes("# coding: latin-1\nx = f(1)  # caf\xe9\n".encode("latin-1"))
+    edit = Edit(Location(str(path), 2, 8, 2, 8), ", 2")
+    finding = Finding(
+        "BN1",
+        "n",
+        Severity.WARNING,
+        "m",
+        Location(str(path), 2),
+        "",
+        "",
+        fix=Fix("f", "safe", (edit,)),
+    )
+    comment = example.suggestion(finding, {"net.py": frozenset({2})}, tmp_path)
+    assert comment["body"].endswith("```suggestion\nx = f(1, 2)  # caf\xe9\n```")
+
+
 def test_what_has_no_line_in_the_diff_is_in_the_text(example: ModuleType, tmp_path: Path) -> None:
     path = str(tmp_path / "net.py")
     report = Report((_finding(path), _finding(path, related=9)))
