@@ -12,10 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.batches import Batch
+from bnlint.probing.devices import eager
 from bnlint.probing.guard import kept
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name, kind_of
-from bnlint.probing.session import Session, eager
+from bnlint.probing.session import Session
 from bnlint.probing.structure import mapped, tensors
 from bnlint.probing.writes import memory
 
