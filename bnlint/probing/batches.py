@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import BnlintError, Mistake, ProbeError
 from bnlint.probing.structure import joined as joined_values
 from bnlint.probing.structure import moved, part, samples
 
 SAMPLES = 256
 """So many samples make *dead* mean dead; a loader is read until there are as many."""
+
+HARMLESS = "it is damaged, or holds more than tensors, which loading it would have to run as code"
 
 TARGETS = ("targets", "target", "labels", "label", "y")
 
@@ -59,7 +62,8 @@ def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
     if isinstance(given, (str, Path)):
         given = _loaded(Path(given))
     if callable(given) and not isinstance(given, (Tensor, nn.Module)):
-        given = given()
+        with _speaking("what was called for batches"):
+            given = given()
     if _is_one(given):
         yield batch_of(given, targets, model)
         return
@@ -70,8 +74,34 @@ def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
                 hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
             )
         )
-    for item in given:
+    for item in _items(given):
         yield batch_of(item, None, model)
+
+
+def _items(given: Iterable[Any]) -> Iterator[Any]:
+    """The items of a loader, whose own errors are the user's to read."""
+    what = f"the {type(given).__name__} of the batches"
+    with _speaking(what):
+        iterator = iter(given)
+    end = object()
+    while True:
+        with _speaking(what):
+            item = next(iterator, end)
+        if item is end:
+            return
+        yield item
+
+
+@contextmanager
+def _speaking(what: str) -> Iterator[None]:
+    try:
+        yield
+    except BnlintError:
+        raise
+    except Exception as error:
+        raise ProbeError(
+            Mistake(f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand")
+        ) from error
 
 
 def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
@@ -168,13 +198,11 @@ def _loaded(path: Path) -> Any:
         if path.suffix == ".npz":
             return _arrays(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except ProbeError:
-        raise
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else HARMLESS
         raise ProbeError(
             Mistake(
-                f"{path}: cannot be read: {first}",
+                f"{path}: cannot be read: {reason}",
                 hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
             )
         ) from error

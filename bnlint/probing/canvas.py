@@ -51,6 +51,12 @@ def title(result: ProbeResult, what: str, shown: int, total: int) -> str:
     return f"{what}{of}\n{result.model}, {result.samples} samples on {result.device}"
 
 
+def legend(figure: Any) -> None:
+    """A legend under everything, in as many columns as the page is wide for."""
+    columns = max(1, int(figure.get_figwidth() / 1.75))
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False)
+
+
 def variants(result: ProbeResult) -> list[Variant]:
     """The compared variants that ran; as-written is left out where it is the same as none."""
     found = [v for v in result.comparison.variants if not v.error] if result.comparison else []

@@ -13,10 +13,11 @@ from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
 from bnlint.probing.arrange import PLACEMENTS, Rearranged
 from bnlint.probing.batches import Batch
+from bnlint.probing.devices import eager
 from bnlint.probing.guard import kept
 from bnlint.probing.merge import merged
 from bnlint.probing.readings import Key
-from bnlint.probing.session import Observed, Session, eager, observe
+from bnlint.probing.session import Observed, Session, observe
 from bnlint.probing.summarise import activation_stats, kernel_stats
 
 RATES = (0.02, 0.1, 0.3)

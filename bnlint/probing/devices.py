@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -140,3 +141,15 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
             Mistake(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
         )
     return found
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Runs compiled parts as plain Python, so that their operations can be seen.
+
+    Nothing is compiled in a process that has not loaded the compiler, which is large.
+    """
+    loaded = "torch._dynamo" in sys.modules
+    stance = getattr(torch.compiler, "set_stance", None) if loaded else None
+    with stance("force_eager") if stance is not None else nullcontext():
+        yield

@@ -26,12 +26,12 @@ def render(result: ProbeResult) -> str:
     return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
 
 
-SKIPPED = frozenset({"before", "after"})
-"""Raw samples are for the pictures."""
+SKIPPED = frozenset({"before", "after", "graphs"})
+"""Raw samples are for the pictures, graphs for the page."""
 
 
 def named(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, enums as their values."""
+    """Dataclasses as dicts, tuples and sets as lists, enums as their values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = (f.name for f in dataclasses.fields(value))
         return {name: named(getattr(value, name)) for name in fields if name not in SKIPPED}
@@ -39,6 +39,8 @@ def named(value: Any) -> Any:
         return {str(k): named(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
         return [named(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(named(v) for v in value)
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, float) and not math.isfinite(value):

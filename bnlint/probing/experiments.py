@@ -12,10 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.batches import Batch
+from bnlint.probing.devices import eager
 from bnlint.probing.guard import kept
 from bnlint.probing.modules import follow
 from bnlint.probing.names import Names, function_name, kind_of
-from bnlint.probing.session import Session, eager
+from bnlint.probing.session import Session
 from bnlint.probing.structure import mapped, tensors
 from bnlint.probing.writes import memory
 
@@ -53,6 +54,8 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     value = session.objective.value
     losses = [float(value(o, batch.targets, session.layouts)[0]) for o in (train, eval_)]
     change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
+    if change is None:
+        return None
     return TrainEvalGap(change, abs(losses[1] - losses[0]) / max(abs(losses[0]), 1e-12))
 
 
@@ -106,10 +109,15 @@ def _flat(outputs: Any, samples: int) -> Tensor:
     return torch.cat(rows, 1) if rows else torch.zeros(samples, 1)
 
 
-def _change(a: Tensor, b: Tensor) -> float:
-    """rms(difference) over the spread between samples of ``a``."""
-    spread = (a - a.mean(0)).square().mean().sqrt()
-    return float((a - b).square().mean().sqrt() / spread.clamp(min=1e-12))
+def _change(a: Tensor, b: Tensor) -> float | None:
+    """rms(difference) over the spread between samples of ``a``.
+
+    None where the outputs of all samples are one but for rounding: there is nothing to compare to.
+    """
+    spread = float((a - a.mean(0)).square().mean().sqrt())
+    if spread <= 1e-5 * float(a.square().mean().sqrt()):
+        return None
+    return float((a - b).square().mean().sqrt()) / spread
 
 
 class _OtherBias(TorchFunctionMode):
@@ -158,6 +166,7 @@ def bias_effects(session: Session, batch: Batch, layers: list[str]) -> Mapping[s
         mode = _OtherBias(Names(session.model, session.table), layer)
         with follow(mode.names.stack), mode:
             other = _flat(_run(session, batch, choose), batch.samples)
-        if mode.met:
-            found[layer] = _change(plain, other)
+        change = _change(plain, other)
+        if mode.met and change is not None:
+            found[layer] = change
     return found

@@ -15,7 +15,7 @@ from bnlint.probing.writes import CopyOnWrite, memory
 
 
 @contextmanager
-def untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
+def untouched(model: nn.Module, device: torch.device, loader: Any = None) -> Iterator[None]:
     """Runs the block and restores the model bit by bit, also after an error or an interrupt.
 
     Restored are attributes, flags, hooks, buffers, what lies in plain attributes and containers
@@ -26,7 +26,7 @@ def untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
     parameters = state.parameters
     before = [(p, p.detach(), p.grad, p.requires_grad) for p in parameters]
     writes = CopyOnWrite(parameters)
-    with generators(device):
+    with generators(device, loader):
         try:
             with torch.inference_mode(False), torch.enable_grad(), writes:
                 yield

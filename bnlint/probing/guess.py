@@ -88,9 +88,12 @@ def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
 def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
     """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for whole numbers.
 
+    Floats are of the model's own type (a model in half precision) unless another is asked for.
+
     What has no batch dimension (another size in front than the first input) keeps its shape.
     """
     generator = torch.Generator().manual_seed(seed)
+    floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     first = next((t.shape[0] for t in tensors((call.args, dict(call.kwargs))) if t.ndim), 0)
     sizes = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
     highest = min(sizes, default=2)
@@ -98,7 +101,8 @@ def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
     def drawn(t: Tensor) -> Tensor:
         shape = (count, *t.shape[1:]) if t.ndim and t.shape[0] == first else tuple(t.shape)
         if t.is_floating_point():
-            return torch.randn(shape, generator=generator).to(t.dtype)
+            own = t.dtype if t.dtype is not torch.float32 else floats
+            return torch.randn(shape, generator=generator).to(own)
         if t.dtype is torch.bool:
             return torch.ones(shape, dtype=t.dtype)
         return torch.randint(highest, shape, generator=generator).to(t.dtype)

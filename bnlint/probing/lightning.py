@@ -7,7 +7,8 @@ from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.watch import Watch, numbers, watch
+from bnlint.probing.sinks import numbers
+from bnlint.probing.watch import Watch, watch
 
 try:
     from lightning.pytorch.callbacks import Callback

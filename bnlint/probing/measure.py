@@ -136,6 +136,10 @@ def closed(module: nn.Module, kind: Kind | None) -> str:
         return "fused recurrent layer: its gates run in one kernel"
     if type(module).__name__ == "OptimizedModule":
         return "compiled: its operations are fused"
+    if isinstance(module, torch.fx.GraphModule) and any(
+        isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes
+    ):
+        return "exported: its operations do not pass through Python functions"
     return ""
 
 

@@ -83,6 +83,12 @@ class Observer(TorchFunctionMode):
             else:
                 reading.at_output = any(maker is n for n in nodes)
 
+    def no_gradient(self) -> None:
+        """Forgets the gradients of a backward that did not come to its end."""
+        for reading in self.activations:
+            reading.asked = False
+            reading.gradients.clear()
+
     def release(self) -> None:
         """Removes every tensor hook."""
         while self.handles:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe import KernelStats, ProbeResult, Variant
 from bnlint.probing import canvas, ridge
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def units(result: ProbeResult) -> Figure:
         "o",
         color="black",
         markersize=4,
+        clip_on=False,
         label="share of values inactive",
     )
     axis.set_yticks(list(at), [canvas.label(a.layer, a.call) for a in rows])
@@ -81,7 +82,7 @@ def units(result: ProbeResult) -> Figure:
     axis.set_xlim(0, 1)
     axis.set_xlabel("share of units")
     axis.set_title(canvas.title(result, "Units of each activation", len(rows), len(all_rows)))
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    canvas.legend(figure)
     return figure  # type: ignore[no-any-return]
 
 
@@ -94,7 +95,7 @@ def grad_flow(result: ProbeResult) -> Figure:
     figure, axes = canvas.figure(max(6.5, min(14.0, 2 + 0.3 * len(names))), 4.4)
     axis = axes[0][0]
     for name, kernels in series:
-        points = [(i, k.ratio) for i, k in enumerate(kernels) if k.ratio]
+        points = [(i, k.ratio) for i, k in enumerate(kernels) if _shown(k)]
         axis.plot(
             [i for i, _ in points],
             [y for _, y in points],
@@ -104,13 +105,12 @@ def grad_flow(result: ProbeResult) -> Figure:
             color=canvas.COLOURS[name],
             label=f"norm: {name}" if len(series) > 1 else name,
         )
-    floor = axis.get_ylim()[0] if any(k.ratio for _, ks in series for k in ks) else 1e-3
-    zeros = [(i, floor) for _, ks in series for i, k in enumerate(ks) if k.ratio == 0]
+    zeros = [i for _, ks in series for i, k in enumerate(ks) if k.ratio == 0]
     axis.set_yscale("log")
     if zeros:
-        low = min((k.ratio for _, ks in series for k in ks if k.ratio), default=1.0) / 10
+        low = min((k.ratio or 1.0 for _, ks in series for k in ks if _shown(k)), default=1.0) / 10
         axis.plot(
-            [i for i, _ in zeros],
+            zeros,
             [low] * len(zeros),
             "x",
             color="#D50000",
@@ -123,7 +123,7 @@ def grad_flow(result: ProbeResult) -> Figure:
     axis.set_ylabel("norm(gradient) / norm(weight)")
     axis.grid(axis="y", alpha=0.3)
     axis.set_title(canvas.title(result, "Gradient at each kernel, first to last", 1, 1))
-    figure.legend(loc="outside lower center", ncols=5, frameon=False)
+    canvas.legend(figure)
     return figure  # type: ignore[no-any-return]
 
 
@@ -147,12 +147,26 @@ def loss(result: ProbeResult) -> Figure:
         axis.set_title(f"rate {rate:g}")
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
-    start = max(v.curves[0].losses[0] for v in variants)
-    axes[0][0].set_ylim(0, 1.6 * start)
+    axes[0][0].set_ylim(*_span(variants))
     axes[0][0].set_ylabel("loss")
     figure.suptitle(f"{result.model}, {result.comparison.objective}: same weights", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    canvas.legend(figure)
     return figure  # type: ignore[no-any-return]
+
+
+def _shown(kernel: KernelStats) -> bool:
+    """True for a ratio that has a place on a log scale."""
+    return bool(kernel.ratio) and math.isfinite(kernel.ratio or 0.0)
+
+
+def _span(variants: Sequence[Variant]) -> tuple[float, float]:
+    """From zero, or the lowest loss under it (a projection has no bound), to above the first."""
+    start = max(v.curves[0].losses[0] for v in variants)
+    every = [x for v in variants for c in v.curves for x in c.losses if math.isfinite(x)]
+    low = min(every, default=0.0)
+    if low >= 0:
+        return 0.0, 1.6 * start if start > 0 else 1.0
+    return 1.05 * low, max(1.6 * start, 0.1 * -low)
 
 
 PLOTS: Mapping[str, Callable[[ProbeResult], Figure]] = {

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 from torch import distributed
 
+from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.probing.readings import KernelReading
 from bnlint.probing.session import Observed, Session
+
+T = TypeVar("T")
+
+
+def agreed(run: Callable[[], T]) -> T:
+    """What ``run`` returns, once it has on every rank: else the others would wait for this one.
+
+    Raises:
+        ProbeError: it was raised on this rank or on another.
+
+    """
+    if not _many():
+        return run()
+    found, mistakes = None, None
+    try:
+        found = run()
+    except ProbeError as error:
+        mistakes = [(m.message, m.hint) for m in error.mistakes]
+    every: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(every, mistakes)
+    for rank, messages in enumerate(every):
+        if messages:
+            raise ProbeError(*(Mistake(f"rank {rank}: {m}", hint=hint) for m, hint in messages))
+    return cast(T, found)
 
 
 def gathered(session: Session, seen: Observed) -> Observed:

@@ -131,30 +131,47 @@ def largest(x: Tensor, axis: int) -> Tensor:
 
 
 def norm_of(x: Tensor) -> Tensor:
-    """The Euclidean norm of all entries in single precision."""
+    """The Euclidean norm of all entries in single precision.
+
+    Where their squares leave its range (entries under 1e-20 or over 1e19) it is measured by the
+    largest of them: a gradient that is small beyond squaring is not zero.
+    """
     flat = x.detach().reshape(-1)
-    if flat.dtype is torch.float32:
-        return torch.dot(flat, flat).sqrt()
-    wide = flat if flat.dtype is torch.float64 else flat.float()
-    norm: Tensor = torch.linalg.vector_norm(wide)
-    return norm.float()
+    if not flat.numel():
+        return flat.new_zeros((), dtype=torch.float32)
+    if flat.dtype is not torch.float32:
+        wide = flat if flat.dtype is torch.float64 else flat.float()
+        whole: Tensor = torch.linalg.vector_norm(wide)
+        return whole.float()
+    square = torch.dot(flat, flat)
+    largest = torch.maximum(flat.amax(), flat.amin().neg())
+    sound = (square > 1e-35) & (square < 1e38)
+    return torch.where(sound, square.sqrt(), largest)
 
 
 def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[float]:
-    """Replaces every tensor of the readings by its copy in host memory: one transfer for all.
+    """Replaces every tensor of the readings by its copy in host memory: one transfer a device.
 
     Returns the scalars as numbers; they travel along.
     """
-    slots = list(_slots(readings))
-    tensors = [*scalars, *(holder[name] for holder, name in slots)]
-    if not tensors:
-        return []
+    values = list(scalars)
+    slots = [*((values, i) for i in range(len(values))), *_slots(readings)]
+    devices: dict[torch.device, list[tuple[Any, Any]]] = {}
+    for holder, name in slots:
+        devices.setdefault(holder[name].device, []).append((holder, name))
     with unseen():
-        flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
-        pieces = torch.split(flat, [t.numel() for t in tensors])
-        for (holder, name), piece in zip(slots, pieces[len(scalars) :], strict=True):
-            holder[name] = piece.view(holder[name].shape)
-        return [float(piece) for piece in pieces[: len(scalars)]]
+        for group in devices.values():
+            _transfer(group)
+        return [float(value) for value in values]
+
+
+def _transfer(slots: list[tuple[Any, Any]]) -> None:
+    """Brings what lies in the slots, all on one device, over as one tensor."""
+    tensors = [holder[name] for holder, name in slots]
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
+    pieces = torch.split(flat, [t.numel() for t in tensors])
+    for (holder, name), piece in zip(slots, pieces, strict=True):
+        holder[name] = piece.view(holder[name].shape)
 
 
 class _Attributes:

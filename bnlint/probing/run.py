@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
@@ -21,36 +21,20 @@ from bnlint.probing.batches import SAMPLES, Batch
 from bnlint.probing.counterfactual import compared
 from bnlint.probing.experiments import batch_noise, bias_effects, flags, train_eval_gap
 from bnlint.probing.guard import untouched
-from bnlint.probing.guess import Shapes, candidate, noise
+from bnlint.probing.guess import Shapes
 from bnlint.probing.merge import merged, merged_norms
 from bnlint.probing.objective import Loss, Objective
 from bnlint.probing.places import places
-from bnlint.probing.ranks import gathered
 from bnlint.probing.readings import unseen
 from bnlint.probing.result import Probed, showing
-from bnlint.probing.session import Observed, Session, observe
+from bnlint.probing.session import Observed, Session
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
+from bnlint.probing.taking import Wish, checked, taken
 from bnlint.probing.verdict import judged
 from bnlint.tracing.classify import Table, builtin_table
 from bnlint.tracing.source import Source
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for; :func:`probe` documents each."""
-
-    targets: Any = None
-    inputs: Any = None
-    samples: int = SAMPLES
-    batch_size: int | None = None
-    train: bool = True
-    compare: bool = False
-    steps: int = 30
-    report: Report | None = None
-    graph: ModelGraph | None = None
-    source: Source | None = None
 
 
 def probe(
@@ -105,7 +89,7 @@ def probe(
             loss is not finite, or the model has no activation that could be seen.
 
     """
-    model = unwrapped(model)
+    model = unwrapped(checked(model, batch_size, steps))
     wish = Wish(targets, inputs, samples, batch_size, train, compare, steps, report, graph, source)
     place = devices.resolve(device, model)
     live, moved = devices.placed(model, place)
@@ -114,7 +98,7 @@ def probe(
     )
     if moved:
         session.note(moved)
-    with untouched(live, place), _mode(live, train):
+    with untouched(live, place, batches), _mode(live, train):
         return showing(_probed(session, batches, wish))
 
 
@@ -141,69 +125,13 @@ def _mode(model: nn.Module, train: bool) -> Iterator[None]:
 
 
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
-    source, batches = _batches(session, given, wish)
-    session.reseed()
-    observed = gathered(session, observe(session, batches))
-    _check(session, observed)
+    source, batches, observed = taken(session, given, wish)
     with unseen():
         result = _result(session, observed, source)
     result = _tried(session, result, batches, wish, observed)
     result = replace(result, notes=tuple(session.notes))
     findings = judged(result, places(session.model, wish.graph))
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
-
-
-def _batches(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch]]:
-    """Where the inputs came from, and enough of them."""
-    if given is None:
-        return "synthetic", [_noise(session, wish)]
-    read = reading.read(given, wish.targets, session.model)
-    found = reading.enough(read, wish.samples)
-    total = sum(b.samples for b in found)
-    if total < 2:
-        raise ProbeError(
-            Mistake(
-                "a batch of one sample tells nothing: dead units and a collapsing signal only "
-                "show between samples",
-                hint=f"give at least 2 samples, better {SAMPLES}",
-            )
-        )
-    return (
-        "file" if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__") else "user"
-    ), found
-
-
-def _noise(session: Session, wish: Wish) -> Batch:
-    if wish.samples < 2:
-        raise ProbeError(Mistake("a batch of one sample tells nothing", hint="ask for 2 or more"))
-    ref = wish.graph.ref if wish.graph is not None else None
-    call = candidate(session.model, wish.inputs, wish.source, ref)
-    return noise(call, session.model, wish.samples, session.seed)
-
-
-def _check(session: Session, observed: Observed) -> None:
-    """Refuses what cannot be judged: nothing seen, or a loss that is not finite by itself."""
-    if not observed.observer.activations:
-        unseen = observed.observer.not_observable
-        parts = "; ".join(f"{u.layer}: {u.reason}" for u in unseen)
-        raise ProbeError(
-            Mistake(
-                "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
-                hint="the probe measures what enters and leaves activations",
-            )
-        )
-    finite = all(
-        bool(r.maximum.isfinite().all() and r.minimum.isfinite().all())
-        for r in observed.observer.activations
-    )
-    if finite and not all(map(math.isfinite, observed.losses)):
-        where = "the loss" if observed.outputs_finite else "the model's output"
-        raise ProbeError(
-            Mistake(
-                f"{where} is not finite although everything that enters an activation is",
-                hint=f"the loss is {observed.objective}; check it and the targets",
-            )
-        )
 
 
 def _result(session: Session, observed: Observed, source: str) -> ProbeResult:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +40,12 @@ class Session:
     seed: int = 0
     layouts: Layouts = field(default_factory=Layouts)
     around: Rearranged | None = None
+    scale: float = 1.0
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        half = any(p.dtype is torch.float16 for p in self.model.parameters())
+        self.scale = HALF_SCALE if half or self.dtype is torch.float16 else 1.0
 
     def forward(self, batch: Batch) -> Any:
         """What the model returns for a batch; its errors become the user's to read.
@@ -110,7 +114,7 @@ def observe(session: Session, batches: list[Batch], gradients: bool = True) -> O
     names: list[str] = []
     waiting, samples = list(batches), 0
     try:
-        with eager():
+        with devices.eager():
             while waiting:
                 batch = waiting.pop(0)
                 marks = _marks(observer)
@@ -128,8 +132,9 @@ def observe(session: Session, batches: list[Batch], gradients: bool = True) -> O
                 samples += batch.samples
     finally:
         observer.release()
-    for kernel in observer.kernels.values():
-        kernel.weight_norm = norm_of(kernel.weight)
+    with unseen():
+        for kernel in observer.kernels.values():
+            kernel.weight_norm = norm_of(kernel.weight)
     readings: list[Reading] = [*observer.activations, *observer.norms, *observer.kernels.values()]
     scalars = bring(readings, [*losses, *finite])
     count = len(losses)
@@ -172,13 +177,15 @@ def _gradients(session: Session, observer: Observer, loss: Tensor) -> None:
     if not wanted:
         session.note("no gradient: every weight is frozen")
         return
-    scale = HALF_SCALE if session.dtype is torch.float16 else 1.0
+    scale = session.scale
     try:
         found = torch.autograd.grad(loss * scale, list(wanted.values()), allow_unused=True)
-    except RuntimeError as error:
+    except Exception as error:  # of torch, or of the user's own hooks and functions
         if measure.out_of_memory(error):
             raise
-        session.note(f"no gradient: the backward failed: {str(error).splitlines()[0]}")
+        first = (str(error).splitlines() or [""])[0]
+        session.note(f"no gradient: the backward raised {type(error).__name__}: {first}")
+        observer.no_gradient()
         return
     with unseen():
         _keep(observer, dict(zip(wanted, found, strict=True)), scale)
@@ -194,18 +201,6 @@ def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float)
     if scale != 1:
         for reading in observer.activations:
             reading.gradients[:] = [g / scale for g in reading.gradients]
-
-
-@contextmanager
-def eager() -> Iterator[None]:
-    """Runs compiled parts as plain Python, so that their operations can be seen.
-
-    Nothing is compiled in a process that has not loaded the compiler, which is large.
-    """
-    loaded = "torch._dynamo" in sys.modules
-    stance = getattr(torch.compiler, "set_stance", None) if loaded else None
-    with stance("force_eager") if stance is not None else nullcontext():
-        yield
 
 
 def _marks(observer: Observer) -> tuple[int, int, dict[Hashable, int]]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,20 +19,23 @@ from bnlint.probing.writes import Copy, memory
 
 ACCELERATORS = ("cuda", "xpu", "mps")
 
+PLAIN = frozenset({bool, int, float, str, bytes, type(None)})
+"""What needs no look."""
+
 
 @dataclass(slots=True)
 class State:
-    """Modules, containers, tensors and generators that a model reaches through attributes.
+    """Parameters, containers, tensors and generators that a model reaches through attributes.
 
-    Found are those in lists, dicts, sets, tuples and deques too, and so modules that are held
+    Found are those in lists, dicts, sets, tuples and deques too, and in modules that are held
     there unregistered.
     """
 
-    modules: list[nn.Module] = field(default_factory=list)
+    parameters: list[nn.Parameter] = field(default_factory=list)
     containers: list[tuple[Any, Any]] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     generators: list[tuple[torch.Generator, Tensor]] = field(default_factory=list)
-    _met: set[int] = field(default_factory=set)
+    _met: dict[int, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(model: nn.Module) -> State:
@@ -39,12 +43,6 @@ class State:
         state = State()
         state._look(model)
         return state
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """The parameters of all modules, each once."""
-        every = {id(p): p for m in self.modules for p in m.parameters() if not is_lazy(p)}
-        return list(every.values())
 
     def put_back(self) -> None:
         """Everything as it was."""
@@ -56,21 +54,31 @@ class State:
             generator.set_state(value)
 
     def _look(self, value: Any) -> None:
+        if type(value) in PLAIN:
+            return
         if isinstance(value, nn.Module):
             self._module(value)
         elif isinstance(value, (dict, list, set, deque, tuple)):
             self._container(value)
-        elif isinstance(value, torch.Generator) and self._new(value):
+        elif isinstance(value, (Tensor, torch.Generator)) and self._new(value):
+            self._value(value)
+
+    def _value(self, value: Tensor | torch.Generator) -> None:
+        """Copies a tensor or generator; parameters only once one writes to them."""
+        if isinstance(value, torch.Generator):
             self.generators.append((value, value.get_state()))
-        elif _owns_values(value) and self._new(value):
+        elif isinstance(value, nn.Parameter):
+            if not is_lazy(value):
+                self.parameters.append(value)
+        elif memory(value) != 0:
             self.copies.append(Copy(value))
 
     def _module(self, module: nn.Module) -> None:
         if self._new(module):
-            self.modules.append(module)
             self._container(vars(module))
-            for part in (*module.children(), *module.buffers(recurse=False)):
-                self._look(part)  # of a scripted module, which has them elsewhere
+            own = module.children, partial(module.parameters, False), partial(module.buffers, False)
+            for part in (p for parts in own for p in parts()):
+                self._look(part)  # a scripted module has them elsewhere
 
     def _container(self, value: Any) -> None:
         if not self._new(value):
@@ -82,13 +90,8 @@ class State:
 
     def _new(self, value: Any) -> bool:
         known = id(value) in self._met
-        self._met.add(id(value))
+        self._met[id(value)] = value  # kept, so that nothing else gets its address
         return not known
-
-
-def _owns_values(value: Any) -> bool:
-    """True for a tensor that has to be copied: parameters are, once one writes to them."""
-    return isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and memory(value) != 0
 
 
 def _refill(live: Any, saved: Any) -> None:
@@ -108,8 +111,11 @@ def _refill(live: Any, saved: Any) -> None:
 
 
 @contextmanager
-def generators(device: torch.device) -> Iterator[None]:
-    """Restores Python's, numpy's (if loaded) and torch's generators, on every device in use."""
+def generators(device: torch.device, loader: Any = None) -> Iterator[None]:
+    """Restores Python's, numpy's (if loaded) and torch's generators, on every device in use.
+
+    A loader's own are restored too, so that its next epoch is the one it would have been.
+    """
     sources: list[tuple[Any, Any]] = [
         (random.setstate, random.getstate()),
         (torch.set_rng_state, torch.get_rng_state()),
@@ -118,11 +124,20 @@ def generators(device: torch.device) -> Iterator[None]:
     if numpy is not None:
         sources.append((numpy.set_state, numpy.get_state()))
     sources += [_source(kind) for kind in {*ACCELERATORS, device.type} if _in_use(kind, device)]
+    sources += [(g.set_state, g.get_state()) for g in _drawn_from(loader)]
     try:
         yield
     finally:
         for put, value in sources:
             put(value)
+
+
+def _drawn_from(loader: Any) -> list[torch.Generator]:
+    """The generators of a DataLoader and its samplers."""
+    batches = getattr(loader, "batch_sampler", None)
+    holders = (loader, batches, getattr(loader, "sampler", None), getattr(batches, "sampler", None))
+    found = (getattr(h, "generator", None) for h in holders)
+    return list({id(g): g for g in found if isinstance(g, torch.Generator)}.values())
 
 
 def _source(kind: str) -> tuple[Any, Any]:

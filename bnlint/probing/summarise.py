@@ -55,9 +55,10 @@ def activation_stats(a: Activation) -> ActivationStats:
     )
 
 
-def _signal(within: Tensor, rms: Tensor) -> float:
-    """The spread between samples over the size of all; 0 where all is zero."""
-    return float(within.mean().sqrt() / rms) if rms > 0 else 0.0
+def _signal(within: Tensor, rms: Tensor) -> float | None:
+    """The spread between samples over the size of all; 0 where all is zero, None if it is not."""
+    signal = 0.0 if rms == 0 else float(within.mean().sqrt() / rms)
+    return signal if math.isfinite(signal) else None
 
 
 def _stuck(a: Activation) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:

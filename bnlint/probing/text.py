@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 
+from bnlint.domain.graph import Location
 from bnlint.domain.probe import ActivationStats, Comparison, NormStats, ProbeResult, Variant, ends
 from bnlint.domain.probe import gradient_ratio as ratio_of
 
@@ -150,15 +152,26 @@ def _advice(comparison: Comparison) -> Iterator[str]:
         v.name: min((c.losses[-1] for c in v.curves), default=None) for v in comparison.variants
     }
     none, before = best.get("none"), best.get("before")
-    if none is not None and before is not None and none > 1.5 * before:
+    if none is not None and before is not None and none > 1.5 * before > 0:
         yield (
             "a norm is one way out; an initialisation that fits the activation (He, LSUV) or "
             "residual connections may do as well"
         )
 
 
+def _place(at: Location) -> str:
+    """Where a finding is, from the current folder if it is in there; empty if it is nowhere."""
+    if not at.path or at.path.startswith("<"):
+        return ""
+    path = os.path.relpath(at.path)
+    return f"{at.path if path.startswith('..') else path}:{at.line}:{at.column}: "
+
+
 def _findings(result: ProbeResult, paint: Paint) -> Iterator[str]:
     for f in result.report.findings:
-        yield f"{paint(f.severity.value, f.severity.value)} {f.name}: {f.message}"
+        severity = paint(f.severity.value, f.severity.value)
+        yield f"{paint(_place(f.location), 'dim')}{severity} {f.name}: {f.message}"
+        if f.evidence is not None and not f.rule.startswith("probe/"):
+            yield f"    measured: {f.evidence.summary}"
     if not result.report.findings:
         yield paint("nothing to report", "good")

@@ -26,7 +26,7 @@ def judged(result: ProbeResult, places: Places) -> tuple[Finding, ...]:
 
 
 def _finding(metric: Metric, verdict: Verdict, result: ProbeResult, places: Places) -> Finding:
-    measured = f"measured on {result.samples} {_source(result)} samples on {result.device}"
+    measured = f"on {result.samples} {_source(result)} samples on {result.device}"
     return Finding(
         rule=PREFIX + metric.name,
         name=metric.name,

@@ -6,7 +6,7 @@ user's own backward. The numbers come over when the next forward begins, or at t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -17,19 +17,18 @@ from torch import Tensor, nn
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ProbeResult
+from bnlint.probing.devices import eager
 from bnlint.probing.merge import merged, merged_norms
 from bnlint.probing.observe import Observer
 from bnlint.probing.places import places
 from bnlint.probing.readings import KernelReading, Reading, bring, norm_of
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.run import unwrapped
+from bnlint.probing.sinks import Sink, numbers, sink_of
 from bnlint.probing.structure import samples, tensors
 from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.verdict import judged
 from bnlint.tracing.classify import Table
-
-Sink = Callable[[int, Mapping[str, float]], None]
-"""Takes the step and numbers by name."""
 
 
 def watch(
@@ -44,6 +43,7 @@ def watch(
 
     Args:
         model: the model as it is trained; nothing about it changes but two hooks, until the end.
+            A compiled one is run as it was written in the steps that are probed.
         every: how many forwards from one probe to the next; the first one is probed.
         log: where numbers go: a TensorBoard ``SummaryWriter``, the path of a folder for one, or a
             function of the step and a mapping of names to numbers.
@@ -56,7 +56,7 @@ def watch(
     """
     if every < 1:
         raise UsageError(Mistake(f"every={every}: it must be 1 or more"))
-    return Watch(unwrapped(model), every, _sink(log), keep, table)
+    return Watch(model, every, sink_of(log), keep, table)
 
 
 class Watch:
@@ -65,11 +65,13 @@ class Watch:
     def __init__(
         self, model: nn.Module, every: int, sink: Sink | None, keep: int, table: Table | None
     ) -> None:
-        self.model, self.every, self.keep, self.table = model, every, keep, table
+        self.outer, self.model = model, unwrapped(model)
+        self.every, self.keep, self.table = every, keep, table
         self.results: list[tuple[int, Probed]] = []
         self.step = 0
         self._sink = sink
         self._handles: list[Any] = []
+        self._compiled: Callable[..., Any] | None = None
         self._running: tuple[Observer, ExitStack] | None = None
         self._pending: _Pending | None = None
 
@@ -81,9 +83,14 @@ class Watch:
     def __enter__(self) -> Watch:
         """Starts to count forwards."""
         before, after = self._before, self._after
+        compiled = getattr(self.model, "_compiled_call_impl", None)
+        if compiled is not None:  # by model.compile(): hooks would be compiled with the rest
+            self._compiled = compiled
+            self.model._compiled_call_impl = self._around(compiled)
+            return self
         self._handles = [
-            self.model.register_forward_pre_hook(before),
-            self.model.register_forward_hook(after, always_call=True),
+            self.outer.register_forward_pre_hook(before),
+            self.outer.register_forward_hook(after, always_call=True),
         ]
         return self
 
@@ -96,6 +103,9 @@ class Watch:
         """Takes the last numbers and removes the hooks."""
         while self._handles:
             self._handles.pop().remove()
+        if self._compiled is not None:
+            self.model._compiled_call_impl = self._compiled
+            self._compiled = None
         self._stop()
         if kind is None:
             self.flush()
@@ -113,7 +123,7 @@ class Watch:
             self._sink(pending.step, numbers(result))
 
     def _before(self, _model: nn.Module, inputs: Any) -> None:
-        if not self.model.training or not torch.is_grad_enabled():
+        if torch.compiler.is_compiling() or not self.model.training or not torch.is_grad_enabled():
             return
         self._stop()
         self.flush()
@@ -121,10 +131,28 @@ class Watch:
             observer = Observer(self.model, self.table)
             observer.samples = samples(inputs)
             stack = ExitStack()
+            stack.enter_context(eager())
             stack.enter_context(observer.watching())
             observer.names.stack.push(self.model)
             self._running = (observer, stack)
         self.step += 1
+
+    def _around(self, compiled: Callable[..., Any]) -> Callable[..., Any]:
+        """The compiled call, and the plain one for the steps that are observed."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._before(self.model, args or tuple(kwargs.values()))
+            if self._running is None:
+                return compiled(*args, **kwargs)
+            try:
+                plain: Any = self.model._call_impl
+                outputs = plain(*args, **kwargs)
+                self._after(self.model, args, outputs)
+                return outputs
+            finally:
+                self._stop()
+
+        return call
 
     def _after(self, _model: nn.Module, inputs: Any, outputs: Any) -> None:
         if self._running is None:
@@ -189,46 +217,3 @@ def _keeper(kernel: KernelReading) -> Callable[[Tensor], None]:
         kernel.norms.append(norm_of(gradient))
 
     return keep
-
-
-def numbers(result: ProbeResult) -> dict[str, float]:
-    """The numbers of a result by name, as loggers take them."""
-    found: dict[str, float] = {}
-    for a in result.activations:
-        name = f"{a.layer}#{a.call + 1}" if a.call else a.layer
-        shares = {"dead": a.dead, "always-on": a.always_on, "saturated": a.saturated}
-        found |= {f"bnlint/{k}/{name}": v for k, v in shares.items() if v is not None}
-        if a.signal is not None:
-            found[f"bnlint/signal/{name}"] = a.signal
-    ratio = result.gradient_ratio
-    if ratio is not None:
-        found["bnlint/gradient-ratio"] = ratio
-    found["bnlint/findings"] = float(len(result.report.findings))
-    return found
-
-
-def _sink(log: Any) -> Sink | None:
-    """The function that ``log`` stands for."""
-    if log is None:
-        return None
-    if hasattr(log, "add_scalar"):
-        return _scalars(log)
-    if callable(log):
-        sink: Sink = log
-        return sink
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UsageError(
-            Mistake("logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'")
-        ) from error
-    return _scalars(SummaryWriter(str(log)))
-
-
-def _scalars(writer: Any) -> Sink:
-    def write(step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
-
-    return write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -103,10 +102,8 @@ class _Writes:
         inplace = name.endswith("_") and not name.endswith("__")
         if inplace or name in ("__setitem__", "__set__") or name.startswith("__i"):
             return _Writes(True)
-        try:
-            names = list(inspect.signature(func).parameters)
-        except (TypeError, ValueError):
-            names = []
+        code = getattr(func, "__code__", None)  # built-in functions take these by name alone
+        names = list(code.co_varnames[: code.co_argcount]) if code is not None else []
         return _Writes(False, tuple((_index(names, n), n) for n in OVERWRITE))
 
     def with_these(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -65,12 +65,13 @@ def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     first, signal = collapsed[0]
     worst, least = min(collapsed, key=lambda pair: pair[1])
     severity = Severity.ERROR if least < 1e-4 else Severity.WARNING
+    worse = f", {least:.1e} at {worst.layer}" if worst is not first else ""
     rest = f", and of {len(collapsed) - 1} more activations" if len(collapsed) > 1 else ""
     yield Verdict(
         first.layer,
         severity,
         f"the samples hardly differ any more at the input of {first.layer}{rest}: their spread is "
-        f"{signal:.1e} of the signal, {least:.1e} at {worst.layer}",
+        f"{signal:.1e} of the signal{worse}",
         {"signal": signal, "worst": least, "layers": len(collapsed)},
     )
 

@@ -7,13 +7,35 @@ import sys
 import torch
 from torch import distributed, nn
 
+from bnlint.domain.errors import ProbeError
 from bnlint.probing.run import probe
 from tests.unit.probing.nets import ResNet, mlp
 
 
+class Written(nn.Module):
+    """Kernels of one name: two products of the same forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = (nn.Parameter(torch.randn(32, 32)) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ self.one) @ self.two
+
+
 def nets() -> list[tuple[nn.Module, torch.Tensor]]:
     torch.manual_seed(0)
-    return [(mlp(3), torch.randn(64, 32)), (ResNet(), torch.randn(64, 3, 8, 8) + 1)]
+    flat = torch.randn(64, 32)
+    return [(mlp(3), flat), (ResNet(), torch.randn(64, 3, 8, 8) + 1), (Written(), flat)]
+
+
+def message(rank: int) -> str:
+    """What a rank is told when only rank 1 cannot go on."""
+    try:
+        probe(mlp(1), torch.randn(8, 32 if rank == 0 else 7))
+    except ProbeError as error:
+        return str(error)
+    return ""
 
 
 def main(path: str) -> None:
@@ -24,6 +46,7 @@ def main(path: str) -> None:
         shard = x[:40] if rank == 0 else x[40:]
         wrapped = nn.parallel.DistributedDataParallel(model)
         results.append(probe(wrapped, shard).to_json())
+    results.append(message(rank))
     if rank == 0:
         with open(path, "w") as file:
             file.write("\n===\n".join(results))

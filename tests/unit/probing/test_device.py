@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bnlint.domain.errors import ProbeError
 from bnlint.probing.batches import Batch
 from bnlint.probing.objective import Objective
 from bnlint.probing.observe import Observer
+from bnlint.probing.readings import KernelReading, bring, norm_of
 from bnlint.probing.run import probe
 from bnlint.probing.session import Session, observe
 from bnlint.tracing.classify import builtin_table
@@ -85,6 +88,29 @@ def test_memory_of_a_batch_is_not_kept() -> None:
     assert kept < 0.05 * 4 * x.numel() * 4
 
 
+def test_what_lies_on_several_devices_comes_over_from_each() -> None:
+    class Elsewhere(torch.Tensor):
+        """Says that it lies on another device, and refuses to be joined with what lies here."""
+
+        @property
+        def device(self):
+            return torch.device("meta")
+
+    moved = torch.ones(3).as_subclass(Elsewhere)
+    reading = KernelReading("a", "linear", torch.ones(2), norms=[torch.ones(())])
+    joins: list[int] = []
+    plain = torch.cat
+
+    def cat(tensors, *rest):
+        joins.append(len(tensors))
+        return plain([t.as_subclass(torch.Tensor) for t in tensors], *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "cat", cat)
+        assert bring([reading], [moved.sum()]) == [3.0]
+    assert joins == [1, 1]
+
+
 def test_lazy_models_are_probed_as_a_copy() -> None:
     model = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(3))
     result = probe(model, torch.randn(16, 5))
@@ -92,6 +118,23 @@ def test_lazy_models_are_probed_as_a_copy() -> None:
     assert result.norms[0].channels == 8
     assert isinstance(model[1].running_mean, nn.parameter.UninitializedBuffer)
     assert isinstance(model[0].weight, nn.parameter.UninitializedParameter)
+
+
+def test_norms_keep_what_is_too_small_or_too_large_to_square() -> None:
+    for scale in (1e-38, 1e-30, 1e-12, 1.0, 1e12, 1e30):
+        x = torch.randn(4, 9) * scale
+        exact = float(x.double().norm())
+        assert exact / 6 <= float(norm_of(x)) <= exact * 1.001
+    assert float(norm_of(torch.zeros(3))) == 0
+    assert float(norm_of(torch.zeros(0))) == 0
+    assert not norm_of(torch.tensor([1.0, float("nan")])).isfinite()
+    assert not norm_of(torch.tensor([1.0, float("-inf")])).isfinite()
+
+
+def test_exported_models_are_said_to_be_out_of_sight() -> None:
+    exported = torch.export.export(mlp(1), (torch.randn(4, 32),)).module()
+    with pytest.raises(ProbeError, match="exported"):
+        probe(exported, torch.randn(4, 32))
 
 
 def test_compiled_models_are_run_as_they_were_written() -> None:

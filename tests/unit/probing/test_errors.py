@@ -29,6 +29,10 @@ X = torch.randn(16, 32)
         ({"batches": torch.randn(0, 32)}, "no samples"),
         ({"inputs": "three"}, "is not an input"),
         ({"samples": 1}, "batch of one sample"),
+        ({"batches": lambda: 1 / 0}, "called for batches raised ZeroDivisionError"),
+        ({"batches": map(int, ["x"])}, "the map of the batches raised ValueError"),
+        ({"batches": X, "batch_size": 0}, "batch_size=0"),
+        ({"batches": X, "steps": -1}, "steps=-1"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_left_behind(options: dict, says: str) -> None:
@@ -39,6 +43,35 @@ def test_a_mistake_is_named_and_nothing_left_behind(options: dict, says: str) ->
     with pytest.raises(ProbeError, match=says):
         probe(model, **options)
     assert all(same(a, b) for a, b in zip(before, fingerprint(model), strict=True))
+
+
+def test_what_is_no_model() -> None:
+    with pytest.raises(ProbeError, match="a function is no model"):
+        probe(lambda x: x, X)  # type: ignore[arg-type]
+
+
+def test_a_backward_that_fails_leaves_no_gradient() -> None:
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, _):
+            raise ValueError("no way back")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(32, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            return self.two(torch.tanh(Broken.apply(torch.relu(self.one(x)))))
+
+    result = probe(Net(), X)
+    assert result.notes == ("no gradient: the backward raised ValueError: no way back",)
+    assert [a.gradient for a in result.activations] == [None, None]
+    assert [k.gradient for k in result.kernels] == [None, None]
 
 
 def test_a_model_without_activations() -> None:

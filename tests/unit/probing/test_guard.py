@@ -32,7 +32,7 @@ def fingerprint(model: nn.Module) -> list[object]:
         [id(p) for p in model.parameters()],
         torch.get_rng_state(),
         random.getstate(),
-        np.random.get_state()[1].tolist(),
+        (np.random.get_state()[1].tolist(), np.random.get_state()[2]),
         nn.Module.__call__,
         torch.is_grad_enabled(),
     ]
@@ -183,9 +183,11 @@ class Hoarder(nn.Module):
         self.last: deque[int] = deque(maxlen=3)
         self.generator = torch.Generator().manual_seed(4)
         self.norms = [nn.BatchNorm1d(6)]
+        self.scales = (nn.Parameter(torch.ones(6)),)
 
     def forward(self, x):
         h = torch.relu(self.norms[0](self.linear(x)) + torch.rand(6, generator=self.generator))
+        self.scales[0].data.mul_(0.5)
         self.ema.mul_(0.9).add_(h.detach().mean(0))
         self.sums[0].add_(1)
         self.nested["seen"].append(2)
@@ -202,6 +204,7 @@ class Hoarder(nn.Module):
             list(self.last),
             self.generator.get_state().tolist(),
             [b.tolist() for b in self.norms[0].buffers()],
+            self.scales[0].tolist(),
         ]
 
 

@@ -104,6 +104,11 @@ def test_a_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ProbeError, match=r"evil\.pt: cannot be read"):
         probe(mlp(1), tmp_path / "evil.pt")
     assert not (tmp_path / "bnlint-was-here").exists()
+    (tmp_path / "damaged.pt").write_text("hello")
+    for name in ("evil.pt", "damaged.pt"):
+        with pytest.raises(ProbeError) as raised:
+            probe(mlp(1), tmp_path / name)
+        assert "weights_only" not in str(raised.value)
     with pytest.raises(ProbeError, match="no such file"):
         probe(mlp(1), tmp_path / "none.pt")
 
@@ -151,6 +156,49 @@ def test_mixed_precision() -> None:
     assert result.dtype == "bfloat16"
     full = probe(mlp(2).double(), torch.randn(64, 32, dtype=torch.float64))
     assert {a.dtype for a in full.activations} == {"float64"}
+
+
+def test_noise_is_of_the_type_of_the_model() -> None:
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        result = probe(mlp(1).to(dtype))
+        assert result.activations[0].dtype == str(dtype).removeprefix("torch.")
+
+
+def test_a_small_loss_does_not_underflow_in_half_precision() -> None:
+    def loss(out):
+        return out.float().square().mean() * 1e-6
+
+    result = probe(mlp(1).half(), torch.randn(64, 32).half(), loss=loss)
+    assert result.kernels[0].gradient
+    wide = probe(mlp(1).half().float(), torch.randn(64, 32), loss=loss)
+    assert result.kernels[0].gradient == pytest.approx(wide.kernels[0].gradient, rel=0.5)
+
+
+def test_a_loss_whose_scaled_gradients_overflow_is_not_scaled() -> None:
+    def loss(out):
+        return out.float().sum() * 200
+
+    result = probe(mlp(1), torch.randn(64, 32), loss=loss, dtype="float16")
+    assert any("not scaled" in note for note in result.notes)
+    assert result.activations[0].gradient_finite
+    assert "non-finite" not in str(result)
+
+
+def test_a_last_batch_of_one_sample_is_left_out() -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+    data = TensorDataset(torch.randn(65, 8), torch.randint(4, (65,)))
+    result = probe(model, DataLoader(data, 32), loss=F.cross_entropy)
+    assert size(result) == (64, 2)
+    assert any("last batch" in note for note in result.notes)
+
+
+def test_the_next_epoch_of_a_loader_is_the_one_it_would_have_been() -> None:
+    generator = torch.Generator().manual_seed(3)
+    data = TensorDataset(torch.randn(100, 32))
+    loader = DataLoader(data, 16, shuffle=True, generator=generator)
+    before = generator.get_state()
+    probe(mlp(1), loader)
+    assert torch.equal(generator.get_state(), before)
 
 
 def test_models_that_no_tracer_takes_and_tied_layers() -> None:

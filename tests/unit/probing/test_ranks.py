@@ -24,7 +24,9 @@ def test_two_processes_see_what_one_process_sees(tmp_path: Path) -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    merged = [json.loads(text)["probe"] for text in out.read_text().split("\n===\n")]
+    *texts, message = out.read_text().split("\n===\n")
+    assert "rank 1: the model's forward raised" in message
+    merged = [json.loads(text)["probe"] for text in texts]
     for found, (model, x) in zip(merged, nets(), strict=True):
         alone = json.loads(probe(model, [x[:40], x[40:]]).to_json())["probe"]
         assert found["notes"] == ["merged over 2 ranks"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from torch import nn
 
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import UsageError
+from bnlint.domain.finding import Evidence, Finding, Report, Severity
+from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing import plots, text
+from bnlint.probing import document, plots, text
 from bnlint.probing.run import probe
+from bnlint.tracing.trace import trace_model
 from tests.unit.probing.nets import ResNet, mlp
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -46,6 +50,48 @@ def test_long_names_and_many_layers_stay_on_the_page() -> None:
     assert "of 60 shown" in result.plot("units").axes[0].get_title()
     for name in plots.drawable(result):
         assert fits(result.plot(name)), name
+
+
+def test_a_legend_of_all_variants_fits_a_small_net() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 3), nn.ReLU())
+    nn.init.constant_(net[0].bias, -30.0)
+    result = probe(net, torch.randn(64, 8), compare=True, steps=1)
+    figure = result.plot("grad-flow")
+    assert len(figure.legends[0].get_texts()) == 5
+    for name in plots.PLOTS:
+        assert fits(result.plot(name)), name
+
+
+def test_losses_under_zero_are_on_the_picture() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    x = torch.randn(64, 8)
+    result = probe(net, x, compare=True, steps=3, loss=lambda out: out.mean() - 5)
+    low, high = result.plot("loss").axes[0].get_ylim()
+    curves = [c for v in result.comparison.variants for c in v.curves]
+    assert low < min(min(c.losses) for c in curves)
+    assert high > max(c.losses[0] for c in curves)
+
+
+def test_what_the_static_run_found_is_shown_with_its_place_and_its_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    at = Location(str(tmp_path / "net.py"), 7, 3)
+    evidence = Evidence("4 of 4 units are dead", {})
+    static = Finding("BN101", "norm-after-activation", Severity.WARNING, "it stands after", at,
+                     "Net", "norm", evidence=evidence)  # fmt: skip
+    result = replace(probe(mlp(1), torch.randn(64, 32)), report=Report(findings=(static,)))
+    shown = text.render(result).splitlines()[-2:]
+    assert shown[0] == "net.py:7:3: warning norm-after-activation: it stands after"
+    assert shown[1].strip() == "measured: 4 of 4 units are dead"
+
+
+def test_graphs_in_the_report_do_not_break_the_json() -> None:
+    result = probe(mlp(1), torch.randn(64, 32))
+    graph = trace_model(mlp(1))
+    told = replace(result, report=replace(result.report, graphs=(graph,)))
+    assert json.loads(document.render(told))["probe"]["samples"] == 64
+    assert document.named(frozenset({"b", "a"})) == ["a", "b"]
 
 
 def fits(figure) -> bool:

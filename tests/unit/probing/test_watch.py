@@ -166,3 +166,36 @@ def test_lightning_trains_and_logs(tmp_path: Path) -> None:
 def test_a_bad_interval() -> None:
     with pytest.raises(UsageError, match="every=0"):
         watch(fresh(), every=0)
+
+
+def compiled_by_function(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    wrapper = torch.compile(model, backend="eager")
+    return wrapper, wrapper
+
+
+def compiled_in_place(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    model.compile(backend="eager")
+    return model, model
+
+
+@pytest.mark.parametrize("compiled", [compiled_by_function, compiled_in_place])
+def test_compiled_models_are_watched_in_the_steps_that_are_probed(compiled) -> None:
+    watched, called = compiled(mlp(2))
+    before = vars(watched).get("_compiled_call_impl")
+    with watch(watched, every=2) as w:
+        for _ in range(3):
+            called(torch.randn(16, 32)).square().mean().backward()
+    assert [step for step, _ in w.results] == [0, 2]
+    assert w.last is not None
+    assert [a.layer for a in w.last.activations] == ["1", "3"]
+    assert w.last.kernels[0].gradient
+    assert vars(watched).get("_compiled_call_impl") is before
+
+
+def test_a_model_that_is_called_compiled_but_watched_plain_trains_on() -> None:
+    model = mlp(1)
+    compiled = torch.compile(model, backend="eager")
+    with watch(model, every=1):
+        compiled(torch.randn(16, 32)).square().mean().backward()
+    assert model[0].weight.grad is not None
+    assert not model._forward_hooks
