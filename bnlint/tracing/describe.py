@@ -15,21 +15,10 @@ from bnlint.tracing.arguments import arguments_of, function_facts
 from bnlint.tracing.attributes import Layers, parameters_of
 from bnlint.tracing.classify import Kind, Table
 from bnlint.tracing.compose import collapse_self_gates
-from bnlint.tracing.record import Call, Record, Ref, name_of, replace_refs
+from bnlint.tracing.dataflow import count_calls, data_sources, point_to_inplace
+from bnlint.tracing.record import Call, Record, Ref, name_of
 from bnlint.tracing.refine import refine
 from bnlint.tracing.sites import Locator, site_of
-
-_DATA_SOURCES = frozenset(
-    {
-        "rand",
-        "randn",
-        "randint",
-        "randn_like",
-        "rand_like",
-        "normal",
-        "normal_",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +57,10 @@ class Description:
         """Fill ``ops`` and ``edges`` from the calls of the part."""
         calls = self.part.record.calls
         self.values = {c.id: c.value for c in calls}
-        sources = _sources(calls)
+        sources = data_sources(calls)
         kept = [c for c in calls if c.role == "op" and c.id in sources]
-        _point_to_inplace(kept, sources, self.part.record.outputs)
-        totals = _count_calls(kept)
+        point_to_inplace(kept, sources, self.part.record.outputs)
+        totals = count_calls(kept)
         seen: dict[int, int] = {}
         for call in kept:
             index = seen.get(id(call.target), 0)
@@ -174,72 +163,6 @@ def describe_parts(
         ops += description.ops
         edges += description.edges
     return tuple(ops), tuple(edges)
-
-
-def _sources(calls: Iterable[Call]) -> dict[str, str]:
-    """For every call that carries data: the call whose result it stands for (itself, or a pick's).
-
-    What derives from parameters and constants alone carries none; a layer always does.
-    """
-    sources: dict[str, str] = {}
-    for call in calls:
-        read = [sources[r.id] for r in call.data() if r.id in sources]
-        if call.role == "number":
-            continue
-        if call.role == "pick":
-            if read:
-                sources[call.id] = read[0]
-        elif read or _is_source(call):
-            sources[call.id] = call.id
-    return sources
-
-
-def _is_source(call: Call) -> bool:
-    if call.target == "input" or isinstance(call.target, nn.Module):
-        return True
-    return name_of(call.target) in _DATA_SOURCES
-
-
-def _point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Ref]) -> None:
-    """Let later readers of a tensor read the in-place operation whose result nobody took."""
-    read = {sources[r.id] for c in kept for r in c.refs() if r.id in sources}
-    read |= {sources[r.id] for r in outputs if r.id in sources}
-    for position, call in enumerate(kept):
-        if call.id in read or not _writes_in_place(call):
-            continue
-        target = next((sources[r.id] for r in call.refs() if r.id in sources), None)
-        if target is None:
-            continue
-        _redirect(kept[position + 1 :], outputs, sources, target, call.id)
-
-
-def _redirect(
-    later: list[Call], outputs: list[Ref], sources: Mapping[str, str], old: str, new: str
-) -> None:
-    def pick(item: Any) -> Any:
-        return Ref(new) if isinstance(item, Ref) and sources.get(item.id) == old else item
-
-    for call in later:
-        call.args = replace_refs(call.args, pick)
-        call.kwargs = replace_refs(call.kwargs, pick)
-    outputs[:] = [pick(r) for r in outputs]
-
-
-def _writes_in_place(call: Call) -> bool:
-    if isinstance(call.target, nn.Module):
-        return getattr(call.target, "inplace", False) is True
-    name = name_of(call.target)
-    if name in ("__setitem__", "setitem") or (name.endswith("_") and not name.endswith("__")):
-        return True
-    return call.kwargs.get("inplace") is True
-
-
-def _count_calls(kept: Iterable[Call]) -> dict[int, int]:
-    totals: dict[int, int] = {}
-    for call in kept:
-        if isinstance(call.target, nn.Module):
-            totals[id(call.target)] = totals.get(id(call.target), 0) + 1
-    return totals
 
 
 def _shape_of(value: Any) -> Shape | None:
