@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, ProbeError, UsageError
+from bnlint.domain.finding import Finding, Report
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing.evidence import attach_evidence
 from bnlint.probing.request import ProbeAnswer, ProbeOptions, ProbeRequest
@@ -78,12 +81,21 @@ def _ending(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
+def _as_named(findings: Iterable[Finding], static: Report) -> Iterator[Finding]:
+    """The findings with the static run's names for files, so that one file is one in a report."""
+    files = [m.ref.file for m in static.models] + [f.location.path for f in static.findings]
+    names = {os.path.abspath(file): file for file in files}
+    for finding in findings:
+        at = finding.location
+        known = names.get(os.path.abspath(at.path), at.path)
+        yield replace(finding, location=replace(at, path=known))
+
+
 def _with_static(result: ProbeResult, options: ProbeOptions) -> ProbeResult:
     """The result whose report holds static and measured findings, heaviest first."""
     if options.report is None:
         return result
-    from dataclasses import replace
-
     static = attach_evidence(options.report, result)
-    findings = sorted((*static.findings, *result.report.findings), key=lambda f: f.severity.rank)
+    measured = _as_named(result.report.findings, static)
+    findings = sorted((*static.findings, *measured), key=lambda f: f.severity.rank)
     return replace(result, report=replace(static, findings=tuple(findings)))

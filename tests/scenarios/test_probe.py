@@ -79,3 +79,17 @@ def test_an_input_by_hand_is_what_the_static_findings_hang_on_too(net: Path) -> 
     assert done.returncode == 0, done.stderr
     (model,) = json.loads(done.stdout)["models"]
     assert model["inputs"] == {"source": "declared", "shapes": [[4, 8]]}
+
+
+def test_static_and_measured_findings_of_a_file_stand_together(net: Path) -> None:
+    text = NET.replace("torch.relu(self.one(x))", "self.norm(torch.relu(self.one(x)))")
+    text = text.replace("self.two = ", "self.norm = nn.BatchNorm1d(16)\n        self.two = ")
+    (net / "net.py").write_text(text)
+    formats = [f"--format={name}={name}.out" for name in ("json", "html", "sarif")]
+    done = probe(net, "net.py::Net", "--format", "text", *formats)
+    assert done.returncode == 1, done.stderr
+    rules = {f["rule"] for f in json.loads((net / "json.out").read_text())["findings"]}
+    assert {"BN101", "probe/dead-layer"} <= rules
+    assert "measured: 16 of 16 units" in done.stdout
+    assert "\nnet.py:10:" in done.stdout
+    assert (net / "html.out").read_text().count("<section class=group>") == 1
