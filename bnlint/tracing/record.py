@@ -76,7 +76,7 @@ class Call:
 
     def data(self) -> list[Ref]:
         """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
-        if name_of(self.target) not in _LIKE_ANOTHER:
+        if isinstance(self.target, nn.Module) or name_of(self.target) not in _LIKE_ANOTHER:
             return self.refs()
         found: list[Ref] = []
         _find_refs(self.args[:1], found)
@@ -144,9 +144,11 @@ def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 
 def name_of(target: Any) -> str:
-    """The plain name of a function, or of the tensor method that a string names."""
+    """The plain name of a function or a layer's class, or the tensor method a string names."""
     if isinstance(target, str):
         return target
+    if isinstance(target, nn.Module):
+        return type(target).__name__
     return str(getattr(target, "__name__", type(target).__name__))
 
 

@@ -47,7 +47,8 @@ def refine(
         kind = _with_constant(kind, name, call, table)
     if kind.name == "reduce" and name.strip("_") == "mean" and facts.get("dim") in _SPATIAL_DIMS:
         kind = table.kind("globalpool")
-    return Kind(kind.name, kind.tags | frozenset(_extra_tags(kind, facts)))
+    extra = _extra_tags(kind, facts)
+    return Kind(kind.name, kind.tags | extra) if extra else kind
 
 
 def _with_constant(kind: Kind, name: str, call: Call, table: Table) -> Kind:
