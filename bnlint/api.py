@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bnlint.domain import finding, graph
+from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 
 if TYPE_CHECKING:
@@ -78,13 +80,21 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     from bnlint.config import load_settings
     from bnlint.pipeline import check as run
 
-    listed = [paths] if isinstance(paths, (str, Path)) else paths
-    loaded = load_settings({"paths": [str(path) for path in listed], **settings})
+    loaded = load_settings({"paths": _listed(paths), **settings})
     if loaded.diff or loaded.fix:
         from bnlint.fixes.apply import run as mend
 
         return _as(Report, mend(loaded, executor).report)
     return _as(Report, run(loaded, executor=executor))
+
+
+def _listed(paths: PathLike | Iterable[PathLike]) -> list[str]:
+    listed = [paths] if isinstance(paths, (str, Path)) else paths
+    try:
+        return [os.fspath(path) for path in listed]
+    except TypeError as error:
+        hint = "for a model, use bnlint.check_model(model)"
+        raise UsageError(Mistake(f"paths are strings or Paths: {error}", hint=hint)) from None
 
 
 def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **settings: Any) -> Report:

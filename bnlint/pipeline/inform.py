@@ -64,6 +64,7 @@ def _info(rule: Rule) -> RuleInfo:
         docs.evidence,
         docs.instead,
         docs.references,
+        rule.enabled,
     )
 
 

@@ -22,6 +22,7 @@ class RuleInfo:
     evidence: str = ""
     instead: str = ""
     references: tuple[str, ...] = ()
+    enabled: bool = True
 
 
 def read_lines(path: str) -> list[str]:

@@ -59,7 +59,7 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
         "id": rule.id,
         "name": rule.name,
         "shortDescription": {"text": rule.summary or rule.name},
-        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity], "enabled": rule.enabled},
         "properties": {"tags": ["pytorch", "model-graph"]},
     }
     if text:

@@ -82,3 +82,9 @@ def test_a_model_on_meta_keeps_its_modes() -> None:
     model[0].train()
     bnlint.check_model(model)
     assert [m.training for m in model.modules()] == [False, True, False]
+
+
+@pytest.mark.parametrize("paths", [3, [3], nn.Linear(2, 2), None])
+def test_what_is_no_path_is_told(paths: object) -> None:
+    with pytest.raises(bnlint.BnlintError, match="paths are strings or Paths"):
+        bnlint.check(paths)  # type: ignore[arg-type]
