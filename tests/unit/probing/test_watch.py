@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import _get_current_function_mode_stack
 
+from benchmarks.zoo.families.operators import define_torchvision_operators
 from bnlint.domain.errors import UsageError
 from bnlint.probing.run import probe
 from bnlint.probing.watch import watch
@@ -133,6 +134,7 @@ def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
 
 
 def test_lightning_trains_and_logs(tmp_path: Path) -> None:
+    define_torchvision_operators()  # lightning's metrics import torchvision where there is one
     lightning = pytest.importorskip("lightning")
     from lightning.pytorch.loggers import CSVLogger
     from torch.utils.data import DataLoader, TensorDataset
