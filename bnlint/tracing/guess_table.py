@@ -95,6 +95,25 @@ _TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
 _CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
 
 
+_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "relu",
+        re.compile(r"(\w+_)?(act|activation|nonlinearity|nl)(_?(name|fn|func|type|function))?"),
+    ),
+    ("batch", re.compile(r"(\w+_)?norm(alization)?(_?(name|type|layer))?")),
+    ("zeros", re.compile(r"pad(ding)?_?(mode|type)")),
+    (
+        "mean",
+        re.compile(r"(\w+_)?(pool|pooling|reduction|reduce|aggr|aggregation)(_?(mode|type))?"),
+    ),
+)
+
+
+def word(name: str) -> str:
+    """A word for a name that wants one; empty when it says nothing."""
+    return next((found for found, pattern in _WORDS if pattern.fullmatch(name)), "")
+
+
 def number(name: str, profile: Profile) -> Any:
     """A number, a flag or a tuple for a name; None when it says nothing."""
     for pattern, value in _NUMBERS:

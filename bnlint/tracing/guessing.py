@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.tracing.guess_table import Profile, is_config, layer_type, number
+from bnlint.tracing.guess_table import Profile, is_config, layer_type, number, word
 
 _PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
 _MAKER = re.compile(r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm")
@@ -56,7 +56,7 @@ def _values(
     value = number(name, profile)
     if value is not None:
         yield from _fitting(hint, value)
-    yield from _by_annotation(hint, profile)
+    yield from _by_annotation(hint, name, profile)
     if hint in (_NOTHING, Any) and is_config(name):
         yield GuessedConfig(profile)
 
@@ -84,8 +84,8 @@ def _sequence(hint: Any, value: Any) -> Any:
     return tuple(items) if _origin(hint) is tuple else list(items)
 
 
-def _by_annotation(hint: Any, profile: Profile) -> Iterator[Any]:
-    plain = {bool: False, float: 0.1, int: profile.channels_in, str: ""}
+def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
+    plain = {bool: False, float: 0.1, int: profile.channels_in, str: word(name)}
     if hint in (_NOTHING, Any):
         return
     if type(None) in typing.get_args(hint):

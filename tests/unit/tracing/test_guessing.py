@@ -96,6 +96,14 @@ def test_annotations_alone() -> None:
     assert guess("norm", type[nn.Module]) is nn.BatchNorm2d
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation", "relu"), ("act_type", "relu"), ("norm_name", "batch"), ("zorp", "")],
+)
+def test_words_for_names_that_want_one(name: str, value: str) -> None:
+    assert guess(name, str) == value
+
+
 def test_nothing_is_known_of_a_strange_name() -> None:
     assert guess("zorp") == "zorp"
     assert guess("zorp", nn.Module) == "zorp"
