@@ -95,17 +95,14 @@ _TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
 _CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
 
 
-_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "relu",
-        re.compile(r"(\w+_)?(act|activation|nonlinearity|nl)(_?(name|fn|func|type|function))?"),
-    ),
-    ("batch", re.compile(r"(\w+_)?norm(alization)?(_?(name|type|layer))?")),
-    ("zeros", re.compile(r"pad(ding)?_?(mode|type)")),
-    (
-        "mean",
-        re.compile(r"(\w+_)?(pool|pooling|reduction|reduce|aggr|aggregation)(_?(mode|type))?"),
-    ),
+_WORDS = tuple(
+    (value, re.compile(rf"(\w+_)?({pattern})(_?(name|fn|func|function|type|mode|layer))?"))
+    for value, pattern in (
+        ("relu", "act|activation|nonlinearity|nl"),
+        ("batch", "norm|normalization"),
+        ("zeros", "pad|padding"),
+        ("mean", "pool|pooling|reduction|reduce|aggr|aggregation"),
+    )
 )
 
 
