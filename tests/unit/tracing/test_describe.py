@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
@@ -35,3 +36,22 @@ def test_a_computed_weight_is_told_from_a_learned_one(wrap):
     net = nn.Sequential(nn.Conv2d(3, 8, 3), wrap(nn.Conv2d(8, 8, 3)))
     facts = [op.facts.get("parametrized") for op in trace_model(net).ops if "kernel" in op.tags]
     assert facts == [None, True]
+
+
+class RMSNorm(nn.Module):
+    """Written by hand, as in many language models."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def test_a_norm_written_by_hand_is_known_by_its_name() -> None:
+    graph = trace_model(nn.Sequential(nn.Linear(4, 8), RMSNorm(8), nn.ReLU()))
+    assert [op.kind for op in graph.ops] == ["input", "linear", "rmsnorm", "relu", "output"]
+    norm = graph.ops[2]
+    assert norm.facts["channels"] == 8
+    assert norm.facts["affine"] is True
