@@ -84,6 +84,8 @@ _ROWS: tuple[tuple[Guess, tuple[str, ...]], ...] = (
     ("width", (r"[cdf]", r"ch", r"dim")),
     ("width", (r".*(hidden|dim|width|feat|size|channel|planes|emb|units|model|base).*",)),
     ("width", (r"n[dg]?f",)),
+    (2, (r"\w+_depths?", r"\w+_factor")),
+    (4, (r"(n|num|nb|number_of|max|min)_\w+",)),
 )
 _NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
 

@@ -52,6 +52,8 @@ def guess(name: str, hint: Any = inspect.Parameter.empty, profile: Any = IMAGE) 
         ("n_heads", 4),
         ("kernel_size", 3),
         ("stride", 1),
+        ("max_freq", 4),
+        ("cls_depth", 2),
         ("dropout", 0.1),
         ("attn_drop_rate", 0.1),
         ("hidden_dim", WIDTH),
