@@ -94,6 +94,19 @@ class View:
         """The ops whose results ``op`` reads, by argument slot."""
         return self._predecessors[op.id]
 
+    def ahead(self, position: int) -> Sequence[int]:
+        """Where the readers stand of the op at a position; passes over whole graphs use this."""
+        return self._after[position]
+
+    def behind(self, position: int) -> Sequence[int]:
+        """Where the ops stand that the op at a position reads, by argument slot."""
+        return self._before[position]
+
+    def marks(self, wanted: Tags) -> list[bool]:
+        """Whether each op fits, by its position."""
+        mask = self.mask(wanted)
+        return [mask[number] for number in self.set_of]
+
     def fitting(self, wanted: Tags) -> tuple[Op, ...]:
         """The ops that fit ``wanted``, in the order of execution."""
         return tuple(self.ops[n] for n in self.positions(wanted))
@@ -130,6 +143,18 @@ class View:
         """The first ops that do not fit ``gap``, ahead of ``op`` or behind it."""
         met = self.search(gap, back=back).beyond(self._position[op.id])
         return tuple(self.ops[n] for n in met)
+
+    def forward(self, after: Callable[[Op, list[T]], T]) -> list[T]:
+        """What ``after`` makes of each op and of what it made of the ops it reads, by position."""
+        known: list[T] = []
+        for op, before in zip(self.ops, self._before, strict=True):
+            known.append(after(op, [known[n] for n in before]))
+        return known
+
+    def source(self, op: Op) -> int | None:
+        """Where the op stands whose result ``op`` reads first; None where it reads none."""
+        before = self._before[self._position[op.id]]
+        return before[0] if before else None
 
     def once(self, compute: Callable[[View], T]) -> T:
         """What ``compute`` returns for this view; computed at the first request."""

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bnlint.domain.graph import Op, Shape
+from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer, Unknown
 from bnlint.graph.facts.flow import in_shape, out_shape, settled_shape, spatial_dims
 from bnlint.graph.view import View
+
+KERNEL = Tags(any_of=("kernel",))
 
 KEEPS = frozenset(
     ("passthrough", "activation", "dropout", "scale", "norm", "detach", "softmax", "output")
@@ -44,8 +47,8 @@ def channels_arriving(view: View, op: Op) -> Answer:
         return channels_of_shape(op, shape)
     if op.facts.get("alone") is True or op.facts.get("custom") is True:
         return UNKNOWN
-    sources = view.predecessors(op)
-    carried = view.once(_carried)[sources[0].id] if sources else NOTHING
+    source = view.source(op)
+    carried = NOTHING if source is None else view.once(_carried)[source]
     return carried.count if _reads(op, carried.axis) else UNKNOWN
 
 
@@ -75,16 +78,12 @@ def channels_of_shape(op: Op, shape: Shape) -> int | Unknown:
     return shape[axis] if 0 <= axis < len(shape) else UNKNOWN
 
 
-def _carried(view: View) -> dict[str, Carried]:
-    """The channels of each op's result."""
-    known: dict[str, Carried] = {}
-    for op in view.ops:
-        sources = view.predecessors(op)
-        known[op.id] = _after(op, [known[s.id] for s in sources], sources)
-    return known
+def _carried(view: View) -> list[Carried]:
+    """The channels of each position's result."""
+    return view.forward(_after)
 
 
-def _after(op: Op, arriving: Sequence[Carried], sources: Sequence[Op]) -> Carried:
+def _after(op: Op, arriving: Sequence[Carried]) -> Carried:
     first = arriving[0] if arriving else NOTHING
     if op.tags & {"kernel", "embedding"}:
         return _after_kernel(op, first)
@@ -97,8 +96,7 @@ def _after(op: Op, arriving: Sequence[Carried], sources: Sequence[Op]) -> Carrie
     if "globalpool" in op.tags:
         return Carried(first.count, "only") if first.axis == "first" else NOTHING
     if op.kind == "flatten":
-        pooled = bool(sources) and "globalpool" in sources[0].tags
-        return first if pooled else NOTHING
+        return first if first.axis == "only" else NOTHING
     return first if _keeps(op, first.axis) else NOTHING
 
 
@@ -141,18 +139,17 @@ def _joined(op: Op, parts: Sequence[Carried]) -> Carried:
 def misled(view: View, op: Op) -> Answer:
     """Whether a failure upstream, with no kernel since, may be to blame for what arrives here."""
     blamed = view.once(_misled)
-    return any(s.id in blamed for s in view.predecessors(op))
+    return any(blamed[n] for n in view.behind(view.order(op)))
 
 
-def _misled(view: View) -> frozenset[str]:
-    """The ops whose results hang on a failure; a kernel's result has the channels it says."""
-    found: set[str] = set()
-    for op in view.ops:
-        if "kernel" in op.tags:
-            continue
-        if op.error is not None or any(s.id in found for s in view.predecessors(op)):
-            found.add(op.id)
-    return frozenset(found)
+def _misled(view: View) -> list[bool]:
+    """Whether each position's result hangs on a failure; a kernel's has the channels it says."""
+    kernels = view.marks(KERNEL)
+    found = [False] * len(kernels)
+    for n, op in enumerate(view.ops):
+        if not kernels[n]:
+            found[n] = op.error is not None or any(found[m] for m in view.behind(n))
+    return found
 
 
 def ran(op: Op) -> Answer:

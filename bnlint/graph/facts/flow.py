@@ -20,6 +20,7 @@ KEEPS_CHANNELS = frozenset(
 KEEPS_RANK = KEEPS_CHANNELS | {"pad"}
 KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
 MERGES = frozenset(("add", "concat", "product"))
+KEEPS_LAYOUT = KEEPS_RANK | MERGES
 SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
 BATCH_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (4,), 3: (5,)}
 
@@ -63,15 +64,12 @@ def in_rank(view: View, op: Op) -> Answer:
 
 
 def _rank_by_layers(view: View, op: Op) -> int | Unknown:
-    sources = view.predecessors(op)
-    return view.once(_ranks)[sources[0].id] if sources else UNKNOWN
+    source = view.source(op)
+    return UNKNOWN if source is None else view.once(_ranks)[source]
 
 
-def _ranks(view: View) -> dict[str, int | Unknown]:
-    known: dict[str, int | Unknown] = {}
-    for op in view.ops:
-        known[op.id] = _rank_after(op, [known[s.id] for s in view.predecessors(op)])
-    return known
+def _ranks(view: View) -> list[int | Unknown]:
+    return view.forward(_rank_after)
 
 
 def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
@@ -82,7 +80,7 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
         return 2
     if op.kind == "globalpool":
         return UNKNOWN  # a mean: it may drop the axes
-    if arriving and (op.tags & (KEEPS_RANK | MERGES) or "dense" in op.tags):
+    if arriving and (op.tags & KEEPS_LAYOUT or "dense" in op.tags):
         return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
     return UNKNOWN
 
@@ -154,15 +152,12 @@ def axis_size(axis: int) -> Callable[[Op], Answer]:
 
 def normalised(view: View, op: Op) -> Answer:
     """Whether a norm lies between the op and the kernel behind it (any branch, at a merge)."""
-    sources = view.predecessors(op)
-    return view.once(_normalised)[sources[0].id] if sources else UNKNOWN
+    source = view.source(op)
+    return UNKNOWN if source is None else view.once(_normalised)[source]
 
 
-def _normalised(view: View) -> dict[str, bool | Unknown]:
-    known: dict[str, bool | Unknown] = {}
-    for op in view.ops:
-        known[op.id] = _normalised_after(op, [known[s.id] for s in view.predecessors(op)])
-    return known
+def _normalised(view: View) -> list[bool | Unknown]:
+    return view.forward(_normalised_after)
 
 
 def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
@@ -182,22 +177,21 @@ def channels_last(view: View, op: Op) -> Answer:
 
     Unknown after a reshape or a transpose.
     """
-    sources = view.predecessors(op)
-    return view.once(_layout)[sources[0].id] if sources else UNKNOWN
+    source = view.source(op)
+    return UNKNOWN if source is None else view.once(_layout)[source]
 
 
-def _layout(view: View) -> dict[str, bool | Unknown]:
-    known: dict[str, bool | Unknown] = {}
-    for op in view.ops:
-        arriving = [known[s.id] for s in view.predecessors(op)]
-        if op.tags & {"dense", "embedding", "layernorm", "attention"}:
-            known[op.id] = True
-        elif "recurrent" in op.tags:
-            known[op.id] = True if op.facts.get("channels-last") is True else UNKNOWN
-        elif "conv" in op.tags:
-            known[op.id] = False
-        elif arriving and op.tags & (KEEPS_RANK | MERGES):
-            known[op.id] = arriving[0] if len(set(arriving)) == 1 else UNKNOWN
-        else:
-            known[op.id] = UNKNOWN
-    return known
+def _layout(view: View) -> list[bool | Unknown]:
+    return view.forward(_layout_after)
+
+
+def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
+    if op.tags & {"dense", "embedding", "layernorm", "attention"}:
+        return True
+    if "recurrent" in op.tags:
+        return True if op.facts.get("channels-last") is True else UNKNOWN
+    if "conv" in op.tags:
+        return False
+    if arriving and op.tags & KEEPS_LAYOUT:
+        return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
+    return UNKNOWN

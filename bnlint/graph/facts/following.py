@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View, fits
+from bnlint.graph.view import View
 
 TO_ACTIVATION = Tags(any_of=("passthrough", "pooling", "dropout", "pad"), none_of=("norm",))
+OPAQUE = Tags(any_of=("opaque",))
 DIRECT = ("passthrough", "pooling", "dropout", "pad", "reshape", "split")
 MERGED = ("scale", "upsample", "pixelshuffle", "add", "concat", "product")
 TO_NORM = Tags(any_of=(*DIRECT, *MERGED))
@@ -21,37 +20,35 @@ def normed_after(view: View, op: Op) -> Answer:
 
     Looks through passthrough, pooling, pad, dropout, reshapes, splits and merges.
     """
-    return view.once(_normed_after)[op.id]
+    return view.once(_normed_after)[view.order(op)]
 
 
 def activated_after(view: View, op: Op) -> Answer:
     """Whether an activation reads the result before any kernel or norm does, looking as far."""
-    return view.once(_activated_after)[op.id]
+    return view.once(_activated_after)[view.order(op)]
 
 
-def _normed_after(view: View) -> dict[str, Answer]:
+def _normed_after(view: View) -> list[Answer]:
     return _met_first(view, "norm")
 
 
-def _activated_after(view: View) -> dict[str, Answer]:
+def _activated_after(view: View) -> list[Answer]:
     return _met_first(view, "activation")
 
 
-def _met_first(view: View, tag: str) -> dict[str, Answer]:
-    """The answer for every op: one pass backwards, since merges follow merges all the way."""
-    known: dict[str, Answer] = {}
-    for op in reversed(view.ops):
-        answers = {_met(reader, tag, known) for reader in view.successors(op)}
-        known[op.id] = True if True in answers else UNKNOWN if UNKNOWN in answers else False
+def _met_first(view: View, tag: str) -> list[Answer]:
+    """The answer by position: one pass backwards, since merges follow merges all the way."""
+    wanted, opaque, through = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
+    known: list[Answer] = [False] * len(wanted)
+    for n in reversed(range(len(known))):
+        for m in view.ahead(n):
+            met = True if wanted[m] else UNKNOWN if opaque[m] else through[m] and known[m]
+            if met is True:
+                known[n] = True
+                break
+            if met is UNKNOWN:
+                known[n] = UNKNOWN
     return known
-
-
-def _met(reader: Op, tag: str, known: Mapping[str, Answer]) -> Answer:
-    if tag in reader.tags:
-        return True
-    if "opaque" in reader.tags:
-        return UNKNOWN
-    return known.get(reader.id, False) if fits(reader.tags, TO_NORM) else False
 
 
 def normed_late(view: View, op: Op) -> Answer:

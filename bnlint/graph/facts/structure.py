@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
@@ -10,10 +12,11 @@ from bnlint.graph.view import View, layer_key
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
 KEEPS_INPUT = frozenset(("kernel", "norm", "maxpool", "avgpool", "lppool", "product", "matmul"))
 """What torch was seen to refuse in backward when its input had been overwritten."""
-BREAKS_CHAIN = frozenset(
-    ("norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
-     "softmax", "input", "opaque")
-)  # fmt: skip
+KERNEL, OUTPUT, DETACH = (Tags(any_of=(tag,)) for tag in ("kernel", "output", "detach"))
+BREAKS_CHAIN = Tags(any_of=(
+    "norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
+    "softmax", "input", "opaque",
+))  # fmt: skip
 
 
 def inplace_on_shared(view: View, op: Op) -> Answer:
@@ -76,43 +79,40 @@ def plain_chain(view: View, op: Op) -> Answer:
 
     A norm, a merge, SELU or a computed weight ends the row.
     """
-    return view.once(_chains)[op.id]
+    return view.once(_chains)[view.order(op)]
 
 
-def _chains(view: View) -> dict[str, int]:
-    length: dict[str, int] = {}
-    ends = view.once(_ends)
-    for op in reversed(view.ops):
-        ahead = max((length[r.id] for r in view.successors(op)), default=0)
-        length[op.id] = 0 if op.id in ends else ahead + ("kernel" in op.tags)
+def _chains(view: View) -> list[int]:
+    """The row that begins at each position."""
+    kernels, ends = view.marks(KERNEL), view.once(_ends)
+    length = [0] * len(kernels)
+    for n in reversed(range(len(length))):
+        if not ends[n]:
+            length[n] = kernels[n] + max((length[m] for m in view.ahead(n)), default=0)
     return length
 
 
-def _ends(view: View) -> frozenset[str]:
-    """The ops that end a row of kernels."""
-    return frozenset(op.id for op in view.ops if _breaks(op))
-
-
-def _breaks(op: Op) -> bool:
-    if not op.tags.isdisjoint(BREAKS_CHAIN):
-        return True
-    return op.facts.get("parametrized") is True or parametrized(op)
+def _ends(view: View) -> list[bool]:
+    """Whether the op at each position ends a row of kernels."""
+    ends = view.marks(BREAKS_CHAIN)
+    for n in view.positions(KERNEL):
+        op = view.ops[n]
+        ends[n] = ends[n] or op.facts.get("parametrized") is True or parametrized(op)
+    return ends
 
 
 def chain_begins(view: View, op: Op) -> Answer:
     """Whether the row of kernels begins here: no other kernel leads to this one in it."""
-    return "kernel" in op.tags and op.id not in view.once(_led_to)
+    return "kernel" in op.tags and not view.once(_led_to)[view.order(op)]
 
 
-def _led_to(view: View) -> frozenset[str]:
-    """The ops to which a kernel leads with nothing between that ends a row."""
-    found: set[str] = set()
-    ends = view.once(_ends)
-    for op in view.ops:
-        for source in view.predecessors(op):
-            if source.id not in ends and ("kernel" in source.tags or source.id in found):
-                found.add(op.id)
-    return frozenset(found)
+def _led_to(view: View) -> list[bool]:
+    """Whether a kernel leads to each position with nothing between that ends a row."""
+    kernels, ends = view.marks(KERNEL), view.once(_ends)
+    found = [False] * len(kernels)
+    for n in range(len(found)):
+        found[n] = any(not ends[m] and (kernels[m] or found[m]) for m in view.behind(n))
+    return found
 
 
 def reaches_output(view: View, op: Op) -> Answer:
@@ -131,41 +131,41 @@ def gradient_returns(view: View, op: Op) -> Answer:
 
 def trains(view: View) -> Answer:
     """Whether the gradient of some output comes back to any kernel; unknown without an output."""
-    kernels = view.fitting(Tags(any_of=("kernel",)))
+    kernels = view.fitting(KERNEL)
     answers = {gradient_returns(view, op) for op in kernels}
     return True if True in answers else UNKNOWN if UNKNOWN in answers else False
 
 
-def _reaches(view: View, op: Op, found: frozenset[str]) -> Answer:
-    if op.id in found:
-        return True
-    return False if found or any("output" in o.tags for o in view.ops[-8:]) else UNKNOWN
+def _reaches(view: View, op: Op, found: Sequence[bool]) -> Answer:
+    return found[view.order(op)] or (False if view.positions(OUTPUT) else UNKNOWN)
 
 
-def _before_output(view: View) -> frozenset[str]:
-    return _backwards(view, blocked=frozenset())
+def _before_output(view: View) -> list[bool]:
+    return _backwards(view, blocked=())
 
 
 def _layers_with_gradient(view: View) -> frozenset[str]:
     """The layers to some call of which a gradient comes back."""
     found = view.once(_before_output_with_gradient)
-    return frozenset(layer_key(op) for op in view.ops if op.id in found)
+    return frozenset(layer_key(op) for op, came in zip(view.ops, found, strict=True) if came)
 
 
-def _before_output_with_gradient(view: View) -> frozenset[str]:
-    cut = {op.id for op in view.ops if "detach" in op.tags or op.facts.get("grad") is False}
-    outputs = {op.id for op in view.ops if "output" in op.tags}
-    return _backwards(view, blocked=frozenset(cut - outputs))
+def _before_output_with_gradient(view: View) -> list[bool]:
+    detached = view.marks(DETACH)
+    cut = (n for n, op in enumerate(view.ops) if detached[n] or op.facts.get("grad") is False)
+    return _backwards(view, blocked=cut)
 
 
-def _backwards(view: View, blocked: frozenset[str]) -> frozenset[str]:
-    found: set[str] = set()
-    todo = [op for op in view.ops if "output" in op.tags]
+def _backwards(view: View, blocked: Iterable[int]) -> list[bool]:
+    """Whether each position leads to an output without passing one that is blocked."""
+    found = [False] * len(view.ops)
+    outputs = view.positions(OUTPUT)
+    closed = set(blocked) - set(outputs)
+    todo = list(outputs)
     while todo:
-        op = todo.pop()
-        if op.id in found or op.id in blocked:
-            continue
-        found.add(op.id)
-        view.visited()
-        todo.extend(view.predecessors(op))
-    return frozenset(found)
+        n = todo.pop()
+        if not found[n] and n not in closed:
+            found[n] = True
+            view.visited()
+            todo.extend(view.behind(n))
+    return found
