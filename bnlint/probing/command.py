@@ -52,7 +52,8 @@ def _request(target: str, options: ProbeOptions) -> ProbeRequest:
 
 def _ask(request: ProbeRequest, answer: Path) -> ProbeAnswer:
     """Runs the process to its end; what the user's code prints goes to standard error."""
-    command = [sys.executable, "-m", "bnlint.probing.process", str(answer)]
+    quiet = ("-W", "ignore:Failed to initialize NumPy")  # torch says so at import; it is no need
+    command = [sys.executable, *quiet, "-m", "bnlint.probing.process", str(answer)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment())
     try:
         process.communicate(json.dumps(encode(request)).encode())
