@@ -16,6 +16,7 @@ from bnlint.config.parser import add_options
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult
 from bnlint.domain.version import VERSION
+from bnlint.probing import canvas, plots
 from bnlint.probing.arguments import add_options as add_probe_options
 from bnlint.probing.arguments import options_of
 from bnlint.probing.chapters import chapters
@@ -60,6 +61,8 @@ def run(arguments: Sequence[str]) -> int:
             **{n: given[n] for n in _SETTINGS if n in given},
         }
     )
+    if given["plot"]:
+        canvas.require()  # before anything is measured
     static = _static(settings)
     # The graphs are for the page: the process that measures has its own.
     told = replace(static, graphs=())
@@ -69,8 +72,6 @@ def run(arguments: Sequence[str]) -> int:
     for output in settings.formats:
         _write(result, settings, output)
     if given["plot"]:
-        from bnlint.probing import plots
-
         for path in plots.save(result, given["plot"]):
             print(f"written: {path}", file=sys.stderr)
     worst = result.report.worst()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
@@ -20,14 +21,17 @@ ROWS = 40
 """More activations than that are thinned to every n-th, and the title says so."""
 
 
+def require() -> None:
+    """Nothing where pictures can be drawn; raises UsageError without matplotlib."""
+    if find_spec("matplotlib") is None:
+        raise UsageError(Mistake("pictures need matplotlib", hint="pip install 'bnlint[plot]'"))
+
+
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> Any:
     """An empty figure and its axes, without the global state of pyplot."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(
-            Mistake("pictures need matplotlib", hint="pip install 'bnlint[plot]'")
-        ) from error
+    require()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **how)
 

@@ -1,0 +1,16 @@
+"""The probe's command line: what is missing is told before anything is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from bnlint.cli import probe
+from bnlint.domain.errors import UsageError
+from bnlint.probing import canvas
+
+
+def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canvas, "find_spec", lambda name: None)
+    monkeypatch.setattr(probe, "probe_file", lambda *_: pytest.fail("something was measured"))
+    with pytest.raises(UsageError, match="pictures need matplotlib"):
+        probe.run(["net.py::Net", "--plot", "pictures"])
