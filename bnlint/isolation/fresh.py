@@ -47,7 +47,7 @@ def _run(request: TraceRequest, folder: str, limits: Limits) -> Ended:
         settings, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        process.communicate(ask(0, request), timeout=limits.timeout + _START_UP)
+        process.communicate(ask(0, request), timeout=limits.seconds + _START_UP)
     except subprocess.TimeoutExpired:
         killed = "timeout"
         _end(process)

@@ -74,12 +74,10 @@ def _redirect(folder: str) -> None:
 def _limit(limits: Limits) -> None:
     if resource is None:
         return
-    wanted = mapped_memory() + limits.max_memory
-    for what, value in (
-        (resource.RLIMIT_AS, wanted),
-        (resource.RLIMIT_FSIZE, _OUTPUT_LIMIT),
-        (resource.RLIMIT_CORE, 0),
-    ):
+    wanted = [(resource.RLIMIT_FSIZE, _OUTPUT_LIMIT), (resource.RLIMIT_CORE, 0)]
+    if limits.max_memory:
+        wanted.append((resource.RLIMIT_AS, mapped_memory() + limits.max_memory))
+    for what, value in wanted:
         hard = resource.getrlimit(what)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         with contextlib.suppress(OSError, ValueError):
@@ -99,7 +97,7 @@ def _note_faults(folder: str, limits: Limits) -> None:
     """Have the line noted at which the code crashes, or is when its time is nearly up."""
     number = os.open(os.path.join(folder, FAULTS), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     faulthandler.enable(number, all_threads=False)
-    faulthandler.dump_traceback_later(limits.timeout * _FAULT_MARGIN, file=number)
+    faulthandler.dump_traceback_later(limits.seconds * _FAULT_MARGIN, file=number)
     leave, own = os._exit, os.getpid()
 
     def noting(status: int) -> NoReturn:

@@ -41,12 +41,24 @@ _KINDS: dict[str, type[Record]] = {
 _TAGS = {kind: tag for tag, kind in _KINDS.items()}
 
 
+_NO_LIMIT = 1e6
+"""Seconds; a system call that waits cannot be told of infinity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may take: seconds of wall clock, and bytes beyond what torch itself maps."""
+    """What one file may take: seconds of wall clock, and bytes beyond what torch itself maps.
+
+    0 stands for no limit.
+    """
 
     timeout: float = 60.0
     max_memory: int = 4 << 30
+
+    @property
+    def seconds(self) -> float:
+        """The time to wait: that of a week and more where there is no limit."""
+        return self.timeout or _NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

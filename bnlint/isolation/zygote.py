@@ -84,7 +84,7 @@ class Zygote:
         pending = [r.started for pid, r in self.running.items() if pid not in self.overdue]
         if not pending:
             return None
-        return max(0.0, min(pending) + self.limits.timeout - time.monotonic())
+        return max(0.0, min(pending) + self.limits.seconds - time.monotonic())
 
     def _read(self) -> None:
         text = os.read(self.source, 1 << 16)
@@ -114,7 +114,7 @@ class Zygote:
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for pid, run in self.running.items():
-            if pid not in self.overdue and now - run.started >= self.limits.timeout:
+            if pid not in self.overdue and now - run.started >= self.limits.seconds:
                 self.overdue.add(pid)
                 _end_group(pid)
 

@@ -137,3 +137,11 @@ def test_a_file_that_kills_the_worker_is_blamed_and_no_other(
     assert [o.path for o in outcomes] == paths
     assert [len(o.graphs) for o in outcomes] == [1, 1, 0, 1, 1]
     assert only(outcomes[2]).kind is ProblemKind.CRASH
+
+
+def test_no_limits_are_no_limits(check: Check) -> None:
+    code = "import time\nimport torch\ntime.sleep(0.1)\nx = torch.zeros(1 << 20)\n" + LINEAR
+    with Pool(jobs=1, timeout=0, max_memory=0) as pool:
+        outcome = check(code, pool=pool)
+    assert [graph.ref.name for graph in outcome.graphs] == ["Net"]
+    assert outcome.problems == ()
