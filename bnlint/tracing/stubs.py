@@ -155,6 +155,9 @@ class Stub:
     def __getitem__(self, _: Any) -> Any:
         return self._more("[]")
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())  # with items by number alone, a loop over a stub would never end
+
     def __enter__(self) -> Any:
         return self._more("()")
 

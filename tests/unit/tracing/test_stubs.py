@@ -33,6 +33,8 @@ def test_what_a_stub_puts_up_with(stubs: Stubs) -> None:
     class Kept:
         size: nowhere.Size | None = None
 
+    assert list(nowhere.names) == []
+    assert "x" not in nowhere.names
     assert plain() == 3
     assert isinstance(Kept, type)
     assert not isinstance(3, nowhere.Tensor)
