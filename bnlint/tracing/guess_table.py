@@ -76,6 +76,7 @@ _ROWS: tuple[tuple[Guess, tuple[str, ...]], ...] = (
     (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
     (16, (r"(max_?)?(seq|sequence|context|block)_?(len|length|size)?", r"max_?len(gth)?")),
     (16, (r"(n|num)_?patches", r"length")),
+    (1000, (r"n_times(amples|teps)?", r"(n|num)_(time_)?samples")),
     (32, (r"growth(_?rate)?", r"k")),
     (100, (r"(latent|noise|z|nz|code)(_?(dims?|size|ch|channels?))?",)),
     (8, (r"(n|num)_?(queries|experts|anchors|points|joints|keypoints|steps|frames|nodes)",)),

@@ -48,12 +48,26 @@ def offers(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterator[O
             p.name: _NO_WEIGHTS[p.name] for p in maker.parameters if p.name in _NO_WEIGHTS
         }:
             yield _offer(maker, (), known, ())
+        if told := _numbers_for_none(maker, names):
+            yield _offer(maker, (), told, tuple(told))
         return
     for call in seen_calls(maker.name, source, names):
         filled = _completed(maker, call.args, call.kwargs, names)
         if filled is not None:
             yield filled
     yield from _guesses(maker, names)
+
+
+def _numbers_for_none(maker: Maker, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers for what defaults to None: a class may well refuse to be built without them."""
+    found = {}
+    for parameter in maker.parameters:
+        if parameter.default is None and parameter.name not in _NO_WEIGHTS:
+            asked = parameter.replace(default=parameter.empty)
+            value = fill((asked,), PROFILES[0], names).values.get(parameter.name)
+            if type(value) in (int, float):
+                found[parameter.name] = value
+    return found
 
 
 def _guesses(maker: Maker, names: Mapping[str, Any]) -> Iterator[Offer | Lacking]:

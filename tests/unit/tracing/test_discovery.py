@@ -336,3 +336,23 @@ def test_a_block_called_without_its_optional_input_says_nothing_about_channels()
     assert graph.ref.name == "Up"
     assert [op.error for op in graph.ops if op.error] == []
     assert all(op.facts.get("alone") for op in graph.ops if "kernel" in op.tags)
+
+
+def test_what_defaults_to_none_is_guessed_where_the_class_refuses_none() -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self, n_chans=None, n_times=None, norm_layer=None):
+        super().__init__()
+        if n_chans is None or n_times is None:
+            raise ValueError("say how many")
+        self.n_times = n_times
+        self.layer = nn.Conv1d(n_chans, 4, 5)
+        self.head = nn.Linear(4 * (n_times - 4), 2)
+
+    def forward(self, x):
+        return self.head(self.layer(x).flatten(1))
+"""
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.guessed == ("n_chans", "n_times")
+    assert graph.ref.inputs.source == "inferred"
