@@ -241,19 +241,11 @@ def _keywords(args: list) -> set[str]:  # type: ignore[type-arg]
     return {a.keyword.value for a in args if a.keyword}
 
 
-_OPERATORS = """\
-import torch
-
-if not hasattr(torch.ops.torchvision, "nms"):
-    kept = torch.library.Library("torchvision", "DEF")
-    kept.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    kept.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-"""
-"""Lets torchvision, which timm needs, import beside a torch without its compiled operators."""
-
-
 def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
     """The libraries as a user's own packages, and the models to look at: file and factory."""
+    # torchvision, which timm needs, is to import beside a torch without its compiled operators
+    defining = Path(__file__).parent / "zoo" / "families" / "operators.py"
+    operators = f"{defining.read_text()}\n\ndefine_torchvision_operators()\n"
     libraries = {"torchvision": TORCHVISION, "timm": TIMM, "pytorchcv": PYTORCHCV}
     for package, listed in libraries.items():
         spec = find_spec(package)
@@ -261,7 +253,7 @@ def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
             raise SystemExit(f"{package} is not installed: pip install 'bnlint[zoo]'")
         source, target = Path(spec.origin).parent / "models", folder / f"own_{package}"
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        (target / "__init__.py").write_text(_OPERATORS)
+        (target / "__init__.py").write_text(operators)
         for file in target.rglob("*.py"):
             depth = len(file.relative_to(target).parts)
             text = re.sub(rf"from \.{{{depth + 1}}}(\w)", rf"from {package}.\1", file.read_text())

@@ -41,24 +41,18 @@ def _written(name: str, value: Any) -> Any:
 def _item(value: Any) -> Any:
     match value:
         case InputSpec():
-            return _input(value)
+            return value.written()
         case ModelSpec():
-            inputs = [_input(each) for each in value.inputs]
+            inputs = [each.written() for each in value.inputs]
             return {"call": value.call, "inputs": inputs} if inputs else value.call
         case Output():
             return f"{value.format}={value.path}" if value.path else value.format
         case InputsFor():
             key = f"{value.glob}::{value.model}" if value.model else value.glob
-            return {key: [_input(each) for each in value.inputs]}
+            return {key: [each.written() for each in value.inputs]}
         case ModelsFor():
             return {value.glob: [_item(each) for each in value.models]}
         case PerFile():
             both = {"ignore": list(value.ignore), "severity": dict(value.severity)}
             return {value.glob: {key: each for key, each in both.items() if each}}
     return encode(value)
-
-
-def _input(spec: InputSpec) -> str:
-    name = f"{spec.name}=" if spec.name else ""
-    dtype = "" if spec.dtype == "float32" else f":{spec.dtype}"
-    return f"{name}{'x'.join(map(str, spec.shape)) or 'scalar'}{dtype}"

@@ -20,6 +20,12 @@ class InputSpec:
     name: str = ""
     dtype: str = "float32"
 
+    def written(self) -> str:
+        """As it is given by hand: ``1x3x224x224``, ``mask=8x16:bool``, ``scalar``."""
+        name = f"{self.name}=" if self.name else ""
+        dtype = "" if self.dtype == "float32" else f":{self.dtype}"
+        return f"{name}{'x'.join(map(str, self.shape)) or 'scalar'}{dtype}"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:

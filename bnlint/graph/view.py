@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+KERNEL = Tags(any_of=("kernel",))
 SKIPPED = Tags(any_of=("passthrough",))
 """What "directly before" and "directly after" look through."""
 

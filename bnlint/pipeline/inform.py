@@ -16,15 +16,19 @@ from bnlint.domain.request import TraceOutcome
 from bnlint.domain.rule import Rule
 from bnlint.engine.own_rules import OWN_RULES
 from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import read_rule_files
+from bnlint.pipeline.rules import RuleSet, read_rule_files
 from bnlint.pipeline.words import check_layers
 from bnlint.report import RuleInfo
 
 
 def known_rules(settings: Settings) -> tuple[Rule, ...]:
     """Every rule of the run: bnlint's and the user's, by id."""
+    return _rules(settings).known
+
+
+def _rules(settings: Settings) -> RuleSet:
     store = Store(Path(settings.cache_dir) if settings.cache else None)
-    return read_rule_files(settings).load(settings, store).known
+    return read_rule_files(settings).load(settings, store)
 
 
 def explain(settings: Settings, word: str) -> str:
@@ -47,8 +51,7 @@ def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
 
 def weights(settings: Settings) -> Mapping[str, str]:
     """What each rule weighs in a run with these settings, by id: a severity, or off."""
-    store = Store(Path(settings.cache_dir) if settings.cache else None)
-    rules = read_rule_files(settings).load(settings, store)
+    rules = _rules(settings)
     run = {rule.id: rule.severity for rule in rules.chosen} | dict(rules.own())
     return {id_: run[id_].value if id_ in run else "off" for id_ in rules.names}
 

@@ -69,6 +69,7 @@ def write_baseline(settings: Settings) -> Kept:
     from bnlint.findings.baseline import entries_of, read_baseline
     from bnlint.findings.baseline import write_baseline as write_file
     from bnlint.pipeline import check_whole
+    from bnlint.report.summary import plural
 
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
     old = read_baseline(path) if path.exists() else ()
@@ -86,7 +87,7 @@ def write_baseline(settings: Settings) -> Kept:
     ]
     write_file(path, (*entries, *others), f"bnlint {VERSION}")
     more = f", {len(others)} of other files or rules kept" if others else ""
-    written = "1 finding" if len(entries) == 1 else f"{len(entries)} findings"
+    written = plural(len(entries), "finding")
     return Kept(f"{paths.shown(str(path))}: {written} written{more}", report)
 
 

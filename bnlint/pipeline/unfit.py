@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Severity
 from bnlint.domain.graph import Inputs, Location, ModelGraph, Op
+from bnlint.domain.request import InputSpec
 
 
 def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Problem]:
@@ -37,13 +38,8 @@ def _written(given: Inputs) -> str:
     """``the given input 1x3x8x8:int64``."""
     names = given.names or ("",) * len(given.shapes)
     dtypes = given.dtypes or ("float32",) * len(given.shapes)
-    texts = [
-        (f"{name}=" if name else "")
-        + ("x".join(map(str, shape)) or "scalar")
-        + ("" if dtype == "float32" else f":{dtype}")
-        for name, shape, dtype in zip(names, given.shapes, dtypes, strict=True)
-    ]
-    return f"the given input {' '.join(texts)}"
+    specs = [InputSpec(*each) for each in zip(given.shapes, names, dtypes, strict=True)]
+    return f"the given input {' '.join(spec.written() for spec in specs)}"
 
 
 def _problem(graph: ModelGraph, said: str, at: Location | None) -> Problem:

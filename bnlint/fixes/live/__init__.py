@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import fx, nn
 
-from bnlint.cache import Store
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import ModelGraph
@@ -14,7 +13,7 @@ from bnlint.engine.check import check_graph
 from bnlint.fixes.live.actions import ACTIONS, Refused, Repair
 from bnlint.fixes.live.graph_module import to_graph_module
 from bnlint.pipeline.live import trace_live
-from bnlint.pipeline.rules import read_rule_files
+from bnlint.pipeline.rules import compiled_rules
 from bnlint.tracing.classify import builtin_table
 
 KEY = "bnlint"
@@ -48,7 +47,7 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
 
 
 def _findings(graph: ModelGraph, settings: Settings) -> tuple[Finding, ...]:
-    rules = read_rule_files(settings).load(settings, Store(None)).chosen
+    rules = compiled_rules(settings).chosen
     return check_graph(graph, rules, {"norm-placement": settings.norm_placement}).findings
 
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bnlint.domain.graph import Op, Shape
-from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer, Unknown
 from bnlint.graph.facts.flow import in_shape, out_shape, settled_shape, spatial_dims
-from bnlint.graph.view import View
-
-KERNEL = Tags(any_of=("kernel",))
+from bnlint.graph.view import KERNEL, View
 
 KEEPS = frozenset(
     ("passthrough", "activation", "dropout", "scale", "norm", "detach", "softmax", "output")

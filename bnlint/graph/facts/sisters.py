@@ -14,7 +14,7 @@ from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
 from bnlint.graph.facts.following import DIRECT, feeds_activation
-from bnlint.graph.view import View, layer_key
+from bnlint.graph.view import KERNEL, View, layer_key
 
 TO_OWN_NORM = Tags(any_of=DIRECT)
 """What counts in a sister: a norm behind a merge belongs to the next block, if there is one."""
@@ -80,7 +80,7 @@ def _slots(view: View, op: Op) -> Iterator[_Slot]:
 
 def _by_layer(view: View) -> dict[str, Op]:
     """One call of each kernel, however often it is called, by its layer."""
-    return {layer_key(op): op for op in view.fitting(Tags(any_of=("kernel",)))}
+    return {layer_key(op): op for op in view.fitting(KERNEL)}
 
 
 def _kernels(view: View) -> tuple[Op, ...]:

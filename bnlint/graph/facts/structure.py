@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.view import View, layer_key
+from bnlint.graph.view import KERNEL, View, layer_key
 
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
 KEEPS_INPUT = frozenset(("kernel", "norm", "maxpool", "avgpool", "lppool", "product", "matmul"))
 """What torch was seen to refuse in backward when its input had been overwritten."""
-KERNEL, OUTPUT, DETACH = (Tags(any_of=(tag,)) for tag in ("kernel", "output", "detach"))
+OUTPUT, DETACH = Tags(any_of=("output",)), Tags(any_of=("detach",))
 BREAKS_CHAIN = Tags(any_of=(
     "norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
     "softmax", "input", "opaque",
