@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from bnlint.probing.batches import Batch
-from bnlint.probing.guard import untouched
-from bnlint.probing.objective import Objective
+from bnlint.layers.table import builtin_table
+from bnlint.probing.given.batches import Batch
 from bnlint.probing.session import Session, observe
-from bnlint.tracing.classify import builtin_table
+from bnlint.probing.trying.objective import Objective
+from bnlint.probing.untouched.guard import untouched
 
 STEPS = ("bare", "probe", "naive")
 

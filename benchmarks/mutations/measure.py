@@ -15,8 +15,8 @@ from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, select_rules
 from bnlint.engine.check import check_graph
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.trace import trace_model
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.tracing.model import trace_model
 
 from ..zoo.families import Entry
 from .faults import MUTATIONS, Mutation

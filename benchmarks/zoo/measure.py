@@ -20,8 +20,8 @@ from torch import nn
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.rule import Rule
 from bnlint.engine.check import check_graph
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.trace import trace_model
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.tracing.model import trace_model
 
 from .families import Entry
 

@@ -16,13 +16,13 @@ from bnlint.config.parser import add_options
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult
 from bnlint.domain.version import VERSION
-from bnlint.probing import canvas, plots
-from bnlint.probing.arguments import add_options as add_probe_options
-from bnlint.probing.arguments import options_of
-from bnlint.probing.chapters import chapters
 from bnlint.probing.command import probe_file
-from bnlint.probing.document import document as measured
-from bnlint.probing.text import render as table
+from bnlint.probing.given.options import add_options as add_probe_options
+from bnlint.probing.given.options import options_of
+from bnlint.probing.showing import canvas, plots
+from bnlint.probing.showing.chapters import chapters
+from bnlint.probing.showing.document import document as measured
+from bnlint.probing.showing.text import render as table
 from bnlint.report import RenderOptions
 from bnlint.report.json import document as lint_document
 from bnlint.report.style import paint

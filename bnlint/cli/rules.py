@@ -14,7 +14,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
-from bnlint.pipeline.inform import known_rules, rule_infos, weights
+from bnlint.pipeline.rulebook import known_rules, rule_infos, weights
 from bnlint.report.summary import plural
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) ->
     """
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
     from bnlint.engine.parse import parse_rule
-    from bnlint.engine.tags import TAGS
+    from bnlint.layers.tags import TAGS
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []

@@ -23,8 +23,8 @@ from bnlint.engine.expressions import Expressions
 from bnlint.engine.nodes import Reader
 from bnlint.engine.pattern import Pattern
 from bnlint.engine.placeholders import placeholders
-from bnlint.engine.tags import TAGS
 from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS
+from bnlint.layers.tags import TAGS
 
 KEYS = (
     "id", "name", "severity", "summary", "over", "enabled", "match", "where", "unless",

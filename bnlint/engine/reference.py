@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bnlint.engine.conditions import OPERATORS
-from bnlint.engine.tags import TAGS
 from bnlint.engine.vocabulary import ACTIONS, CONVENTION_WORDS, SETTINGS
 from bnlint.graph.facts import MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS, Fact
+from bnlint.layers.tags import TAGS
 
 
 def reference() -> str:

@@ -74,7 +74,7 @@ def _load() -> tuple[child.Tracer, Callable[[], None]]:
     import torch
 
     torch.set_num_threads(1)
-    from bnlint.tracing.check_file import trace_records, warm_up
+    from bnlint.tracing.file import trace_records, warm_up
 
     return trace_records, warm_up
 

@@ -22,9 +22,9 @@ from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import conclude
 from bnlint.pipeline.coverage import Coverage
 from bnlint.pipeline.files import FileResult, Files, Work
-from bnlint.pipeline.inform import explain, known_rules, rule_infos, show_graphs
 from bnlint.pipeline.known import prune_baseline, read_known, write_baseline
 from bnlint.pipeline.paths import Paths
+from bnlint.pipeline.rulebook import explain, known_rules, rule_infos, show_graphs
 from bnlint.pipeline.rules import RuleSet, read_rule_files
 from bnlint.sources import Search, Sources, collect
 

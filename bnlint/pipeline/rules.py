@@ -25,7 +25,7 @@ from bnlint.engine.catalogue import (
     select_rules,
     weight_of,
 )
-from bnlint.pipeline.words import check_settings
+from bnlint.pipeline.check_words import check_settings
 
 
 @dataclass(frozen=True, slots=True)

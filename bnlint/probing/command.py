@@ -16,8 +16,8 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, ProbeError, UsageError
 from bnlint.domain.finding import Finding, Report
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.evidence import attach_evidence
-from bnlint.probing.request import ProbeAnswer, ProbeOptions, ProbeRequest
+from bnlint.probing.given.request import ProbeAnswer, ProbeOptions, ProbeRequest
+from bnlint.probing.judging.evidence import attach_evidence
 
 DEFAULTS = ProbeOptions()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.sinks import numbers
+from bnlint.probing.showing.sinks import numbers
 from bnlint.probing.watch import Watch, watch
 
 try:

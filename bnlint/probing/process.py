@@ -21,16 +21,16 @@ from bnlint.domain.errors import BnlintError, Mistake, ProbeError
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec
-from bnlint.probing.request import ProbeAnswer, ProbeRequest
+from bnlint.layers.table import builtin_table
+from bnlint.loading.importing import import_module, import_source
+from bnlint.loading.sites import record_sites
+from bnlint.loading.source import Source, read
+from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.survey import survey
+from bnlint.models.workshop import Built, Workshop
+from bnlint.probing.given.request import ProbeAnswer, ProbeRequest
 from bnlint.probing.run import probe
-from bnlint.tracing.classify import builtin_table
-from bnlint.tracing.finding_inputs import find_inputs
-from bnlint.tracing.importing import import_module, import_source
-from bnlint.tracing.making import Built, Workshop
-from bnlint.tracing.sites import record_sites
-from bnlint.tracing.source import Source, read
-from bnlint.tracing.survey import survey
-from bnlint.tracing.trace import trace_model
+from bnlint.tracing.model import trace_model
 
 EVERYTHING = 1 << 62
 """No limit on the number of weights: a probe needs them all."""

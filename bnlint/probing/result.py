@@ -19,25 +19,25 @@ class Probed(ProbeResult):
 
     def plot(self, name: str) -> Figure:
         """The picture ``units``, ``grad-flow``, ``ridge`` or ``loss`` as a matplotlib figure."""
-        from bnlint.probing import plots
+        from bnlint.probing.showing import plots
 
         return plots.draw(self, name)
 
     def save_plots(self, folder: str | Path) -> tuple[Path, ...]:
         """The paths of all pictures, written as PNG to ``folder``."""
-        from bnlint.probing import plots
+        from bnlint.probing.showing import plots
 
         return plots.save(self, folder)
 
     def __str__(self) -> str:
         """The table that the command prints."""
-        from bnlint.probing.text import render
+        from bnlint.probing.showing.text import render
 
         return render(self)
 
     def to_json(self) -> str:
         """The measurements as JSON."""
-        from bnlint.probing.document import render
+        from bnlint.probing.showing.document import render
 
         return render(self)
 

@@ -15,24 +15,25 @@ from bnlint.domain.errors import ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing import batches as reading
-from bnlint.probing import devices, measure
-from bnlint.probing.batches import SAMPLES, Batch
-from bnlint.probing.counterfactual import compared
-from bnlint.probing.experiments import batch_noise, bias_effects, flags, train_eval_gap
-from bnlint.probing.guard import untouched
-from bnlint.probing.guess import Shapes
-from bnlint.probing.merge import merged, merged_norms
-from bnlint.probing.objective import Loss, Objective
-from bnlint.probing.places import places
-from bnlint.probing.readings import unseen
+from bnlint.layers.table import Table, builtin_table
+from bnlint.loading.source import Source
+from bnlint.probing.given import batches as reading
+from bnlint.probing.given import devices
+from bnlint.probing.given.batches import SAMPLES, Batch
+from bnlint.probing.given.noise import Shapes
+from bnlint.probing.judging.places import places
+from bnlint.probing.judging.verdict import judged
+from bnlint.probing.observing import measure
+from bnlint.probing.observing.merge import merged, merged_norms
+from bnlint.probing.observing.readings import unseen
+from bnlint.probing.observing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.session import Observed, Session
-from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.taking import Wish, checked, taken
-from bnlint.probing.verdict import judged
-from bnlint.tracing.classify import Table, builtin_table
-from bnlint.tracing.source import Source
+from bnlint.probing.trying.counterfactual import compared
+from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
+from bnlint.probing.trying.objective import Loss, Objective
+from bnlint.probing.untouched.guard import untouched
 
 T = TypeVar("T")
 

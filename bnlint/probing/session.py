@@ -11,18 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.errors import Mistake, ProbeError
-from bnlint.probing import devices, measure
-from bnlint.probing.arrange import Rearranged
-from bnlint.probing.batches import Batch
-from bnlint.probing.guard import kept
-from bnlint.probing.layout import Layouts
-from bnlint.probing.modules import follow
-from bnlint.probing.objective import Objective
-from bnlint.probing.observe import Observer
-from bnlint.probing.readings import Reading, bring, norm_of, unseen
-from bnlint.probing.state import seed
-from bnlint.probing.structure import tensors
-from bnlint.tracing.classify import Table
+from bnlint.layers.table import Table
+from bnlint.probing.given import devices
+from bnlint.probing.given.batches import Batch
+from bnlint.probing.nested import tensors
+from bnlint.probing.observing import measure
+from bnlint.probing.observing.layout import Layouts
+from bnlint.probing.observing.modules import follow
+from bnlint.probing.observing.observe import Observer
+from bnlint.probing.observing.readings import Reading, bring, norm_of, unseen
+from bnlint.probing.trying.arrange import Rearranged
+from bnlint.probing.trying.objective import Objective
+from bnlint.probing.untouched.guard import kept
+from bnlint.probing.untouched.state import seed
 
 HALF_SCALE = 1024.0
 """Losses in float16 are scaled up by this, so that small gradients do not underflow to zero."""

@@ -11,12 +11,12 @@ from torch import nn
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
-from bnlint.probing import batches as reading
-from bnlint.probing.batches import SAMPLES, Batch
-from bnlint.probing.guess import candidate, noise
-from bnlint.probing.ranks import agreed, gathered
+from bnlint.loading.source import Source
+from bnlint.probing.given import batches as reading
+from bnlint.probing.given.batches import SAMPLES, Batch
+from bnlint.probing.given.noise import candidate, noise
+from bnlint.probing.observing.ranks import agreed, gathered
 from bnlint.probing.session import Observed, Session, observe
-from bnlint.tracing.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.devices import eager
-from bnlint.probing.merge import merged, merged_norms
-from bnlint.probing.observe import Observer
-from bnlint.probing.places import places
-from bnlint.probing.readings import KernelReading, Reading, bring, norm_of
+from bnlint.layers.table import Table
+from bnlint.probing.given.devices import eager
+from bnlint.probing.judging.places import places
+from bnlint.probing.judging.verdict import judged
+from bnlint.probing.nested import samples, tensors
+from bnlint.probing.observing.merge import merged, merged_norms
+from bnlint.probing.observing.observe import Observer
+from bnlint.probing.observing.readings import KernelReading, Reading, bring, norm_of
+from bnlint.probing.observing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.result import Probed, showing
 from bnlint.probing.run import unwrapped
-from bnlint.probing.sinks import Sink, numbers, sink_of
-from bnlint.probing.structure import samples, tensors
-from bnlint.probing.summarise import activation_stats, kernel_stats, norm_stats
-from bnlint.probing.verdict import judged
-from bnlint.tracing.classify import Table
+from bnlint.probing.showing.sinks import Sink, numbers, sink_of
 
 
 def watch(

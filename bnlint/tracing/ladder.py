@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from bnlint.domain.graph import Inputs
-from bnlint.tracing.classify import Table, is_leaf
-from bnlint.tracing.inputs import NONE, Candidate, GivenInputs
-from bnlint.tracing.inputs import describe as describe_inputs
+from bnlint.layers.table import Table, is_leaf
+from bnlint.models.guessing.candidate import NONE, Candidate, GivenInputs
+from bnlint.models.guessing.candidate import describe as describe_inputs
+from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
 from bnlint.tracing.lazies import Lazies
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
@@ -24,7 +25,6 @@ from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.real import record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
-from bnlint.tracing.trust import Run, believable, failed, forget_others, look_at, sift
 
 
 @dataclass(slots=True)

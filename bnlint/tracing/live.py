@@ -11,11 +11,11 @@ from torch.utils import _pytree as pytree
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.graph import ModelGraph, ModelRef
-from bnlint.tracing.classify import builtin_table
-from bnlint.tracing.finding_inputs import find_inputs
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.sites import definition_of
-from bnlint.tracing.trace import trace_model
+from bnlint.layers.table import builtin_table
+from bnlint.loading.sites import definition_of
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.tracing.model import trace_model
 
 
 def trace_given(

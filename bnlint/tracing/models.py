@@ -12,15 +12,15 @@ from torch import nn
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec, TraceRequest
-from bnlint.tracing.blame import Blame
-from bnlint.tracing.classify import Table
-from bnlint.tracing.finding_inputs import find_inputs
-from bnlint.tracing.inputs import NONE, GivenInputs
-from bnlint.tracing.making import Built, Workshop
-from bnlint.tracing.source import Source
-from bnlint.tracing.stubs import Stubs, held_stubs
-from bnlint.tracing.survey import Maker, Survey, survey
-from bnlint.tracing.trace import trace_model
+from bnlint.layers.table import Table
+from bnlint.loading.blame import Blame
+from bnlint.loading.source import Source
+from bnlint.loading.stubs import Stubs, held_stubs
+from bnlint.models.guessing.candidate import NONE, GivenInputs
+from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.survey import Maker, Survey, survey
+from bnlint.models.workshop import Built, Workshop
+from bnlint.tracing.model import trace_model
 
 _SIMILAR = 6
 """Factories of one class that are checked; how many more there are is said in a Problem."""

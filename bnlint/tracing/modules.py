@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.tracing.sites import site_of
+from bnlint.loading.sites import site_of
 
 
 @dataclass(frozen=True, slots=True)

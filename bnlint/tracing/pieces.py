@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from bnlint.tracing.classify import Table, is_leaf
-from bnlint.tracing.describe import Part
+from bnlint.layers.calls import Call, Ref
+from bnlint.layers.table import Table, is_leaf
+from bnlint.tracing.describing.describe import Part
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Call, Record, Ref, Refused
+from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
 

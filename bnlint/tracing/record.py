@@ -2,85 +2,10 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from torch import nn
-
+from bnlint.layers.calls import Call, Frames, Ref
 from bnlint.tracing.modules import Stray
-from bnlint.tracing.sites import Frames
-
-
-class Unseen(enum.Enum):
-    """The value of a call that was not run."""
-
-    UNSEEN = "unseen"
-
-
-UNSEEN = Unseen.UNSEEN
-
-_LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"})
-"""Functions that take the type or the shape of their second argument, and no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """The result of an earlier call, standing where the tensor stood in the arguments."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A parameter, buffer or constant tensor, standing where it stood in the arguments."""
-
-    path: str
-    shape: tuple[int, ...]
-    parameter: bool = False
-    tensor: Any = field(default=None, compare=False, repr=False)
-
-
-@dataclass(slots=True)
-class Call:
-    """One executed operation.
-
-    ``target`` is a leaf module, a function, or the name of a tensor method; ``"input"`` and
-    ``"boundary"`` stand for what enters a model and for the edge of a part that was traced alone.
-    ``owner`` is the path of the module whose forward makes the call, ``path`` the leaf's own.
-    ``value`` is its result on the meta device, where it was run. ``role`` is ``op``, ``number``
-    for sizes and what is computed from them, or ``pick`` for taking an element of a tuple result.
-    """
-
-    id: str
-    target: nn.Module | Callable[..., Any] | str
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    owner: str = ""
-    path: str | None = None
-    frames: Frames = ()
-    grad: bool = True
-    held: str = ""
-    opaque: bool = False
-    role: str = "op"
-    value: Any = UNSEEN
-    error: str | None = None
-
-    def refs(self) -> list[Ref]:
-        """The results it reads, in the order of its arguments."""
-        found: list[Ref] = []
-        _find_refs(self.args, found)
-        _find_refs(self.kwargs, found)
-        return found
-
-    def data(self) -> list[Ref]:
-        """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
-        if isinstance(self.target, nn.Module) or name_of(self.target) not in _LIKE_ANOTHER:
-            return self.refs()
-        found: list[Ref] = []
-        _find_refs(self.args[:1], found)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,45 +38,3 @@ class Record:
     def complete(self) -> bool:
         """True when no part of the model stayed out of sight."""
         return not self.refused
-
-
-def _find_refs(value: Any, found: list[Ref]) -> None:
-    if isinstance(value, Ref):
-        found.append(value)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            _find_refs(item, found)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _find_refs(item, found)
-    elif isinstance(value, slice):
-        _find_refs((value.start, value.stop, value.step), found)
-
-
-def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
-    """``value`` with every Ref and State in it replaced by ``replace`` of it."""
-    if isinstance(value, (Ref, State)):
-        return replace(value)
-    if isinstance(value, tuple):
-        return tuple(replace_refs(v, replace) for v in value)
-    if isinstance(value, list):
-        return [replace_refs(v, replace) for v in value]
-    if isinstance(value, dict):
-        return {k: replace_refs(v, replace) for k, v in value.items()}
-    if isinstance(value, slice):
-        return slice(*(replace_refs(v, replace) for v in (value.start, value.stop, value.step)))
-    return value
-
-
-def name_of(target: Any) -> str:
-    """The plain name of a function or a layer's class, or the tensor method a string names."""
-    if isinstance(target, str):
-        return target
-    if isinstance(target, nn.Module):
-        return type(target).__name__
-    return str(getattr(target, "__name__", type(target).__name__))
-
-
-def frees(target: Any, args: tuple[Any, ...]) -> bool:
-    """True for ``x.set_()``: it lets go of the numbers of a tensor, whose shape still counts."""
-    return len(args) == 1 and name_of(target) == "set_"

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.tracing.classify import Table
-from bnlint.tracing.inputs import Candidate
-from bnlint.tracing.quick import quick
-from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, name_of, replace_refs
+from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of, replace_refs
+from bnlint.layers.shapes import quick
+from bnlint.layers.table import Table
+from bnlint.models.guessing.candidate import Candidate
+from bnlint.tracing.record import Record
 
 
 class Unknown(Exception):

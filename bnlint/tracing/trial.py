@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialResult
-from bnlint.tracing.making import Built, Workshop
+from bnlint.models.workshop import Built, Workshop
 
 LIMIT = 200_000_000
 """Parameters up to which a model is run."""

@@ -6,7 +6,7 @@ import pytest
 
 from bnlint.engine.catalogue import built_in_files, load_rules
 from bnlint.selftest import check_rule
-from bnlint.tracing.check_file import trace_source
+from bnlint.tracing.file import trace_source
 
 RULES = load_rules(built_in_files())
 FORMS = [form for rule in RULES for form in rule.alone()]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.edits.signatures import parameters_of
 from bnlint.fixes.plan import Job, Subject
 from bnlint.fixes.syntax import Syntax
+from bnlint.layers.signatures import parameters_of
 
 _NAMES = ("num_features", "num_channels")
 _OUT = ("out_channels", "out_features")

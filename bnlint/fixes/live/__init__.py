@@ -12,9 +12,9 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.engine.check import check_graph
 from bnlint.fixes.live.actions import ACTIONS, Refused, Repair
 from bnlint.fixes.live.graph_module import to_graph_module
+from bnlint.layers.table import builtin_table
 from bnlint.pipeline.live import trace_live
 from bnlint.pipeline.rules import compiled_rules
-from bnlint.tracing.classify import builtin_table
 
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""

@@ -8,7 +8,7 @@ from typing import Any
 from torch import fx, nn
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.tracing.classify import Table, is_leaf
+from bnlint.layers.table import Table, is_leaf
 
 
 class _Tracer(fx.Tracer):

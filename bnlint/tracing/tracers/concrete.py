@@ -16,10 +16,11 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
-from bnlint.tracing.classify import Table
-from bnlint.tracing.inputs import Candidate
+from bnlint.layers.calls import UNSEEN
+from bnlint.layers.table import Table
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import UNSEEN, Record, Refused
+from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import invoke, substitute
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.reasons import frames_of, reason_of

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import fx
 
-from bnlint.tracing.classify import Kind, Table
+from bnlint.layers.calls import UNSEEN, Call, Ref, State, frees, name_of
+from bnlint.layers.table import Kind, Table
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import UNSEEN, Call, Record, Ref, State, frees, name_of
+from bnlint.tracing.record import Record
 
 _NOT_TENSORS = frozenset(
     {

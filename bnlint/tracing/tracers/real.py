@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.tracing.classify import Table, is_leaf
-from bnlint.tracing.inputs import Candidate
+from bnlint.layers.table import Table, is_leaf
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
 from bnlint.tracing.tracers.copying import with_tensors

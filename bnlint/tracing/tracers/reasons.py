@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from bnlint.tracing.sites import Frames, is_machinery
+from bnlint.layers.calls import Frames
+from bnlint.loading.sites import is_machinery
 
 
 def reason_of(error: BaseException) -> str:

@@ -17,13 +17,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from bnlint.tracing.classify import Table, is_leaf
-from bnlint.tracing.inputs import Candidate, leaves_out
+from bnlint.layers.calls import UNSEEN, Call, Ref, State
+from bnlint.layers.shapes import quick
+from bnlint.layers.table import Table, is_leaf
+from bnlint.loading.sites import call_frames
+from bnlint.models.guessing.candidate import Candidate, leaves_out
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.quick import quick
-from bnlint.tracing.record import UNSEEN, Call, Record, Ref, Refused, State
+from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import on_bare_weights, substitute
-from bnlint.tracing.sites import call_frames
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.reasons import frames_of, reason_of

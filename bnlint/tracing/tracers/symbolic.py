@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from bnlint.tracing.classify import Table, is_leaf
+from bnlint.layers.calls import State
+from bnlint.layers.table import Table, is_leaf
+from bnlint.loading.sites import call_frames
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Record, Refused, State
-from bnlint.tracing.sites import call_frames
+from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
 from bnlint.tracing.tracers.reasons import frames_of, reason_of

@@ -6,7 +6,7 @@ import pytest
 
 from bnlint.cli import probe
 from bnlint.domain.errors import UsageError
-from bnlint.probing import canvas
+from bnlint.probing.showing import canvas
 
 
 def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

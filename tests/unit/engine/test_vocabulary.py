@@ -6,8 +6,8 @@ import yaml
 
 import bnlint
 from bnlint.domain.rule import FIX_ACTIONS
-from bnlint.engine.tags import KINDS, TAGS
 from bnlint.engine.vocabulary import ACTIONS, did_you_mean
+from bnlint.layers.tags import KINDS, TAGS
 
 LAYERS = Path(bnlint.__file__).parent / "tracing" / "layers.yaml"
 

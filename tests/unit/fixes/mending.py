@@ -20,9 +20,9 @@ from bnlint.fixes.choose import choose
 from bnlint.fixes.propose import Key, key_of
 from bnlint.fixes.session import Look, Seen, Texts
 from bnlint.fixes.source import SourceText
-from bnlint.tracing.check_file import trace_source
-from bnlint.tracing.making import Workshop
-from bnlint.tracing.source import Source, read
+from bnlint.loading.source import Source, read
+from bnlint.models.workshop import Workshop
+from bnlint.tracing.file import trace_source
 from bnlint.tracing.trial import LIMIT, try_models
 
 PATH = os.path.realpath("net.py")

@@ -9,7 +9,7 @@ import pytest
 
 from bnlint.domain.finding import ProblemKind
 from bnlint.domain.request import TraceOutcome
-from bnlint.tracing.mending import extend_path
+from bnlint.loading.retry import extend_path
 from tests.unit.isolation.conftest import LINEAR, Check
 
 Write = Callable[[str, str], str]
@@ -231,7 +231,7 @@ def test_a_download_without_a_way_around_it(check: Check) -> None:
 
 
 def test_an_encoding_that_is_declared_and_one_that_is_not(check: Check, write: Write) -> None:
-    import bnlint.tracing.source as source
+    import bnlint.loading.source as source
 
     path = write("", "latin.py")
     with open(path, "wb") as stream:

@@ -18,8 +18,8 @@ from bnlint.domain.probe import (
     TrainEvalGap,
     Variant,
 )
-from bnlint.probing import plots
-from bnlint.probing.chapters import chapters
+from bnlint.probing.showing import plots
+from bnlint.probing.showing.chapters import chapters
 
 ACTIVATION = ActivationStats(
     layer="act",

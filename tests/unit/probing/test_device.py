@@ -6,13 +6,13 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.batches import Batch
-from bnlint.probing.objective import Objective
-from bnlint.probing.observe import Observer
-from bnlint.probing.readings import KernelReading, bring, norm_of
+from bnlint.layers.table import builtin_table
+from bnlint.probing.given.batches import Batch
+from bnlint.probing.observing.observe import Observer
+from bnlint.probing.observing.readings import KernelReading, bring, norm_of
 from bnlint.probing.run import probe
 from bnlint.probing.session import Session, observe
-from bnlint.tracing.classify import builtin_table
+from bnlint.probing.trying.objective import Objective
 from tests.unit.probing.nets import ResNet, mlp
 
 WAITS = ("_local_scalar_dense", "nonzero", "equal", "item", "is_nonzero", "masked_select")

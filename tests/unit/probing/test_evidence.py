@@ -5,7 +5,7 @@ from torch import nn
 
 from bnlint.domain.finding import Finding, Related, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.probing.evidence import attach_evidence
+from bnlint.probing.judging.evidence import attach_evidence
 from bnlint.probing.run import probe
 
 

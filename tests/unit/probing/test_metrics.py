@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.finding import Severity
-from bnlint.probing.metrics import METRICS
-from bnlint.probing.metrics.gradients import limit
-from bnlint.probing.regions import REGIONS
+from bnlint.layers.regions import REGIONS
+from bnlint.probing.judging.metrics import METRICS
+from bnlint.probing.judging.metrics.gradients import limit
 from bnlint.probing.run import probe
 from tests.unit.probing.nets import Pick, ResNet, mlp
 

@@ -13,9 +13,9 @@ from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Evidence, Finding, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing import document, plots, text
 from bnlint.probing.run import probe
-from bnlint.tracing.trace import trace_model
+from bnlint.probing.showing import document, plots, text
+from bnlint.tracing.model import trace_model
 from tests.unit.probing.nets import ResNet, mlp
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
-from bnlint.tracing.trace import trace_model
+from bnlint.tracing.model import trace_model
 
 
 def test_a_layer_called_output_is_not_the_models_output():

@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.tracing.classify import builtin_table
-from bnlint.tracing.initial import weights_of
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.trace import trace_model
+from bnlint.layers.table import builtin_table
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.tracing.initial.facts import weights_of
+from bnlint.tracing.model import trace_model
 
 Init = Callable[[nn.Module], object]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.tracing.meanfield import (
+from bnlint.tracing.initial.meanfield import (
     Moments,
     Units,
     largest_of,

@@ -3,10 +3,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.tracing.classify import builtin_table
-from bnlint.tracing.inputs import Candidate
+from bnlint.layers.calls import name_of
+from bnlint.layers.table import builtin_table
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import name_of
 from bnlint.tracing.tracers.recorded import record_forward
 
 

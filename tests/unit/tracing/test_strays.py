@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.trace import trace_model
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.tracing.model import trace_model
 
 TEACHER = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
 

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.graph import ModelGraph
-from bnlint.tracing.classify import builtin_table
-from bnlint.tracing.inputs import Candidate, GivenInputs
+from bnlint.layers.table import builtin_table
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.tracing.model import trace_model
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import run_on_meta
-from bnlint.tracing.trace import trace_model
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.tracing.inferring import infer
-from bnlint.tracing.inputs import Candidate, GivenInputs
-from bnlint.tracing.trace import trace_model
+from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.inferred import infer
+from bnlint.tracing.model import trace_model
 
 
 def failures(model: nn.Module, *shapes: tuple[int, ...], source: str = "inferred") -> list[str]:

@@ -1,0 +1,1 @@
+"""What every layer and function is, and what it says about itself."""

@@ -1,0 +1,211 @@
+"""What an operation says about itself: the own facts of a layer or of a function's arguments.
+
+Fact names are the contract with the rules; a fact that can't be read is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from bnlint.domain.graph import Value
+from bnlint.layers.table import Kind, Table, dotted_names
+
+Facts = dict[str, Value]
+
+
+class Layers:
+    """What the layers of one model say about themselves, each asked once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._facts: dict[int, tuple[nn.Module, Facts]] = {}
+        self._names: dict[type, tuple[str, ...]] = {}
+
+    def facts(self, module: nn.Module, kind: Kind) -> Facts:
+        """The facts of a classified layer, read from its attributes."""
+        known = self._facts.get(id(module))
+        if known is None:
+            known = self._facts[id(module)] = (module, module_facts(module, kind, self.table))
+        return known[1]
+
+    def names(self, module: nn.Module) -> tuple[str, ...]:
+        """The dotted class names of a module along its MRO."""
+        cls = type(module)
+        if cls not in self._names:
+            self._names[cls] = dotted_names(module)
+        return self._names[cls]
+
+
+def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
+    """The facts of a classified layer, read from its attributes."""
+    facts: Facts = {}
+    if "kernel" in kind.tags:
+        facts.update(_kernel(module, kind))
+    if "norm" in kind.tags:
+        facts.update(_norm(module, kind, table))
+    if "activation" in kind.tags:
+        facts["saturating"] = "saturating" in kind.tags
+    if kind.name in ("dropout", "droppath"):
+        facts.update(_named(module, p=("p", "drop_prob")))
+    facts.update(_named(module, inplace=("inplace",)))
+    if "pooling" in kind.tags:
+        facts.update(_pooling(module))
+    if kind.name in ("softmax", "logsoftmax", "flatten"):
+        facts.update(_named(module, dim=("dim",), **{"start-dim": ("start_dim",)}))
+    if kind.name == "recurrent":
+        facts.update(_named(module, **{"channels-last": ("batch_first",)}))
+    if kind.name == "embedding":
+        facts.update(_named(module, **{"out-channels": ("embedding_dim",)}))
+    return facts
+
+
+def trainable(module: nn.Module) -> bool:
+    """True when at least one parameter of the module takes gradients."""
+    return any(p.requires_grad for p in parameters_of(module))
+
+
+def parameters_of(module: nn.Module) -> Iterator[nn.Parameter]:
+    """All parameters of a module; a layer without layers of its own, as most are, is not walked."""
+    if module._modules:
+        return module.parameters()
+    return (p for p in module._parameters.values() if p is not None)
+
+
+def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:
+    """Facts read from the first attribute that exists with a plain value."""
+    facts: Facts = {}
+    for fact, attributes in names.items():
+        for attribute in attributes:
+            value = getattr(module, attribute, None)
+            if isinstance(value, (bool, int, float, str)):
+                facts[fact] = value
+                break
+    return facts
+
+
+def _kernel(module: nn.Module, kind: Kind) -> Facts:
+    weight = _parameter(module, "weight")
+    lazy = is_lazy(weight)
+    facts: Facts = {"lazy": lazy, "transposed": "transposed" in kind.tags}
+    channels: dict[str, tuple[str, ...]] = {
+        "in-channels": ("in_channels", "in_features", "in1_features", "nx"),
+        "out-channels": ("out_channels", "out_features", "nf"),
+    }
+    facts.update(_named(module, **channels))
+    if lazy:
+        facts.pop("in-channels", None)
+    if weight is not None and "weight" not in {**module._parameters, **module._buffers}:
+        facts["parametrized"] = True  # computed at each call, as by weight norm, old or new
+    bias = getattr(module, "bias", None)
+    facts["bias"] = bias is not None and not (isinstance(bias, bool) and not bias)
+    if "conv" in kind.tags:
+        facts.update(_conv(module, facts))
+    else:
+        facts.update(groups=1, depthwise=False, pointwise=True)
+    return facts
+
+
+def _conv(module: nn.Module, facts: Facts) -> Facts:
+    found: Facts = {}
+    for name in ("kernel_size", "stride", "padding", "dilation"):
+        value = getattr(module, name, None)
+        if isinstance(value, (int, str)):
+            found[name.replace("_", "-")] = value
+        elif isinstance(value, tuple):
+            found[name.replace("_", "-")] = tuple(map(_plain, value))
+    groups = getattr(module, "groups", 1)
+    found["groups"] = groups if isinstance(groups, int) else 1
+    found.update(_shape_of_kernel(found, facts))
+    return found
+
+
+def _shape_of_kernel(found: Facts, facts: Facts) -> Facts:
+    size = found.get("kernel-size")
+    entries = size if isinstance(size, tuple) else (size,)
+    groups = found.get("groups")
+    return {
+        "pointwise": all(s == 1 for s in entries),
+        "depthwise": groups != 1 and groups == facts.get("in-channels"),
+    }
+
+
+def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
+    weight = _parameter(module, "weight")
+    facts: Facts = {"frozen": "frozen" in kind.tags, "affine": weight is not None}
+    affine = getattr(module, "affine", getattr(module, "elementwise_affine", None))
+    if isinstance(affine, bool) and "frozen" not in kind.tags:
+        facts["affine"] = affine
+    facts.update(_norm_channels(module, weight))
+    facts.update(_named(module, eps=("eps",)))
+    if "batchnorm" in kind.tags or kind.name == "instancenorm":
+        momentum = getattr(module, "momentum", None)
+        facts["momentum"] = momentum if isinstance(momentum, (int, float)) else None
+        facts.update(_named(module, tracks=("track_running_stats",)))
+    rank = kind.name[-2:]
+    if rank in ("1d", "2d", "3d") and "batchnorm" in kind.tags:
+        facts["rank"] = int(rank[0])
+    elif kind.name == "instancenorm" and type(module).__name__[-2:] in ("1d", "2d", "3d"):
+        facts["rank"] = int(type(module).__name__[-2])
+    if kind.name == "groupnorm":
+        facts.update(_named(module, groups=("num_groups",)))
+    facts.update(_fused(module, table))
+    return facts
+
+
+def _norm_channels(module: nn.Module, weight: Any) -> Facts:
+    if is_lazy(weight):
+        return {"lazy": True}
+    shape = getattr(module, "normalized_shape", None)
+    if isinstance(shape, tuple) and shape:
+        return {"channels": _plain(shape[-1]), "normalized-shape": tuple(map(_plain, shape))}
+    found = _named(module, channels=("num_features", "num_channels"))
+    if not found and isinstance(weight, torch.Tensor) and weight.ndim == 1:
+        found = {"channels": weight.shape[0]}
+    if found.get("channels") == 0:
+        return {"lazy": True}
+    return found
+
+
+def _fused(module: nn.Module, table: Table) -> Facts:
+    """The activation that a norm layer applies itself, as those of model libraries do."""
+    for child in module._modules.values():
+        kind = table.of_module(child) if child is not None else None
+        if kind is not None and "activation" in kind.tags:
+            return {"activation": kind.name}
+    found = getattr(module, "activation", None)
+    if isinstance(found, str) and found not in ("identity", "none", "linear", ""):
+        return {"activation": found}
+    return {}
+
+
+def _pooling(module: nn.Module) -> Facts:
+    facts: Facts = {}
+    size = getattr(module, "output_size", None)
+    if size is not None:
+        entries = size if isinstance(size, (tuple, list)) else (size,)
+        facts["global"] = all(s == 1 for s in entries)
+    facts.update(pool_padding(vars(module)))
+    return facts
+
+
+def pool_padding(settings: Mapping[str, Any]) -> Facts:
+    """The zeros that an average pool counts in; nothing for pools that leave their padding out."""
+    padding = settings.get("padding", 0) if settings.get("count_include_pad", True) else 0
+    if isinstance(padding, (tuple, list)):
+        return {"padding": tuple(map(_plain, padding))}
+    return {"padding": padding} if isinstance(padding, int) else {}
+
+
+def _parameter(module: nn.Module, name: str) -> Any:
+    """A parameter or buffer of any kind; None where it is missing or not a tensor."""
+    value = getattr(module, name, None)
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, str)) else int(value)

@@ -1,0 +1,195 @@
+"""A user's file as a module: found packages, local folders, and stubs for what is not installed.
+
+Meant for a child process: folders added to ``sys.path`` stay there.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+
+from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.loading.blame import Blame, line_in
+from bnlint.loading.notebooks import lend_shell
+from bnlint.loading.retry import extend_path, is_local, mend
+from bnlint.loading.source import Place, Source, place
+from bnlint.loading.stubs import Stubs
+
+_RETRIES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file that was imported, and the stubs it needed; close them before tracing.
+
+    ``bare`` names the package that was entered without its own ``__init__.py``, or is empty.
+    """
+
+    module: ModuleType
+    stubs: Stubs
+    bare: str = ""
+
+
+def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Problem:
+    """The file's module, or why it cannot be imported.
+
+    A package that is not installed is replaced by a stub; a local module that is found in a
+    folder above the file is imported from there; a missing part of the file's own package is the
+    user's to mend.
+    """
+    spot, stubs, bare = place(source), Stubs(), ""
+    extend_path(spot.root, source.folder, *search)
+    last: BaseException | None = None
+    for _ in range(_RETRIES):
+        try:
+            return Imported(_load(source, spot), stubs, bare)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
+            last = error
+            if isinstance(error, Exception) and mend(error, source, spot, stubs):
+                continue
+            if bare or not _is_parents_fault(error, source, spot):
+                break
+            spot = _without_parents(spot)
+            bare = spot.bare[0]
+    stubs.close()
+    assert last is not None
+    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path)
+    return _explain(blame, last, tuple(dict.fromkeys(stubs.names)))
+
+
+def import_module(name: str) -> ModuleType | Problem:
+    """An installed module by its dotted name, or why it cannot be imported."""
+    sys.path.append(os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", name), error)
+
+
+def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
+    """What was replaced or left out while the file was imported."""
+    stubs = found.stubs
+    if found.bare:
+        yield Problem(
+            ProblemKind.STUBBED_IMPORT,
+            source.path,
+            f"imported without the __init__.py of {found.bare}, which fails",
+            hint=f"`import {found.bare}` shows why",
+        )
+    if stubs.names:
+        names = ", ".join(dict.fromkeys(stubs.names))
+        yield Problem(
+            ProblemKind.STUBBED_IMPORT,
+            source.path,
+            f"replaced while importing, as not installed or broken: {names}",
+            hint="install what the file imports for a complete check",
+            line=_import_line(source.tree, stubs.names[0]),
+        )
+
+
+def local_modules(before: set[str], own: str) -> tuple[str, ...]:
+    """Files of local modules that were imported since ``before``, sorted; not the file itself."""
+    found = set()
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if name not in before and isinstance(path, str) and path != own and is_local(path):
+            found.add(os.path.abspath(path))
+    return tuple(sorted(found))
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads the text that was parsed, whatever the disk holds by now."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(name, source.path)
+        self._source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._source.text, self._source.path, "exec", dont_inherit=True)
+
+
+def _load(source: Source, spot: Place) -> ModuleType:
+    for name in spot.bare:
+        _bare_package(name, spot.root)
+    if spot.parent:
+        importlib.import_module(spot.parent)
+        known = sys.modules.get(spot.name)
+        if known is not None and _is_of(known, source):
+            return known
+    loader = _Loader(spot.name, source)
+    spec = importlib.util.spec_from_file_location(spot.name, source.path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    lend_shell(module, source.text)
+    sys.modules[spot.name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(spot.name, None)
+        raise
+    return module
+
+
+def _is_parents_fault(error: BaseException, source: Source, spot: Place) -> bool:
+    """True when a package above the file failed before the file itself was reached."""
+    return bool(spot.parent) and isinstance(error, Exception) and not line_in(error, source.path)
+
+
+def _without_parents(spot: Place) -> Place:
+    """The same place, entered without running the packages above the file."""
+    parts = spot.name.split(".")[:-1]
+    top = parts[0]
+    for name in list(sys.modules):
+        if name == top or name.startswith(top + "."):
+            del sys.modules[name]
+    names = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
+    return Place(spot.root, spot.name, names)
+
+
+def _is_of(module: ModuleType, source: Source) -> bool:
+    """True when a package already imported this very file, with this very text."""
+    path = getattr(module, "__file__", None)
+    if not path or os.path.realpath(path) != os.path.realpath(source.path):
+        return False
+    with open(path, "rb") as stream:
+        return importlib.util.decode_source(stream.read()) == source.text
+
+
+def _bare_package(name: str, root: str) -> None:
+    """A package without ``__init__.py``, whatever its folder is called."""
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [os.path.join(root, *name.split("."))]
+        sys.modules[name] = package
+
+
+def _import_line(tree: ast.Module, name: str) -> int:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f"{node.module}.{n}" for n in names)]
+            if any(n == name or n.startswith(name + ".") for n in names):
+                return node.lineno
+    return 0
+
+
+def _explain(blame: Blame, error: BaseException, replaced: tuple[str, ...] = ()) -> Problem:
+    """Why an import fails; ``replaced`` are the packages that it had to do without."""
+    hint = ""
+    if replaced:
+        hint = f"install {', '.join(replaced)}: what is not installed was replaced for this try"
+    elif isinstance(error, ModuleNotFoundError):
+        hint = f"`{error.name}` is not found: run bnlint from the project it belongs to"
+    elif isinstance(error, FileNotFoundError):
+        hint = "paths are relative to an empty folder while bnlint imports a file"
+    elif isinstance(error, Exception):
+        hint = "bnlint imports the file: keep work under `if __name__ == '__main__'`"
+    return Blame(blame.kind, blame.doing, blame.path, hint=hint, blocking=True).problem(error)

@@ -1,0 +1,167 @@
+"""What gets a failed import further: a local folder that was not on the path, or a stub."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+
+from bnlint.loading.source import Place, Source
+from bnlint.loading.stubs import Stubs
+
+_ANCESTORS = 6
+_NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+def mend(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """Make the next try get further: a local folder found, or a stub put in place."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _mend_missing(error.name, source, spot, stubs)
+    if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
+        return _mend_name(found[2], found[1], stubs)
+    return _mend_broken(error, source, spot, stubs)
+
+
+def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
+    top = name.partition(".")[0]
+    if name in stubs.names:
+        return False
+    if top == spot.name.partition(".")[0] and spot.parent:
+        return False  # a part of the file's own package
+    known = sys.modules.get(top)
+    if known is None and (folder := _folder_with(top, source.folder, _below(top, source.tree))):
+        if folder not in sys.path:
+            extend_path(folder)
+            return True
+        return False
+    if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
+        return False
+    stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
+    for other in _missing_tops(source.tree):
+        if other not in stubs.names and not _folder_with(other, source.folder):
+            stubs.add(other)
+    return True
+
+
+def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
+    """An installed package of another version lacks a name: only that name is replaced."""
+    owner = sys.modules.get(module)
+    path = getattr(owner, "__file__", None) or ""
+    if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
+        return False
+    stubs.add_attribute(owner, name)
+    return True
+
+
+def _mend_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """Another package fails while it is imported: it is as good as missing."""
+    home = os.path.join(spot.root, spot.name.partition(".")[0]) + os.sep if spot.parent else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename == source.path or _is_own(f.filename, home)]
+    if not own or own[-1] is frames[-1]:
+        return False
+    for name in _imported_names(own[-1].line or ""):
+        top = name.partition(".")[0]
+        if top not in (*stubs.names, "torch", spot.name.partition(".")[0]):
+            _forget(top)
+            stubs.add(top)
+            return True
+    return False
+
+
+def _is_own(filename: str, home: str) -> bool:
+    """True for the user's code, and for the package the file belongs to where it is installed."""
+    return filename.startswith(home) if home else is_local(filename)
+
+
+def _forget(top: str) -> None:
+    """Drop what was loaded of a package that failed half-way."""
+    for name in list(sys.modules):
+        if name == top or name.startswith(top + "."):
+            del sys.modules[name]
+
+
+def _imported_names(line: str) -> Iterator[str]:
+    """The modules that an import statement names, even where it goes on in the next line."""
+    try:
+        yield from _names_in(ast.parse(line.strip()).body)
+    except SyntaxError:
+        if found := _IMPORT.match(line):
+            yield found[1]
+
+
+def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def _missing_tops(tree: ast.Module) -> Iterator[str]:
+    """Packages imported without a ``try`` at the top of the file that are nowhere to be found."""
+    for name in _names_in(tree.body):
+        top = name.partition(".")[0]
+        if top not in sys.modules and importlib.util.find_spec(top) is None:
+            yield top
+
+
+def _below(top: str, tree: ast.Module) -> tuple[str, ...]:
+    """The dotted modules of a package that the file imports."""
+    return tuple(n for n in _names_in(ast.walk(tree)) if n.startswith(top + "."))
+
+
+def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
+    """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
+
+    A package may be a folder of nothing but folders, where a module ``below`` it is found.
+    """
+    for _ in range(_ANCESTORS):
+        if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
+            return folder
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
+            return ""
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return ""
+        folder = parent
+    return ""
+
+
+def _is_module(path: str) -> bool:
+    return os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path))
+
+
+def _has_python(folder: str) -> bool:
+    return any(name.endswith(".py") for name in os.listdir(folder))
+
+
+def extend_path(*folders: str) -> None:
+    """Import from these folders first, in this order.
+
+    A folder inside a package must not come before the one that holds the package, wherever that
+    stands already: ``net/torch/net.py`` is not what ``import net`` means.
+    """
+    place = 0
+    for folder in filter(None, folders):
+        if folder not in sys.path:
+            sys.path.insert(place, folder)
+        place = sys.path.index(folder) + 1
+    importlib.invalidate_caches()
+
+
+def is_local(path: str) -> bool:
+    """True for a file that is neither installed, nor Python's, nor ours."""
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    stdlib = os.path.dirname(os.__file__) + os.sep
+    if any(mark in path for mark in _INSTALLED) or path.startswith("<"):
+        return False
+    return not path.startswith((here, stdlib))

@@ -1,0 +1,211 @@
+"""Where in the user's source a module was built and an operation was called.
+
+A site is kept as a chain of ``(code, instruction)`` pairs, innermost first, and turned into lines
+and columns only for what a report needs: walking frames is cheap, decoding positions is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import linecache
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.domain.graph import Location
+from bnlint.layers.calls import Frames
+
+Arguments = tuple[tuple[str, int | tuple[int, ...]], ...]
+
+ATTRIBUTE = "_bnlint_site"
+"""Kept in the module's own ``__dict__``, so that ``copy.deepcopy`` carries it to the clones."""
+
+_DEPTH = 24
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_ENTRY = os.path.join(_OWN, "tracing", "model.py")
+"""Beyond this file the frames are those of whoever asked for the trace: not the model's."""
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where something happened; ``late`` marks modules that were built while a forward ran.
+
+    ``arguments`` are plain numbers that the constructor of a module was given, by name.
+    """
+
+    frames: Frames
+    late: bool = False
+    arguments: Arguments = ()
+
+
+@dataclass(slots=True)
+class Recorder:
+    """What :func:`record_sites` yields; ``late`` is true while a model's forward runs."""
+
+    late: bool = False
+
+
+@contextlib.contextmanager
+def record_sites(*, late: bool = False) -> Iterator[Recorder]:
+    """Note the construction site of every module that is built inside the block."""
+    recorder = Recorder(late)
+    original = nn.Module.__init__
+
+    def noting(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        if ATTRIBUTE not in self.__dict__:
+            self.__dict__[ATTRIBUTE] = _site(self, sys._getframe(1), recorder.late)
+        original(self, *args, **kwargs)
+
+    nn.Module.__init__ = noting  # type: ignore[method-assign]
+    try:
+        yield recorder
+    finally:
+        nn.Module.__init__ = original  # type: ignore[method-assign]
+
+
+def site_of(module: nn.Module) -> Site | None:
+    """The construction site noted on a module, or None when nobody watched it being built."""
+    found = module.__dict__.get(ATTRIBUTE)
+    return found if isinstance(found, Site) else None
+
+
+def call_frames() -> Frames:
+    """The frames that led to the current call, innermost first, without torch's and our own."""
+    return _collect(sys._getframe(1))
+
+
+def _site(module: nn.Module, caller: FrameType, late: bool) -> Site:
+    """The site of a module whose constructors are the frames from ``caller`` outwards."""
+    frame: FrameType | None = caller
+    outermost: FrameType | None = None
+    while frame is not None and frame.f_code.co_name == "__init__" and _builds(frame, module):
+        outermost, frame = frame, frame.f_back
+    if outermost is None or is_machinery(outermost.f_code.co_filename):
+        return Site(_collect(frame), late)
+    return Site(_collect(frame), late, tuple(_numbers(outermost)))
+
+
+def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...]]]:
+    """The whole numbers, and tuples of them, among the arguments of a constructor."""
+    code, given = constructor.f_code, constructor.f_locals
+    for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+        value = given.get(name)
+        if type(value) is int:
+            yield name, value
+        elif isinstance(value, (tuple, list)) and all(type(entry) is int for entry in value):
+            yield name, tuple(value)
+
+
+def _builds(frame: FrameType, module: nn.Module) -> bool:
+    names = frame.f_code.co_varnames
+    return bool(names) and frame.f_locals.get(names[0]) is module
+
+
+def _collect(frame: FrameType | None) -> Frames:
+    found: list[tuple[CodeType, int]] = []
+    while frame is not None and len(found) < _DEPTH and frame.f_code.co_filename != _ENTRY:
+        if not is_machinery(frame.f_code.co_filename):
+            found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def is_machinery(filename: str) -> bool:
+    """True for files of torch and of bnlint, whose frames tell a user nothing."""
+    return filename.startswith((_TORCH, _OWN, "<frozen", "<string>", "<eval_with_key"))
+
+
+def definition_of(cls: type) -> Location | None:
+    """Where a class is defined, or None when its source is not at hand."""
+    try:
+        file = inspect.getsourcefile(cls)
+    except (OSError, TypeError):
+        return None
+    if not file:
+        return None
+    heads = re.compile(rf"[ \t]*class[ \t]+{re.escape(cls.__name__)}\b")
+    lines = linecache.getlines(file, getattr(sys.modules.get(cls.__module__), "__dict__", None))
+    found = [number for number, line in enumerate(lines, 1) if heads.match(line)]
+    if len(found) == 1:
+        return Location(file, found[0])
+    try:  # parses the whole file
+        return Location(file, max(inspect.getsourcelines(cls)[1], 1))
+    except (OSError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Turns frames into locations, as seen from the file that is checked.
+
+    The innermost frame of the user's own code wins: not the standard library, and not an
+    installed package, unless the checked file is a part of that very package.
+    """
+
+    file: str = ""
+
+    def locate(self, frames: Frames) -> Location | None:
+        """The location a report should point at, or None when there is no frame at all."""
+        home = _package_of(self.file)
+        for code, instruction in frames:
+            if _is_users(code.co_filename, home):
+                return _position(code, instruction)
+        return _position(*frames[0]) if frames else None
+
+
+@lru_cache(maxsize=4096)
+def _package_of(filename: str) -> str:
+    """The folder of the installed top-level package that holds a file; empty for a user's file."""
+    for mark in _INSTALLED:
+        head, found, tail = filename.rpartition(mark)
+        if found:
+            return head + found + tail.split(os.sep)[0]
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _is_users(filename: str, home: str) -> bool:
+    if filename.startswith("<"):
+        return False
+    package = _package_of(filename)
+    if package:
+        return package == home
+    return not filename.startswith(_STDLIB)
+
+
+@lru_cache(maxsize=16384)
+def _position(code: CodeType, instruction: int) -> Location:
+    index = max(instruction, 0) // 2
+    found = next(itertools.islice(code.co_positions(), index, None), (None,) * 4)
+    line, end_line, column, end_column = found
+    path = code.co_filename
+    return Location(
+        path,
+        line or code.co_firstlineno,
+        _characters(path, line or 0, column or 0) + 1,
+        end_line or 0,
+        _characters(path, end_line or 0, end_column) + 1 if end_column else 0,
+    )
+
+
+def _characters(path: str, line: int, column: int) -> int:
+    """A column that Python counts in bytes of UTF-8, in characters."""
+    text = linecache.getline(path, line) if column else ""
+    if text.isascii():
+        return column
+    return len(text.encode("utf-8", "replace")[:column].decode("utf-8", "replace"))

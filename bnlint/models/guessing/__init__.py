@@ -1,0 +1,1 @@
+"""Calls and inputs that nobody stated: found in the source, or guessed."""

@@ -1,0 +1,65 @@
+"""Words of the settings that only the rules, and the kinds of layers, can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bnlint.config import Settings
+from bnlint.config.complaints import Complaint
+from bnlint.domain.rule import Rule
+from bnlint.engine.catalogue import unknown_words
+
+
+def check_settings(settings: Settings, known: Iterable[Rule]) -> None:
+    """Nothing where every word of the settings means something.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        With every word that means no rule and no kind of layer, at its place.
+
+    """
+    _refuse(settings, [*_about_rules(settings, tuple(known)), *_about_layers(settings)])
+
+
+def check_layers(settings: Settings) -> None:
+    """Nothing where every kind of layer is known; raises ConfigError or UsageError."""
+    _refuse(settings, list(_about_layers(settings)))
+
+
+def _refuse(settings: Settings, complaints: list[Complaint]) -> None:
+    if complaints:
+        # A run without mistakes need not load what finds their places.
+        from bnlint.config.later import refuse
+
+        refuse(settings, complaints)
+
+
+def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Complaint]:
+    words = list(_words(settings))
+    unknown = unknown_words((word for _, word in words), known)
+    for path, word in words:
+        if word in unknown:
+            yield Complaint(path, *unknown[word], word)
+
+
+def _words(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every word that should name rules, and the keys of the config file that lead to it."""
+    yield from ((("select",), word) for word in settings.select)
+    yield from ((("ignore",), word) for word in settings.ignore)
+    yield from ((("severity", word), word) for word in settings.severity)
+    for each in settings.per_file:
+        yield from ((("per-file", each.glob, "ignore"), word) for word in each.ignore)
+        yield from ((("per-file", each.glob, "severity", word), word) for word in each.severity)
+
+
+def _about_layers(settings: Settings) -> Iterator[Complaint]:
+    if not settings.layers:
+        return
+    from bnlint.engine.vocabulary import did_you_mean
+    from bnlint.layers.tags import KINDS
+
+    for name, kind in settings.layers:
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS) or "`bnlint NET.py --graph` shows the kinds of layers"
+            yield Complaint(("layers", name), f"{name!r} has the unknown kind {kind!r}", hint, kind)

@@ -1,0 +1,1 @@
+"""What a probe is given: its request, a device, batches of data."""

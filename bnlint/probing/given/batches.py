@@ -1,0 +1,234 @@
+"""What the model is called with: tensors, dicts, tuples, loaders, callables, files, or noise."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bnlint.domain.errors import BnlintError, Mistake, ProbeError
+from bnlint.probing.nested import joined as joined_values
+from bnlint.probing.nested import moved, part, samples
+
+SAMPLES = 256
+"""So many samples make *dead* mean dead; a loader is read until there are as many."""
+
+HARMLESS = "it is damaged, or holds more than tensors, which loading it would have to run as code"
+
+TARGETS = ("targets", "target", "labels", "label", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One call of the model, and the targets for the loss."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    targets: Any = None
+
+    @property
+    def samples(self) -> int:
+        """The number of samples in it."""
+        return samples((self.args, dict(self.kwargs)))
+
+    def on(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        return Batch(*(moved(v, device) for v in self.parts))
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """The samples from ``start`` to ``stop``."""
+        total = self.samples
+        return Batch(*(part(v, total, start, stop) for v in self.parts))
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Arguments, keywords, targets."""
+        return self.args, dict(self.kwargs), self.targets
+
+
+def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
+    """The batches in what the user gave, one at a time.
+
+    Raises:
+        ProbeError: it holds no tensor, or a file cannot be read.
+
+    """
+    if isinstance(given, (str, Path)):
+        given = _loaded(Path(given))
+    if callable(given) and not isinstance(given, (Tensor, nn.Module)):
+        with _speaking("what was called for batches"):
+            given = given()
+    if _is_one(given):
+        yield batch_of(given, targets, model)
+        return
+    if not isinstance(given, Iterable):
+        raise ProbeError(
+            Mistake(
+                f"cannot make a batch of {type(given).__name__}",
+                hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
+            )
+        )
+    for item in _items(given):
+        yield batch_of(item, None, model)
+
+
+def _items(given: Iterable[Any]) -> Iterator[Any]:
+    """The items of a loader, whose own errors are the user's to read."""
+    what = f"the {type(given).__name__} of the batches"
+    with _speaking(what):
+        iterator = iter(given)
+    end = object()
+    while True:
+        with _speaking(what):
+            item = next(iterator, end)
+        if item is end:
+            return
+        yield item
+
+
+@contextmanager
+def _speaking(what: str) -> Iterator[None]:
+    try:
+        yield
+    except BnlintError:
+        raise
+    except Exception as error:
+        raise ProbeError(
+            Mistake(f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand")
+        ) from error
+
+
+def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
+    """The first batches that together hold ``wanted`` samples, or all there are."""
+    taken: list[Batch] = []
+    count = 0
+    for batch in batches:
+        if batch.samples == 0:
+            raise ProbeError(Mistake("a batch holds no samples"))
+        taken.append(batch)
+        count += batch.samples
+        if count >= wanted:
+            break
+    if not taken:
+        raise ProbeError(Mistake("there is no batch in what was given"))
+    return taken
+
+
+def batch_of(item: Any, targets: Any, model: nn.Module) -> Batch:
+    """One batch from a tensor, a dict of keywords, or a tuple of arguments and targets."""
+    forward = _signature(model)
+    if isinstance(item, Mapping):
+        return _from_mapping(item, targets, forward)
+    if isinstance(item, (tuple, list)):
+        return _from_sequence(tuple(item), targets, forward)
+    return Batch((item,), {}, targets)
+
+
+def _from_mapping(item: Mapping[str, Any], targets: Any, forward: _Forward) -> Batch:
+    names = set(item)
+    if not names <= set(forward.names) and not forward.any_keyword:
+        for name in TARGETS:
+            if name in names and name not in forward.names and targets is None:
+                targets = item[name]
+                names.remove(name)
+    rest = {k: v for k, v in item.items() if k in names}
+    if forward.any_keyword or names <= set(forward.names):
+        return Batch((), rest, targets)
+    if len(rest) == 1 and not names & set(forward.names):
+        return Batch(tuple(rest.values()), {}, targets)
+    return Batch((dict(rest),), {}, targets)
+
+
+def _from_sequence(item: tuple[Any, ...], targets: Any, forward: _Forward) -> Batch:
+    """A tuple is the arguments; a last entry the forward does not need is the targets."""
+    if targets is None and len(item) > 1 and len(item) > forward.required:
+        *inputs, targets = item
+        if len(inputs) == 1 and isinstance(inputs[0], (tuple, list, Mapping)):
+            return batch_of_inputs(inputs[0], targets, forward)
+        return Batch(tuple(inputs), {}, targets)
+    return Batch(item, {}, targets)
+
+
+def batch_of_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
+    """The inner inputs of ``(inputs, targets)``: a dict is keywords, a tuple is arguments."""
+    if isinstance(inputs, Mapping):
+        return _from_mapping(inputs, targets, forward)
+    if forward.required <= len(inputs) <= forward.positional:
+        return Batch(tuple(inputs), {}, targets)
+    return Batch((inputs,), {}, targets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    names: tuple[str, ...]
+    required: int
+    positional: int
+    any_keyword: bool
+
+
+def _signature(model: nn.Module) -> _Forward:
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):
+        return _Forward((), 1, 1, True)
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    required = sum(p.default is p.empty for p in plain)
+    return _Forward(
+        names, max(required, 1), len(plain), any(p.kind is p.VAR_KEYWORD for p in parameters)
+    )
+
+
+def _is_one(given: Any) -> bool:
+    """True for one batch: a tensor, a dict, or a tuple (a list is a list of batches)."""
+    return isinstance(given, (Tensor, Mapping, tuple))
+
+
+def _loaded(path: Path) -> Any:
+    """What a ``.pt`` (weights only) or ``.npz`` (no pickles) file holds, as tensors."""
+    if not path.exists():
+        raise ProbeError(Mistake(f"{path}: there is no such file"))
+    try:
+        if path.suffix == ".npz":
+            return _arrays(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else HARMLESS
+        raise ProbeError(
+            Mistake(
+                f"{path}: cannot be read: {reason}",
+                hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
+            )
+        ) from error
+
+
+def _arrays(path: Path) -> Any:
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as arrays:
+        found = {name: _tensor(arrays[name]) for name in arrays.files}
+    positional = [found[f"arr_{i}"] for i in range(len(found)) if f"arr_{i}" in found]
+    return tuple(positional) if len(positional) == len(found) else found
+
+
+def _tensor(array: Any) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.float() if tensor.dtype is torch.float64 else tensor
+
+
+def joined(batches: Sequence[Batch], at_most: int = 2) -> Batch:
+    """The first batches as one; only the first where they do not fit together."""
+    chosen = batches[:at_most]
+    try:
+        args = joined_values([b.args for b in chosen])
+        kwargs = joined_values([dict(b.kwargs) for b in chosen])
+        targets = joined_values([b.targets for b in chosen])
+    except (RuntimeError, TypeError):
+        return batches[0]
+    return Batch(args, kwargs, targets)

@@ -1,0 +1,44 @@
+"""The options of ``bnlint probe``, for the command line to put together."""
+
+from __future__ import annotations
+
+import argparse
+
+from bnlint.probing.given.request import ProbeOptions
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the target and every option of the probe to a parser."""
+    add = parser.add_argument
+    add(
+        "target", metavar="TARGET", help="net.py, net.py::Net(10), net.py::build(width=2), pkg::Net"
+    )
+    add("--device", default="", help="cpu, cuda, cuda:1, mps, xpu (default: where the model is)")
+    add("--dtype", default="", metavar="DTYPE", help="autocast in float16 or bfloat16")
+    add("--batch", type=int, default=256, metavar="N", help="samples to look at (default 256)")
+    add("--batch-size", type=int, default=0, metavar="N", help="the size used in training")
+    add("--input", action="append", default=[], metavar="SHAPE", help="noise like 1x3x32x32")
+    add("--data", default="", metavar="DATA", help="a .pt or .npz file, or a name in the file")
+    add("--loss", default="", metavar="NAME", help="cross_entropy, or a function of the file")
+    add("--compare", action="store_true", help="also without norms, with norms before and after")
+    add("--steps", type=int, default=30, metavar="K", help="steps of descent to compare (30)")
+    add("--eval", action="store_true", help="leave a model in eval mode as it is")
+    add("--seed", type=int, default=0, help="for noise, labels and dropout")
+    add("--plot", default="", metavar="DIR", help="write pictures (needs the plot extra)")
+
+
+def options_of(given: argparse.Namespace) -> ProbeOptions:
+    """The options that :func:`bnlint.probing.command.probe_file` takes."""
+    return ProbeOptions(
+        device=given.device,
+        dtype=given.dtype,
+        samples=given.batch,
+        batch_size=given.batch_size,
+        compare=given.compare,
+        steps=given.steps,
+        seed=given.seed,
+        train=not given.eval,
+        inputs=tuple(given.input),
+        data=given.data,
+        loss=given.loss,
+    )

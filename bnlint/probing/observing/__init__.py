@@ -1,0 +1,1 @@
+"""Watching a forward and a backward as they run, and what was read."""

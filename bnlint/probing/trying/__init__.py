@@ -1,0 +1,1 @@
+"""Experiments: other norms, another bias, other company in the batch."""

@@ -1,0 +1,172 @@
+"""Small extra runs: train against eval, other company in the batch, another bias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from bnlint.domain.probe import TrainEvalGap
+from bnlint.probing.given.batches import Batch
+from bnlint.probing.given.devices import eager
+from bnlint.probing.nested import mapped, tensors
+from bnlint.probing.observing.modules import follow
+from bnlint.probing.observing.names import Names, function_name, kind_of
+from bnlint.probing.session import Session
+from bnlint.probing.untouched.guard import kept
+from bnlint.probing.untouched.writes import memory
+
+
+@contextmanager
+def flags(model: nn.Module, choose: Callable[[nn.Module], bool]) -> Iterator[None]:
+    """Every module in train mode where ``choose`` says so; the flags before come back."""
+    before = [(m, m.training) for m in model.modules()]
+    try:
+        for module, _ in before:
+            module.training = choose(module)
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def _norms(session: Session) -> Callable[[nn.Module], bool]:
+    """True for the batch norms that are in train mode now: the rest (dropout) is switched off."""
+    live = {
+        id(m)
+        for m in session.model.modules()
+        if m.training and (k := kind_of(m, session.table)) and "batchnorm" in k.tags
+    }
+    return lambda module: id(module) in live
+
+
+@torch.no_grad()
+def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
+    """How outputs and loss differ between train and eval mode; None without a train-mode norm."""
+    choose = _norms(session)
+    if not any(choose(m) for m in session.model.modules()):
+        return None
+    train, eval_ = _run(session, batch, choose), _run(session, batch, lambda _: False)
+    value = session.objective.value
+    losses = [float(value(o, batch.targets, session.layouts)[0]) for o in (train, eval_)]
+    change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
+    if change is None:
+        return None
+    return TrainEvalGap(change, abs(losses[1] - losses[0]) / max(abs(losses[0]), 1e-12))
+
+
+@torch.no_grad()
+def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
+    """How far outputs move when the samples of ``pool`` are put into other batches of ``size``."""
+    choose = _norms(session)
+    count = pool.samples // size
+    if count < 2 or size < 2 or not any(choose(m) for m in session.model.modules()):
+        return None
+    total = count * size
+    generator = torch.Generator().manual_seed(session.seed)
+    order = torch.randperm(total, generator=generator)
+    outputs = []
+    for index in (torch.arange(total), order):
+        parts = [_pick(pool, index[i * size : (i + 1) * size]) for i in range(count)]
+        flat = torch.cat([_flat(_run(session, p, choose), size) for p in parts])
+        outputs.append(flat[index.argsort().to(flat.device)])
+    return _change(*outputs)
+
+
+def _pick(pool: Batch, index: Tensor) -> Batch:
+    total = pool.samples
+
+    def chosen(t: Tensor) -> Tensor:
+        return t[index.to(t.device)] if t.ndim and t.shape[0] == total else t
+
+    return Batch(mapped(pool.args, chosen), mapped(dict(pool.kwargs), chosen))
+
+
+def _run(session: Session, batch: Batch, choose: Callable[[nn.Module], bool]) -> Any:
+    session.reseed()
+    batch = batch.on(session.device)
+    with flags(session.model, choose), eager(), kept(batch.parts):
+        return mapped(session.forward(batch), _own(batch))
+
+
+def _own(batch: Batch) -> Callable[[Tensor], Tensor]:
+    """Copies an output that is an input which the forward overwrote: that is put back."""
+    inputs = {memory(t) for t in tensors(batch.parts)}
+    return lambda t: t.clone() if memory(t) in inputs else t
+
+
+def _flat(outputs: Any, samples: int) -> Tensor:
+    """The floating-point outputs as one matrix, a row a sample."""
+    rows = [
+        t.detach().float().reshape(samples, -1)
+        for t in tensors(outputs)
+        if t.is_floating_point() and t.ndim and t.shape[0] == samples
+    ]
+    return torch.cat(rows, 1) if rows else torch.zeros(samples, 1)
+
+
+def _change(a: Tensor, b: Tensor) -> float | None:
+    """rms(difference) over the spread between samples of ``a``.
+
+    None where the outputs of all samples are one but for rounding: there is nothing to compare to.
+    """
+    spread = float((a - a.mean(0)).square().mean().sqrt())
+    if spread <= 1e-5 * float(a.square().mean().sqrt()):
+        return None
+    return float((a - b).square().mean().sqrt()) / spread
+
+
+class _OtherBias(TorchFunctionMode):
+    """Adds noise to the bias of one kernel, wherever it is called."""
+
+    def __init__(self, names: Names, layer: str) -> None:
+        super().__init__()
+        self.names, self.wanted, self.met = names, layer, False
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = function_name(func)
+        kind = self.names.table.of_function(name)
+        if (
+            kind is not None
+            and "kernel" in kind.tags
+            and self.names.layer(name, "kernel") == self.wanted
+        ):
+            args, kwargs = self._changed(args, kwargs)
+        return func(*args, **kwargs)
+
+    def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        bias = args[2] if len(args) > 2 else kwargs.get("bias")
+        if not isinstance(bias, Tensor):
+            return args, kwargs
+        self.met = True
+        other = bias + torch.randn_like(bias)
+        if len(args) > 2:
+            return (*args[:2], other, *args[3:]), kwargs
+        return args, {**kwargs, "bias": other}
+
+
+@torch.no_grad()
+def bias_effects(session: Session, batch: Batch, layers: list[str]) -> Mapping[str, float]:
+    """How far the output moves in train mode when N(0, 1) is added to the bias of each kernel."""
+    choose = _norms(session)
+    plain = _flat(_run(session, batch, choose), batch.samples)
+    found = {}
+    for layer in layers:
+        mode = _OtherBias(Names(session.model, session.table), layer)
+        with follow(mode.names.stack), mode:
+            other = _flat(_run(session, batch, choose), batch.samples)
+        change = _change(plain, other)
+        if mode.met and change is not None:
+            found[layer] = change
+    return found

@@ -1,0 +1,1 @@
+"""Leaving the model, its inputs and the generators as they were."""

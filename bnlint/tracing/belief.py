@@ -1,0 +1,166 @@
+"""Which faults hold whatever the input, when the inputs were made up and none of them passes.
+
+A made-up input proves nothing by itself: a linear layer behind a flatten only asks for another
+image size. But a layer that every candidate reaches, and that refuses the same channels (or any
+rank it could be given) each time, is wrong on its own. A fault is believed when
+
+- the layer is a kernel or a norm, and a kernel or norm before it fixed what arrives,
+- candidates of at least two different sizes get as far as it, and none further, and
+- they all fail there, in the same way.
+
+Everything that hangs on another failure is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.layers.calls import UNSEEN, Call, State, name_of
+from bnlint.layers.table import Kind, Table
+from bnlint.models.guessing.candidate import Candidate, describe
+from bnlint.tracing.record import Record
+
+Sign = tuple[str, int]
+"""How a layer failed: (channels, how many arrived), or (rank, 0)."""
+
+_DIMS = {"1d": 1, "2d": 2, "3d": 3}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One candidate that did not pass: where it first failed, and how each call failed.
+
+    Compared by identity: tensors in a candidate do not compare to a truth value.
+    """
+
+    candidate: Candidate
+    first: int
+    faults: Mapping[int, Sign | None]
+
+
+def look_at(record: Record, table: Table, candidate: Candidate) -> Run:
+    """What failed in ``record``, whose values come from ``candidate``."""
+    fixed = _fixed(record, table)
+    values = {call.id: call.value for call in record.calls}
+    faults = {
+        index: _sign(call, table, values) if _first_ref(call) in fixed else None
+        for index, call in enumerate(record.calls)
+        if call.error is not None
+    }
+    return Run(candidate, min(faults, default=len(record.calls)), faults)
+
+
+def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
+    """The run that fails least among those that get furthest, and the faults to believe of it.
+
+    None where their first failure is nothing to believe.
+    """
+    furthest = max(run.first for run in runs)
+    kept = [run for run in runs if run.first == furthest]
+    if len({_sizes(run.candidate) for run in kept}) < 2:
+        return None
+    shared = set(kept[0].faults.items())
+    for run in kept[1:]:
+        shared &= set(run.faults.items())
+    believed = frozenset(index for index, sign in shared if sign is not None)
+    if furthest not in believed:
+        return None
+    return min(kept, key=lambda run: len(run.faults)), believed
+
+
+def _sizes(candidate: Candidate) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the input without their batch."""
+    return tuple(shape[1:] for shape in describe(candidate, "").shapes)
+
+
+def sift(runs: Sequence[tuple[Record, Candidate]], table: Table) -> int:
+    """The index of the record to keep of those that one tracer gave for several candidates.
+
+    What is not to be believed of it is cleared. All of them hold the same calls as the first, or
+    are passed over.
+    """
+    alike = [i for i, (record, _) in enumerate(runs) if _targets(record) == _targets(runs[0][0])]
+    looks = [look_at(runs[i][0], table, runs[i][1]) for i in alike]
+    run, believed = believable(looks) or (max(looks, key=lambda run: run.first), frozenset())
+    chosen = alike[looks.index(run)]
+    forget_others(runs[chosen][0], believed)
+    return chosen
+
+
+def _targets(record: Record) -> list[int | str]:
+    """What was called: a module by identity, a function by its name."""
+    calls = record.calls
+    return [id(c.target) if isinstance(c.target, nn.Module) else name_of(c.target) for c in calls]
+
+
+def failed(record: Record) -> bool:
+    """True when some call of the record raised."""
+    return any(call.error is not None for call in record.calls)
+
+
+def forget_others(record: Record, believed: frozenset[int]) -> None:
+    """Clear every failure that is not believed, and all values that hang on one."""
+    doubtful: set[str] = set()
+    for index, call in enumerate(record.calls):
+        failed = call.error is not None and index not in believed
+        if failed or any(ref.id in doubtful for ref in call.refs()):
+            doubtful.add(call.id)
+            call.value, call.error = UNSEEN, None
+
+
+def _fixed(record: Record, table: Table) -> frozenset[str]:
+    """The calls whose channels a kernel or a norm has fixed, on every way from an input."""
+    found: set[str] = set()
+    for call in record.calls:
+        refs = [ref.id for ref in call.refs()]
+        if _fixes(call, table) or (refs and all(ref in found for ref in refs)):
+            found.add(call.id)
+    return frozenset(found)
+
+
+def _fixes(call: Call, table: Table) -> bool:
+    """True for a layer with channels of its own; a function's come with its weight.
+
+    A blur, say, takes as many copies of its filter as there are channels.
+    """
+    kind = kind_of(call, table)
+    own = isinstance(call.target, nn.Module) or any(
+        isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
+    )
+    return kind is not None and own and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
+
+
+def kind_of(call: Call, table: Table) -> Kind | None:
+    """The row of the table for a call's layer or function."""
+    if isinstance(call.target, nn.Module):
+        return table.of_module(call.target)
+    return table.of_function(name_of(call.target))
+
+
+def _first_ref(call: Call) -> str:
+    return next((ref.id for ref in call.refs()), "")
+
+
+def _sign(call: Call, table: Table, values: Mapping[str, Any]) -> Sign | None:
+    kind, x = kind_of(call, table), values.get(_first_ref(call))
+    if kind is None or not isinstance(x, torch.Tensor):
+        return None
+    if "dense" in kind.tags:
+        return ("channels", x.shape[-1]) if x.ndim else None
+    dims = next((n for mark, n in _DIMS.items() if kind.name.endswith(mark)), 0)
+    if "conv" in kind.tags and dims:
+        axis = x.ndim - dims - 1
+        return ("channels", x.shape[axis]) if axis in (0, 1) else ("rank", 0)
+    if "batchnorm" in kind.tags:
+        allowed = (2, 3) if dims == 1 else (dims + 2,)
+        if dims and x.ndim not in allowed:
+            return ("rank", 0)
+        return ("channels", x.shape[1]) if x.ndim > 1 else None
+    if "norm" in kind.tags and x.ndim > 1:
+        return ("channels", x.shape[1])
+    return None

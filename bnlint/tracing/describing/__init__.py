@@ -1,0 +1,1 @@
+"""From a record to the plain data that leaves the torch world."""

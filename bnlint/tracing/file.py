@@ -1,0 +1,140 @@
+"""One file from its path to the graphs of its models: import, survey, build, trace."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from bnlint.domain.finding import Problem
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import Closing, Record, TraceRequest
+from bnlint.layers.table import builtin_table
+from bnlint.loading.devices import NoAccelerator
+from bnlint.loading.downloads import refuse_downloads
+from bnlint.loading.importing import (
+    Imported,
+    import_module,
+    import_notes,
+    import_source,
+    local_modules,
+)
+from bnlint.loading.overlay import overlaid
+from bnlint.loading.sites import record_sites
+from bnlint.loading.source import Source, read
+from bnlint.loading.stubs import Stubs
+from bnlint.models.workshop import Workshop
+from bnlint.tracing.models import Models
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds by step; each call of :meth:`lap` books the time since the last one."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, step: str) -> None:
+        """Book the time since the last lap on ``step``."""
+        now = time.perf_counter()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
+        self.last = now
+
+
+def trace_records(request: TraceRequest) -> Iterator[Record]:
+    """What can be said about one file, as soon as it is known; ends with a ``Closing``.
+
+    Runs the user's code and changes this process for good: meant for a child.
+    """
+    before, clock = set(sys.modules), Clock()
+    _settle(request)
+    yield from _trace(request, clock)
+    own = request.path
+    yield Closing(local_modules(before, own), torch.__version__, clock.seconds)
+
+
+def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
+    """The graphs of the models that a piece of source defines; runs it in this process.
+
+    Raises:
+        SyntaxError: the code is not Python.
+        Exception: whatever the code raises.
+
+    """
+    source = read(path, code)
+    if isinstance(source, Problem):
+        raise SyntaxError(source.message)
+    module = ModuleType("_bnlint_source")
+    module.__file__ = path
+    with record_sites():
+        exec(compile(code, path, "exec", dont_inherit=True), vars(module))
+        request = TraceRequest(path, real_weights=True)
+        workshop = Workshop(module, source, request.weight_limit)
+        models = Models(workshop, request, builtin_table())
+        records = list(models.records())
+    return tuple(r for r in records if isinstance(r, ModelGraph))
+
+
+def warm_up() -> None:
+    """Load what torch imports late, when an operation without a shape rule first runs on meta."""
+    with torch.device("meta"), torch.no_grad():
+        nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
+
+
+def _settle(request: TraceRequest) -> None:
+    """A process fit for the user's code: no downloads, no bytecode left behind, no arguments."""
+    sys.dont_write_bytecode = True
+    sys.argv = [request.path or request.module]
+    warnings.simplefilter("ignore")
+    refuse_downloads()
+    torch.manual_seed(0)
+    random.seed(0)
+
+
+def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
+    with record_sites(), overlaid(request.overlays):
+        with NoAccelerator():
+            found = _import(request)
+        clock.lap("import")
+        if isinstance(found, Problem):
+            yield found
+            return
+        source, imported = found
+        yield from import_notes(source, imported)
+        torch.set_default_device(None)
+        if request.trial is not None:
+            # only fixes ask for it, and its imports would cost every other run a tenth of a second
+            from bnlint.tracing.trial import LIMIT, try_models
+
+            yield from try_models(
+                Workshop(imported.module, source, LIMIT), request.models, request.trial
+            )
+            return
+        table = builtin_table().extended(request.layers)
+        limit = request.weight_limit if request.real_weights else 0
+        workshop = Workshop(imported.module, source, limit)
+        yield from Models(workshop, request, table, imported.stubs).records()
+        imported.stubs.close()
+    clock.lap("trace")
+
+
+def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
+    if request.module:
+        module = import_module(request.module)
+        if isinstance(module, Problem):
+            return module
+        source = read(os.path.abspath(module.__file__ or ""))
+        return source if isinstance(source, Problem) else (source, Imported(module, Stubs()))
+    source = read(request.path, request.text)
+    if isinstance(source, Problem):
+        return source
+    found = import_source(source, request.search)
+    return found if isinstance(found, Problem) else (source, found)

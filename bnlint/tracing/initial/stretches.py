@@ -1,0 +1,271 @@
+"""Stretches of a network without a norm and without branches, and what they do to a signal.
+
+The mean-field theory holds along such a stretch: kernels, activations, pools, one after the other,
+each reading only the one before. A norm sets the signal anew; a merge adds what the theory does
+not follow, and so does everything that is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from bnlint.layers.calls import Call, replace_refs
+from bnlint.layers.table import Kind
+from bnlint.tracing.initial.meanfield import (
+    Activated,
+    Moments,
+    Units,
+    largest_of,
+    mean_of,
+    through_function,
+    through_kernel,
+    through_rectifier,
+)
+from bnlint.tracing.record import Record
+from bnlint.tracing.shapes import invoke
+
+CARRIES = frozenset(("passthrough", "dropout", "reshape", "pooling", "relu", "leakyrelu"))
+SMOOTH = frozenset(
+    ("relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "softplus", "sigmoid",
+     "hardsigmoid", "tanh", "hardtanh", "softsign", "logsigmoid")
+)  # fmt: skip
+SAMPLES = 256
+"""The batch for which a gradient is predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The real weights of a kernel: one row for each unit; ``inputs`` counts the input channels."""
+
+    rows: torch.Tensor
+    bias: torch.Tensor | None
+    inputs: int
+    transposed: bool = False
+    norms: torch.Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "norms", torch.linalg.vector_norm(self.rows.float(), dim=1))
+
+    @property
+    def square(self) -> float:
+        """The sum of squares of all weights."""
+        return float(self.norms.double().square().sum())
+
+
+@dataclass(slots=True)
+class Step:
+    """One op of a stretch; what is known of it on the way forward and back.
+
+    ``entering`` and ``leaving`` count the positions of the map before and after it; 1 for vectors
+    and where no shape is known.
+    """
+
+    call: Call
+    kind: Kind
+    weights: Weights | None = None
+    entering: int = 1
+    leaving: int = 1
+    before: Moments = field(default_factory=Moments)
+    units: Units | None = None
+    activated: Activated | None = None
+
+    @property
+    def shrinks(self) -> float:
+        """Positions after it for each one before."""
+        return self.leaving / self.entering
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a stretch of ``kernels`` kernels, from the layer ``first`` on, does.
+
+    ``signal`` is the deviation between samples over the root mean square of the last kernel's
+    output. ``gradient`` is norm(gradient) / norm(weight) of the first kernel over the last's.
+    """
+
+    first: str
+    kernels: int
+    signal: float
+    gradient: float
+
+
+def stretches(
+    record: Record, kind_of: Callable[[Call], Kind | None], weights: Mapping[str, Weights]
+) -> Iterator[list[Step]]:
+    """The longest runs of calls that the theory can follow, each with at least one kernel."""
+    readers = _count_readers(record)
+    values = {call.id: call.value for call in record.calls}
+    runs: dict[str, list[Step]] = {}
+    for call in record.calls:
+        kind, sources = kind_of(call), [ref.id for ref in call.refs()]
+        if kind is None or len(sources) != 1 or not _is_followed(call, kind, weights):
+            continue
+        run = runs.pop(sources[0], []) if readers[sources[0]] == 1 else []
+        step = Step(call, kind, weights.get(call.id))
+        _count_positions(step, run, values.get(sources[0]))
+        run.append(step)
+        runs[call.id] = run
+    yield from (run for run in runs.values() if any(step.weights for step in run))
+
+
+def _count_readers(record: Record) -> dict[str, int]:
+    counts: dict[str, int] = dict.fromkeys((call.id for call in record.calls), 0)
+    read = [ref for call in record.calls if call.role != "number" for ref in call.refs()]
+    for ref in (*read, *record.outputs):
+        counts[ref.id] = counts.get(ref.id, 0) + 1
+    return counts
+
+
+def _is_followed(call: Call, kind: Kind, weights: Mapping[str, Weights]) -> bool:
+    if call.role != "op":
+        return False
+    if "kernel" in kind.tags:
+        return call.id in weights
+    return bool(kind.tags & CARRIES) or kind.name in SMOOTH
+
+
+def _count_positions(step: Step, run: Sequence[Step], source: Any) -> None:
+    """How many positions the maps before and after a step have, by their sizes and channels."""
+    before, after = _size(source), _size(step.call.value)
+    if not before or not after:
+        return
+    width = next((len(s.weights.rows) for s in reversed(run) if s.weights is not None), 0)
+    if step.weights is not None:
+        step.entering = max(before // step.weights.inputs, 1)
+        step.leaving = max(after // len(step.weights.rows), 1)
+        if run and run[-1].leaving == 1:
+            step.entering = 1
+    elif width:
+        step.entering = run[-1].leaving
+        flat = step.call.value.ndim == 2
+        step.leaving = 1 if flat else max(after // width, 1)
+
+
+def _size(value: Any) -> int:
+    """How many numbers a sample of a traced value has; 0 where it is not known."""
+    if not isinstance(value, torch.Tensor) or value.ndim < 2:
+        return 0
+    return math.prod(value.shape[1:])
+
+
+def propagate(run: Sequence[Step], start: Moments) -> None:
+    """Fill in what each step gets and gives, from ``start`` on."""
+    x, units = start, None
+    for step in run:
+        step.before = x
+        if step.weights is not None:
+            units = step.units = _spread_out(step, step.weights)
+            x = units.moments()
+        elif "activation" in step.kind.tags:
+            step.activated = _activate(step, units or _as_units(x))
+            x, units = step.activated.moments, None
+        elif "pooling" in step.kind.tags:
+            count = _window(step)
+            x = largest_of(x, count) if step.kind.name == "maxpool" else mean_of(x, count)
+            units = None
+
+
+def _spread_out(step: Step, weights: Weights) -> Units:
+    units = through_kernel(weights.rows, weights.bias, step.before)
+    if not weights.transposed:
+        return units
+    share = min(1 / step.shrinks, 1.0)  # each output meets only a part of the taps
+    return replace(units, vague=units.vague * share, spread=units.spread * share)
+
+
+def _as_units(x: Moments) -> Units:
+    """Moments of an input, as those of one unit."""
+    centre = torch.tensor([x.mean], dtype=torch.float64)
+    return Units(centre, centre * 0 + max(x.shared - x.mean**2, 0.0), centre * 0 + x.spread)
+
+
+def _activate(step: Step, units: Units) -> Activated:
+    if step.kind.name == "relu":
+        return through_rectifier(units)
+    if step.kind.name == "leakyrelu":
+        slope = getattr(step.call.target, "negative_slope", 0.01)
+        return through_rectifier(units, slope if isinstance(slope, float) else 0.01)
+    return through_function(units, lambda z: _applied(step.call, z))
+
+
+def _applied(call: Call, z: torch.Tensor) -> torch.Tensor:
+    args = replace_refs(call.args, lambda _: z.clone())
+    kwargs = replace_refs(call.kwargs, lambda _: z.clone())
+    result: torch.Tensor = invoke(call.target, args, kwargs)
+    return result
+
+
+def _window(step: Step) -> int:
+    """How many positions a pool takes together: by its kernel size, else all that it loses."""
+    size = getattr(step.call.target, "kernel_size", None)
+    if isinstance(size, tuple):
+        return math.prod(size)
+    if isinstance(size, int):
+        return int(size ** max(getattr(step.call.value, "ndim", 4) - 2, 1))
+    return max(round(1 / step.shrinks), 1)
+
+
+def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
+    """What a stretch does to signal and gradient; None where it has fewer than two kernels.
+
+    None, too, where a kernel starts at zero: that is done on purpose, and undone by the first step.
+    ``to_loss`` says that its end is a result of the model, to which a loss is applied.
+    """
+    kernels = [step for step in run if step.weights is not None]
+    if len(kernels) < 2 or any(s.weights is not None and s.weights.square == 0 for s in kernels):
+        return None
+    after = kernels[-1].units.moments() if kernels[-1].units else Moments()
+    alike = _alike(kernels[-1], after) if to_loss else 0.0
+    sizes = _gradients(run[: run.index(kernels[-1]) + 1], alike)
+    return Prediction(
+        kernels[0].call.path or "",
+        len(kernels),
+        math.sqrt(after.spread / after.total) if after.total > 0 else 0.0,
+        sizes[-1] / sizes[0] if sizes[0] > 0 else 0.0,
+    )
+
+
+def _alike(last: Step, after: Moments) -> float:
+    """The share of the loss's gradient that is the same for all samples.
+
+    The outputs of a random network favour some classes for every sample; a cross-entropy pushes
+    these down. To first order the share is the outputs' shared variance over their number.
+    """
+    assert last.weights is not None
+    favour = max(after.shared - after.mean**2, 0.0)
+    return favour / (favour + len(last.weights.rows)) if last.leaving == 1 else 0.0
+
+
+def _gradients(run: Sequence[Step], alike: float) -> list[float]:
+    """norm(gradient) / norm(weight) of each kernel from the last to the first, but for one factor.
+
+    ``each`` is the mean square of the gradient at a value, ``common`` that of its mean over a map,
+    ``alike`` that of its mean over samples.
+    """
+    found: list[float] = []
+    each = common = 1.0
+    for step in reversed(run):
+        if step.weights is not None:
+            n, x, square = step.leaving, step.before, step.weights.square + 1e-300
+            weight = n * each * x.total + n * (n - 1) * common * x.shared
+            weight += SAMPLES * n**2 * alike * x.shared
+            found.append(math.sqrt(weight * step.weights.rows.numel() / square))
+            back = square / step.weights.inputs
+            shrinks = 1.0 if step.weights.transposed else step.shrinks
+            each, common = each * back * shrinks, common * back * shrinks**2
+            alike *= back * shrinks**2
+        elif step.activated is not None:
+            each, common = each * step.activated.slope, common * step.activated.shared_slope
+            alike *= step.activated.shared_slope
+        elif "pooling" in step.kind.tags:
+            shared_by = 1 if step.kind.name == "maxpool" else _window(step)
+            each, common = each * step.shrinks / shared_by, common * step.shrinks**2
+            alike *= step.shrinks**2
+        elif step.leaving < step.entering:  # a flatten: each position has a gradient of its own
+            common, alike = each / step.entering, alike / step.entering
+    return found

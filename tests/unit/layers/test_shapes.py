@@ -1,0 +1,211 @@
+"""Every shape rule against the real operation on the CPU, for shapes that fit and that do not."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from bnlint.layers.shapes import quick
+
+SIZES = st.integers(1, 9)
+
+
+def real(target: Any, *args: Any, **kwargs: Any) -> torch.Size | None:
+    """The shape of the real result; None where the operation raises."""
+    try:
+        with torch.no_grad():
+            result = (
+                getattr(args[0], target)(*args[1:], **kwargs)
+                if isinstance(target, str)
+                else target(*args, **kwargs)
+            )
+    except (RuntimeError, ValueError):
+        return None
+    return result.shape
+
+
+def agrees(target: Any, *args: Any, **kwargs: Any) -> bool:
+    """True when a rule was sure; fails when it and the real operation differ."""
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.to("meta")
+        return type(value)(map(bare, value)) if isinstance(value, (list, tuple)) else value
+
+    expected = real(target, *args, **kwargs)
+    try:
+        found = quick(target, tuple(map(bare, args)), kwargs)
+    except (RuntimeError, ValueError):
+        assert expected is None
+        return True
+    if found is None:
+        return False
+    assert expected is not None
+    assert found.shape == expected
+    assert found.is_meta
+    return True
+
+
+def tensor(*shape: int) -> torch.Tensor:
+    return torch.zeros(shape)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rank=st.integers(1, 3),
+    channels=st.sampled_from([2, 4]),
+    given_channels=st.sampled_from([2, 4]),
+    size=SIZES,
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    padding=st.sampled_from([0, 1, 2, "same", "valid"]),
+    dilation=st.integers(1, 2),
+    groups=st.sampled_from([1, 2]),
+    batched=st.booleans(),
+)
+def test_convolutions(
+    rank: int,
+    channels: int,
+    given_channels: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: Any,
+    dilation: int,
+    groups: int,
+    batched: bool,
+) -> None:
+    if padding == "same":
+        stride = 1
+    made = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
+    layer = made(channels, 4, kernel, stride, padding, dilation, groups)
+    x = tensor(*((2,) if batched else ()), given_channels, *(size,) * rank)
+    assert agrees(layer, x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rank=st.integers(1, 3),
+    size=SIZES,
+    kernel=st.integers(1, 3),
+    stride=st.integers(2, 3),
+    padding=st.integers(0, 1),
+    extra=st.integers(0, 1),
+)
+def test_transposed_convolutions(
+    rank: int, size: int, kernel: int, stride: int, padding: int, extra: int
+) -> None:
+    made = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[rank - 1]
+    layer = made(3, 4, kernel, stride, padding, extra)
+    agrees(layer, tensor(2, 3, *(size,) * rank))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    made=st.sampled_from([nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool3d, nn.AvgPool1d]),
+    size=SIZES,
+    kernel=st.integers(1, 4),
+    stride=st.sampled_from([None, 1, 2, 3]),
+    padding=st.integers(0, 2),
+    ceil=st.booleans(),
+)
+def test_pools(made: Any, size: int, kernel: int, stride: Any, padding: int, ceil: bool) -> None:
+    padding = min(padding, kernel // 2)
+    layer = made(kernel, stride, padding, ceil_mode=ceil)
+    rank = int(made.__name__[-2])
+    assert agrees(layer, tensor(2, 3, *(size,) * rank))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(4, 5), (2, 4)),
+        (nn.Linear(4, 5), (2, 3, 4)),
+        (nn.Linear(4, 5), (2, 3)),
+        (nn.BatchNorm1d(4), (2, 4)),
+        (nn.BatchNorm1d(4), (2, 4, 3)),
+        (nn.BatchNorm1d(4), (2, 4, 3, 3)),
+        (nn.BatchNorm1d(4), (1, 4)),
+        (nn.BatchNorm2d(4), (2, 4, 3, 3)),
+        (nn.BatchNorm2d(4), (2, 5, 3, 3)),
+        (nn.BatchNorm2d(4), (2, 4)),
+        (nn.BatchNorm3d(4), (2, 4, 3, 3, 3)),
+        (nn.InstanceNorm2d(4), (2, 4, 3, 3)),
+        (nn.InstanceNorm2d(4, affine=True), (2, 5, 3, 3)),
+        (nn.LayerNorm(4), (2, 3, 4)),
+        (nn.LayerNorm((3, 4)), (2, 3, 4)),
+        (nn.LayerNorm(4), (2, 3, 5)),
+        (nn.GroupNorm(2, 4), (2, 4, 3)),
+        (nn.GroupNorm(2, 4), (2, 6, 3)),
+        (nn.AdaptiveAvgPool2d(1), (2, 3, 7, 7)),
+        (nn.AdaptiveAvgPool2d((None, 2)), (2, 3, 7, 7)),
+        (nn.AdaptiveMaxPool1d(2), (2, 3, 7)),
+        (nn.ReLU(inplace=True), (2, 3)),
+        (nn.Softmax(dim=1), (2, 3)),
+        (nn.Dropout(0.3), (2, 3)),
+        (nn.Identity(), (2, 3)),
+    ],
+)
+def test_layers(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    assert agrees(layer, tensor(*shape))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    target=st.sampled_from(
+        [torch.add, torch.mul, operator.add, operator.truediv, "add", "mul", operator.iadd, "add_"]
+    ),
+    a=st.lists(st.integers(1, 3), max_size=3),
+    b=st.one_of(st.lists(st.integers(1, 3), max_size=3), st.just(2.0)),
+)
+def test_binary(target: Any, a: list[int], b: Any) -> None:
+    other = b if isinstance(b, float) else tensor(*b)
+    assert agrees(target, tensor(*a), other)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    shapes=st.lists(st.lists(st.integers(1, 3), min_size=2, max_size=2), min_size=1, max_size=3),
+    dim=st.integers(-2, 1),
+)
+def test_concatenation(shapes: list[list[int]], dim: int) -> None:
+    assert agrees(torch.cat, [tensor(*s) for s in shapes], dim)
+
+
+@pytest.mark.parametrize("dim", [0, -1, (2, 3), [2], (-2, -1)])
+@pytest.mark.parametrize("keepdim", [True, False])
+def test_means(dim: Any, keepdim: bool) -> None:
+    assert agrees("mean", tensor(2, 3, 4, 5), dim, keepdim=keepdim)
+
+
+@pytest.mark.parametrize("function", [F.relu, torch.sigmoid, F.gelu, F.dropout, torch.exp, F.silu])
+def test_unary(function: Any) -> None:
+    assert agrees(function, tensor(2, 3))
+
+
+def test_unsure() -> None:
+    """Where a rule is not sure, the operation runs."""
+
+    class Own(nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x)[:, :1]
+
+    hooked = nn.ReLU()
+    hooked.register_forward_hook(lambda module, args, result: result[:1])
+    x = torch.zeros(2, 3, 8, 8, device="meta")
+    assert quick(Own(3, 4, 3), (x,), {}) is None
+    assert quick(hooked, (x,), {}) is None
+    assert quick(torch.add, (x, x.long()), {}) is None
+    assert quick(nn.LazyConv2d(4, 3), (x,), {}) is None
+    assert quick(torch.sigmoid, (x.long(),), {}) is None
+
+
+def test_embedding() -> None:
+    assert agrees(nn.Embedding(5, 4), torch.zeros(2, 3, dtype=torch.long))

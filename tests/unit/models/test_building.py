@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from bnlint.models.build import NotAModel, build
+
+
+def test_models_are_built_on_meta() -> None:
+    assert all(p.is_meta for p in build(lambda: nn.Linear(3, 4)).parameters())
+
+
+def test_what_needs_values_is_built_on_the_cpu() -> None:
+    def make() -> nn.Module:
+        return nn.Linear(int(torch.ones(3).sum().item()), 4)
+
+    assert build(make).weight.shape == (4, 3)
+
+
+def test_real_weights_only_below_the_limit() -> None:
+    assert not build(lambda: nn.Linear(3, 4), weight_limit=16).weight.is_meta
+    assert build(lambda: nn.Linear(3, 4), weight_limit=15).weight.is_meta
+
+
+def test_real_weights_are_the_same_every_time() -> None:
+    first, second = (build(lambda: nn.Linear(3, 4), weight_limit=99) for _ in range(2))
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_something_else_is_not_built_twice() -> None:
+    made = []
+    with pytest.raises(NotAModel, match="int"):
+        build(lambda: made.append(1) or 3)
+    assert len(made) == 1
+
+
+def test_the_error_of_the_cpu_is_the_one_that_is_told() -> None:
+    def make() -> nn.Module:
+        if torch.empty(1).is_meta:
+            raise ValueError("on meta")
+        raise ValueError("on the cpu")
+
+    with pytest.raises(ValueError, match="on the cpu"):
+        build(make)

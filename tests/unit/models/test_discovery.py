@@ -1,0 +1,358 @@
+"""Which models of a file are checked, how they are built, and what is said of the rest."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from types import ModuleType
+
+import pytest
+
+from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import ModelSpec, TraceRequest
+from bnlint.layers.table import builtin_table
+from bnlint.loading.source import Source, read
+from bnlint.models.workshop import Workshop
+from bnlint.tracing.models import Models
+
+PATH = "/nowhere/net.py"
+HEAD = "import torch\nfrom torch import nn\n"
+
+
+def records(code: str, *named: str) -> list[ModelGraph | Problem]:
+    text = HEAD + textwrap.dedent(code)
+    source = read(PATH, text)
+    assert isinstance(source, Source)
+    module = ModuleType("net")
+    exec(compile(text, PATH, "exec"), vars(module))
+    request = TraceRequest(PATH, models=tuple(map(ModelSpec, named)))
+    return list(Models(Workshop(module, source), request, builtin_table()).records())
+
+
+def calls(code: str, *named: str) -> list[str]:
+    found = records(code, *named)
+    return [r.ref.arguments or r.ref.name for r in found if isinstance(r, ModelGraph)]
+
+
+def problems(code: str, *named: str) -> list[Problem]:
+    return [r for r in records(code, *named) if isinstance(r, Problem)]
+
+
+NET = """
+class {0}(nn.Module):
+    def __init__(self{1}):
+        super().__init__()
+        self.layer = {2}
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
+def net(name: str = "Net", arguments: str = "", layer: str = "nn.Linear(3, 4)") -> str:
+    return NET.format(name, arguments and f", {arguments}", layer)
+
+
+def test_a_class_without_arguments() -> None:
+    assert calls(net()) == ["Net()"]
+
+
+def test_instances_come_first_and_are_not_built_again() -> None:
+    assert calls(net() + "model = Net()\n") == ["model"]
+    assert calls(net(arguments="n=4", layer="nn.Linear(3, n)") + "model = Net(n=5)\n") == [
+        "model",
+        "Net()",
+    ]
+
+
+def test_an_imported_or_inner_instance_is_not_an_own_one() -> None:
+    code = "from torch.nn import ReLU\nlayer = nn.Linear(2, 2)\nwhole = nn.Sequential(layer)\n"
+    assert calls(code) == ["whole"]
+
+
+def test_factories_are_told_by_what_they_return() -> None:
+    code = (
+        net(arguments="n", layer="nn.Linear(3, n)")
+        + """
+def _make(n):
+    return Net(n)
+
+def small():
+    return _make(4)
+
+def large(pretrained=False):
+    model = _make(8)
+    return model
+
+def hinted() -> "Net":
+    net = Net(16)
+    net.eval()
+    return net
+
+def table():
+    return {"small": small}
+
+def train():
+    raise SystemExit("never called")
+"""
+    )
+    assert calls(code) == ["small()", "large()", "hinted()"]
+    assert problems(code) == []
+
+
+def test_factories_of_classes_from_elsewhere_are_tried_where_they_need_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = ModuleType("elsewhere")
+    exec(HEAD + net(arguments="n", layer="nn.Linear(3, n)"), vars(elsewhere))
+    monkeypatch.setitem(sys.modules, "elsewhere", elsewhere)
+    code = """
+from elsewhere import Net
+
+def build(width=4):
+    return Net(width)
+
+def block(width):
+    return Net(width)
+"""
+    assert calls(code) == ["build()"]
+    assert problems(code) == []
+
+
+def test_many_factories_of_one_class_are_counted() -> None:
+    code = net(arguments="n=2", layer="nn.Linear(3, n)")
+    code += "".join(f"def net{i}():\n    return Net({i + 3})\n" for i in range(9))
+    assert len(calls(code)) == 7
+    (problem,) = problems(code)
+    assert "3 more functions" in problem.message
+
+
+def test_blocks_inside_a_bigger_model_are_not_checked_twice() -> None:
+    code = net("Block") + net("Net", layer="nn.Sequential(Block(), Block())")
+    assert calls(code) == ["Net()"]
+
+
+def test_a_block_is_checked_by_itself_where_the_bigger_model_cannot_be_built() -> None:
+    code = net("Block", "width=4", "nn.Linear(3, width)") + net("Net", "zorp", "Block(zorp.x)")
+    (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
+    assert graph.ref.block
+    assert graph.ref.arguments == "Block()"
+    (problem,) = problems(code)
+    assert problem.kind is ProblemKind.NOT_BUILT
+    assert "zorp" in problem.message
+    assert "net.py::Net(zorp=...)" in problem.hint
+    assert not problem.blocking
+
+
+def test_arguments_from_calls_in_the_file() -> None:
+    code = net(arguments="zorp, n", layer="nn.Linear(zorp, n)")
+    code += "if __name__ == '__main__':\n    width = 7\n    net = Net(width, n=2 * 4)\n"
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(7, n=8)"
+    assert graph.ref.guessed == ()
+
+
+def test_arguments_guessed_from_their_names() -> None:
+    code = net(arguments="in_channels, num_classes, kernel_size",
+               layer="nn.Conv2d(in_channels, num_classes, kernel_size)")  # fmt: skip
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(in_channels=3, num_classes=10, kernel_size=3)"
+    assert graph.ref.guessed == ("in_channels", "num_classes", "kernel_size")
+
+
+def test_guesses_that_do_not_fit_together_are_tried_anew() -> None:
+    code = """
+    class Net(nn.Module):
+        def __init__(self, inplanes, planes):
+            super().__init__()
+            self.conv = nn.Conv2d(inplanes, planes, 1)
+
+        def forward(self, x):
+            return self.conv(x) + x
+    """
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(inplanes=64, planes=64)"
+    assert not any(op.error for op in graph.ops)
+
+
+def test_guesses_that_never_fit_say_nothing_about_shapes() -> None:
+    code = net(arguments="zc, hidden_dim", layer="nn.Sequential(nn.Linear(3, zc), nn.Linear(5, 4))")
+    code = code.replace("zc", "num_classes")
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.inputs.source == "none"
+    assert not any(op.error for op in graph.ops)
+
+
+def test_settings_objects_are_made_up_too() -> None:
+    code = net(arguments="config", layer="nn.Linear(config.hidden_size, config['num_labels'])")
+    assert calls(code) == ["Net(config=...)"]
+
+
+def test_base_classes_and_private_helpers_are_passed_over_in_silence() -> None:
+    code = """
+    class Base(nn.Module):
+        pass
+
+    class Abstract(nn.Module):
+        def forward(self, x):
+            raise NotImplementedError
+    """
+    assert calls(textwrap.dedent(code) + net()) == ["Net()"]
+    assert problems(textwrap.dedent(code) + net()) == []
+
+
+def test_a_file_in_which_nothing_can_be_built_is_blocked() -> None:
+    (problem,) = problems(net(arguments="zorp", layer="zorp.make()"))
+    assert problem.blocking
+    assert problem.line == 4
+    (problem,) = problems("class Base(nn.Module):\n    pass\n")
+    assert problem.kind is ProblemKind.NO_MODEL
+    assert problem.blocking
+
+
+def test_a_file_without_models_has_nothing_to_say() -> None:
+    assert records("x = 1\n") == []
+
+
+def test_helpers_that_hand_on_their_keywords_are_passed_over() -> None:
+    code = net(arguments="n=4", layer="nn.Linear(3, n)") + net(
+        "Block", "dim, width", "nn.Linear(dim, width)"
+    )
+    code += """
+def block3(**kwargs):
+    return Block(width=3, **kwargs)
+
+def helper(dim, width):
+    return Block(dim, width)
+
+def user():
+    return [helper(1, 2)]
+"""
+    assert problems(code) == []
+    assert [c.partition("(")[0] for c in calls(code)] == ["Net", "Block"]
+
+
+def test_an_error_while_building_names_the_line() -> None:
+    (problem,) = problems(net(layer="nn.Linear(3, 'x')"))
+    assert problem.kind is ProblemKind.NOT_BUILT
+    assert problem.line == 7
+    assert problem.model == "Net"
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("Net(5)", "Net(5)"),
+        ("Net", "Net()"),
+        ("model", "model"),
+        ("build(n=2)", "build(n=2)"),
+        ("Holder.inner", "Holder.inner"),
+        ("nn.Linear(3, 4)", "nn.Linear(3, 4)"),
+    ],
+)
+def test_models_named_by_the_user(named: str, expected: str) -> None:
+    code = net(arguments="n=4", layer="nn.Linear(3, n)") + (
+        "model = Net(9)\ndef build(n):\n    return Net(n)\nclass Holder:\n    inner = model\n"
+    )
+    (graph,) = records(code, named)
+    assert isinstance(graph, ModelGraph)
+    assert (graph.ref.arguments or graph.ref.name) == expected
+    assert graph.ref.origin == "named"
+
+
+@pytest.mark.parametrize(
+    ("named", "kind", "words"),
+    [
+        ("Nett", ProblemKind.NO_MODEL, "did you mean `Net`"),
+        ("zzz", ProblemKind.NO_MODEL, "it has"),
+        ("Net(", ProblemKind.NO_MODEL, "not a name or a call"),
+        ("1 + 1", ProblemKind.NO_MODEL, "neither a name nor the call"),
+        ("Net(n='x')", ProblemKind.NOT_BUILT, "building Net(n='x')"),
+        ("Net(m=1)", ProblemKind.NOT_BUILT, "unexpected keyword"),
+        ("len('x')", ProblemKind.NO_MODEL, "has no `len`"),
+        ("torch.ones(1)", ProblemKind.NOT_BUILT, "not a torch.nn.Module"),
+    ],
+)
+def test_what_cannot_be_a_model(named: str, kind: ProblemKind, words: str) -> None:
+    (problem,) = problems(net(arguments="n=4", layer="nn.Linear(3, n)"), named)
+    assert problem.kind is kind
+    assert words in f"{problem.message} {problem.hint}"
+    assert problem.blocking
+
+
+def test_what_is_named_is_not_taken_for_a_repetition() -> None:
+    assert calls(net(), "Net", "Net()") == ["Net()", "Net()"]
+
+
+def test_sums_of_scalars_do_not_make_guessed_arguments_look_wrong() -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = nn.Linear(width, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.layer(x)
+        loss = x.mean() + x.std()
+        return self.head(x), loss + 1
+"""
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.inputs.source == "inferred"
+
+
+SKIP = """
+class Up(nn.Module):
+    def __init__(self, channels, skip):
+        super().__init__()
+        self.one = nn.Conv2d(channels, channels, 3, padding=1)
+        self.two = nn.Conv2d(channels + skip, channels, 3, padding=1)
+
+    def forward(self, x, skip=None):
+        x = self.one(x)
+        if skip is not None:
+            x = torch.cat([x, skip], 1)
+        return self.two(x)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = Up(8, 4)
+        raise RuntimeError("wants weights")
+
+    def forward(self, x, y):
+        return self.up(x, y)
+"""
+
+
+def test_a_block_called_without_its_optional_input_says_nothing_about_channels() -> None:
+    (graph,) = [r for r in records(SKIP) if isinstance(r, ModelGraph)]
+    assert graph.ref.name == "Up"
+    assert [op.error for op in graph.ops if op.error] == []
+    assert all(op.facts.get("alone") for op in graph.ops if "kernel" in op.tags)
+
+
+def test_what_defaults_to_none_is_guessed_where_the_class_refuses_none() -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self, n_chans=None, n_times=None, norm_layer=None):
+        super().__init__()
+        if n_chans is None or n_times is None:
+            raise ValueError("say how many")
+        self.n_times = n_times
+        self.layer = nn.Conv1d(n_chans, 4, 5)
+        self.head = nn.Linear(4 * (n_times - 4), 2)
+
+    def forward(self, x):
+        return self.head(self.layer(x).flatten(1))
+"""
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.guessed == ("n_chans", "n_times")
+    assert graph.ref.inputs.source == "inferred"

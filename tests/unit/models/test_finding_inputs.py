@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+import torch
+from torch import nn
+
+from bnlint.domain.graph import ModelRef, Shape
+from bnlint.domain.request import InputSpec
+from bnlint.loading.source import Source, read
+from bnlint.models.guessing.candidate import GivenInputs, choose, describe
+from bnlint.models.guessing.inferred import infer, required_inputs
+from bnlint.models.guessing.of_forward import find_inputs
+
+
+def source(code: str) -> Source:
+    found = read("/nowhere/net.py", textwrap.dedent(code))
+    assert isinstance(found, Source)
+    return found
+
+
+def mined(code: str, call: str = "Net()", model: nn.Module | None = None) -> GivenInputs:
+    ref = ModelRef("/nowhere/net.py", call.partition("(")[0], "class", call)
+    return find_inputs(model or nn.Identity(), source(code), ref)
+
+
+def shapes(given: GivenInputs) -> tuple[Shape, ...]:
+    return describe(given.candidates[0], given.source).shapes if given.candidates else ()
+
+
+MINED = {
+    "the model is called": (
+        "net = Net()\nx = torch.randn(1, 3, 32, 32)\nnet(x)",
+        ((1, 3, 32, 32),),
+    ),
+    "created in the call": ("net = Net()\nnet(torch.rand((2, 5)))", ((2, 5),)),
+    "built and called at once": ("Net()(torch.zeros(size=(4, 5)))", ((4, 5),)),
+    "under main": (
+        "if __name__ == '__main__':\n    n = 8\n    net = Net().cuda().eval()\n"
+        "    y = net(torch.ones(n, 3).cuda())",
+        ((8, 3),),
+    ),
+    "in a function": ("def test():\n    net = Net()\n    net(torch.randn(2, 7))", ((2, 7),)),
+    "two inputs": (
+        "net = Net()\na, b = torch.randn(2, 3), torch.randint(0, 9, (2, 4))\nnet(a, mask=b)",
+        ((2, 3), (2, 4)),
+    ),
+    "a list of inputs": ("net = Net()\nnet([torch.rand(3, 8, 8)])", ((3, 8, 8),)),
+    "summary without a batch": ("net = Net()\nsummary(net, (3, 32, 32))", ((2, 3, 32, 32),)),
+    "summary with a batch": ("net = Net()\nsummary(net, input_size=(1, 3, 8, 8))", ((1, 3, 8, 8),)),
+    "export": ("net = Net()\ntorch.onnx.export(net, torch.randn(1, 9), 'f')", ((1, 9),)),
+    "profile": ("net = Net()\nx = torch.randn(1, 9)\nprofile(net, inputs=(x,))", ((1, 9),)),
+}
+
+
+@pytest.mark.parametrize("name", MINED)
+def test_inputs_that_the_file_shows(name: str) -> None:
+    code, expected = MINED[name]
+    given = mined(code)
+    assert given.source == "mined"
+    assert shapes(given) == expected
+
+
+def test_whole_numbers_stay_whole() -> None:
+    given = mined("net = Net()\nnet(torch.randint(0, 9, (2, 4)))")
+    assert given.args[0].dtype is torch.long
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "net = Other()\nnet(torch.randn(1, 3))",
+        "net = Net()\nnet(load())",
+        "net = Net()\nnet(torch.randn(unknown, 3))",
+        "net = Net()\nnet(torch.randn(open('x'), 3))",
+    ],
+)
+def test_what_is_not_shown_is_not_mined(code: str) -> None:
+    assert mined(code).source == "none"
+
+
+def test_inputs_of_a_model_built_otherwise_are_only_likely() -> None:
+    code = "net = Net(channels=1)\nnet(torch.randn(1, 1, 28, 28))"
+    given = mined(code, "Net()", nn.Conv2d(3, 4, 3))
+    assert given.source == "inferred"
+    assert shapes(given) == ((1, 1, 28, 28),)
+    assert len(given.candidates) > 1
+    assert mined(code, "Net(channels=1)").source == "mined"
+
+
+def test_declared_inputs_win() -> None:
+    specs = (InputSpec((1, 3)), InputSpec((1,), "mask", "bool"))
+    ref = ModelRef("/nowhere/net.py", "Net", "class", "Net()")
+    given = find_inputs(nn.Linear(3, 4), source("Net()(torch.rand(2, 9))"), ref, specs)
+    assert given.source == "declared"
+    assert describe(given.candidates[0], "declared").dtypes == ("float32", "bool")
+    assert given.kwargs["mask"].is_meta
+
+
+def test_inputs_that_the_model_carries() -> None:
+    model = nn.Linear(3, 4)
+    model.example_input_array = torch.zeros(7, 3)
+    assert shapes(mined("", model=model)) == ((7, 3),)
+    model = nn.Linear(3, 4)
+    model.default_cfg = {"input_size": (3, 96, 96)}
+    assert shapes(mined("", model=model)) == ((2, 3, 96, 96),)
+
+
+def layers() -> dict[str, nn.Module]:
+    return {
+        "conv1d": nn.Conv1d(5, 4, 3),
+        "conv2d": nn.Conv2d(3, 4, 7),
+        "conv3d": nn.Conv3d(1, 4, 3),
+        "transposed": nn.Sequential(nn.ConvTranspose2d(100, 8, 4), nn.BatchNorm2d(8)),
+        "linear": nn.Linear(20, 4),
+        "digits": nn.Sequential(nn.Conv2d(1, 4, 5), nn.Flatten(), nn.Linear(4 * 24 * 24, 2)),
+        "flatten fixes the size": nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2, 1), nn.Flatten(), nn.Linear(4 * 16 * 16, 2)
+        ),
+        "embedding": nn.Embedding(10, 4),
+        "lstm": nn.LSTM(6, 4),
+        "cell": nn.GRUCell(6, 4),
+        "norm first": nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3)),
+        "sequence norm": nn.Sequential(nn.Conv1d(8, 8, 3), nn.BatchNorm1d(8)),
+        "table": nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 2)),
+        "transformer": nn.TransformerEncoderLayer(16, 4, batch_first=True),
+        "lazy": nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d()),
+        "rgb after all": nn.ModuleList([nn.Linear(3, 3), nn.Conv2d(3, 8, 3)])[1],
+    }
+
+
+with torch.device("meta"):
+    LAYERS = layers()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_one_of_the_inferred_inputs_passes(name: str) -> None:
+    model = LAYERS[name]
+    given = GivenInputs(infer(model), "inferred")
+
+    def passes(candidate: object) -> bool:
+        try:
+            model(*candidate.args, **candidate.kwargs)  # type: ignore[attr-defined]
+        except Exception:
+            return False
+        return True
+
+    chosen = choose(given, passes)
+    assert len(given.candidates) <= 12
+    assert len(chosen.candidates) == 1, f"none of {[c.args for c in given.candidates]}"
+
+
+def test_nothing_is_inferred_from_nothing() -> None:
+    assert infer(nn.ReLU()) == ()
+
+
+class Both(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(10, 4)
+        self.picture = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image: torch.Tensor, text: torch.Tensor, flag: bool = False) -> torch.Tensor:
+        return self.picture(image).mean() + self.words(text).mean()
+
+
+def test_every_input_is_inferred_from_what_reads_it() -> None:
+    code = """
+    class Both:
+        def forward(self, image, text, flag=False):
+            return self.picture(image).mean() + self.words(text).mean()
+    """
+    first = infer(Both(), source(code))[0]
+    assert [tuple(t.shape) for t in first.args] == [(2, 3, 224, 224), (2, 16)]
+    assert first.args[1].dtype is torch.long
+    assert required_inputs(Both()) == ["image", "text"]

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import enum
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from torch import nn
+
+from bnlint.models.guessing.lexicon import PROFILES, WIDTH
+from bnlint.models.guessing.of_constructor import GuessedConfig, fill
+
+IMAGE, BLOCK, WIDENING = PROFILES
+
+
+class Mode(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+
+@dataclass
+class Settings:
+    depth: int = 3
+
+
+class BasicBlock(nn.Module):
+    pass
+
+
+def guess(name: str, hint: Any = inspect.Parameter.empty, profile: Any = IMAGE) -> Any:
+    parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hint)
+    filled = fill((parameter,), profile, {"BasicBlock": BasicBlock, "Optional": typing.Optional})
+    return filled.missing if filled.missing else filled.values[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("in_channels", 3),
+        ("inplanes", 3),
+        ("in_ch", 3),
+        ("c1", 3),
+        ("out_channels", WIDTH),
+        ("planes", WIDTH),
+        ("oup", WIDTH),
+        ("num_classes", 10),
+        ("n_class", 10),
+        ("vocab_size", 100),
+        ("n_heads", 4),
+        ("kernel_size", 3),
+        ("stride", 1),
+        ("max_freq", 4),
+        ("cls_depth", 2),
+        ("dropout", 0.1),
+        ("attn_drop_rate", 0.1),
+        ("hidden_dim", WIDTH),
+        ("d_model", WIDTH),
+        ("embed_dim", WIDTH),
+        ("image_size", 32),
+        ("latent_dim", 100),
+        ("num_layers", 2),
+        ("layers", (2, 2, 2, 2)),
+        ("norm_layer", nn.BatchNorm2d),
+        ("act_layer", nn.ReLU),
+        ("block", BasicBlock),
+        ("use_bias", False),
+    ],
+)
+def test_names_say_what_will_do(name: str, value: Any) -> None:
+    assert guess(name) == value
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        (int, 2),
+        (list[int], [2, 2, 2, 2]),
+        ("list[int]", [2, 2, 2, 2]),
+        ("tuple[int, ...]", (2, 2, 2, 2)),
+        ("int | None", 2),
+        ("Optional[int]", 2),
+    ],
+)
+def test_annotations_give_a_number_its_form(hint: Any, value: Any) -> None:
+    assert guess("layers", hint) == value
+
+
+def test_annotations_alone() -> None:
+    assert guess("zorp", Mode) is Mode.FAST
+    assert guess("zorp", Literal["b", "a"]) == "b"
+    assert guess("zorp", Settings) == Settings()
+    assert guess("zorp", "str | None") is None
+    assert guess("zorp", bool) is False
+    assert guess("zorp_layer", Callable[..., nn.Module]) == "zorp_layer"
+    assert guess("norm", type[nn.Module]) is nn.BatchNorm2d
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation", "relu"), ("act_type", "relu"), ("norm_name", "batch"), ("zorp", "")],
+)
+def test_words_for_names_that_want_one(name: str, value: str) -> None:
+    assert guess(name, str) == value
+
+
+def test_nothing_is_known_of_a_strange_name() -> None:
+    assert guess("zorp") == "zorp"
+    assert guess("zorp", nn.Module) == "zorp"
+
+
+def test_channels_go_together() -> None:
+    assert (guess("inplanes", profile=BLOCK), guess("planes", profile=BLOCK)) == (WIDTH, WIDTH)
+    assert guess("planes", profile=WIDENING) == 2 * WIDTH
+    assert guess("layers", profile=BLOCK) == 2
+
+
+def test_a_settings_object_answers_by_name() -> None:
+    config = guess("cfg")
+    assert isinstance(config, GuessedConfig)
+    assert config.hidden_size == config["hidden_size"] == WIDTH
+    assert config.get("stride", 4) == 4
+    assert config.get("stride") == 1
+    with pytest.raises(AttributeError, match="zorp"):
+        _ = config.zorp
+    with pytest.raises(KeyError):
+        config["zorp"]
