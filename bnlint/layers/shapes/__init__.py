@@ -3,7 +3,7 @@
 There, the first convolution imports sympy (.2 s), the first addition torch's compiler (.8 s), and
 a batch norm is decomposed into a dozen steps: more than all the rest of a run. A rule covers only
 what it is sure of (torch's own layer or function, plain floating tensors), the rest really runs.
-``tests/unit/tracing/test_quick.py`` holds every rule against the real operation.
+``tests/unit/layers/test_shapes.py`` holds every rule against the real operation.
 """
 
 from __future__ import annotations

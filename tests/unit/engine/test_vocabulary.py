@@ -9,7 +9,7 @@ from bnlint.domain.rule import FIX_ACTIONS
 from bnlint.engine.vocabulary import ACTIONS, did_you_mean
 from bnlint.layers.tags import KINDS, TAGS
 
-LAYERS = Path(bnlint.__file__).parent / "tracing" / "layers.yaml"
+LAYERS = Path(bnlint.__file__).parent / "layers" / "layers.yaml"
 
 
 def test_the_tags_are_those_of_the_table_of_layers():
