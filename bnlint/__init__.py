@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.version import VERSION
+from bnlint.domain import VERSION
 
 if TYPE_CHECKING:
     from bnlint.api import (

@@ -38,11 +38,12 @@ class Report(finding.Report):
 
         """
         from bnlint.config import Settings
-        from bnlint.domain.version import VERSION
+        from bnlint.domain import VERSION
         from bnlint.pipeline import rule_infos
-        from bnlint.report import RenderOptions, render
+        from bnlint.report import RenderOptions
+        from bnlint.report.formats import format_named, render
 
-        rules = rule_infos(Settings(cache=False)) if format in ("sarif", "html") else {}
+        rules = rule_infos(Settings(cache=False)) if format_named(format).rules else {}
         return render(format, self, RenderOptions(rules, str(Path.cwd()), VERSION))
 
     def _repr_html_(self) -> str:
@@ -144,7 +145,8 @@ def assert_clean(
 
 def _complaint(name: str, findings: tuple[finding.Finding, ...]) -> str:
     """What a test that fails shows: what was found, and where to read why."""
-    from bnlint.report import RenderOptions, render
+    from bnlint.report import RenderOptions
+    from bnlint.report.formats import render
 
     text = render("concise", finding.Report(findings), RenderOptions(root=str(Path.cwd())))
     rules = list(dict.fromkeys(f.rule for f in findings))

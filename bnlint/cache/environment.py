@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bnlint.cache.store import digest
-from bnlint.domain.version import VERSION
+from bnlint.domain import VERSION
 
 _VERSION = re.compile(r"^__version__\s*=\s*['\"]([^'\"]+)", re.MULTILINE)
 

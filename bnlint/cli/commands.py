@@ -182,7 +182,7 @@ def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any
 
 def _version() -> str:
     from bnlint.cache import torch_version
-    from bnlint.domain.version import VERSION
+    from bnlint.domain import VERSION
 
     python = ".".join(map(str, sys.version_info[:3]))
     return f"bnlint {VERSION} (torch {torch_version() or 'not installed'}, Python {python})"

@@ -11,19 +11,11 @@ from shutil import get_terminal_size
 from typing import TextIO
 
 from bnlint.config import Output, Settings
+from bnlint.domain import VERSION
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Report, Severity
-from bnlint.domain.page import Section
-from bnlint.domain.version import VERSION
-from bnlint.report import COMPLETE, RenderOptions, RuleInfo, render
-
-_NEEDS_RULES = frozenset({"sarif", "html"})
-_CHECKOUT: Mapping[str, str] = {
-    "github": "GITHUB_WORKSPACE",
-    "sarif": "GITHUB_WORKSPACE",
-    "gitlab": "CI_PROJECT_DIR",
-}
-"""Where services say that the repository lies, from whose top they read paths."""
+from bnlint.domain.finding import Report, Section, Severity
+from bnlint.report import RenderOptions, RuleInfo
+from bnlint.report.formats import format_named, render
 
 
 def write_report(
@@ -34,17 +26,17 @@ def write_report(
     ``sections`` gives the chapters that a page has beside the findings.
     """
     infos: Mapping[str, RuleInfo] = {}
-    if any(output.format in _NEEDS_RULES for output in settings.formats):
+    if any(format_named(output.format).rules for output in settings.formats):
         from bnlint.pipeline import rule_infos
 
         infos = rule_infos(settings)
     for output in settings.formats:
         options = _options(settings, infos, output)
-        if output.format == "html":
+        if format_named(output.format).graphs:
             options = replace(options, sections=sections())
         write_text(output, render(output.format, report, options))
-    shown = {output.format for output in settings.formats if not output.path}
-    if not shown or not shown <= COMPLETE:
+    shown = [format_named(output.format) for output in settings.formats if not output.path]
+    if not shown or not all(each.complete for each in shown):
         write_notes(report, settings)
 
 
@@ -59,7 +51,7 @@ def write_text(output: Output, text: str) -> None:
 
 def write_notes(report: Report, settings: Settings) -> None:
     """Say on standard error what could not be checked, and sum the run up."""
-    from bnlint.report.text import notes
+    from bnlint.report.formats.text import notes
 
     sys.stderr.write(notes(report, _notes_options(settings)))
 
@@ -71,7 +63,7 @@ def write_note(text: str) -> None:
 
 def write_problems(report: Report, settings: Settings) -> None:
     """Say on standard error what could not be checked, and no more."""
-    from bnlint.report.text import problems
+    from bnlint.report.formats.text import problems
 
     sys.stderr.write(problems(report, _notes_options(settings)))
 
@@ -107,7 +99,7 @@ def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) 
 def _folders(format: str) -> tuple[str, str]:
     """The folder that paths are to be relative to, and the one they are relative to now."""
     here = Path.cwd()
-    checkout = os.environ.get(_CHECKOUT.get(format, ""), "")
+    checkout = os.environ.get(format_named(format).checkout, "")
     if checkout and here.is_relative_to(Path(checkout).resolve()):
         return str(Path(checkout).resolve()), str(here)
     return str(here), ""

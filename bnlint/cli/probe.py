@@ -13,9 +13,9 @@ from bnlint.cli.arguments import Parser, parse
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.parser import add_options
+from bnlint.domain import VERSION
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult
-from bnlint.domain.version import VERSION
 from bnlint.probing.command import probe_file
 from bnlint.probing.given.options import add_options as add_probe_options
 from bnlint.probing.given.options import options_of
@@ -24,8 +24,8 @@ from bnlint.probing.showing.chapters import chapters
 from bnlint.probing.showing.document import document as measured
 from bnlint.probing.showing.text import render as table
 from bnlint.report import RenderOptions
-from bnlint.report.json import document as lint_document
-from bnlint.report.style import paint
+from bnlint.report.formats.json import document as lint_document
+from bnlint.report.lines import paint
 
 _SETTINGS = (
     "select",

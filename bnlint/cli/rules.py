@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import ModelGraph
+from bnlint.domain.phrases import plural
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
 from bnlint.pipeline.rulebook import known_rules, rule_infos, weights
-from bnlint.report.summary import plural
 
 if TYPE_CHECKING:
     from bnlint.selftest import RuleResult
@@ -57,7 +57,7 @@ def _result(result: RuleResult) -> Iterator[str]:
     yield f"{result.rule} {result.name}: {word}"
     for failure in result.failures:
         at = failure.location
-        shown = at and replace(at, path=_shown(at.path))
+        shown = at and replace(at, path=below(at.path, Path.cwd()))
         yield f"    {Mistake(failure.message, shown)}"
 
 
@@ -94,10 +94,3 @@ class Traced:
                 place = f"line {problem.line}: " if problem.line else ""
                 raise ValueError(place + problem.message)
         return outcome.graphs
-
-
-def _shown(path: str) -> str:
-    try:
-        return Path(path).relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path

@@ -1,1 +1,4 @@
-"""Frozen data that every room of bnlint shares; imports only the standard library."""
+"""Frozen types that all rooms share, and the small things they say; only the standard library."""
+
+VERSION = "0.1.0"
+"""The version of bnlint; kept here because reading the package metadata takes 25 ms."""

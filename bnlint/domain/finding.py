@@ -205,3 +205,34 @@ class Report:
     def worst(self) -> Severity | None:
         """The heaviest severity among the findings, or None when there are none."""
         return min((f.severity for f in self.findings), key=lambda s: s.rank, default=None)
+
+
+Cell = str | float | None
+"""A cell of a page's table: text, a share from 0 to 1 that is drawn as a bar, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A table of a page: rows of cells under the names of their columns."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as the text of an SVG element."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A chapter of a page beside the findings: text, pictures and tables."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[PageTable, ...] = ()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
+from bnlint.domain import VERSION
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
-from bnlint.domain.version import VERSION
 from bnlint.pipeline.paths import Paths
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def write_baseline(settings: Settings) -> Kept:
         When nothing could be checked; the file is left as it is then.
 
     """
+    from bnlint.domain.phrases import plural
     from bnlint.findings.baseline import entries_of, read_baseline
     from bnlint.findings.baseline import write_baseline as write_file
     from bnlint.pipeline import check_whole
-    from bnlint.report.summary import plural
 
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
     old = read_baseline(path) if path.exists() else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,13 @@ from bnlint.cache import Store
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
-from bnlint.domain.graph import ModelGraph, Op, Shape
-from bnlint.domain.request import TraceOutcome
 from bnlint.domain.rule import Rule
 from bnlint.engine.own_rules import OWN_RULES
 from bnlint.pipeline.check_words import check_layers
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet, read_rule_files
 from bnlint.report import RuleInfo
+from bnlint.report.drawing import drawn
 
 
 def known_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -92,44 +91,5 @@ def show_graphs(settings: Settings) -> GraphPage:
     with ExitStack() as stack:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
-    pages = [_page(outcome) for outcome in outcomes if outcome.graphs]
+    pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
     return GraphPage("\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand))
-
-
-def _page(outcome: TraceOutcome) -> str:
-    return "\n\n".join("\n".join(_lines(graph)) for graph in outcome.graphs)
-
-
-def _lines(graph: ModelGraph) -> Iterator[str]:
-    ref = graph.ref
-    given = ", ".join(_shape(s) for s in ref.inputs.shapes)
-    how = f"{graph.trace.tracer}{'' if graph.trace.complete else ', not complete'}"
-    yield f"{ref.name} ({how}; input: {given or 'none known'})"
-    sources: dict[str, list[str]] = {}
-    number = {op.id: i for i, op in enumerate(graph.ops)}
-    for edge in graph.edges:
-        sources.setdefault(edge.target, []).append(edge.source)
-    rows = [_row(op, number, sources.get(op.id, [])) for op in graph.ops]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        yield "  ".join([*cells, row[4]]).rstrip()
-    for part in graph.trace.opaque:
-        yield f"not seen into: {part.path or 'the model'}: {part.reason}"
-
-
-def _row(op: Op, number: Mapping[str, int], sources: Iterable[str]) -> tuple[str, ...]:
-    reads = ",".join(str(number[s]) for s in sources)
-    shape = " ".join(_shape(s) for s in op.outputs[:1] if s is not None)
-    line = str(op.location.line) if op.location else ""
-    return (
-        f"{number[op.id]:>4}",
-        f"<- {reads}" if reads else "",
-        op.kind,
-        f"{op.layer}{':' + line if line else ''}",
-        shape + (f"  {op.error}" if op.error else ""),
-    )
-
-
-def _shape(shape: Shape) -> str:
-    return "x".join(map(str, shape))

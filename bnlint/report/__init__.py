@@ -1,51 +1,70 @@
-"""Reports as text in every format; a formatter returns a string and never prints."""
+"""Reports as text: the options that every output has, and (in ``formats``) one file a format.
+
+Nothing here prints: whoever renders a report gets a string. Only ``domain`` is imported, so that
+``config`` can ask which formats there are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from bnlint.domain.finding import Report
-from bnlint.report.options import RenderOptions, RuleInfo
-
-__all__ = ["FORMATS", "RenderOptions", "RuleInfo", "render"]
-
-Formatter = Callable[[Report, RenderOptions], str]
+from bnlint.domain.finding import Section, Severity
+from bnlint.domain.phrases import below
 
 
-def _lazily(module: str) -> Formatter:
-    """The ``render`` of a module, imported when it is first needed: a run uses one or two."""
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What machines and editors show about a rule, read from its file."""
 
-    def render(report: Report, options: RenderOptions) -> str:
-        from importlib import import_module
-
-        formatter: Formatter = import_module(f"bnlint.report.{module}").render
-        return formatter(report, options)
-
-    return render
-
-
-FORMATS: Mapping[str, Formatter] = {
-    "text": _lazily("text"),
-    "concise": _lazily("concise"),
-    "json": _lazily("json"),
-    "sarif": _lazily("sarif"),
-    "github": _lazily("github"),
-    "gitlab": _lazily("gitlab"),
-    "junit": _lazily("junit"),
-    "html": _lazily("html"),
-}
-"""Formatters by the name they have on the command line."""
-
-COMPLETE = frozenset({"json", "sarif", "github", "junit", "html"})
-"""Formats that carry problems themselves, so that nothing is left to say beside them."""
+    id: str
+    name: str
+    severity: Severity
+    summary: str
+    why: str = ""
+    evidence: str = ""
+    instead: str = ""
+    references: tuple[str, ...] = ()
+    enabled: bool = True
 
 
-def render(name: str, report: Report, options: RenderOptions | None = None) -> str:
-    """The report in the format ``name``, with a line end at its end; raises UsageError."""
-    if name not in FORMATS:
-        from bnlint.domain.errors import Mistake, UsageError
+def read_lines(path: str) -> list[str]:
+    """The lines of a source file; none when it cannot be read."""
+    import tokenize
 
-        raise UsageError(
-            Mistake(f"no format is called '{name}'", hint=f"known: {', '.join(FORMATS)}")
-        )
-    return FORMATS[name](report, options or RenderOptions())
+    try:
+        with tokenize.open(path) as file:
+            return file.read().splitlines()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How to render a report: rules by id, what paths are relative to, and how much to say.
+
+    Paths are shown relative to ``root``. If ``base`` is set, relative paths of the report start
+    there. ``excerpts`` shows the source line of each finding, cut to ``width`` columns unless that
+    is 0; ``lines`` reads a file for it, and can be replaced for text that is not on disk (standard
+    input, an editor's buffer). ``sections`` are chapters for formats that have room for them.
+    """
+
+    rules: Mapping[str, RuleInfo] = field(default_factory=dict)
+    root: str = ""
+    base: str = ""
+    version: str = ""
+    fail_on: Severity = Severity.WARNING
+    colour: bool = False
+    excerpts: bool = False
+    width: int = 0
+    verbose: bool = False
+    quiet: bool = False
+    lines: Callable[[str], list[str]] = read_lines
+    sections: tuple[Section, ...] = ()
+
+    def relative(self, path: str) -> str:
+        """The path relative to the root with forward slashes; unchanged outside of it."""
+        found = Path(self.base, path)
+        inside = self.root and found.is_absolute() and found.is_relative_to(self.root)
+        return below(found, self.root) if inside else Path(path).as_posix()

@@ -14,7 +14,7 @@ from pygls.workspace import PositionCodec
 
 from bnlint.domain.finding import Finding, Fix
 from bnlint.engine.catalogue import LINTER_RULES
-from bnlint.report.options import read_lines
+from bnlint.report import read_lines
 from bnlint.server.diagnostics import SOURCE, Ruler
 from bnlint.server.linter import Linted, absolute
 

@@ -12,7 +12,7 @@ from pygls.workspace import PositionCodec
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Related, Severity
 from bnlint.domain.graph import Location
-from bnlint.report.options import read_lines
+from bnlint.report import read_lines
 from bnlint.server.linter import Linted, absolute
 
 SOURCE = "bnlint"

@@ -14,8 +14,8 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
+from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
-from bnlint.domain.version import VERSION
 from bnlint.server.actions import actions
 from bnlint.server.desk import Desk
 from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics

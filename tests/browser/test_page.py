@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from bnlint.domain.finding import Evidence, Related, Severity
+from bnlint.domain.finding import Evidence, PageTable, Picture, Related, Section, Severity
 from bnlint.domain.graph import Edge, Location, ModelGraph
-from bnlint.domain.page import Picture, Section, Table
 from tests.browser.chromium import Page, find_chromium
 from tests.browser.models import NASTY, dense, finding, five, flat, page, report, residual, wide
 
@@ -270,7 +269,7 @@ def test_names_from_users_files_stay_text(tab: Page, tmp_path: Path) -> None:
         ops=(graph.ops[0], op, *graph.ops[2:]),
     )
     found = finding(NASTY, NASTY, related=(Related(NASTY, Location(NASTY, 1), NASTY),))
-    sections = (Section(NASTY, (NASTY,), (), (Table(NASTY, (NASTY,), ((NASTY,),)),)),)
+    sections = (Section(NASTY, (NASTY,), (), (PageTable(NASTY, (NASTY,), ((NASTY,),)),)),)
     tab.open(page(tmp_path, report([nasty], [found]), sections=sections), "#graph")
     tab.click_on(".unit", 1)
     assert _text(tab, "#panel h3") == NASTY
@@ -300,7 +299,7 @@ def test_the_dark_page_is_dark_and_readable(tab: Page, tmp_path: Path) -> None:
 
 def test_pictures_and_tables_of_a_probe_are_shown(tab: Page, tmp_path: Path) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="40"><rect width="9"/></svg>'
-    table = Table("Activations", ("layer", "dead", "none"), (("relu", 0.25, None),))
+    table = PageTable("Activations", ("layer", "dead", "none"), (("relu", 0.25, None),))
     sections = (Section("Probe", ("256 samples",), (Picture("units", svg),), (table,)),)
     tab.open(page(tmp_path, report([five()]), sections=sections), "#measured")
     assert tab.run("document.querySelector('#measured img').naturalWidth") == 90

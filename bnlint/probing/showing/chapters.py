@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.page import Cell, Picture, Section, Table
+from bnlint.domain.finding import Cell, PageTable, Picture, Section
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -70,10 +70,10 @@ def _head(result: ProbeResult) -> Iterator[str]:
     yield from result.notes
 
 
-def _activations(rows: Sequence[ActivationStats]) -> Table:
+def _activations(rows: Sequence[ActivationStats]) -> PageTable:
     names = ("activation", "kind", "mean", "deviation", "dead", "always on", "inactive")
     more = ("saturated", "signal", "largest gradient")
-    return Table("Activations", (*names, *more), tuple(map(_activation, rows)))
+    return PageTable("Activations", (*names, *more), tuple(map(_activation, rows)))
 
 
 def _activation(a: ActivationStats) -> tuple[Cell, ...]:
@@ -82,9 +82,9 @@ def _activation(a: ActivationStats) -> tuple[Cell, ...]:
     return (*first, *shares, _number(a.signal), _number(a.gradient))
 
 
-def _norms(rows: Sequence[NormStats]) -> Table:
+def _norms(rows: Sequence[NormStats]) -> PageTable:
     names = ("norm", "kind", "mean", "deviation", "low variance", "drift of mean (sigma)")
-    return Table("Norms", (*names, "drift of variance (log2)"), tuple(map(_norm, rows)))
+    return PageTable("Norms", (*names, "drift of variance (log2)"), tuple(map(_norm, rows)))
 
 
 def _norm(n: NormStats) -> tuple[Cell, ...]:
@@ -92,18 +92,18 @@ def _norm(n: NormStats) -> tuple[Cell, ...]:
     return (_name(n), n.kind, _number(n.mean), _number(n.std), n.low_variance, *drift)
 
 
-def _kernels(rows: Sequence[KernelStats]) -> Table:
+def _kernels(rows: Sequence[KernelStats]) -> PageTable:
     names = ("kernel", "kind", "norm of weight", "norm of gradient", "gradient over weight")
     cells = tuple(
         (k.layer, k.kind, _number(k.weight_norm), _number(k.gradient), _number(k.ratio))
         for k in rows
     )
-    return Table("Kernels", names, cells)
+    return PageTable("Kernels", names, cells)
 
 
-def _unseen(result: ProbeResult) -> Table:
+def _unseen(result: ProbeResult) -> PageTable:
     rows = tuple((part.layer, part.reason) for part in result.not_observable)
-    return Table("Not observable", ("layer", "why"), rows)
+    return PageTable("Not observable", ("layer", "why"), rows)
 
 
 def _comparison(comparison: Comparison) -> Section:
@@ -115,7 +115,7 @@ def _comparison(comparison: Comparison) -> Section:
         f"The same weights, batch and seed; {comparison.objective} on {comparison.samples} "
         f"samples, before and after {comparison.steps} steps of plain gradient descent."
     )
-    return Section("Norms elsewhere", (line,), (), (Table("Variants", (*names, *after), rows),))
+    return Section("Norms elsewhere", (line,), (), (PageTable("Variants", (*names, *after), rows),))
 
 
 def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:

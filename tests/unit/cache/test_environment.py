@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bnlint.cache import environment, torch_version
-from bnlint.domain.version import VERSION
+from bnlint.domain import VERSION
 
 ROOT = Path(__file__).parents[3]
 

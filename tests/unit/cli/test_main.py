@@ -12,9 +12,9 @@ import pytest
 from bnlint import pipeline
 from bnlint.cli import main
 from bnlint.config import Settings
+from bnlint.domain import VERSION
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.domain.version import VERSION
 
 ROOT = Path(__file__).parents[3]
 Runs = Callable[[Report], list[Settings]]

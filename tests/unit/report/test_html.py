@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bnlint.domain.finding import Finding, Related, Report, Severity
+from bnlint.domain.finding import Finding, Picture, Related, Report, Section, Severity
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.domain.page import Picture, Section
-from bnlint.report import RenderOptions, render
-from bnlint.report.page import graphs
-from bnlint.report.page.markup import Places
+from bnlint.report import RenderOptions
+from bnlint.report.formats import render
+from bnlint.report.formats.html import graph_json
+from bnlint.report.formats.html.markup import SourceLinks
 from tests.golden.report import golden_options, golden_report
 from tests.unit.graphs import Builder
 
@@ -166,7 +166,7 @@ def test_facts_and_files_that_come_again_are_written_once() -> None:
 
 
 def test_a_page_has_room_for_so_many_operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "LIMIT", 10)
+    monkeypatch.setattr(graph_json, "LIMIT", 10)
     models = (_net("A"), _net("B"), _net("Net"))
     data = _data(_report(_finding(), models=models))
     # Those with findings come first, and the page says how many are missing.
@@ -185,14 +185,14 @@ def test_a_page_has_room_for_so_many_operations(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_the_link_into_the_editor(path: str, url: str) -> None:
-    assert Places(RenderOptions(root="/src")).editor(path) == url
+    assert SourceLinks(RenderOptions(root="/src")).editor(path) == url
 
 
 def test_without_a_root_a_relative_path_is_no_link() -> None:
-    assert Places(RenderOptions()).editor("net.py") == ""
-    assert Places(RenderOptions()).link(Location("net.py", 3)) == "<code>net.py:3:1</code>"
+    assert SourceLinks(RenderOptions()).editor("net.py") == ""
+    assert SourceLinks(RenderOptions()).link(Location("net.py", 3)) == "<code>net.py:3:1</code>"
 
 
 def test_scripts_and_styles_are_found_beside_the_module() -> None:
-    folder = Path(graphs.__file__).parent
+    folder = Path(graph_json.__file__).parent
     assert {path.suffix for path in folder.iterdir()} >= {".js", ".css", ".html"}

@@ -1,12 +1,13 @@
-"""JUnit XML: a test case for every model, and one for every finding and problem."""
+"""JUnit XML: a test case for every model without findings, every finding and every problem."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 
-from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
-from bnlint.report.options import RenderOptions
+from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -17,7 +18,7 @@ def render(report: Report, options: RenderOptions) -> str:
     dirty = {(finding.location.path, finding.model) for finding in report.findings}
     for model in report.models:
         if (model.ref.file, model.ref.name) not in dirty:
-            _case(suite, options.relative(model.ref.file), _model_name(model))
+            _case(suite, options.relative(model.ref.file), model.ref.name)
     for finding in report.findings:
         _finding(suite, finding, options)
     for problem in report.problems:
@@ -62,10 +63,9 @@ def _case(suite: ET.Element, classname: str, name: str) -> ET.Element:
     return ET.SubElement(suite, "testcase", classname=_legal(classname), name=_legal(name))
 
 
-def _model_name(model: ModelSummary) -> str:
-    return model.ref.name
-
-
 def _legal(text: str) -> str:
-    """The text without what XML cannot hold."""
+    """The text without characters that XML does not allow."""
     return _ILLEGAL.sub("\ufffd", text)
+
+
+FORMAT = Format(render, complete=True)

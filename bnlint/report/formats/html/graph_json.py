@@ -9,10 +9,10 @@ from typing import Any
 
 from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
-from bnlint.report.options import RenderOptions
-from bnlint.report.page.markup import Places, lines
-from bnlint.report.page.models import shape
-from bnlint.report.style import plain
+from bnlint.report import RenderOptions
+from bnlint.report.formats.html.contents import shape
+from bnlint.report.formats.html.markup import SourceLinks, lines
+from bnlint.report.lines import plain
 
 LIMIT = 50_000
 """Operations on one page; what comes after is left out, and the page says so."""
@@ -25,15 +25,15 @@ _PLAIN = {"registered": True, "grad": True, "call-index": 0, "calls": 1}
 
 def graph_data(report: Report, options: RenderOptions) -> str:
     """JSON that can stand in a script element: graphs, their findings, files, facts."""
-    book = _Book(options)
-    found = [book.finding(finding) for finding in report.findings]
+    writer = _GraphWriter(options)
+    found = [writer.finding(finding) for finding in report.findings]
     kept = _fitting(report)
     data = {
         "findings": found,
-        "graphs": [book.graph(graph, report) for graph in kept],
+        "graphs": [writer.graph(graph, report) for graph in kept],
         "left": len(report.graphs) - len(kept),
-        "files": book.files,
-        "facts": book.facts,
+        "files": writer.files,
+        "facts": writer.facts,
     }
     # ASCII, without what could end the element: no name can be more than a string.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
@@ -53,7 +53,7 @@ def _fitting(report: Report) -> list[ModelGraph]:
 
 
 @dataclass(slots=True)
-class _Book:
+class _GraphWriter:
     """Writes graphs; files and sets of facts that come again are written once."""
 
     options: RenderOptions
@@ -123,7 +123,7 @@ class _Book:
     def _at(self, at: Location | None) -> tuple[int, int, int] | None:
         if at is None or not at.path:
             return None
-        shown = plain(self.options.relative(at.path)), Places(self.options).editor(at.path)
+        shown = plain(self.options.relative(at.path)), SourceLinks(self.options).editor(at.path)
         return self._once(shown, self.files), at.line, at.column
 
     def _once(self, item: Any, row: list[Any]) -> int:

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from bnlint.domain.finding import Finding, Fix, Problem, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.report.options import RenderOptions, RuleInfo
+from bnlint.report import RenderOptions, RuleInfo
+from bnlint.report.formats import Format
+from bnlint.report.lines import of_model, with_hint
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -46,7 +48,7 @@ def _run(report: Report, options: RenderOptions) -> dict[str, Any]:
 
 
 def _rules(report: Report, options: RenderOptions) -> Sequence[RuleInfo]:
-    """The known rules and those that fired without being known, by id."""
+    """The known rules, and those that fired without being known, sorted by id."""
     fired = {f.rule: RuleInfo(f.rule, f.name, f.severity, f.name) for f in report.findings}
     return [info for _, info in sorted((fired | dict(options.rules)).items())]
 
@@ -93,9 +95,8 @@ def _result(finding: Finding, index: dict[str, int], options: RenderOptions) -> 
 
 def _text(finding: Finding) -> str:
     """The message with the model, and with what the probe measured."""
-    model = f" [{finding.model}]" if finding.model else ""
     measured = f" Measured: {finding.evidence.summary}" if finding.evidence else ""
-    return finding.message + model + measured
+    return finding.message + of_model(finding.model) + measured
 
 
 def _logical(finding: Finding) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _region(at: Location) -> dict[str, int]:
 
 
 def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
-    """The edits, put together by file as the format wants them."""
+    """The edits grouped by file, as the format requires."""
     by_file: dict[str, list[dict[str, Any]]] = {}
     for edit in fix.edits:
         by_file.setdefault(edit.location.path, []).append(
@@ -142,7 +143,7 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
 
 
 def _invocation(report: Report, options: RenderOptions) -> dict[str, Any]:
-    """Whether all could be checked; problems are notifications."""
+    """Whether every file named by hand was checked; problems are notifications."""
     return {
         "executionSuccessful": not report.unchecked(),
         "toolExecutionNotifications": [_notification(p, options) for p in report.problems],
@@ -150,11 +151,13 @@ def _invocation(report: Report, options: RenderOptions) -> dict[str, Any]:
 
 
 def _notification(problem: Problem, options: RenderOptions) -> dict[str, Any]:
-    text = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
     at = Location(problem.file, max(problem.line, 1))
     return {
         "level": "warning" if problem.blocking else "note",
-        "message": {"text": text},
+        "message": {"text": with_hint(problem)},
         "descriptor": {"id": problem.kind.value},
         "locations": [_place(at, options)],
     }
+
+
+FORMAT = Format(render, complete=True, rules=True, checkout="GITHUB_WORKSPACE")

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from bnlint.domain.finding import Finding, Report, Severity
-from bnlint.report.options import RenderOptions
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.lines import of_model
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}
 
@@ -19,9 +21,8 @@ def render(report: Report, options: RenderOptions) -> str:
 
 def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:
     at = finding.location
-    model = f" [{finding.model}]" if finding.model else ""
     return {
-        "description": f"{finding.rule} {finding.name}: {finding.message}{model}",
+        "description": f"{finding.rule} {finding.name}: {finding.message}{of_model(finding.model)}",
         "check_name": finding.rule,
         "fingerprint": finding.fingerprint,
         "severity": _SEVERITIES[finding.severity],
@@ -30,3 +31,6 @@ def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:
             "lines": {"begin": at.line, "end": max(at.line, at.end_line)},
         },
     }
+
+
+FORMAT = Format(render, checkout="CI_PROJECT_DIR")

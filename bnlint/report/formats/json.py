@@ -7,8 +7,9 @@ from typing import Any
 
 from bnlint.domain.codec import encode
 from bnlint.domain.finding import Evidence, Finding, Fix, ModelSummary, Problem, Related, Report
-from bnlint.report.options import RenderOptions
-from bnlint.report.summary import counts
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.lines import counts
 
 VERSION = 1
 
@@ -119,3 +120,6 @@ def _problem(problem: Problem, options: RenderOptions) -> dict[str, Any]:
         "model": problem.model,
         "blocking": problem.blocking,
     }
+
+
+FORMAT = Format(render, complete=True)

@@ -1,10 +1,11 @@
-"""One line a finding: what editors and ``grep`` read."""
+"""One line per finding, which editors and ``grep`` can read."""
 
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Report
-from bnlint.report.options import RenderOptions
-from bnlint.report.style import paint, plain
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.lines import paint, place, plain
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -13,11 +14,12 @@ def render(report: Report, options: RenderOptions) -> str:
 
 
 def headline(finding: Finding, options: RenderOptions) -> str:
-    """The one line that tells a finding."""
-    at = finding.location
-    place = plain(f"{options.relative(at.path)}:{at.line}:{at.column}")
+    """The line of one finding, in colour where the options ask for it."""
     severity = finding.severity.value
     what = paint(f"{finding.rule} {severity}", severity, options.colour)
     model = paint(f"[{plain(finding.model)}]", "dim", options.colour) if finding.model else ""
-    head = paint(place, "bold", options.colour)
+    head = paint(plain(place(finding.location, options)), "bold", options.colour)
     return f"{head}: {what}: {plain(finding.message)} {model}".rstrip()
+
+
+FORMAT = Format(render)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Problem, Report, Severity
-from bnlint.report.options import RenderOptions
-from bnlint.report.style import plain
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.lines import of_model, plain, with_hint
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
 def render(report: Report, options: RenderOptions) -> str:
-    """One command a finding, and one a problem."""
+    """One command per finding and per problem."""
     lines = [_finding(finding, options) for finding in report.findings]
     lines += [_problem(problem, options) for problem in report.problems]
     return "".join(line + "\n" for line in lines)
@@ -19,14 +20,14 @@ def render(report: Report, options: RenderOptions) -> str:
 def _finding(finding: Finding, options: RenderOptions) -> str:
     at = finding.location
     place = {"file": options.relative(at.path), "line": at.line, "col": at.column}
-    # The ends must follow the start on the same line, else GitHub drops the columns.
+    # GitHub drops the columns unless start and end are on the same line.
     if at.end_line > at.line:
         place = {"file": place["file"], "line": at.line, "endLine": at.end_line}
     elif at.end_column > at.column:
         place |= {"endColumn": at.end_column}
     title = f"{finding.rule} {finding.name}"
-    model = f" [{finding.model}]" if finding.model else ""
-    return _command(_LEVELS[finding.severity], place | {"title": title}, finding.message + model)
+    message = finding.message + of_model(finding.model)
+    return _command(_LEVELS[finding.severity], place | {"title": title}, message)
 
 
 def _problem(problem: Problem, options: RenderOptions) -> str:
@@ -34,8 +35,8 @@ def _problem(problem: Problem, options: RenderOptions) -> str:
     if problem.line:
         place["line"] = problem.line
     title = f"not checked ({problem.kind.value})" if problem.blocking else problem.kind.value
-    text = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
-    return _command("warning" if problem.blocking else "notice", place | {"title": title}, text)
+    level = "warning" if problem.blocking else "notice"
+    return _command(level, place | {"title": title}, with_hint(problem))
 
 
 def _command(level: str, properties: dict[str, object], message: str) -> str:
@@ -49,3 +50,6 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+FORMAT = Format(render, complete=True, checkout="GITHUB_WORKSPACE")

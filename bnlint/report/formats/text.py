@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.graph import Location
-from bnlint.report.concise import headline
-from bnlint.report.options import RenderOptions
-from bnlint.report.style import padding, paint, plain
-from bnlint.report.summary import plural, refusals, summary
+from bnlint.domain.phrases import plural
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.formats.concise import headline
+from bnlint.report.lines import of_model, padding, paint, place, plain, refusals, summary
 
 _NARROWEST = 20
 
@@ -20,7 +21,7 @@ def render(report: Report, options: RenderOptions) -> str:
 
 
 def notes(report: Report, options: RenderOptions) -> str:
-    """What goes beside the findings: problems, with ``verbose`` the details, and the summary."""
+    """What follows the findings: problems, with ``verbose`` the details, and the summary."""
     lines = _problems(report, options)
     if options.verbose:
         lines += _details(report, options)
@@ -30,7 +31,7 @@ def notes(report: Report, options: RenderOptions) -> str:
 
 
 def problems(report: Report, options: RenderOptions) -> str:
-    """What could not be checked; with ``quiet`` only what kept a whole file from it."""
+    """What could not be checked; with ``quiet`` only problems that block a whole file."""
     return "".join(line + "\n" for line in _problems(report, options))
 
 
@@ -46,9 +47,8 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
         yield from _excerpt(finding.location, finding.severity.value, options)
     if options.excerpts or options.verbose:
         for related in finding.related:
-            at = related.location
-            place = f"{options.relative(at.path)}:{at.line}:{at.column}: " if at else ""
-            yield f"    {plain(place + related.message)}"
+            at = place(related.location, options)
+            yield f"    {plain(f'{at}: {related.message}' if at else related.message)}"
     if finding.evidence:
         yield f"    measured: {plain(finding.evidence.summary)}"
     if finding.fix:
@@ -56,7 +56,7 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
 
 
 def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
-    """The source line and a caret under the place; nothing when the file cannot be read."""
+    """The source line and a caret under the place; nothing if the file cannot be read."""
     lines = options.lines(at.path)
     if not 0 < at.line <= len(lines):
         return
@@ -73,7 +73,7 @@ def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
 def _window(line: str, column: int, width: int) -> tuple[str, int]:
     """The part of a long line around a column, and where the column is in it.
 
-    A line that the terminal would wrap would leave the caret under nothing.
+    If the terminal wrapped the line, the caret would point at nothing.
     """
     if width < _NARROWEST or len(line) <= width:
         return line, column
@@ -91,12 +91,11 @@ def _visible(line: str) -> str:
 def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
     """What could not be checked, why, and what would help."""
     line = f":{problem.line}" if problem.line else ""
-    model = f" [{problem.model}]" if problem.model else ""
     head = paint(plain(options.relative(problem.file) + line), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
     first, *rest = problem.message.splitlines() or [""]
-    yield f"{head}: {kind}: {plain(first)}{plain(model)}"
+    yield f"{head}: {kind}: {plain(first)}{plain(of_model(problem.model))}"
     yield from (f"    {plain(line)}" for line in rest)
     hint, *more = problem.hint.splitlines() or [""]
     if hint:
@@ -123,9 +122,11 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         reasons = f": {'; '.join(undecided.reasons)}" if undecided.reasons else ""
         yield plain(f"{undecided.rule} undecided {undecided.count}x{reasons}")
     for refused in report.refused_fixes:
-        at = refused.location
-        place = f"{options.relative(at.path)}:{at.line}:{at.column}"
-        yield plain(f"{place}: no fix for {refused.rule} ({refused.layer}): {refused.reason}")
+        at = place(refused.location, options)
+        yield plain(f"{at}: no fix for {refused.rule} ({refused.layer}): {refused.reason}")
     if report.durations:
         spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.durations.items())
         yield f"time: {spent}"
+
+
+FORMAT = Format(render)

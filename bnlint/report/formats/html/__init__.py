@@ -1,7 +1,7 @@
 """One self-contained page: findings, models with their graphs, problems, measurements.
 
-Everything but the graphs is plain HTML, so that the page says what it has to say without scripts
-too. It loads nothing, and its content policy forbids it to.
+Everything but the graphs is plain HTML, so that the page is readable without scripts too. It loads
+nothing, and its content policy forbids loading. Style and scripts are files of this folder.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from hashlib import sha256
 from pathlib import Path
 
 from bnlint.domain.finding import Report
-from bnlint.report.options import RenderOptions
-from bnlint.report.page.chapters import chapters
-from bnlint.report.page.findings import findings
-from bnlint.report.page.graphs import graph_data
-from bnlint.report.page.markup import MARKS, text
-from bnlint.report.page.models import models, problems
-from bnlint.report.summary import counts, summary
+from bnlint.report import RenderOptions
+from bnlint.report.formats import Format
+from bnlint.report.formats.html.contents import findings, models, problems
+from bnlint.report.formats.html.graph_json import graph_data
+from bnlint.report.formats.html.markup import MARKS, chapters, text
+from bnlint.report.lines import counts, summary
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent
 SCRIPTS = ("tree.js", "rows.js", "layout.js", "drawing.js", "panel.js", "graph.js", "page.js")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def render(report: Report, options: RenderOptions) -> str:
-    """The page; slots are filled in one pass, so that no text can open another."""
+    """The page; its slots are filled in one pass, so that no inserted text is filled in turn."""
     style, script = _asset("page.css"), _script()
     slots = {
         "policy": _policy(style, script),
@@ -59,7 +58,7 @@ def _script() -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing is loaded, and of scripts and styles only our own are run."""
+    """The content policy: nothing is loaded, and only our own script and style are allowed."""
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
@@ -88,3 +87,6 @@ def _tiles(report: Report) -> str:
         f"<b>{MARKS[severity]} {found[severity.value]}</b> {severity.value}</li>"
         for severity in MARKS
     )
+
+
+FORMAT = Format(render, complete=True, rules=True, graphs=True)

@@ -1,0 +1,45 @@
+"""Small pieces of text that messages are made of, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def plural(number: int, noun: str) -> str:
+    """The number with its noun: ``1 model``, ``2 models``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """The words as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def first_line(said: object) -> str:
+    """The first line of an error or another text; empty when there is none."""
+    return next(iter(str(said).splitlines()), "")
+
+
+def shortened(text: str, width: int, end: str = "…") -> str:
+    """The text, cut to ``width`` characters with ``end`` as the last of them."""
+    return text if len(text) <= width else text[: width - len(end)] + end
+
+
+def closest(word: str, known: Iterable[str], most: int = 30) -> str:
+    """A hint that names the most similar known word, or all of them if at most ``most``."""
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    found = get_close_matches(word, names, n=1, cutoff=0.6)
+    if found:
+        return f"did you mean {found[0]!r}?"
+    return f"known: {', '.join(names)}" if len(names) <= most else ""
+
+
+def below(path: str | Path, folder: str | Path) -> str:
+    """The path relative to a folder that holds it, else as it is; with forward slashes."""
+    try:
+        return Path(path).relative_to(folder).as_posix()
+    except ValueError:
+        return Path(path).as_posix()

@@ -1,0 +1,154 @@
+"""Lines that several outputs share: styles of a terminal, plain text, the summary of a run.
+
+The few escape codes are written here because importing rich takes longer than a whole run on
+unchanged files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from bnlint.domain.finding import Problem, ProblemKind, Report, Severity
+from bnlint.domain.graph import Location, Trace
+from bnlint.domain.phrases import listed, plural
+from bnlint.report import RenderOptions
+
+_FEW = 3
+_MISSED = (ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE)
+_STYLES = {
+    "error": "1;31",
+    "warning": "1;33",
+    "info": "1;36",
+    "bold": "1",
+    "dim": "2",
+    "good": "1;32",
+}
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def paint(text: str, style: str, colour: bool) -> str:
+    """The text in a style (a severity, bold, dim, good), or as it is without colour."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour and text else text
+
+
+def plain(text: str) -> str:
+    """The text on one line, control characters escaped: names come from users' files."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def place(at: Location | None, options: RenderOptions) -> str:
+    """``net.py:12:5``; empty without a path."""
+    return f"{options.relative(at.path)}:{at.line}:{at.column}" if at and at.path else ""
+
+
+def of_model(name: str) -> str:
+    """`` [Net]`` as what follows a message; empty without a name."""
+    return f" [{name}]" if name else ""
+
+
+def with_hint(problem: Problem) -> str:
+    """The message of a problem, and its hint on a line of its own."""
+    return f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
+
+
+def padding(line: str, column: int) -> str:
+    """Blanks as wide as the text before ``column`` (1-based) on a terminal; tabs stay tabs."""
+    return "".join(map(_blank, line[: column - 1]))
+
+
+def _blank(char: str) -> str:
+    if char.isascii():
+        return "\t" if char == "\t" else " "
+    import unicodedata
+
+    if unicodedata.combining(char):
+        return ""
+    return "  " if unicodedata.east_asian_width(char) in "WF" else " "
+
+
+def summary(report: Report, options: RenderOptions) -> str:
+    """The one line about a run: models checked and missed, findings, rules that were blind."""
+    parts = [_checked(report), _findings(report, options)]
+    parts += [f"{n} {word}" for n, word in _held_back(report) if n]
+    return ", ".join(part for part in parts if part) + _blind(report)
+
+
+def counts(report: Report) -> dict[str, int]:
+    """The number of findings of each severity, the heaviest first; zeros are included."""
+    found = Counter(finding.severity for finding in report.findings)
+    return {severity.value: found[severity] for severity in Severity}
+
+
+def refusals(trace: Trace) -> Iterator[str]:
+    """Each tracer that gave up, each reason once, with how often it occurred."""
+    same = Counter((refusal.tracer, refusal.reason) for refusal in trace.refusals)
+    for (tracer, reason), number in same.items():
+        often = f" ({number} times)" if number > 1 else ""
+        yield f"{tracer} refused{often}: {reason}"
+
+
+def _checked(report: Report) -> str:
+    missed = sum(p.blocking or p.kind in _MISSED for p in report.problems)
+    text = f"{plural(len(report.models), 'model')} checked"
+    if missed:
+        text += f", {missed} not checked"
+    if report.skipped:
+        text += f", {plural(report.skipped, 'file')} without models skipped"
+    return text
+
+
+def _findings(report: Report, options: RenderOptions) -> str:
+    total = len(report.findings)
+    if not total:
+        return paint("no findings", "good" if report.models else "dim", options.colour)
+    each = [f"{n} {word}" for word, n in _named(counts(report))]
+    heaviest = report.worst()
+    style = heaviest.value if heaviest else "bold"
+    return paint(plural(total, "finding"), style, options.colour) + f" ({', '.join(each)})"
+
+
+def _named(found: dict[str, int]) -> Iterable[tuple[str, int]]:
+    """Severities that occurred, in the plural where there are several."""
+    for severity, number in found.items():
+        if number:
+            yield severity + ("s" if number > 1 and severity != "info" else ""), number
+
+
+def _held_back(report: Report) -> tuple[tuple[int, str], ...]:
+    return (
+        (report.suppressed, "suppressed"),
+        (report.baselined, "in the baseline"),
+        (report.unchanged, "not of the changed lines"),
+    )
+
+
+def _blind(report: Report) -> str:
+    """The rules that could not decide everything: ``; blind without an input: BN201, ...``.
+
+    Without it, a run that could not see much would look clean. How often a rule was undecided is
+    left out: a single part that was not traced leaves every question about it open.
+    """
+    rules = [undecided.rule for undecided in report.undecided]
+    if not rules:
+        return ""
+    where, hint = _why(report)
+    return f"; blind {where}: {_together(rules)}, {hint}"
+
+
+def _why(report: Report) -> tuple[str, str]:
+    """Why rules were blind, and what to do about it."""
+    if any(model.ref.inputs.source == "none" for model in report.models):
+        return "without an input", "try --input"
+    if any(not model.trace.complete for model in report.models):
+        return "where a part was not seen", "see -v"
+    return "in places", "see -v"
+
+
+def _together(words: list[str]) -> str:
+    """``BN201``, ``BN201 and BN205``, ``BN201, BN202, BN203 and 4 rules more``."""
+    more = len(words) - _FEW
+    return listed(words if more <= 1 else [*words[:_FEW], f"{more} rules more"])
