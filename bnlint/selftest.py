@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bnlint.config import Settings
 from bnlint.domain.graph import Location, ModelGraph, Value
 from bnlint.domain.rule import Condition, Example, Rule
 from bnlint.engine.catalogue import load_rules
@@ -22,7 +23,7 @@ Hit = tuple[str, int, str]
 
 _EXPECT = re.compile(r"#\s*expect:\s*(.+?)\s*$")
 _ONE = re.compile(r"([A-Z]+[0-9]+)(?:\((error|warning|info)\))?\Z")
-_DEFAULTS: dict[str, Value] = {"norm-placement": "before-activation"}
+_DEFAULTS: dict[str, Value] = Settings().for_rules()
 
 
 @dataclass(frozen=True, slots=True)

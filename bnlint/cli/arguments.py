@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from bnlint.config.complaints import closest
-from bnlint.config.parser import add_options
+from bnlint.config.settings import OPTIONS
+from bnlint.config.spelling import add_options
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.phrases import closest
 
 DESCRIPTION = """\
 Lint the graphs of PyTorch models: normalisation, kernels and activations put together wrongly.
@@ -51,10 +52,10 @@ prune  drop the entries that are no longer found
 bnlint baseline write --help shows the options."""
 
 _FOR_BASELINES = (
-    *("select", "ignore", "rules", "norm_placement"),
-    *("inputs", "exclude", "force_exclude"),
+    *(name for name, option in OPTIONS.items() if option.decides),
+    *("rules", "exclude", "force_exclude"),
     *("verbose", "quiet", "colour", "allow_unchecked", "baseline"),
-    *("jobs", "timeout", "max_memory", "cache_dir", "cache", "config", "isolated"),
+    *("jobs", "cache_dir", "cache", "config", "isolated"),
 )
 """The settings that decide what a run finds; what becomes of it is decided by the command."""
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.cli.arguments import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
 from bnlint.config import Settings, load_settings
-from bnlint.config.complaints import closest
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.phrases import closest
 
 if TYPE_CHECKING:
     from bnlint.domain.finding import Report
@@ -30,7 +30,7 @@ def check(arguments: Sequence[str]) -> int:
         return _say(_version())
     settings = load_settings(given)
     if settings.show_settings:
-        from bnlint.config.show import show_settings
+        from bnlint.config.spelling import show_settings
 
         return _say(show_settings(settings).rstrip("\n"))
     if not settings.paths:
@@ -172,7 +172,7 @@ def without_text(settings: Settings) -> Settings:
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
     """The parser's own arguments, and the settings that say where more rules lie."""
-    from bnlint.config.parser import add_options
+    from bnlint.config.spelling import add_options
 
     names = ("rules", "config", "isolated")
     add_options(parser, names)

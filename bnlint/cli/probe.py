@@ -12,7 +12,7 @@ from pathlib import Path
 from bnlint.cli.arguments import Parser, parse
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.config import Output, Settings, load_settings
-from bnlint.config.parser import add_options
+from bnlint.config.spelling import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.phrases import plural
+from bnlint.domain.phrases import below, plural
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bnlint.config import values
-from bnlint.config.complaints import At, Complaint, closest
-from bnlint.config.files import ConfigFile, nearest, read_config, start_folder
-from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings
-from bnlint.domain.errors import ConfigError, Mistake, UsageError
+from bnlint.config.config_file import ConfigFile, nearest, read_config, shown, start_folder
+from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings, flag_of
+from bnlint.config.values import At, Complaint
+from bnlint.domain.errors import BnlintError, ConfigError, Mistake, UsageError
 from bnlint.domain.graph import Location
+from bnlint.domain.phrases import closest
 
 
 def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Settings:
@@ -21,8 +23,13 @@ def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Sett
     strings are read as on the command line. ``paths`` in it are the files to check. The config file
     is ``config``, none when ``isolated``, else the nearest one from the first path upwards.
 
-    Raises ConfigError with every mistake of the config file, or UsageError with every mistake of
-    the arguments.
+    Raises
+    ------
+    ConfigError
+        With every mistake of the config file.
+    UsageError
+        With every mistake of the arguments.
+
     """
     cwd = (cwd or Path.cwd()).resolve()
     given = _from_arguments(arguments, cwd)
@@ -44,6 +51,44 @@ def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Sett
         origins=origins,
         **merged,
     )
+
+
+def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
+    """Raises an error with the complaints, if any, that only rules and kinds of layers reveal.
+
+    The path of a complaint begins with a key of the config file.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        With every complaint, at its place in the config file or with its option.
+
+    """
+    found = tuple(complaints)
+    if not found:
+        return
+    file = read_config(Path(settings.config_file)) if settings.config_file else None
+    kind: type[BnlintError] = ConfigError
+    mistakes = []
+    for complaint in found:
+        if file and _is_from(file, complaint):
+            path = (*file.prefix, *complaint.path)
+            mistakes.append(_mistake_in(file, replace(complaint, path=path)))
+        else:
+            kind = UsageError
+            flag = flag_of(CONFIG_KEYS[complaint.path[0]])
+            mistakes.append(Mistake(f"{flag}: {complaint.message}", hint=complaint.hint))
+    raise kind(*mistakes)
+
+
+def _is_from(file: ConfigFile, complaint: Complaint) -> bool:
+    """True when the value complained about comes from the file, not from the command line."""
+    value = file.table.get(complaint.path[0])
+    if isinstance(value, str):
+        value = [word.strip() for word in value.split(",")]
+    if isinstance(value, list) and complaint.value is not None:
+        return complaint.value in value
+    return value is not None
 
 
 def _config_file(given: Mapping[str, Any], paths: tuple[str, ...], cwd: Path) -> ConfigFile | None:
@@ -73,11 +118,6 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
     return read
 
 
-def flag_of(name: str) -> str:
-    """The option that sets a field on the command line, or the field where there is none."""
-    return next((flag for flag in OPTIONS[name].flags if flag.startswith("--")), name)
-
-
 def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The config file's typed values and their places; raises ConfigError with all mistakes."""
     from bnlint.config.locate import locate
@@ -94,33 +134,26 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
         read[name] = _read(name, value, at, root)
         origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
     if complaints:
-        mistakes = [mistake_in(file, complaint) for complaint in complaints]
+        mistakes = [_mistake_in(file, complaint) for complaint in complaints]
         raise ConfigError(*sorted(mistakes, key=_place))
     return read, origins
 
 
 def _key_hint(key: str) -> str:
-    """A suggestion for an unknown key; options of the command line are told apart."""
+    """A suggestion for an unknown key; options of the command line get one of their own."""
     name = key.replace("-", "_")
     if name in OPTIONS and not OPTIONS[name].config:
         return f"'{key}' can only be given on the command line"
     return closest(key.replace("_", "-"), CONFIG_KEYS)
 
 
-def mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
+def _mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
     """The complaint with its place in the file."""
     from bnlint.config.locate import excerpt, locate
 
     line, column = locate(file.text, complaint.path, complaint.value)
-    place = Location(_relative(file.path), line, column)
+    place = Location(shown(file.path), line, column)
     return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
-
-
-def _relative(path: Path) -> str:
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
 
 
 def _place(mistake: Mistake) -> tuple[int, int]:
@@ -141,8 +174,8 @@ def _read(name: str, value: Any, at: At, base: Path) -> Any:
         return tuple(values.resolved(text, base) for text in values.strings(value, at))
     if option.kind in READERS:
         return READERS[option.kind](value, at)
-    # Most runs declare no table, and reading one needs more than the rest together.
-    from bnlint.config.tables import TABLES
+    # Few runs declare a table, and importing its readers costs more than all others together.
+    from bnlint.config.declared import TABLES
 
     return TABLES[option.kind](value, at)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bnlint.domain.request import InputSpec, ModelSpec
@@ -18,10 +18,11 @@ COLOURS = ("auto", "always", "never")
 class Option:
     """How one setting is spelled and read.
 
-    ``kind`` names the reader in ``config.values``. ``flags`` are its spellings on the command line
-    (none: config file only), ``config`` says whether the config file may hold it, ``adds`` whether
-    the command line adds to the config file instead of replacing it. ``decides`` names what hangs
-    on it: ``graph`` (tracing), ``findings`` (rules), or nothing (only how results are shown).
+    ``kind`` names the reader in ``config.load``. ``flags`` are its spellings on the command line
+    (none: config file only). ``config`` says whether the config file may hold it, and ``adds``
+    whether the command line adds to the config file instead of replacing it. ``decides`` names the
+    result that depends on it: ``graph`` (tracing), ``findings`` (rules), or nothing (output only).
+    Conditions of rules can read those ``for_rules``.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Option:
     config: bool = True
     adds: bool = False
     decides: str = ""
+    for_rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,19 @@ class Output:
 
 
 def option(default: Any, kind: str, help: str, **rest: Any) -> Any:
-    """A dataclass field that carries its :class:`Option`."""
-    metadata = {"option": Option(kind, help, **rest)}
+    """A dataclass field with what its :class:`Option` is built from."""
+    if rest.get("for_rules"):
+        rest["decides"] = "findings"
+    metadata = {"option": {"kind": kind, "help": help, **rest}}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def options_of(kind: type[Any]) -> Mapping[str, Option]:
+    """The options of a dataclass by field name; the flag is derived unless it is given."""
+    return {
+        f.name: Option(**{"flags": (f"--{f.name.replace('_', '-')}",)} | f.metadata["option"])
+        for f in fields(kind)
+        if "option" in f.metadata
+    }

@@ -1,11 +1,11 @@
-"""Every option of bnlint, defined once: the parser, the config reader and the docs read it here."""
+"""Every setting of bnlint, defined once: parser, config reader and rules derive from the fields."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bnlint.config.option import (
     COLOURS,
@@ -17,22 +17,30 @@ from bnlint.config.option import (
     Output,
     PerFile,
     option,
+    options_of,
 )
 from bnlint.domain.codec import encode
+from bnlint.domain.graph import Value
+from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec
+from bnlint.report.formats import format_named, format_names
 
-_R, _M, _O, _L, _C = "Rules", "Models and inputs", "Output", "Cache, jobs and limits", "Config"
-_F = "Findings already known"
-_W = "Fixes"
+_rules = partial(option, group="Rules")
+_models = partial(option, group="Models and inputs")
+_output = partial(option, group="Output")
+_known = partial(option, group="Findings already known")
+_fixes = partial(option, group="Fixes")
+_limits = partial(option, group="Cache, jobs and limits")
+_sources = partial(option, group="Config")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a run; a field's metadata says how it is spelled and what it means.
 
-    ``root`` is the folder that paths in the config file, and in reports of machines, are relative
-    to: where the config file lies, else the working directory. ``origins`` says for each setting
-    that is not a default where it came from.
+    ``root`` is the folder of the config file, else the working directory: paths in the config file
+    and in machine-readable reports are relative to it. ``origins`` says where each setting that is
+    not a default came from.
     """
 
     paths: tuple[str, ...] = ()
@@ -40,275 +48,202 @@ class Settings:
     config_file: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
 
-    select: tuple[str, ...] = option(
+    select: tuple[str, ...] = _rules(
         (),
         "words",
         "run only these rules: ids, prefixes or names, separated by commas",
-        group=_R,
-        flags=("--select",),
         metavar="RULES",
         decides="findings",
     )
-    ignore: tuple[str, ...] = option(
+    ignore: tuple[str, ...] = _rules(
         (),
         "words",
         "leave these rules out, in addition to those the config file leaves out",
-        group=_R,
-        flags=("--ignore",),
         metavar="RULES",
         adds=True,
         decides="findings",
     )
-    rules: tuple[str, ...] = option(
-        (),
-        "globs",
-        "files with rules of your own (repeatable, globs)",
-        group=_R,
-        flags=("--rules",),
-        metavar="GLOB",
-        adds=True,
+    rules: tuple[str, ...] = _rules(
+        (), "globs", "files with rules of your own (repeatable, globs)", metavar="GLOB", adds=True
     )
-    severity: Mapping[str, str] = option(
+    severity: Mapping[str, str] = _rules(
         {},
         "severities",
         "severity by rule id, prefix or name: error, warning, info or off",
-        group=_R,
         decides="findings",
+        flags=(),
     )
-    fail_on: str = option(
+    fail_on: str = _rules(
         "warning",
         "choice",
         "the lightest severity that ends in exit code 1 (default: warning)",
-        group=_R,
-        flags=("--fail-on",),
         choices=FAIL_ON,
     )
-    norm_placement: str = option(
+    norm_placement: str = _rules(
         "before-activation",
         "choice",
         "where your house style puts norms",
-        group=_R,
-        flags=("--norm-placement",),
         choices=PLACEMENTS,
-        decides="findings",
+        for_rules=True,
     )
-    per_file: tuple[PerFile, ...] = option(
+    per_file: tuple[PerFile, ...] = _rules(
         (),
         "per-file",
         "ignore and severity for files that match a glob",
-        group=_R,
         decides="findings",
+        flags=(),
     )
 
-    inputs: tuple[InputSpec, ...] = option(
+    inputs: tuple[InputSpec, ...] = _models(
         (),
         "inputs",
         "an input by hand: 1x3x224x224, 8x16:int64 or mask=8x16:bool (repeatable)",
-        group=_M,
         flags=("--input",),
         metavar="SHAPE",
         config=False,
         decides="graph",
     )
-    inputs_for: tuple[InputsFor, ...] = option(
-        (), "inputs-table", "inputs by file, or by file::Model", group=_M, decides="graph"
+    inputs_for: tuple[InputsFor, ...] = _models(
+        (), "inputs-table", "inputs by file, or by file::Model", decides="graph", flags=()
     )
-    models: tuple[ModelsFor, ...] = option(
-        (), "models", "by file: the calls that build its models", group=_M, decides="graph"
+    models: tuple[ModelsFor, ...] = _models(
+        (), "models", "by file: the calls that build its models", decides="graph", flags=()
     )
-    layers: tuple[tuple[str, str], ...] = option(
-        (), "layers", "kinds of layers of your own, by dotted type name", group=_M, decides="graph"
+    layers: tuple[tuple[str, str], ...] = _models(
+        (), "layers", "kinds of layers of your own, by dotted type name", decides="graph", flags=()
     )
-    exclude: tuple[str, ...] = option(
+    exclude: tuple[str, ...] = _models(
         (),
         "patterns",
         "files and folders to leave out (repeatable, globs)",
-        group=_M,
-        flags=("--exclude",),
         metavar="GLOB",
         adds=True,
     )
-    force_exclude: bool = option(
-        False,
-        "flag",
-        "leave excluded files out even when they are named one by one",
-        group=_M,
-        flags=("--force-exclude",),
+    force_exclude: bool = _models(
+        False, "flag", "leave excluded files out even when they are named one by one"
     )
-    stdin_filename: str = option(
-        "",
-        "word",
-        "the path that standard input (-) stands for",
-        group=_M,
-        flags=("--stdin-filename",),
-        metavar="PATH",
-        config=False,
+    stdin_filename: str = _models(
+        "", "word", "the path that standard input (-) stands for", metavar="PATH", config=False
     )
-    graph: bool = option(
+    graph: bool = _models(
         False,
         "flag",
         "print every model as a chain of classified operations, and do not lint",
-        group=_M,
-        flags=("--graph",),
         config=False,
     )
 
-    formats: tuple[Output, ...] = option(
+    formats: tuple[Output, ...] = _output(
         (Output("text"),),
         "formats",
-        "text, concise, json, sarif, github, gitlab, junit or html; "
-        "with =FILE into a file (repeatable)",
-        group=_O,
+        f"{listed(format_names(), 'or')}; with =FILE into a file (repeatable)",
         flags=("--format",),
         metavar="NAME[=FILE]",
         config=False,
     )
-    verbose: bool = option(
+    verbose: bool = _output(
         False,
         "flag",
         "also say what could not be decided, and how models were found and traced",
-        group=_O,
         flags=("-v", "--verbose"),
         config=False,
     )
-    quiet: bool = option(
+    quiet: bool = _output(
         False,
         "flag",
         "findings only: no summary, no excerpts",
-        group=_O,
         flags=("-q", "--quiet"),
         config=False,
     )
-    colour: str = option(
+    colour: str = _output(
         "auto",
         "choice",
         "colour (default: auto, which follows NO_COLOR, FORCE_COLOR, terminals)",
-        group=_O,
         flags=("--color", "--colour"),
         choices=COLOURS,
         config=False,
     )
-    exit_zero: bool = option(
-        False,
-        "flag",
-        "exit with 0 in spite of findings",
-        group=_O,
-        flags=("--exit-zero",),
-        config=False,
+    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings", config=False)
+
+    allow_unchecked: bool = _output(
+        False, "flag", "a file that could not be checked is told, and does not end in exit code 2"
     )
 
-    allow_unchecked: bool = option(
-        False,
-        "flag",
-        "a file that could not be checked is told, and does not end in exit code 2",
-        group=_O,
-        flags=("--allow-unchecked",),
+    baseline: str = _known(
+        "", "path", "hold back the findings that this file lists", metavar="FILE"
     )
-
-    baseline: str = option(
-        "",
-        "path",
-        "hold back the findings that this file lists",
-        group=_F,
-        flags=("--baseline",),
-        metavar="FILE",
-    )
-    since: str = option(
+    since: str = _known(
         "",
         "word",
         "report only what the lines changed since a git revision bring; 'main...' "
         "compares with the point where this branch left main",
-        group=_F,
-        flags=("--since",),
         metavar="REV",
         config=False,
     )
 
-    diff: bool = option(
-        False,
-        "flag",
-        "show proved fixes as a diff and change nothing",
-        group=_W,
-        flags=("--diff",),
-        config=False,
+    diff: bool = _fixes(
+        False, "flag", "show proved fixes as a diff and change nothing", config=False
     )
-    fix: bool = option(
-        False, "flag", "apply proved fixes", group=_W, flags=("--fix",), config=False
-    )
-    unsafe_fixes: bool = option(
+    fix: bool = _fixes(False, "flag", "apply proved fixes", config=False)
+    unsafe_fixes: bool = _fixes(
         False,
         "flag",
         "with --diff or --fix: also those that change behaviour or checkpoints",
-        group=_W,
-        flags=("--unsafe-fixes",),
     )
 
-    jobs: int = option(
+    jobs: int = _limits(
         0,
         "count",
         "files checked at the same time (default: 0, as many as there are cores)",
-        group=_L,
         flags=("-j", "--jobs"),
         metavar="N",
     )
-    timeout: float = option(
+    timeout: float = _limits(
         60.0,
         "seconds",
         "seconds a file may take (default: 60; 0 for no limit)",
-        group=_L,
-        flags=("--timeout",),
         metavar="SECONDS",
         decides="graph",
     )
-    max_memory: int = option(
+    max_memory: int = _limits(
         4 << 30,
         "size",
         "memory a file may take (default: 4GiB; 0 for no limit)",
-        group=_L,
-        flags=("--max-memory",),
         metavar="SIZE",
         decides="graph",
     )
-    cache_dir: str = option(
+    cache_dir: str = _limits(
         ".bnlint_cache",
         "path",
         "where results are kept (default: .bnlint_cache beside the config file)",
-        group=_L,
-        flags=("--cache-dir",),
         metavar="DIR",
     )
-    cache: bool = option(
-        True, "off-flag", "neither read nor write the cache", group=_L, flags=("--no-cache",)
+    cache: bool = _limits(
+        True, "off-flag", "neither read nor write the cache", flags=("--no-cache",)
     )
 
-    config: str = option(
+    config: str = _sources(
         "",
         "word",
         "read this file instead of the nearest pyproject.toml or bnlint.toml",
-        group=_C,
-        flags=("--config",),
         metavar="FILE",
         config=False,
     )
-    isolated: bool = option(
-        False, "flag", "read no config file", group=_C, flags=("--isolated",), config=False
-    )
-    show_settings: bool = option(
-        False,
-        "flag",
-        "print every setting and where it comes from",
-        group=_C,
-        flags=("--show-settings",),
-        config=False,
+    isolated: bool = _sources(False, "flag", "read no config file", config=False)
+    show_settings: bool = _sources(
+        False, "flag", "print every setting and where it comes from", config=False
     )
 
     @property
     def draws_graphs(self) -> bool:
-        """True when an output shows the graphs of models, which others need not carry along."""
-        return any(output.format == "html" for output in self.formats)
+        """True when an output shows the graphs of models; otherwise a report need not hold them."""
+        return any(format_named(output.format).graphs for output in self.formats)
+
+    def for_rules(self) -> dict[str, Value]:
+        """The settings that rules read as ``$settings.<name>``, by that name."""
+        return {key: getattr(self, name) for key, name in RULE_SETTINGS.items()}
 
     def key(self, stage: str) -> str:
-        """Canonical text of the settings that decide ``stage`` (graph or findings), for caching."""
+        """Canonical text of the settings that decide a stage (graph or findings), for caching."""
         chosen = {
             name: encode(getattr(self, name))
             for name, option in OPTIONS.items()
@@ -317,9 +252,7 @@ class Settings:
         return json.dumps(chosen, sort_keys=True)
 
 
-OPTIONS: Mapping[str, Option] = {
-    f.name: f.metadata["option"] for f in dataclasses.fields(Settings) if "option" in f.metadata
-}
+OPTIONS: Mapping[str, Option] = options_of(Settings)
 """Every option by field name."""
 
 CONFIG_KEYS: Mapping[str, str] = {
@@ -328,3 +261,13 @@ CONFIG_KEYS: Mapping[str, str] = {
     if option.config
 }
 """Field names by their key in the config file."""
+
+RULE_SETTINGS: Mapping[str, str] = {
+    name.replace("_", "-"): name for name, option in OPTIONS.items() if option.for_rules
+}
+"""Field names of the settings that rules read, by their name in a rule."""
+
+
+def flag_of(name: str) -> str:
+    """The option that sets a field on the command line, or the field where there is none."""
+    return next((flag for flag in OPTIONS[name].flags if flag.startswith("--")), name)

@@ -1,4 +1,4 @@
-"""Readers of plain values: each takes what TOML or the command line gave and returns the typed one.
+"""Readers of plain values: each turns a value from TOML or the command line into the typed one.
 
 A reader never raises: it complains at its place and returns an empty value, so that one run shows
 every mistake. The command line only has strings, so readers accept the text of a number too.
@@ -8,15 +8,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bnlint.config.complaints import At, closest
 from bnlint.config.option import SEVERITIES, Option, Output
+from bnlint.domain.phrases import closest
+from bnlint.report.formats import format_names
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A mistake at a path of keys; ``value`` narrows the place to a string within the value."""
+
+    path: tuple[str, ...]
+    message: str
+    hint: str = ""
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The place of a value; it collects complaints, so that all mistakes are shown at once."""
+
+    path: tuple[str, ...]
+    complaints: list[Complaint] = field(default_factory=list)
+
+    def fail(self, message: str, hint: str = "", value: object = None) -> None:
+        """Record a mistake here."""
+        text = value if isinstance(value, str) else None
+        self.complaints.append(Complaint(self.path, message, hint, text))
+
+    def under(self, key: str) -> At:
+        """The place of a nested key, with the same list of complaints."""
+        return At((*self.path, key), self.complaints)
 
 
 def strings(value: Any, at: At) -> tuple[str, ...]:
@@ -49,7 +77,8 @@ def choice(value: Any, at: At, option: Option) -> str:
     """One of the option's choices."""
     text = word(value, at)
     if isinstance(value, str) and text not in option.choices:
-        at.fail(f"'{text}' is not one of {', '.join(option.choices)}", _meant(text, option), text)
+        message = f"'{text}' is not one of {', '.join(option.choices)}"
+        at.fail(message, closest(text, option.choices), text)
     return text
 
 
@@ -111,8 +140,8 @@ def outputs(value: Any, at: At) -> tuple[Output, ...]:
     found = []
     for text in strings(value, at):
         name, _, path = text.partition("=")
-        if name not in FORMATS:
-            at.fail(f"no format is called '{name}'", closest(name, FORMATS), text)
+        if name not in format_names():
+            at.fail(f"no format is called '{name}'", closest(name, format_names()), text)
         found.append(Output(name, path))
     if sum(not output.path for output in found) > 1:
         at.fail("two formats for standard output", "send one to a file: --format sarif=out.sarif")
@@ -137,7 +166,3 @@ def _number(value: Any) -> float | None:
 def _kind(value: Any) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
     return names.get(type(value), "a table" if isinstance(value, dict) else "something else")
-
-
-def _meant(text: str, option: Option) -> str:
-    return closest(text, option.choices)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from bnlint.config.settings import RULE_SETTINGS
+from bnlint.domain.phrases import closest
 from bnlint.graph.facts import INITIAL_PREFIX, MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS
 
-SETTINGS = frozenset(("norm-placement",))
+SETTINGS = frozenset(RULE_SETTINGS)
 MODEL_WORDS = frozenset((*MODEL_FACTS,))
 OP_WORDS = frozenset((*OWN_FACTS, *OP_FACTS))
 MODULE_WORDS = frozenset((*OWN_FACTS, *MODULE_FACTS))
@@ -43,8 +44,4 @@ def is_fact(name: str, words: Collection[str]) -> bool:
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """A hint that names the nearest word, or lists all when they are few."""
-    known = sorted(words)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known)}" if len(known) <= 16 else ""
+    return closest(word, words, most=16)

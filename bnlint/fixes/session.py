@@ -152,7 +152,7 @@ class Session:
 
     def _look(self, work: Work, outcome: TraceOutcome) -> Look:
         rules = self.rules.for_file(self.paths.rooted(work.source.path))
-        facts = {"norm-placement": self.settings.norm_placement}
+        facts = self.settings.for_rules()
         seen = tuple(Seen(g, check_graph(g, rules, facts).findings) for g in outcome.graphs)
         own = self.paths.absolute(work.source.path)
         depends = frozenset(map(os.path.realpath, (own, *outcome.imported)))

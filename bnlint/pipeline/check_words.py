@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bnlint.config import Settings
-from bnlint.config.complaints import Complaint
+from bnlint.config.load import refuse
+from bnlint.config.values import Complaint
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import unknown_words
 
@@ -19,20 +20,12 @@ def check_settings(settings: Settings, known: Iterable[Rule]) -> None:
         With every word that means no rule and no kind of layer, at its place.
 
     """
-    _refuse(settings, [*_about_rules(settings, tuple(known)), *_about_layers(settings)])
+    refuse(settings, [*_about_rules(settings, tuple(known)), *_about_layers(settings)])
 
 
 def check_layers(settings: Settings) -> None:
     """Nothing where every kind of layer is known; raises ConfigError or UsageError."""
-    _refuse(settings, list(_about_layers(settings)))
-
-
-def _refuse(settings: Settings, complaints: list[Complaint]) -> None:
-    if complaints:
-        # A run without mistakes need not load what finds their places.
-        from bnlint.config.later import refuse
-
-        refuse(settings, complaints)
+    refuse(settings, list(_about_layers(settings)))
 
 
 def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Complaint]:

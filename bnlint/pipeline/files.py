@@ -129,7 +129,9 @@ class Files:
             return work.result
         traced = work.outcome or outcome
         assert traced is not None, "work without a result or an outcome"
-        result = examine(traced, rules.for_file(self.paths.rooted(work.source.path)), self._facts())
+        result = examine(
+            traced, rules.for_file(self.paths.rooted(work.source.path)), self.settings.for_rules()
+        )
         passing = any(p.kind in _PASSING for p in traced.problems)
         if self.store.keeps and not work.source.buffer and not passing:
             depends = [p for p in (work.request.path, *traced.imported) if p]
@@ -137,9 +139,6 @@ class Files:
                 save(self.store, work.graph_key, encode(traced), depends, started)
             save(self.store, work.result_key, encode(result), depends, started)
         return replace(result, graphs=traced.graphs) if self.settings.draws_graphs else result
-
-    def _facts(self) -> dict[str, Value]:
-        return {"norm-placement": self.settings.norm_placement}
 
 
 def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Value]) -> FileResult:

@@ -39,7 +39,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     rules = compiled_rules(settings)
     chosen = rules.for_file(paths.rooted(graph.ref.file))
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
-    result = examine(outcome, chosen, {"norm-placement": settings.norm_placement})
+    result = examine(outcome, chosen, settings.for_rules())
     return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
 
 

@@ -48,7 +48,7 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
 
 def _findings(graph: ModelGraph, settings: Settings) -> tuple[Finding, ...]:
     rules = compiled_rules(settings).chosen
-    return check_graph(graph, rules, {"norm-placement": settings.norm_placement}).findings
+    return check_graph(graph, rules, settings.for_rules()).findings
 
 
 def _round(

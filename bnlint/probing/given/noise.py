@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.config.complaints import At
-from bnlint.config.tables import inputs as read_inputs
+from bnlint.config.declared import inputs as read_inputs
+from bnlint.config.values import At
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bnlint.config import load_settings
 from bnlint.config.settings import OPTIONS
-from bnlint.config.show import show_settings
+from bnlint.config.spelling import show_settings
 
 
 def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import torch
 
+from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceOutcome, TraceRequest, TrialResult
@@ -26,7 +27,7 @@ from bnlint.tracing.file import trace_source
 from bnlint.tracing.trial import LIMIT, try_models
 
 PATH = os.path.realpath("net.py")
-_FACTS = {"norm-placement": "before-activation"}
+_FACTS = Settings().for_rules()
 
 
 @cache

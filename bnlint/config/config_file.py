@@ -1,4 +1,4 @@
-"""Which config file counts, and its table as data."""
+"""Which config file applies, and its table as data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from bnlint.domain.errors import ConfigError, Mistake
 from bnlint.domain.graph import Location
+from bnlint.domain.phrases import below
 
 _AT = re.compile(r"\(at line (\d+), column (\d+)\)")
 _WILD = re.compile(r"[*?\[]")
@@ -16,7 +17,7 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A config file: where it lies, its text, and the keys that lead to bnlint's table."""
+    """A config file: its path, its text, and the keys that lead to bnlint's table."""
 
     path: Path
     text: str
@@ -28,7 +29,7 @@ def nearest(start: Path) -> ConfigFile | None:
     """The nearest config file from ``start`` upwards.
 
     In each folder ``bnlint.toml`` comes before ``pyproject.toml``, which only counts when it has a
-    ``[tool.bnlint]`` table; so a project's own file is passed over when it says nothing of bnlint.
+    ``[tool.bnlint]`` table.
     """
     for folder in (start, *start.parents):
         for name in ("bnlint.toml", "pyproject.toml"):
@@ -54,13 +55,19 @@ def start_folder(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> Path
 def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:
     """The config in a file; None for a pyproject.toml without a table of bnlint's.
 
-    A file that was ``named`` on the command line must have one. Raises ConfigError.
+    A file that was ``named`` on the command line must have such a table.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, is not valid TOML, or is named and has no table.
+
     """
     text = _text(path)
     own = path.name != "pyproject.toml"
     if not own and "bnlint" not in text and not named:
         return None
-    # Imported late: most runs in a project without a config never need it.
+    # Imported late: a run without a config file does not need it.
     import tomllib
 
     try:
@@ -70,10 +77,10 @@ def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:
     table = data if own else data.get("tool", {}).get("bnlint")
     if table is None and named:
         raise ConfigError(
-            Mistake(f"{_shown(path)} has no [tool.bnlint] table", hint="add one, or name another")
+            Mistake(f"{shown(path)} has no [tool.bnlint] table", hint="add one, or name another")
         )
     if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{_shown(path)}: tool.bnlint is not a table")
+        raise ConfigError(f"{shown(path)}: tool.bnlint is not a table")
     prefix = () if own else ("tool", "bnlint")
     return None if table is None else ConfigFile(path, text, prefix, table)
 
@@ -82,9 +89,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(Mistake(f"{_shown(path)} is not UTF-8", hint="TOML files are")) from None
+        raise ConfigError(Mistake(f"{shown(path)} is not UTF-8", hint="TOML files are")) from None
     except OSError as error:
-        raise ConfigError(f"{_shown(path)} cannot be read: {error.strerror or error}") from None
+        raise ConfigError(f"{shown(path)} cannot be read: {error.strerror or error}") from None
 
 
 def _syntax(path: Path, text: str, error: str) -> Mistake:
@@ -94,12 +101,10 @@ def _syntax(path: Path, text: str, error: str) -> Mistake:
     lines = text.splitlines() or [""]
     line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)
     message = "not valid TOML: " + _AT.sub("", error).strip()
-    return Mistake(message, Location(_shown(path), line, column), excerpt(text, line))
+    return Mistake(message, Location(shown(path), line, column), excerpt(text, line))
 
 
-def _shown(path: Path) -> str:
-    """The path as messages show it: relative to the working directory where that is shorter."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
+def shown(path: Path) -> str:
+    """The path as messages show it: relative to the working directory if it is inside."""
+    real = path.resolve()
+    return below(real if real.is_relative_to(Path.cwd()) else path, Path.cwd())

@@ -25,9 +25,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnlint.config.complaints import At, closest
 from bnlint.config.option import InputsFor, ModelsFor, PerFile
-from bnlint.config.values import severities, strings, words
+from bnlint.config.values import At, severities, strings, words
+from bnlint.domain.phrases import closest
 from bnlint.domain.request import InputSpec, ModelSpec
 
 DTYPES = (
@@ -66,7 +66,7 @@ def _input(text: str, at: At) -> InputSpec | None:
 
 
 def inputs_table(value: Any, at: At) -> tuple[InputsFor, ...]:
-    """Rows of ``[tool.bnlint.inputs]``: a file glob, with ``::Model`` to narrow it, to inputs."""
+    """Rows of ``[tool.bnlint.inputs]``: inputs by file glob, which ``::Model`` narrows."""
     rows = []
     for key, item in _table(value, at):
         glob, _, model = key.partition("::")
@@ -77,7 +77,7 @@ def inputs_table(value: Any, at: At) -> tuple[InputsFor, ...]:
 
 
 def models(value: Any, at: At) -> tuple[ModelsFor, ...]:
-    """Rows of ``[tool.bnlint.models]``: a file glob to the calls that build its models."""
+    """Rows of ``[tool.bnlint.models]``: the calls that build the models of a file, by glob."""
     rows = []
     for glob, item in _table(value, at):
         items = item if isinstance(item, list) else [item]
@@ -112,7 +112,7 @@ def layers(value: Any, at: At) -> tuple[tuple[str, str], ...]:
 
 
 def per_file(value: Any, at: At) -> tuple[PerFile, ...]:
-    """Rows of ``[tool.bnlint.per-file]``: a glob to what is ignored or weighs otherwise there."""
+    """Rows of ``[tool.bnlint.per-file]``: what is ignored or has another severity, by glob."""
     rows = []
     for glob, item in _table(value, at):
         place = at.under(glob)
@@ -148,7 +148,7 @@ def _table(value: Any, at: At) -> list[tuple[str, Any]]:
 
 
 def _closed(table: dict[str, Any], keys: tuple[str, ...], at: At) -> None:
-    """Complain about keys that do not exist."""
+    """Complains about unknown keys."""
     for key in table:
         if key not in keys:
             at.under(key).fail(f"unknown key '{key}'", closest(key, keys))
