@@ -30,15 +30,14 @@ from pathlib import Path
 from bnlint.config import Settings
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.fixes import session
+from bnlint.fixes import workspace
 from bnlint.fixes.apply import run
-from bnlint.fixes.edits.calls import exchanged, wrapping
-from bnlint.fixes.edits.swap import element
+from bnlint.fixes.edits.swap import element, exchanged, wrapping
 from bnlint.fixes.expect import unlike
 from bnlint.fixes.plan import Refused, same_place
-from bnlint.fixes.session import Session
-from bnlint.fixes.source import SourceText, Splice, are_apart, decode
+from bnlint.fixes.source_text import SourceText, Splice, are_apart, decode
 from bnlint.fixes.syntax import Syntax
+from bnlint.fixes.workspace import Workspace
 
 TORCHVISION = (
     "resnet::resnet18 densenet::densenet121 mnasnet::mnasnet0_5 googlenet::googlenet "
@@ -266,7 +265,7 @@ def copy_sources(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def graph_of(paths: tuple[str, ...]) -> tuple[ModelGraph | None, tuple[str, ...]]:
     """The graph of the one model, and the files of the copies that it hangs on."""
-    with Session(_settings(paths)) as opened:
+    with Workspace(_settings(paths)) as opened:
         looks = opened.looks()
     seen = [s for look in looks for s in look.seen]
     depends = sorted({p for look in looks for p in look.depends})
@@ -324,7 +323,7 @@ class _Shared:
     """One warm pool for all runs, which would else load torch three times for each fault."""
 
     def __init__(self) -> None:
-        self._pool = session.Pool(1, 120.0)
+        self._pool = workspace.Pool(1, 120.0)
         self.trace = self._pool.trace
 
     def __enter__(self) -> _Shared:
@@ -344,7 +343,7 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {fault: Counter() for fault in FAULTS}
     done: set[tuple[str, str]] = set()
     shared = _Shared()
-    session.Pool = lambda *_: shared  # type: ignore[assignment,misc]
+    workspace.Pool = lambda *_: shared  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(os.path.realpath(name))
         os.chdir(folder)

@@ -15,10 +15,9 @@ from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Fix, RefusedFix, Report, Severity
 from bnlint.fixes.choose import Held, Round, choose, fix_of
 from bnlint.fixes.propose import Key, key_of
-from bnlint.fixes.session import Look, Session, Texts
-from bnlint.fixes.source import SourceText, Splice, unspliced
+from bnlint.fixes.source_text import SourceText, Splice, unspliced
 from bnlint.fixes.syntax import load_libcst
-from bnlint.fixes.write import write
+from bnlint.fixes.workspace import Look, Texts, Workspace, write
 
 _ROUNDS = 10
 """Enough for edits that must wait for others; a further one would be a circle."""
@@ -61,29 +60,29 @@ def run(settings: Settings, executor: Executor | None = None) -> Outcome:
 
     """
     load_libcst()
-    with Session(settings, executor) as session:
-        report, _ = pipeline.check_whole(settings, session.means)
+    with Workspace(settings, executor) as workspace:
+        report, _ = pipeline.check_whole(settings, workspace.means)
         if not any(f.remedy for f in report.findings):
             return Outcome("", report, "nothing to fix\n" if settings.fix else "")
-        looks = session.looks()
-        progress = _rounds(session, looks, report)
-        offered = _offered(session, looks, report, progress)
+        looks = workspace.looks()
+        progress = _rounds(workspace, looks, report)
+        offered = _offered(workspace, looks, report, progress)
         more = _more(offered)
         if not settings.fix:
-            return Outcome(diff(session, progress.texts), offered, more)
-        written = write(session.files, progress.texts)
-        left = pipeline.check_whole(settings, session.means)[0] if written else report
+            return Outcome(diff(workspace, progress.texts), offered, more)
+        written = write(workspace.files, progress.texts)
+        left = pipeline.check_whole(settings, workspace.means)[0] if written else report
     note = _note(len(written), progress.held) + more
     return Outcome("", replace(left, refused_fixes=offered.refused_fixes), note)
 
 
-def _rounds(session: Session, looks: tuple[Look, ...], report: Report) -> Progress:
+def _rounds(workspace: Workspace, looks: tuple[Look, ...], report: Report) -> Progress:
     """Edits upon edits, until nothing more can be done."""
-    originals = {path: file.source for path, file in session.files.items()}
+    originals = {path: file.source for path, file in workspace.files.items()}
     progress = Progress(dict(originals))
-    wanted = Wanted(session, looks, report, progress)
+    wanted = Wanted(workspace, looks, report, progress)
     for _ in range(_ROUNDS):
-        found = choose(session, looks, progress.texts, wanted)
+        found = choose(workspace, looks, progress.texts, wanted)
         progress.refused |= found.refused
         if not found.held:
             break
@@ -96,7 +95,7 @@ def _rounds(session: Session, looks: tuple[Look, ...], report: Report) -> Progre
 class Wanted:
     """Which findings are to be mended: those of the report, and what edits bring to light."""
 
-    session: Session
+    workspace: Workspace
     looks: Sequence[Look]
     report: Report
     progress: Progress
@@ -106,7 +105,7 @@ class Wanted:
     def __post_init__(self) -> None:
         shown = {(f.rule, _at(f)) for f in self.report.findings}
         for look, finding in _all(self.looks):
-            at = _at(self.session.paths.finding(finding))
+            at = _at(self.workspace.paths.finding(finding))
             known = (finding.rule, at) in shown
             (self.reported if known else self.held_back).add(key_of(look, finding))
 
@@ -118,7 +117,7 @@ class Wanted:
             self.progress.refused[key] = "it is only a hint, so nothing is changed for it"
             return False
         safe = finding.remedy is not None and finding.remedy.safety == "safe"
-        if not safe and not self.session.settings.unsafe_fixes:
+        if not safe and not self.workspace.settings.unsafe_fixes:
             self.progress.refused[key] = _UNSAFE
             return False
         return True
@@ -164,38 +163,40 @@ def _back(
     return tuple(current)
 
 
-def _offered(session: Session, looks: Sequence[Look], report: Report, progress: Progress) -> Report:
+def _offered(
+    workspace: Workspace, looks: Sequence[Look], report: Report, progress: Progress
+) -> Report:
     """The report with the fixes on its findings, and why there is none for the others."""
     by_place: dict[tuple[str, tuple[str, int, int]], Key] = {}
     for look, finding in _all(looks):
         if finding.remedy is not None:
-            place = (finding.rule, _at(session.paths.finding(finding)))
+            place = (finding.rule, _at(workspace.paths.finding(finding)))
             by_place.setdefault(place, key_of(look, finding))
     findings, refused = [], []
     for finding in report.findings:
         key = by_place.get((finding.rule, _at(finding)))
         fix = progress.fixes.get(key) if key else None
-        findings.append(replace(finding, fix=fix and _shown(session, fix)))
+        findings.append(replace(finding, fix=fix and _shown(workspace, fix)))
         if key and fix is None and (reason := progress.refused.get(key)):
             refused.append(RefusedFix(finding.rule, finding.layer, finding.location, reason))
     return replace(report, findings=tuple(findings), refused_fixes=tuple(refused))
 
 
-def _shown(session: Session, fix: Fix) -> Fix:
+def _shown(workspace: Workspace, fix: Fix) -> Fix:
     """The fix with its paths as reports show them."""
     edits = tuple(
-        replace(e, location=replace(e.location, path=session.paths.shown(e.location.path)))
+        replace(e, location=replace(e.location, path=workspace.paths.shown(e.location.path)))
         for e in fix.edits
     )
     return replace(fix, edits=edits)
 
 
-def diff(session: Session, texts: Texts) -> str:
+def diff(workspace: Workspace, texts: Texts) -> str:
     """The unified diff from the files on the disk to the texts."""
     parts: list[str] = []
     for path in sorted(texts):
-        old, new = session.files[path].source, texts[path]
-        name = _name(session, old)
+        old, new = workspace.files[path].source, texts[path]
+        name = _name(workspace, old)
         lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}")
         parts += (line if line.endswith("\n") else f"{line}\n{_NO_END}" for line in lines)
     return "".join(parts)
@@ -208,8 +209,8 @@ def _lines(text: SourceText) -> list[str]:
     return [text.line(n) for n in range(1, len(text.starts) + 1) if text.line(n)]
 
 
-def _name(session: Session, text: SourceText) -> str:
-    return Path(session.paths.shown(text.path)).as_posix().lstrip("/")
+def _name(workspace: Workspace, text: SourceText) -> str:
+    return Path(workspace.paths.shown(text.path)).as_posix().lstrip("/")
 
 
 def _more(report: Report) -> str:

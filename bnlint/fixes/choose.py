@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Finding, Fix
 from bnlint.fixes.propose import Key, Proposal, Proposals, key_of, propose
-from bnlint.fixes.prove import Proof, prove, spliced
-from bnlint.fixes.session import Look, Session, Texts
-from bnlint.fixes.source import SourceText, Splice, overlap, unspliced
+from bnlint.fixes.prove import Proof, drops_bias, prove, spliced
+from bnlint.fixes.source_text import SourceText, Splice, overlap, unspliced
+from bnlint.fixes.workspace import Look, Texts, Workspace
 
 Wanted = Callable[[Key, Finding], bool]
 
@@ -34,7 +34,7 @@ class Round:
     refused: dict[Key, str] = field(default_factory=dict)
 
 
-def choose(session: Session, looks: tuple[Look, ...], texts: Texts, wanted: Wanted) -> Round:
+def choose(workspace: Workspace, looks: tuple[Look, ...], texts: Texts, wanted: Wanted) -> Round:
     """The edits that hold on top of ``texts``, done together; what they leave is for a next round.
 
     An edit that brings nothing worse than new findings which can be mended in turn (a bias becomes
@@ -43,13 +43,13 @@ def choose(session: Session, looks: tuple[Look, ...], texts: Texts, wanted: Want
     proposals = propose(looks, texts, wanted)
     best = _apart(_best(proposals))
     if best:
-        proof = prove(session, looks, texts, best)
+        proof = prove(workspace, looks, texts, best)
         if not proof.reason:
             return _together(looks, texts, best, proof, proposals.refused)
-    outcome, blocked = _one_by_one(session, looks, texts, proposals)
+    outcome, blocked = _one_by_one(workspace, looks, texts, proposals)
     if not outcome.held:
         for proposal, proof in blocked:
-            if found := _with_others(session, looks, texts, proposal, proof):
+            if found := _with_others(workspace, looks, texts, proposal, proof):
                 return found
     return outcome
 
@@ -68,7 +68,7 @@ def _together(
 
 
 def _one_by_one(
-    session: Session, looks: tuple[Look, ...], texts: Texts, proposals: Proposals
+    workspace: Workspace, looks: tuple[Look, ...], texts: Texts, proposals: Proposals
 ) -> tuple[Round, list[tuple[Proposal, Proof]]]:
     """Each edit on top of those that held before it; and those that only new findings stopped."""
     held: list[Proposal] = []
@@ -77,7 +77,7 @@ def _one_by_one(
     for proposal in sorted(proposals.edits, key=_rank):
         if _mends(held, looks) & _mends([proposal], looks) or not _fits_beside(held, proposal):
             continue
-        proof = prove(session, looks, texts, [*held, proposal], [proposal])
+        proof = prove(workspace, looks, texts, [*held, proposal], [proposal])
         if not proof.reason:
             held.append(proposal)
             outcome = _together(looks, texts, held, proof, outcome.refused)
@@ -90,7 +90,7 @@ def _one_by_one(
 
 
 def _with_others(
-    session: Session, looks: tuple[Look, ...], texts: Texts, proposal: Proposal, proof: Proof
+    workspace: Workspace, looks: tuple[Look, ...], texts: Texts, proposal: Proposal, proof: Proof
 ) -> Round | None:
     """The edit with those that mend what it brings; None where one of these cannot be."""
     between = spliced(texts, [proposal])
@@ -104,7 +104,7 @@ def _with_others(
     mended = {key[1:] for key in _mends(others, proof.looks)}
     if not fresh <= mended or any(o.plan.path != proposal.plan.path for o in others):
         return None
-    second = prove(session, proof.looks, between, others)
+    second = prove(workspace, proof.looks, between, others)
     back = [unspliced(s, proposal.plan.splices) for o in others for s in o.plan.splices]
     if second.reason or not all(back):
         return None
@@ -122,8 +122,6 @@ def fix_of(held: Held, text: SourceText) -> Fix:
 
 
 def _warnings(proposal: Proposal) -> Iterable[str]:
-    from bnlint.fixes.rehearse import drops_bias
-
     if drops_bias(proposal):
         yield (
             "results stay the same, in eval mode once the running mean is lowered by the bias; "

@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bnlint.domain.graph import Location, ModelGraph, ModuleInfo, Op, Value
-from bnlint.fixes.source import Splice
+from bnlint.domain.rule import Tags
+from bnlint.fixes.source_text import Splice
 from bnlint.fixes.syntax import Syntax
+from bnlint.graph.view import View
 
 Subject = Op | ModuleInfo
+
+_HOLDS_MEAN = frozenset(("batchnorm", "instancenorm"))
+_WITHOUT_MEAN = Tags(none_of=("kernel", *sorted(_HOLDS_MEAN)))
 
 
 class Refused(Exception):
@@ -56,7 +61,7 @@ class Job:
     ``syntax`` raises :class:`Refused` for a file that may not be edited.
     """
 
-    graph: ModelGraph
+    view: View
     layers: Mapping[str, Subject]
     arguments: Mapping[str, Value]
     syntax: Callable[[str], Syntax]
@@ -94,3 +99,16 @@ def same_place(one: Location | None, other: Location) -> bool:
 def is_lone(graph: ModelGraph) -> bool:
     """True for one layer by itself, such as a helper gives: nothing around it can be wrong."""
     return sum(not op.tags & {"input", "output"} for op in graph.ops) <= 1
+
+
+def behind(view: View, op: Op) -> Iterator[Op]:
+    """The ops that lead to ``op``, the nearest first, along the first argument of each."""
+    while (position := view.source(op)) is not None:
+        op = view.ops[position]
+        yield op
+
+
+def norms_after(view: View, kernel: Op) -> list[Op]:
+    """The norms with running means that a kernel's result reaches without another kernel."""
+    found = view.reach(kernel, _WITHOUT_MEAN)
+    return [op for op in found if op.tags & _HOLDS_MEAN]

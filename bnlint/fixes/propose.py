@@ -10,9 +10,10 @@ from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
 from bnlint.fixes.edits import ACTIONS
 from bnlint.fixes.plan import Job, Plan, Refused, Subject, is_lone, name_of, same_place
-from bnlint.fixes.session import Look, Texts
-from bnlint.fixes.source import SourceText, Splice
+from bnlint.fixes.source_text import SourceText, Splice
 from bnlint.fixes.syntax import Syntax
+from bnlint.fixes.workspace import Look, Texts
+from bnlint.graph.view import View
 
 Key = tuple[str, str, str, str]
 """A finding of one layer: file, rule, model, layer."""
@@ -116,11 +117,12 @@ def _plans(finding: Finding, job: Job) -> Iterator[Plan]:
 def _jobs(looks: Sequence[Look], trees: Trees) -> Iterator[tuple[Key, Member, Job]]:
     for n, look in enumerate(looks):
         for m, seen in enumerate(look.seen):
+            view = View(seen.graph)
             for finding in seen.findings:
                 layers = _layers(seen.graph, finding)
                 if finding.remedy is None or layers is None:
                     continue
-                job = Job(seen.graph, layers, finding.remedy.arguments, trees)
+                job = Job(view, layers, finding.remedy.arguments, trees)
                 yield key_of(look, finding), Member(n, m, finding, layers), job
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bnlint.domain.finding import Finding, Problem
+from bnlint.domain.graph import ModelGraph, ModelRef, Op
+from bnlint.domain.request import Fold, InputSpec, ModelSpec, TraceRequest, Trial, TrialResult
 from bnlint.fixes.expect import Touched, unlike
-from bnlint.fixes.plan import Subject
+from bnlint.fixes.plan import Subject, is_lone, norms_after
 from bnlint.fixes.propose import Member, Proposal, hidden_layers
-from bnlint.fixes.rehearse import Rehearsal, needs_outputs
-from bnlint.fixes.session import Look, Seen, Session, Texts
+from bnlint.fixes.workspace import Look, Seen, Texts, Workspace
+from bnlint.graph.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def spliced(texts: Texts, proposals: Sequence[Proposal]) -> Texts:
 
 
 def prove(
-    session: Session,
+    workspace: Workspace,
     looks: Sequence[Look],
     texts: Texts,
     proposals: Sequence[Proposal],
@@ -55,7 +58,7 @@ def prove(
             compile(text.plain, text.path, "exec", dont_inherit=True, flags=0)
         except (SyntaxError, ValueError) as error:
             return Proof(f"the edited file does not parse: {error}")
-    after = session.look_again(looks, changed, frozenset(different))
+    after = workspace.look_again(looks, changed, frozenset(different))
     fresh: list[Finding] = []
     for n, (old, new) in enumerate(zip(looks, after, strict=True)):
         members = [m for p in proposals for m in p.members if m.look == n]
@@ -65,7 +68,7 @@ def prove(
     if fresh:
         named = f"{fresh[0].rule} ({fresh[0].layer})"
         return Proof(f"it would bring a new finding, {named}", after, fresh=tuple(fresh))
-    rehearsal = Rehearsal(session, looks, texts, changed)
+    rehearsal = Rehearsal(workspace, looks, texts, changed)
     chosen = proposals if run is None else run
     reason, remarks = rehearsal.compare([p for p in chosen if needs_outputs(p)])
     return Proof(reason, after, remarks)
@@ -148,3 +151,87 @@ def _count(findings: Sequence[Finding], renames: bool) -> Counter[tuple[str, str
 
 def _key(finding: Finding, renames: bool) -> tuple[str, str]:
     return finding.rule, "" if renames else finding.layer
+
+
+def needs_outputs(proposal: Proposal) -> bool:
+    """True for what is called safe, and for a bias that a norm cancels."""
+    return proposal.safety == "safe" or drops_bias(proposal)
+
+
+def drops_bias(proposal: Proposal) -> bool:
+    """True for an edit that takes a bias away."""
+    arguments = proposal.members[0].finding.remedy.arguments  # type: ignore[union-attr]
+    return arguments.get("name") == "bias" and arguments.get("to") is False
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Runs the models of looks with the texts before and after an edit."""
+
+    workspace: Workspace
+    looks: Sequence[Look]
+    before: Texts
+    after: Texts
+
+    def compare(self, proposals: Sequence[Proposal]) -> tuple[str, tuple[str, ...]]:
+        """Why the results are not the same (empty if they are), and what could not be compared."""
+        trials: dict[int, dict[int, list[Fold]]] = {}
+        for proposal in proposals:
+            for member in proposal.members:
+                graph = self.looks[member.look].seen[member.model].graph
+                if is_lone(graph):
+                    continue
+                folds = trials.setdefault(member.look, {}).setdefault(member.model, [])
+                if drops_bias(proposal):
+                    folds += _folds(graph, member.layers["of"])
+        remarks: list[str] = []
+        for number, models in trials.items():
+            for result in self._run(number, models):
+                if result.verdict == "different":
+                    return f"{result.detail} ({result.model})", ()
+                if result.verdict == "impossible":
+                    remarks.append(f"results of {result.model} not compared: {result.detail}")
+        return "", tuple(dict.fromkeys(remarks))
+
+    def _run(self, number: int, models: dict[int, list[Fold]]) -> Sequence[TrialResult]:
+        graphs = [self.looks[number].seen[m].graph for m in models]
+        specs = tuple(_spec(g) for g in graphs)
+        folds = tuple(dict.fromkeys(f for each in models.values() for f in each))
+        with tempfile.TemporaryDirectory(prefix="bnlint-") as folder:
+            store = os.path.join(folder, "results")
+            old = self._request(number, self.before, specs, Trial(store))
+            self.workspace.trace([old])
+            if not os.path.exists(store):
+                return [TrialResult(s.call, "impossible", "it does not run") for s in specs]
+            new = self._request(number, self.after, specs, Trial(store, True, folds))
+            outcome = self.workspace.trace([new])[0]
+        if not outcome.trials:
+            why = outcome.problems[0].message if outcome.problems else "it does not run"
+            return [TrialResult(s.call, "different", why) for s in specs]
+        return outcome.trials
+
+    def _request(
+        self, number: int, texts: Texts, specs: tuple[ModelSpec, ...], trial: Trial
+    ) -> TraceRequest:
+        return replace(self.workspace.request(number, texts), models=specs, trial=trial)
+
+
+def model_call(ref: ModelRef) -> str:
+    """The call that builds the model, or its name."""
+    return ref.arguments or ref.name
+
+
+def _spec(graph: ModelGraph) -> ModelSpec:
+    """The model, with the inputs it was traced with."""
+    given = graph.ref.inputs
+    rows = zip(given.shapes, given.names, given.dtypes, strict=True)
+    inputs = tuple(InputSpec(shape, name, dtype) for shape, name, dtype in rows)
+    return ModelSpec(model_call(graph.ref), inputs)
+
+
+def _folds(graph: ModelGraph, kernel: object) -> list[Fold]:
+    """The norms whose running mean holds the bias of the kernel."""
+    if not isinstance(kernel, Op):
+        return []
+    call = model_call(graph.ref)
+    return [Fold(call, kernel.module, norm.module) for norm in norms_after(View(graph), kernel)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bnlint.domain.errors import FixError, Mistake
 from bnlint.domain.graph import Location
-from bnlint.fixes.source import SourceText, Splice
+from bnlint.fixes.source_text import SourceText, Splice
 
 if TYPE_CHECKING:
     import libcst as cst

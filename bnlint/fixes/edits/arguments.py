@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Location, ModuleInfo, Value
-from bnlint.fixes.edits.channels import other_expressions
+from bnlint.fixes.edits.channel_texts import other_expressions
 from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source import Splice
+from bnlint.fixes.source_text import Splice
 from bnlint.fixes.syntax import Syntax
 from bnlint.layers.signatures import is_default, parameters_of
 

@@ -9,7 +9,7 @@ from typing import Any
 from bnlint.domain.graph import ModuleInfo
 from bnlint.fixes.edits.remove import statement_removed
 from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source import Splice
+from bnlint.fixes.source_text import Splice
 from bnlint.fixes.syntax import Syntax
 
 _HELD = re.compile(r"(?:^|\.)(\w+)\[('?)")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.edits.calls import is_direct, wrapping
+from bnlint.fixes.edits.swap import is_direct, wrapping
 from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source import Splice
+from bnlint.fixes.source_text import Splice
 from bnlint.fixes.syntax import Syntax
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bnlint.fixes.edits.arguments import FoundCall
 from bnlint.fixes.plan import Change, Job, Plan, Refused
-from bnlint.fixes.source import Splice
+from bnlint.fixes.source_text import Splice
 from bnlint.fixes.syntax import Syntax
 
 

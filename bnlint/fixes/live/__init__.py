@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import fx, nn
 
 from bnlint.config import Settings
+from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import ModelGraph
+from bnlint.domain.phrases import first_line
 from bnlint.engine.check import check_graph
-from bnlint.fixes.live.actions import ACTIONS, Refused, Repair
-from bnlint.fixes.live.graph_module import to_graph_module
-from bnlint.layers.table import builtin_table
+from bnlint.fixes.live.remedies import ACTIONS, Refused, Repair
+from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.pipeline.live import trace_live
 from bnlint.pipeline.rules import compiled_rules
 
@@ -32,7 +34,7 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
 
     """
     graph = trace_live(model, inputs, name, settings.layers)
-    repaired = to_graph_module(model, builtin_table().extended(settings.layers))
+    repaired = _to_graph_module(model, builtin_table().extended(settings.layers))
     done: dict[str, None] = {}
     refused: dict[str, str] = {}
     for _ in range(_ROUNDS):
@@ -77,3 +79,38 @@ def _round(
         if action.rewires:
             break
     return changed
+
+
+class _LeafTracer(fx.Tracer):
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self._table = table
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return is_leaf(m, self._table)
+
+
+def _to_graph_module(model: nn.Module, table: Table) -> fx.GraphModule:
+    """The model's copy as a GraphModule, with its weights, on its device and in its modes.
+
+    Raises
+    ------
+    UsageError
+        When fx cannot trace it as a whole.
+
+    """
+    if patched := [n for n, m in model.named_modules() if "forward" in vars(m)]:
+        raise UsageError(_untraceable(f"forward of {patched[0] or 'it'} is replaced"))
+    twin = copy.deepcopy(model)
+    try:
+        graph = _LeafTracer(table).trace(twin)
+    except Exception as error:  # the user's forward may raise anything
+        raise UsageError(_untraceable(first_line(error))) from error
+    made: Any = fx.GraphModule(twin, graph, type(model).__name__)
+    made.training = model.training
+    return made  # type: ignore[no-any-return]
+
+
+def _untraceable(reason: str) -> Mistake:
+    hint = "`bnlint --fix` mends the source instead, whatever forward does"
+    return Mistake(f"torch.fx cannot trace the model, so it is not repaired: {reason}", hint=hint)

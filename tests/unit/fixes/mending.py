@@ -19,8 +19,8 @@ from bnlint.engine.catalogue import built_in_files, load_rules
 from bnlint.engine.check import check_graph
 from bnlint.fixes.choose import choose
 from bnlint.fixes.propose import Key, key_of
-from bnlint.fixes.session import Look, Seen, Texts
-from bnlint.fixes.source import SourceText
+from bnlint.fixes.source_text import SourceText
+from bnlint.fixes.workspace import Look, Seen, Texts
 from bnlint.loading.source import Source, read
 from bnlint.models.workshop import Workshop
 from bnlint.tracing.file import trace_source

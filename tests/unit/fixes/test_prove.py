@@ -9,7 +9,7 @@ import pytest
 from bnlint.fixes.plan import Change, Plan
 from bnlint.fixes.propose import Proposal, propose
 from bnlint.fixes.prove import prove
-from bnlint.fixes.source import SourceText, Splice
+from bnlint.fixes.source_text import SourceText, Splice
 from tests.unit.fixes.mending import PATH, InProcess
 
 CODE = """\

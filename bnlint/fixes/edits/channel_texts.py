@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.plan import Job, Subject
+from bnlint.fixes.plan import Job, Subject, behind
 from bnlint.fixes.syntax import Syntax
 from bnlint.layers.signatures import parameters_of
 
@@ -54,7 +54,7 @@ def _producing_calls(
     job: Job, subject: Op, syntax: Syntax, call: Any
 ) -> Iterator[tuple[Any, tuple[str, ...]]]:
     """Calls in the same function that build the kernel behind, itself or through a helper."""
-    kernel = kernel_behind(job, subject)
+    kernel = next((op for op in behind(job.view, subject) if "kernel" in op.tags), None)
     if kernel is None:
         return
     function = syntax.function_of(call)
@@ -82,21 +82,6 @@ def _calls_before(syntax: Syntax, call: Any, function: Any) -> list[Any]:
         and syntax.function_of(node) is function
     ]
     return [node for _, node in sorted(found, key=lambda pair: -pair[0])[:_NEAREST]]
-
-
-def kernel_behind(job: Job, op: Op) -> Op | None:
-    """The nearest kernel on the way that data came to ``op``, first arguments first."""
-    ops = {each.id: each for each in job.graph.ops}
-    before: dict[str, list[str]] = {}
-    for edge in sorted(job.graph.edges, key=lambda e: e.slot):
-        before.setdefault(edge.target, []).append(edge.source)
-    here, seen = op.id, set()
-    while before.get(here) and here not in seen:
-        seen.add(here)
-        here = before[here][0]
-        if "kernel" in ops[here].tags:
-            return ops[here]
-    return None
 
 
 def assigned(syntax: Syntax, attribute: str, function: Any = None) -> Iterator[Any]:

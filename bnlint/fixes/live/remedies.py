@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, Op, Value
-from bnlint.fixes.flow import norm_before, norms_behind, steps_between
-from bnlint.fixes.live import weights
-from bnlint.fixes.live.nodes import chain_back, exchange, node_of, without_inplace
-from bnlint.fixes.plan import Refused
+from bnlint.fixes.live.fx_nodes import chain_back, exchange, node_of, without_inplace
+from bnlint.fixes.plan import Refused, behind, norms_after
+from bnlint.graph.view import View
 
 __all__ = ["ACTIONS", "Refused", "Repair"]
 
@@ -75,11 +75,11 @@ def _move_argument(repair: Repair) -> str:
 
 def _drop_bias(repair: Repair, kernel: Op) -> str:
     """The bias gone, and the running means behind it lowered by it."""
-    norms = norms_behind(repair.graph, kernel)
+    norms = norms_after(View(repair.graph), kernel)
     for op in (kernel, *norms):
         if op.facts.get("calls", 1) != 1:
             raise Refused(f"{op.layer} is called more than once")
-    weights.drop_bias(repair.module(kernel), [repair.module(n) for n in norms])
+    _fold_bias(repair.module(kernel), [repair.module(n) for n in norms])
     named = ", ".join(n.layer for n in norms)
     return f"bias folded into the running mean of {named}"
 
@@ -88,13 +88,14 @@ def _remove(repair: Repair) -> str:
     """The second of two norms gone, its scale and shift taken over by the first."""
     op = repair.op("of")
     node = node_of(repair.model, repair.graph, op)
-    before = norm_before(repair.graph, op)
-    if before is None:
+    view = View(repair.graph)
+    before = next((o for o in behind(view, op) if "passthrough" not in o.tags), None)
+    if before is None or "norm" not in before.tags:
         raise Refused("there is no norm before it to take over its scale and shift")
     for each in (op, before):
         if each.facts.get("calls", 1) != 1:
             raise Refused(f"{each.layer} is called more than once")
-    weights.merge_norms(repair.module(before), repair.module(op))
+    _merge_norms(repair.module(before), repair.module(op))
     node.replace_all_uses_with(node.all_input_nodes[0])
     repair.model.graph.erase_node(node)
     return f"merged into {before.layer}"
@@ -102,10 +103,59 @@ def _remove(repair: Repair) -> str:
 
 def _swap(repair: Repair) -> str:
     first, second = repair.op("first"), repair.op("second")
-    steps = steps_between(repair.graph, first, second)
+    steps = _steps_between(repair.graph, first, second)
     late = node_of(repair.model, repair.graph, second)
     exchange(chain_back(late, steps), late)
     return f"swapped with {first.layer}"
+
+
+def _steps_between(graph: ModelGraph, first: Op, second: Op) -> int:
+    """The number of ops from ``first`` to ``second`` along first arguments."""
+    for steps, op in enumerate(behind(View(graph), second), 1):
+        if op.id == first.id:
+            return steps
+    raise Refused(f"{first.layer} does not stand before {second.layer} in one line")
+
+
+def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
+    """Take the bias of a kernel away and lower the running mean of the norms that read it.
+
+    In train mode the norms take it out anyway; in eval mode ``y - (mean - bias)`` is what
+    ``y + bias - mean`` was.
+    """
+    bias = getattr(kernel, "bias", None)
+    if not isinstance(bias, nn.Parameter) or "bias" not in kernel._parameters:
+        raise Refused("its bias is no plain parameter")
+    means = [m for n in norms if (m := getattr(n, "running_mean", None)) is not None]
+    if any(m.shape != bias.shape for m in means):
+        raise Refused("the norm has other channels than the bias")
+    with torch.no_grad():
+        for mean in means:
+            mean.sub_(bias.to(mean.dtype))
+    kernel.register_parameter("bias", None)
+
+
+def _merge_norms(first: nn.Module, second: nn.Module) -> None:
+    """Give ``first`` the scale and shift that both had together in eval mode.
+
+    With running mean m and variance v of the second: ``(y - m) / sqrt(v + eps) * w + b``, and y is
+    the first one's own scale and shift of what it normalised.
+    """
+    one: Any = first
+    other: Any = second
+    if type(one) is not type(other):
+        raise Refused("the two norms are of different kinds")
+    if one.weight is None or one.running_mean is None or other.running_mean is None:
+        raise Refused("one of the two norms has no scale or no running statistics")
+    with torch.no_grad():
+        scale = torch.rsqrt(other.running_var + other.eps)
+        if other.weight is not None:
+            scale = scale * other.weight
+        shift = -other.running_mean * scale
+        if other.bias is not None:
+            shift = shift + other.bias
+        one.weight.mul_(scale)
+        one.bias.mul_(scale).add_(shift)
 
 
 ACTIONS: Mapping[str, LiveAction] = {
