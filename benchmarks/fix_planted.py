@@ -30,13 +30,12 @@ from pathlib import Path
 from bnlint.config import Settings
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op
+from bnlint.edits import Refused, same_place
+from bnlint.edits.swap import element, exchanged, wrapping
+from bnlint.edits.syntax import SourceText, Splice, Syntax, are_apart, decode
 from bnlint.fixes import workspace
 from bnlint.fixes.apply import run
-from bnlint.fixes.edits.swap import element, exchanged, wrapping
 from bnlint.fixes.expect import unlike
-from bnlint.fixes.plan import Refused, same_place
-from bnlint.fixes.source_text import SourceText, Splice, are_apart, decode
-from bnlint.fixes.syntax import Syntax
 from bnlint.fixes.workspace import Workspace
 
 TORCHVISION = (

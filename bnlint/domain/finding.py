@@ -56,7 +56,7 @@ class Fix:
 class Remedy:
     """What a rule proposes, resolved to layers: not yet an edit, not yet proved.
 
-    ``action`` is one of the closed list in ``domain.rule.FIX_ACTIONS``; ``layers`` maps the roles
+    ``action`` is the name of one of those in ``bnlint.edits``; ``layers`` maps the roles
     the action names to layers, ``ops`` to ids of ops (a registered module that is no op has none),
     ``arguments`` holds its values.
     """

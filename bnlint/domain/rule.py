@@ -8,16 +8,6 @@ from dataclasses import dataclass, field, replace
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Location, Value
 
-FIX_ACTIONS = (
-    "set-argument",
-    "move-argument",
-    "rename-call",
-    "swap",
-    "remove",
-    "module-list",
-    "comprehension",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Tags:
@@ -113,7 +103,7 @@ class ReportAt:
 
 @dataclass(frozen=True, slots=True)
 class FixRecipe:
-    """What would mend it: an action of ``FIX_ACTIONS``, captures by role, and values."""
+    """What would mend it: an action of ``bnlint.edits``, captures by role, and values."""
 
     action: str
     safety: str

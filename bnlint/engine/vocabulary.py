@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 from bnlint.config.settings import RULE_SETTINGS
 from bnlint.domain.phrases import closest
+from bnlint.edits import actions
 from bnlint.graph.facts import INITIAL_PREFIX, MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS
 
 SETTINGS = frozenset(RULE_SETTINGS)
@@ -18,23 +18,7 @@ SUBJECTS = frozenset(("model", "settings"))
 CONVENTION_WORDS = frozenset(("count", "total", "share"))
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A fix: ``roles`` name captures, ``arguments`` hold values."""
-
-    roles: tuple[str, ...]
-    arguments: tuple[str, ...] = ()
-
-
-ACTIONS: Mapping[str, Action] = {
-    "set-argument": Action(("of",), ("name", "to")),
-    "move-argument": Action(("of",), ("name", "to", "value")),
-    "rename-call": Action(("of",), ("to",)),
-    "swap": Action(("first", "second")),
-    "remove": Action(("of",)),
-    "module-list": Action(("of",)),
-    "comprehension": Action(("of",)),
-}
+ACTIONS = actions()
 
 
 def is_fact(name: str, words: Collection[str]) -> bool:

@@ -13,10 +13,9 @@ from pathlib import Path
 from bnlint import pipeline
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Fix, RefusedFix, Report, Severity
+from bnlint.edits.syntax import SourceText, Splice, load_libcst, unspliced
 from bnlint.fixes.choose import Held, Round, choose, fix_of
 from bnlint.fixes.propose import Key, key_of
-from bnlint.fixes.source_text import SourceText, Splice, unspliced
-from bnlint.fixes.syntax import load_libcst
 from bnlint.fixes.workspace import Look, Texts, Workspace, write
 
 _ROUNDS = 10

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Finding, Fix
+from bnlint.edits.syntax import SourceText, Splice, overlap, unspliced
 from bnlint.fixes.propose import Key, Proposal, Proposals, key_of, propose
 from bnlint.fixes.prove import Proof, drops_bias, prove, spliced
-from bnlint.fixes.source_text import SourceText, Splice, overlap, unspliced
 from bnlint.fixes.workspace import Look, Texts, Workspace
 
 Wanted = Callable[[Key, Finding], bool]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.fixes.plan import Change, Subject, is_lone, name_of
+from bnlint.edits import Change, Subject, is_lone, name_of
 
 _LOOSE = ("init-",)
 """Facts about random numbers: another layer built before shifts them."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
-from bnlint.fixes.edits import ACTIONS
-from bnlint.fixes.plan import Job, Plan, Refused, Subject, is_lone, name_of, same_place
-from bnlint.fixes.source_text import SourceText, Splice
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Job, Plan, Refused, Subject, actions, is_lone, name_of, same_place
+from bnlint.edits.syntax import SourceText, Splice, Syntax
 from bnlint.fixes.workspace import Look, Texts
 from bnlint.graph.view import View
 
@@ -108,10 +106,7 @@ def key_of(look: Look, finding: Finding) -> Key:
 
 def _plans(finding: Finding, job: Job) -> Iterator[Plan]:
     assert finding.remedy is not None
-    action = ACTIONS.get(finding.remedy.action)
-    if action is None:
-        raise Refused(f"there is no action '{finding.remedy.action}' yet")
-    return action(job)
+    return actions()[finding.remedy.action].plans(job)
 
 
 def _jobs(looks: Sequence[Look], trees: Trees) -> Iterator[tuple[Key, Member, Job]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import ModelGraph, ModelRef, Op
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, TraceRequest, Trial, TrialResult
+from bnlint.edits import Subject, is_lone, norms_after
 from bnlint.fixes.expect import Touched, unlike
-from bnlint.fixes.plan import Subject, is_lone, norms_after
 from bnlint.fixes.propose import Member, Proposal, hidden_layers
 from bnlint.fixes.workspace import Look, Seen, Texts, Workspace
 from bnlint.graph.view import View

@@ -21,9 +21,9 @@ from bnlint.domain.errors import FixError, Mistake
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelGraph
 from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.edits.syntax import SourceText
+from bnlint.edits.syntax import decode as decode_text
 from bnlint.engine.check import check_graph
-from bnlint.fixes.source_text import SourceText
-from bnlint.fixes.source_text import decode as decode_text
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread

@@ -30,4 +30,4 @@ def test_a_format_is_one_file(copy: Copy) -> None:
     done = copy.run("net.py", "--format", "csc")
     assert "no format is called 'csc'" in done.stderr
     assert "did you mean 'csv'?" in done.stderr
-    assert copy.run(code=API).stdout == "'BN301,redundant-bias,4\\n'\n"
+    assert copy.run(code=API).stdout == "'BN301,redundant-bias,1\\n'\n"

@@ -5,7 +5,7 @@ from tests.unit.engine.rule_texts import HEAD
 
 FIELD = """\
     most_kernels: int = _rules(
-        40, "count", "kernels that a model of your house style has at most", for_rules=True, metavar="N"
+        40, "count", "how many kernels a model has at most", metavar="N", for_rules=True
     )
 """
 RULE = f"""{HEAD}match: [{{bn: {{is: batchnorm}}}}]

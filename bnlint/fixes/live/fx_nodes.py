@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.fixes.plan import Refused
+from bnlint.edits import Refused
 from bnlint.layers.signatures import parameters_of
 
 _CALLS = ("call_function", "call_method")

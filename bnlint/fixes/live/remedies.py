@@ -10,8 +10,8 @@ import torch
 from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, Op, Value
+from bnlint.edits import Refused, behind, norms_after
 from bnlint.fixes.live.fx_nodes import chain_back, exchange, node_of, without_inplace
-from bnlint.fixes.plan import Refused, behind, norms_after
 from bnlint.graph.view import View
 
 __all__ = ["ACTIONS", "Refused", "Repair"]

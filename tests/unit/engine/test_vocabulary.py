@@ -5,8 +5,7 @@ from pathlib import Path
 import yaml
 
 import bnlint
-from bnlint.domain.rule import FIX_ACTIONS
-from bnlint.engine.vocabulary import ACTIONS, did_you_mean
+from bnlint.engine.vocabulary import did_you_mean
 from bnlint.layers.tags import KINDS, TAGS
 
 LAYERS = Path(bnlint.__file__).parent / "layers" / "layers.yaml"
@@ -17,10 +16,6 @@ def test_the_tags_are_those_of_the_table_of_layers():
     table = {*kinds, *(family for families in kinds.values() for family in families)}
     assert table == KINDS
     assert set(kinds) == KINDS, "a user's layer can be any of these"
-
-
-def test_the_actions_are_those_of_the_domain():
-    assert tuple(ACTIONS) == FIX_ACTIONS
 
 
 def test_did_you_mean():

@@ -15,11 +15,11 @@ from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceOutcome, TraceRequest, TrialResult
 from bnlint.domain.rule import Rule
+from bnlint.edits.syntax import SourceText
 from bnlint.engine.catalogue import built_in_files, load_rules
 from bnlint.engine.check import check_graph
 from bnlint.fixes.choose import choose
 from bnlint.fixes.propose import Key, key_of
-from bnlint.fixes.source_text import SourceText
 from bnlint.fixes.workspace import Look, Seen, Texts
 from bnlint.loading.source import Source, read
 from bnlint.models.workshop import Workshop

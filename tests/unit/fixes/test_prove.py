@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bnlint.fixes.plan import Change, Plan
+from bnlint.edits import Change, Plan
+from bnlint.edits.syntax import SourceText, Splice
 from bnlint.fixes.propose import Proposal, propose
 from bnlint.fixes.prove import prove
-from bnlint.fixes.source_text import SourceText, Splice
 from tests.unit.fixes.mending import PATH, InProcess
 
 CODE = """\

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnlint.fixes.source_text import SourceText, Splice, are_apart, decode, overlap, unspliced
+from bnlint.edits.syntax import SourceText, Splice, are_apart, decode, overlap, unspliced
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

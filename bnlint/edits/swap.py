@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.plan import Change, Job, Plan, Refused, call_of, name_of, same_place, syntax_at
-from bnlint.fixes.source_text import Splice, are_apart, overlap
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Action, Change, Job, Plan, Refused, call_of, name_of, same_place, syntax_at
+from bnlint.edits.syntax import Splice, Syntax, are_apart, overlap
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -150,3 +149,6 @@ def _input(syntax: Syntax, node: cst.Call, op: Op) -> Any:
     if first is None or first.star or first.keyword is not None:
         raise Refused(f"the input of {op.layer} is not its first argument there")
     return first.value
+
+
+ACTIONS = (Action("swap", swap, roles=("first", "second")),)

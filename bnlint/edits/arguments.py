@@ -1,4 +1,4 @@
-"""``set-argument`` and ``move-argument``: an argument of the call that builds a layer."""
+"""``set-argument``, ``move-argument``, ``rename-call``: the call that builds a layer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Location, ModuleInfo, Value
-from bnlint.fixes.edits.channel_texts import other_expressions
-from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source_text import Splice
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits.channel_texts import other_expressions
+from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of
 
 if TYPE_CHECKING:
@@ -58,6 +57,38 @@ def move_argument(job: Job) -> Iterator[Plan]:
     splice = Splice(*call.syntax.span(old), text)
     facts = (*_FACTS.get(name, (name,)), *_FACTS.get(to, (to,)))
     yield call.plan((splice,), f"pass {text} in place of {name}", facts)
+
+
+def rename_call(job: Job) -> Iterator[Plan]:
+    """The class in the call that builds the layer replaced; imported too where it has to be."""
+    subject, to = job.layers["of"], str(job.arguments["to"])
+    found = FoundCall(job, subject)
+    func, syntax = found.node.func, found.syntax
+    old = subject.types[0].rpartition(".")[2]
+    name = func.attr if isinstance(func, syntax.cst.Attribute) else func
+    if not isinstance(name, syntax.cst.Name) or name.value != old:
+        raise Refused(f"{old} goes by another name there: `{syntax.text(func)}`")
+    splices = [Splice(*syntax.span(name), to)]
+    if name is func:
+        splices += _also_imported(syntax, old, to)
+    plan = found.plan(tuple(splices), f"use {to} for {old}", ())
+    yield Plan(plan.path, plan.splices, plan.message, Change(kind=True), plan.built, plan.called)
+
+
+def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:
+    """What makes ``new`` known where ``old`` was imported by its name."""
+    for statement in syntax.nodes(syntax.cst.ImportFrom):
+        names: Any = statement.names
+        if isinstance(names, syntax.cst.ImportStar):
+            continue
+        known = {alias.name.value for alias in names if alias.asname is None}
+        if new in known:
+            return []
+        for alias in names:
+            if alias.asname is None and alias.name.value == old:
+                end = syntax.span(alias)[1] if alias.comma is None else syntax.span(alias.name)[1]
+                return [Splice(end, end, f", {new}")]
+    return []
 
 
 class FoundCall:
@@ -214,3 +245,10 @@ def is_literal(cst: Any, node: Any) -> bool:
     if isinstance(node, cst.Name):
         return node.value in ("True", "False", "None")
     return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString))
+
+
+ACTIONS = (
+    Action("set-argument", set_argument, arguments=("name", "to")),
+    Action("move-argument", move_argument, arguments=("name", "to", "value")),
+    Action("rename-call", rename_call, arguments=("to",)),
+)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.edits.swap import is_direct, wrapping
-from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source_text import Splice
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits.swap import is_direct, wrapping
+from bnlint.edits.syntax import Splice, Syntax
 
 
 def remove(job: Job) -> Iterator[Plan]:
@@ -141,3 +140,6 @@ def _lines(syntax: Syntax, start: int, end: int) -> tuple[int, int]:
     first, last = source.place(start)[0], source.place(end)[0]
     begin = source.starts[first - 1]
     return begin, begin + sum(len(source.line(n)) for n in range(first, last + 1))
+
+
+ACTIONS = (Action("remove", remove),)

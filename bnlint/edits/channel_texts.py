@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.fixes.plan import Job, Subject, behind
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Job, Subject, behind
+from bnlint.edits.syntax import Syntax
 from bnlint.layers.signatures import parameters_of
 
 _NAMES = ("num_features", "num_channels")

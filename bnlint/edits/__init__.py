@@ -1,16 +1,25 @@
-"""What an action is given, and the plans it gives back: splices of one file, not yet proved."""
+r"""Ways to change source so that a finding disappears: each is one file, found by its name.
+
+A module of this folder that declares ``ACTIONS`` adds them to what rules can name in ``fix:``. An
+action gets a :class:`Job` and yields :class:`Plan`\ s: splices of one file, not yet proved.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnlint.domain.graph import Location, ModelGraph, ModuleInfo, Op, Value
 from bnlint.domain.rule import Tags
-from bnlint.fixes.source_text import Splice
-from bnlint.fixes.syntax import Syntax
 from bnlint.graph.view import View
+
+if TYPE_CHECKING:
+    from bnlint.edits.syntax import Splice, Syntax
 
 Subject = Op | ModuleInfo
 
@@ -67,8 +76,26 @@ class Job:
     syntax: Callable[[str], Syntax]
 
 
-Action = Callable[[Job], Iterator[Plan]]
-"""Gives plans, the best first; raises :class:`Refused` where there is none."""
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A way to change source, as rules name it.
+
+    ``plans`` yields plans, the best first, or raises :class:`Refused`. A rule assigns captures to
+    the ``roles`` and values to the ``arguments``.
+    """
+
+    name: str
+    plans: Callable[[Job], Iterator[Plan]]
+    roles: tuple[str, ...] = ("of",)
+    arguments: tuple[str, ...] = ()
+
+
+@cache
+def actions() -> Mapping[str, Action]:
+    """All actions by name."""
+    names = sorted(p.stem for p in Path(__file__).parent.glob("[!_.]*.py"))
+    modules = (import_module(f"{__name__}.{name}") for name in names)
+    return {each.name: each for m in modules for each in getattr(m, "ACTIONS", ())}
 
 
 def name_of(subject: Subject) -> str:

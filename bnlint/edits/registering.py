@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import ModuleInfo
-from bnlint.fixes.edits.remove import statement_removed
-from bnlint.fixes.plan import Change, Job, Plan, Refused, Subject, name_of, syntax_at
-from bnlint.fixes.source_text import Splice
-from bnlint.fixes.syntax import Syntax
+from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits.remove import statement_removed
+from bnlint.edits.syntax import Splice, Syntax
 
 _HELD = re.compile(r"(?:^|\.)(\w+)\[('?)")
 
@@ -155,3 +154,6 @@ def _named(syntax: Syntax, name: str, home: Any) -> Iterator[Any]:
             continue
         if syntax.function_of(node) is home:
             yield node
+
+
+ACTIONS = (Action("module-list", module_list), Action("comprehension", comprehension))
