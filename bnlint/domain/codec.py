@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-"""What is the same on both sides; most of a graph is made of it, so it is looked at first."""
+"""Values that are encoded as they are; most of a graph consists of them, so they come first."""
 
 
 def encode(value: Any) -> Any:
@@ -38,7 +38,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(kind: type[T], data: Any) -> T:
-    """The dataclass ``kind`` rebuilt from what :func:`encode` made of it."""
+    """The dataclass ``kind`` rebuilt from the result of :func:`encode`."""
     hint: Any = kind
     return cast(T, _decoder(hint)(data))
 
@@ -81,7 +81,7 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
 
     def build(data: Any) -> Any:
         nonlocal ready
-        if not ready:  # only now, for a class may hold itself
+        if not ready:  # only now, because a class may contain itself
             decoders = enumerate(map(_decoder, fields))
             steps.extend((i, decoder) for i, decoder in decoders if decoder is not _same)
             ready = True
@@ -96,7 +96,7 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
 
 
 def _union_decoder(arguments: tuple[Any, ...]) -> Callable[[Any], Any]:
-    """A decoder for ``X | None``; unions of plain values (facts) fall to :func:`_plain`."""
+    """A decoder for ``X | None``; unions of plain values (facts) use :func:`_plain`."""
     rest = [a for a in arguments if a is not type(None)]
     if len(rest) != 1:
         return _plain

@@ -1,4 +1,4 @@
-"""The errors that stop a run: the user can mend each of them, so each says what, where and how."""
+"""The errors that end a run: the user can fix each of them, so each says what, where and how."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bnlint.domain.graph import Location
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing to mend: what is wrong, where (if a file), the excerpt and a suggestion."""
+    """One mistake: what is wrong, where (if in a file), an excerpt and a suggestion."""
 
     message: str
     location: Location | None = None
@@ -17,7 +17,7 @@ class Mistake:
     hint: str = ""
 
     def __str__(self) -> str:
-        """The mistake as a person reads it: place, message, excerpt with a caret, suggestion."""
+        """The mistake as text: place, message, excerpt with a caret, suggestion."""
         where = self.location
         head = f"{where.path}:{where.line}:{where.column}: " if where else ""
         lines = [head + self.message]
@@ -29,7 +29,7 @@ class Mistake:
 
 
 class BnlintError(Exception):
-    """The root; carries every mistake of its kind that was found, and ends a run with exit 2."""
+    """The base class; carries every mistake that was found, and ends a run with exit code 2."""
 
     def __init__(self, *mistakes: Mistake | str) -> None:
         self.mistakes = tuple(Mistake(m) if isinstance(m, str) else m for m in mistakes)
@@ -37,15 +37,15 @@ class BnlintError(Exception):
 
 
 class UsageError(BnlintError):
-    """The command line, or an argument of the Python API, is off."""
+    """The command line, or an argument of the Python API, is wrong."""
 
 
 class ConfigError(BnlintError):
-    """The configuration file is off."""
+    """The configuration file is wrong."""
 
 
 class RuleError(BnlintError):
-    """A rule file is off."""
+    """A rule file is wrong."""
 
 
 class ProbeError(BnlintError):

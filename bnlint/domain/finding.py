@@ -10,7 +10,7 @@ from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
 
 
 class Severity(enum.Enum):
-    """How much a finding weighs; compare with :meth:`at_least`."""
+    """How severe a finding is; compare with :meth:`at_least`."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,13 +22,13 @@ class Severity(enum.Enum):
         return ("error", "warning", "info").index(self.value)
 
     def at_least(self, other: Severity) -> bool:
-        """True when this weighs as much as ``other`` or more."""
+        """True when this is as severe as ``other`` or more."""
         return self.rank <= other.rank
 
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another layer that takes part in a finding."""
+    """Another layer that a finding involves."""
 
     layer: str
     location: Location | None
@@ -45,7 +45,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Source edits that were proved; ``safety`` is safe or unsafe."""
+    """Proved source edits; ``safety`` is safe or unsafe."""
 
     message: str
     safety: str
@@ -70,7 +70,7 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A measurement of the probe that bears on a finding; values by metric name."""
+    """A measurement of the probe that supports or weakens a finding; values by metric name."""
 
     summary: str
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that fired. ``count`` says how many layers one construction line stands for.
+    """A rule that fired. ``count`` is the number of layers that one construction line builds.
 
     ``also`` names the others of them, each by its model and its layer.
     ``anchors`` are the other lines at which a suppression comment counts: where the layer is
@@ -177,10 +177,10 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
-    ``suppressed``, ``baselined`` and ``unchanged`` count findings that are held back by comments,
-    by the baseline, and because no changed line brings them.
-    ``refused_fixes`` are there after a run that looked for fixes. ``graphs`` are there when an
-    output was asked for that draws them; their paths are absolute but for the model's file.
+    ``suppressed``, ``baselined`` and ``unchanged`` count findings that are hidden by comments, by
+    the baseline, and because they are not on changed lines.
+    ``refused_fixes`` are set by a run that looked for fixes, ``graphs`` if an output draws them;
+    their paths are absolute except for the model's file.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -203,7 +203,7 @@ class Report:
         return tuple(p for p in self.problems if p.blocking and p.file in self.by_hand)
 
     def worst(self) -> Severity | None:
-        """The heaviest severity among the findings, or None when there are none."""
+        """The highest severity among the findings, or None when there are none."""
         return min((f.severity for f in self.findings), key=lambda s: s.rank, default=None)
 
 

@@ -100,7 +100,7 @@ class ModelRef:
     """Which model this is and how it came to be; ``origin`` is instance, class, factory or named.
 
     ``arguments`` is the call that built it (``Net(3, 10)``); ``guessed`` names the arguments whose
-    values bnlint made up. ``definition`` is the class or function line. ``block`` is true for a
+    values bnlint guessed. ``definition`` is the class or function line. ``block`` is true for a
     class that is a part of another model, of which nothing about inputs and outputs may be said.
     """
 
@@ -116,7 +116,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A part that could not be seen into, and why."""
+    """A part that could not be traced, and why."""
 
     path: str
     reason: str
@@ -144,7 +144,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class ModelGraph:
-    """Everything the rules may know about one model; ops stand in the order of execution."""
+    """Everything the rules may know about one model; ops are in the order of execution."""
 
     ref: ModelRef
     ops: tuple[Op, ...]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
-def plural(number: int, noun: str) -> str:
-    """The number with its noun: ``1 model``, ``2 models``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, many: str = "") -> str:
+    """The number with its noun: ``1 model``, ``2 models``; ``many`` is an irregular plural."""
+    return f"{number} {noun if number == 1 else many or noun + 's'}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

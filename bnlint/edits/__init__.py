@@ -28,14 +28,14 @@ _WITHOUT_MEAN = Tags(none_of=("kernel", *sorted(_HOLDS_MEAN)))
 
 
 class Refused(Exception):
-    """An action sees no edit it could answer for; the message says why."""
+    """No edit is certain to be right; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """How a proved edit may change the graph.
 
-    ``facts`` may differ on the layers worked on, which are ``swapped`` (with each other),
+    ``facts`` may differ on the edited layers, which are ``swapped`` (with each other),
     ``removed``, or ``rebuilt`` (registered or copied). Layers keep their names unless ``renames``.
     """
 
@@ -49,10 +49,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Splices in the file at ``path``, and the change they are meant to make.
+    """Splices in the file at ``path``, and the change of the graph they should make.
 
-    ``built`` are the construction places edited, ``called`` the call places, by role: whatever
-    layer is built (called) there must have the finding too.
+    ``built`` are the edited construction places, ``called`` the call places, by role: every layer
+    built (called) there must have the finding.
     """
 
     path: str
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One finding to mend: the layers by role, the values of the recipe, and the syntax of files.
+    """One finding to fix: the layers by role, the values of the recipe, and the syntax of files.
 
     ``syntax`` raises :class:`Refused` for a file that may not be edited.
     """
@@ -104,7 +104,7 @@ def name_of(subject: Subject) -> str:
 
 
 def call_of(subject: Subject) -> Location | None:
-    """Where the layer is called; a registered module without an op is not."""
+    """Where the layer is called; None for a registered module without an op."""
     return None if isinstance(subject, ModuleInfo) else subject.call
 
 
@@ -124,7 +124,7 @@ def same_place(one: Location | None, other: Location) -> bool:
 
 
 def is_lone(graph: ModelGraph) -> bool:
-    """True for one layer by itself, such as a helper gives: nothing around it can be wrong."""
+    """True for a single layer, such as a helper returns: nothing around it can be wrong."""
     return sum(not op.tags & {"input", "output"} for op in graph.ops) <= 1
 
 

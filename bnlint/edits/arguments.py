@@ -24,11 +24,11 @@ _FACTS = {
     "affine": ("affine", "trainable"),
     "track_running_stats": ("tracks",),
 }
-"""Which facts of a layer hang on an argument; ``parameters`` always may."""
+"""Facts of a layer that depend on an argument; ``parameters`` always may."""
 
 
 def set_argument(job: Job) -> Iterator[Plan]:
-    """The argument ``name`` set to ``to``, wherever it stands in the call."""
+    """The argument ``name`` set to ``to``, by keyword or by position."""
     subject = job.layers["of"]
     name, to = str(job.arguments["name"]), job.arguments["to"]
     call = FoundCall(job, subject)
@@ -39,7 +39,7 @@ def set_argument(job: Job) -> Iterator[Plan]:
 
 
 def move_argument(job: Job) -> Iterator[Plan]:
-    """The argument ``name`` taken away, and its place given to ``to=value``."""
+    """The argument ``name`` replaced by ``to=value``."""
     subject = job.layers["of"]
     name, to, value = (str(job.arguments["name"]), str(job.arguments["to"]), job.arguments["value"])
     call = FoundCall(job, subject)
@@ -60,7 +60,7 @@ def move_argument(job: Job) -> Iterator[Plan]:
 
 
 def rename_call(job: Job) -> Iterator[Plan]:
-    """The class in the call that builds the layer replaced; imported too where it has to be."""
+    """The class in the call that builds the layer replaced, and imported if necessary."""
     subject, to = job.layers["of"], str(job.arguments["to"])
     found = FoundCall(job, subject)
     func, syntax = found.node.func, found.syntax
@@ -76,7 +76,7 @@ def rename_call(job: Job) -> Iterator[Plan]:
 
 
 def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:
-    """What makes ``new`` known where ``old`` was imported by its name."""
+    """The import of ``new`` beside that of ``old``, unless it is imported already."""
     for statement in syntax.nodes(syntax.cst.ImportFrom):
         names: Any = statement.names
         if isinstance(names, syntax.cst.ImportStar):
@@ -119,12 +119,12 @@ class FoundCall:
         )
 
     def find(self, name: str) -> cst.Arg | None:
-        """The argument of that name, given by keyword or by position; None if it is not given.
+        """The argument of that name, by keyword or by position; None if there is none.
 
         Raises
         ------
         Refused
-            When a star hides which arguments are given.
+            When ``*`` or ``**`` hides which arguments are passed.
 
         """
         args = self.node.args
@@ -155,7 +155,7 @@ class FoundCall:
         return not (types and types[0].startswith("torch.Tensor."))
 
     def set(self, name: str, text: str, to: Value) -> tuple[Splice, ...]:
-        """The splices that make the argument ``text``; it is left out where that is the same."""
+        """The splices that set the argument to ``text``; a default is left out."""
         arg = self.find(name)
         if arg is None:
             return self._append(f"{name}={text}")
@@ -166,7 +166,7 @@ class FoundCall:
         return (Splice(*self.syntax.whole_span(arg.value), text),)
 
     def must_be_literal(self, name: str, arg: cst.Arg, allow: bool = False) -> None:
-        """Raise Refused where the argument's value comes from elsewhere, and only a number fits."""
+        """Raises Refused if the value is an expression and would be replaced by a number."""
         if allow or is_literal(self.syntax.cst, arg.value):
             return
         shown = self.syntax.text(arg.value)
@@ -185,7 +185,7 @@ class FoundCall:
         return (Splice(last, last, f", {text}"),)
 
     def _append_line(self, last: cst.Arg, text: str) -> tuple[Splice, ...]:
-        """A line of its own after the last argument and the comment behind it."""
+        """A new line after the last argument and its comment."""
         source, end = self.syntax.source, self._end(last)
         line = source.place(end)[0]
         rest = source.line(line)
@@ -202,7 +202,7 @@ class FoundCall:
         return (Splice(end, end, ","), Splice(stop, stop, new))
 
     def _drop(self, arg: cst.Arg) -> tuple[Splice, ...]:
-        """Take an argument out with its comma; nothing where a comment is in the way."""
+        """Removes an argument with its comma; nothing if a comment is in between."""
         args = self.node.args
         index = args.index(arg)
         if arg.keyword is None and any(a.keyword is None for a in args[index + 1 :]):

@@ -1,4 +1,4 @@
-"""Where a number of channels is written already: at the kernel whose output arrives."""
+"""Texts that may hold a number of channels: those at the kernel whose output arrives."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _NAMES = ("num_features", "num_channels")
 _OUT = ("out_channels", "out_features")
 _NEAREST = 1
 _MOST = 4
-"""Expressions that are tried: each costs a proof."""
+"""The most expressions to try: each takes a proof."""
 
 
 def other_expressions(
     job: Job, subject: Subject, syntax: Syntax, call: Any, name: str
 ) -> Iterator[str]:
-    """Expressions that may hold the channels that arrive, likeliest first.
+    """Expressions that may hold the arriving channels, the most likely first.
 
-    A number would be right for this model alone; ``planes`` is right for all that share the line.
+    A number would be right for this model only; ``planes`` is right for all that share the line.
     """
     if name not in _NAMES or not isinstance(subject, Op):
         return
@@ -35,7 +35,7 @@ def other_expressions(
 
 
 def _parts(syntax: Syntax, call: Any, name: str) -> list[str]:
-    """The parts of the expression that is given now, from the biggest to the smallest."""
+    """The parts of the present expression, from the longest to the shortest."""
     cst = syntax.cst
     given = [a.value for a in call.args if (a.keyword.value if a.keyword else name) == name]
     kinds = (cst.Name, cst.Attribute, cst.BinaryOperation, cst.Call, cst.Subscript)
@@ -53,7 +53,7 @@ def _parts(syntax: Syntax, call: Any, name: str) -> list[str]:
 def _producing_calls(
     job: Job, subject: Op, syntax: Syntax, call: Any
 ) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """Calls in the same function that build the kernel behind, itself or through a helper."""
+    """Calls in the same function that build the preceding kernel, directly or by a helper."""
     kernel = next((op for op in behind(job.view, subject) if "kernel" in op.tags), None)
     if kernel is None:
         return

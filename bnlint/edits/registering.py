@@ -1,4 +1,4 @@
-"""``module-list`` and ``comprehension``: layers in a container, registered and each for itself."""
+"""``module-list`` and ``comprehension``: layers of a container, registered, and each built once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def module_list(job: Job) -> Iterator[Plan]:
 
 
 def comprehension(job: Job) -> Iterator[Plan]:
-    """``[layer] * n`` made a comprehension, so that the layer is built n times."""
+    """``[layer] * n`` turned into a comprehension, so that the layer is built n times."""
     subject = job.layers["of"]
     syntax = syntax_at(job, subject.construction, subject)
     node = syntax.call_at(subject.construction)
@@ -52,7 +52,7 @@ def comprehension(job: Job) -> Iterator[Plan]:
 
 
 def torch_nn(syntax: Syntax, name: str) -> str:
-    """How the file can name a class of ``torch.nn`` by what it imports."""
+    """How the file can name a class of ``torch.nn`` with its imports."""
     cst, code = syntax.cst, syntax.module.code_for_node
     found = ""
     for node in syntax.nodes(cst.ImportFrom):
@@ -99,7 +99,7 @@ def _assigned_once(syntax: Syntax, attribute: str, built: Any) -> Any:
 
 
 def _repeated(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
-    """``[node] * n`` as a comprehension; nothing where the node does not stand so."""
+    """``[node] * n`` as a comprehension; nothing if the node is not in such a list."""
     cst = syntax.cst
     holder = syntax.parent(syntax.parent(node))
     if not isinstance(holder, (cst.List, cst.Tuple)):
@@ -114,7 +114,7 @@ def _repeated(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
 
 
 def _listed(syntax: Syntax, holder: Any, times: str, inner: str) -> str:
-    """The comprehension for a list that was multiplied; ``inner`` replaces its only element."""
+    """The comprehension for a multiplied list; ``inner`` replaces its only element."""
     texts = [inner or syntax.text(e.value) for e in holder.elements]
     if len(texts) == 1:
         return f"[{texts[0]} for _ in range({times})]"
@@ -122,7 +122,7 @@ def _listed(syntax: Syntax, holder: Any, times: str, inner: str) -> str:
 
 
 def _inlined(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
-    """A layer that is built outside of the place that repeats it, built there instead."""
+    """A layer that is built before the list that repeats it, built in the list instead."""
     cst = syntax.cst
     assign = syntax.parent(node)
     target = assign.targets[0].target if isinstance(assign, cst.Assign) else None

@@ -1,4 +1,4 @@
-"""``remove``: a layer that is not needed, where it is listed, or where it is built and called."""
+"""``remove``: an unnecessary layer, where it is listed, or where it is built and called."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, Plan, Refused, name_of, syntax_at
 from bnlint.edits.swap import is_direct, wrapping
 from bnlint.edits.syntax import Splice, Syntax
 
 
 def remove(job: Job) -> Iterator[Plan]:
-    """The layer taken out: its call, if it has one of its own, and what builds it."""
+    """The layer removed: what builds it, and its call if forward calls it directly."""
     subject = job.layers["of"]
     place = subject.construction
     syntax = syntax_at(job, place, subject)
@@ -27,23 +27,12 @@ def remove(job: Job) -> Iterator[Plan]:
         splices += _call_removed(syntax, subject)
         if subject.call is not None:
             called = {"of": subject.call}
-    change = Change(removed=True, renames=listed)
-    yield Plan(
-        syntax.source.path,
-        splices,
-        f"remove {name_of(subject)}",
-        change,
-        built=_needed(subject),
-        called=called,
-    )
-
-
-def _needed(subject: Subject) -> dict[str, Any]:
-    return {"of": subject.construction}
+    message, change = f"remove {name_of(subject)}", Change(removed=True, renames=listed)
+    yield Plan(syntax.source.path, splices, message, change, built={"of": place}, called=called)
 
 
 def _call_removed(syntax: Syntax, op: Op) -> tuple[Splice, ...]:
-    """The call replaced by its input; the whole statement goes where that would say ``x = x``."""
+    """The call replaced by its input; a statement that would become ``x = x`` is removed."""
     if not is_direct(syntax, op):
         raise Refused(f"the call of {op.layer} is not plain to see")
     found = wrapping(syntax, op)
@@ -69,7 +58,7 @@ def assignment(syntax: Syntax, node: Any) -> Any | None:
 
 
 def statement_removed(syntax: Syntax, statement: Any) -> tuple[Splice, ...]:
-    """The lines of a statement taken out; ``pass`` stays where its block would be empty."""
+    """The lines of a statement removed; ``pass`` is left where its block would be empty."""
     cst, source = syntax.cst, syntax.source
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
         raise Refused("other statements stand on the same line")
@@ -81,7 +70,7 @@ def statement_removed(syntax: Syntax, statement: Any) -> tuple[Splice, ...]:
 
 
 def element_removed(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
-    """An element of a list or call taken out, or the statement that appends it."""
+    """An element of a list or call removed, or the statement that appends it."""
     cst = syntax.cst
     item = syntax.parent(node)
     if isinstance(item, cst.Element) and isinstance(syntax.parent(item), cst.Tuple):
@@ -113,7 +102,7 @@ def _appending(syntax: Syntax, holder: Any) -> Any | None:
 
 
 def _span_of_item(syntax: Syntax, item: Any, items: list[Any]) -> tuple[int, int]:
-    """From an item to the next one; the whole lines where it has them for itself."""
+    """From an item to the next one; whole lines if nothing else is on them."""
     source, index = syntax.source, items.index(item)
     start, end = syntax.whole_span(item.value)
     if isinstance(item.comma, syntax.cst.Comma):

@@ -65,7 +65,7 @@ def _swapped_elements(syntax: Syntax, first: Any, second: Any) -> tuple[Splice, 
 
 
 def element(syntax: Syntax, op: Op) -> Any:
-    """What stands in the list for a layer: its call, with its name where a pair gives one."""
+    """The element of a list that builds a layer: its call, or the pair of its name and its call."""
     node = syntax.call_at(op.construction)
     if node is None:
         raise Refused(f"the source has no call there that builds {name_of(op)}")
@@ -80,7 +80,7 @@ def element(syntax: Syntax, op: Op) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Wrapping:
-    """A call, its function and its input; ``method`` where the input stands before the dot."""
+    """A call, its function and its input; a ``method`` has the input before the dot."""
 
     syntax: Syntax
     node: cst.Call
@@ -88,7 +88,7 @@ class Wrapping:
     method: bool
 
     def around(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The spans before and behind the input."""
+        """The spans before and after the input."""
         start, end = self.syntax.whole_span(self.node)
         inner_start, inner_end = self.syntax.whole_span(self.input)
         return (start, inner_start), (inner_end, end)
@@ -101,7 +101,7 @@ class Wrapping:
 
 
 def wrapping(syntax: Syntax, op: Op) -> Wrapping:
-    """The call of ``op`` in the source; raises Refused where its input is not plain to see."""
+    """The call of ``op`` in the source; Refused if its input is not clear."""
     node = syntax.call_at(op.call)
     if node is None:
         raise Refused(f"the source has no call there of {op.layer}")
@@ -110,10 +110,10 @@ def wrapping(syntax: Syntax, op: Op) -> Wrapping:
 
 
 def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
-    """What each call does to its input, given to the other; nested calls need nothing else.
+    """The splices that exchange what two calls do to their inputs; the calls may be nested.
 
-    Only the functions and their other arguments move where both are called as functions, so that
-    the lines and comments between them stay.
+    If both are called as functions, only functions and further arguments move, so that the lines
+    and comments between them stay.
     """
     spans = [w.around() if first.method or second.method else w.own() for w in (first, second)]
     text = first.syntax.between

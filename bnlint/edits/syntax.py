@@ -28,7 +28,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Splice:
-    """Replace what lies between two offsets of a text by ``text``."""
+    """Replaces the text between two offsets by ``text``."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class SourceText:
         return _LINE_END.sub("\n", self.text)
 
     def offset(self, line: int, column: int) -> int:
-        """Where a line (from 1) and a column (characters, from 0) stand in the text."""
+        """The offset of a line (from 1) and a column (characters, from 0)."""
         return self.starts[line - 1] + column
 
     def line(self, number: int) -> str:
@@ -74,13 +74,13 @@ class SourceText:
         return line, offset - self.starts[line - 1] + 1
 
     def edit(self, splice: Splice) -> Edit:
-        """The splice in terms of lines and columns."""
+        """The splice with lines and columns instead of offsets."""
         line, column = self.place(splice.start)
         end_line, end_column = self.place(splice.end)
         return Edit(Location(self.path, line, column, end_line, end_column), splice.text)
 
     def spliced(self, splices: Iterable[Splice]) -> SourceText:
-        """The text with all splices done; they must not overlap."""
+        """The text with all splices applied; they must not overlap."""
         parts, position = [], 0
         for splice in sorted(splices):
             assert splice.start >= position, "splices overlap"
@@ -95,13 +95,13 @@ class SourceText:
 
 
 def decode(path: str, data: bytes) -> SourceText:
-    """The file's text; raises SyntaxError or UnicodeDecodeError as Python would."""
+    """The file's text; SyntaxError or UnicodeDecodeError as Python would raise them."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     return SourceText(path, data.decode(encoding), encoding)
 
 
 def are_apart(splices: Iterable[Splice]) -> bool:
-    """True when splices can be done together."""
+    """True when splices can be applied together."""
     position = 0
     for splice in sorted(splices):
         if splice.start < position:
@@ -120,7 +120,7 @@ def overlap(one: Iterable[Splice], other: Iterable[Splice]) -> bool:
 
 
 def unspliced(splice: Splice, earlier: Iterable[Splice]) -> Splice | None:
-    """The splice in terms of the text before the earlier ones; None where it touches one."""
+    """The splice for the text before the earlier ones; None if it touches one of them."""
     shift = 0
     for done in sorted(earlier):
         start, end = done.start + shift, done.start + shift + len(done.text)
@@ -133,7 +133,7 @@ def unspliced(splice: Splice, earlier: Iterable[Splice]) -> Splice | None:
 
 
 def load_libcst() -> Any:
-    """The libcst package; raises FixError where it is not installed."""
+    """The libcst package; FixError if it is not installed."""
     try:
         import libcst
     except ImportError:
@@ -163,7 +163,7 @@ class Syntax:
         return (node for node in self._positions if isinstance(node, kind))
 
     def call_at(self, location: Location | None) -> cst.Call | None:
-        """The call that stands exactly at a location, as Python reports it for an instruction.
+        """The call exactly at a location, as Python reports it for an instruction.
 
         For a method called on another line than its object, Python reports the method's name.
         """
@@ -183,7 +183,7 @@ class Syntax:
         return os.path.realpath(location.path) == os.path.realpath(self.source.path)
 
     def offset(self, line: int, column: int) -> int:
-        """The offset of a place as locations say it: from 1, in characters."""
+        """The offset of a line and a column as locations have them: from 1, in characters."""
         return self.source.offset(line, column - 1)
 
     def span(self, node: Any) -> tuple[int, int]:
@@ -210,7 +210,7 @@ class Syntax:
         return self.source.text[start:end]
 
     def replace(self, node: Any, text: str) -> Splice:
-        """The splice that puts ``text`` in the place of a node and its parentheses."""
+        """The splice that replaces a node and its parentheses by ``text``."""
         return Splice(*self.whole_span(node), text)
 
     def parent(self, node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Findings a team knows already, kept in a file that people can read and merge."""
+"""Known findings of a team, kept in a file that people can read and merge."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ def compare(
 ) -> Compared:
     """Hold back the findings that the entries list.
 
-    ``would_find`` tells whether this run would have found again what a rule finds in a file, and
-    ``exists`` whether a file is still there; both speak of paths as entries do. An entry of another
-    file, or of a rule that was left out or blind, says nothing about this run. An entry whose file
-    is gone is met by a finding of the same rule, model and layer elsewhere: the file was renamed.
+    ``would_find`` decides whether this run would have found again what a rule finds in a file, and
+    ``exists`` whether a file still exists; both take paths as entries have them. An entry of
+    another file, or of a rule that was left out or undecided, says nothing about this run. An entry
+    whose file is gone matches a finding of the same rule, model and layer elsewhere: the file was
+    renamed.
     """
     left = {entry.fingerprint: entry for entry in entries}
     met: list[Entry] = []
@@ -76,7 +77,7 @@ def entries_of(findings: Iterable[Finding], relative: Callable[[str], str]) -> t
 
 
 def stale_problems(stale: Iterable[Entry], path: str) -> tuple[Problem, ...]:
-    """What to say of entries that are no longer found."""
+    """A problem for each entry that is no longer found."""
     return tuple(
         Problem(
             ProblemKind.BASELINE,
@@ -89,7 +90,14 @@ def stale_problems(stale: Iterable[Entry], path: str) -> tuple[Problem, ...]:
 
 
 def read_baseline(path: Path) -> tuple[Entry, ...]:
-    """The entries of a baseline file; raises ConfigError when it is missing or not understood."""
+    """The entries of a baseline file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, or is not a baseline.
+
+    """
     shown = path.name
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -106,7 +114,7 @@ def read_baseline(path: Path) -> tuple[Entry, ...]:
 
 
 def write_baseline(path: Path, entries: Iterable[Entry], tool: str) -> None:
-    """Write the entries sorted, one a line, so that merges and reviews are easy."""
+    """Writes the entries sorted, one per line, so that merges and reviews are easy."""
     lines = [
         "    " + json.dumps({key: getattr(entry, key) for key in _KEYS}, ensure_ascii=False)
         for entry in sorted(set(entries))

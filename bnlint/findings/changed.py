@@ -1,4 +1,4 @@
-"""Which lines changed since a git revision, and the findings that they bring."""
+"""Which lines changed since a git revision, and the findings on them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location
+from bnlint.domain.phrases import closest
 
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _EVERYTHING = (1, 1 << 60)
@@ -32,12 +33,18 @@ class Changes:
 
 
 def since(revision: str, cwd: Path) -> Changes:
-    """What changed in the working tree since ``revision``, new files that git does not know too.
+    """What changed in the working tree since ``revision``, untracked files included.
 
-    ``main...`` means since the point where this branch left main. Raises UsageError when ``cwd`` is
-    in no git repository or there is no such revision.
+    ``main...`` means since the point where this branch left main.
+
+    Raises
+    ------
+    UsageError
+        When ``cwd`` is not in a git repository, or there is no such revision.
+
     """
-    top = Path(_git(["rev-parse", "--show-toplevel"], cwd, _no_repository(cwd)).strip())
+    outside = f"{cwd} is in no git repository"
+    top = Path(_git(["rev-parse", "--show-toplevel"], cwd, outside).strip())
     base = _commit(revision, cwd)
     diff = _git(["-c", "core.quotePath=false", "diff", *_PLAIN, base, "--"], top, revision)
     files = {str((top / name).resolve()): lines for name, lines in _parse(diff)}
@@ -65,8 +72,8 @@ def _touched(finding: Finding, changes: Changes, cwd: Path) -> bool:
 def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
     """The new name of every file of a diff, and its changed lines.
 
-    Where lines were only taken away, the lines on both sides of the gap count as changed: a norm
-    that is gone shows at its neighbours.
+    Where lines were only deleted, the lines on both sides of the gap count as changed: a deleted
+    norm shows at its neighbours.
     """
     name, in_head = "", False
     ranges: list[tuple[int, int]] = []
@@ -86,7 +93,7 @@ def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
 
 
 def _unquoted(name: str) -> str:
-    """A file name as it is: git quotes those with quotes, backslashes or control characters."""
+    """A file name without the quotes and escapes that git adds for unusual characters."""
     if not name.startswith('"'):
         return name
     raw = name[1:-1].encode("utf-8", "surrogateescape")
@@ -94,9 +101,7 @@ def _unquoted(name: str) -> str:
 
 
 def _commit(revision: str, cwd: Path) -> str:
-    """The commit to compare with; raises UsageError with the closest names that exist."""
-    from difflib import get_close_matches
-
+    """The commit to compare with; UsageError suggests the closest name that exists."""
     name = revision.removesuffix("...")
     if name.startswith("-") or not name:
         raise UsageError(f"--since: '{revision}' is not a revision")
@@ -104,8 +109,7 @@ def _commit(revision: str, cwd: Path) -> str:
     done = _run(verify, cwd)
     if done.returncode:
         known = _run(["for-each-ref", "--format=%(refname:short)"], cwd).stdout.split()
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "in a shallow clone, fetch it first"
+        hint = closest(name, known, most=0) or "in a shallow clone, fetch it first"
         raise UsageError(Mistake(f"--since: there is no revision '{name}'", hint=hint))
     commit = done.stdout.strip()
     if not revision.endswith("..."):
@@ -115,7 +119,7 @@ def _commit(revision: str, cwd: Path) -> str:
 
 
 def _git(arguments: list[str], cwd: Path, what: str) -> str:
-    """The output of a git command; raises UsageError that says ``what`` failed."""
+    """The output of a git command; UsageError says ``what`` failed."""
     done = _run(arguments, cwd)
     if done.returncode:
         detail = done.stderr.strip().rpartition("\n")[2].removeprefix("fatal: ")
@@ -136,7 +140,3 @@ def _run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError:
         raise UsageError("--since needs git, which is not installed") from None
-
-
-def _no_repository(cwd: Path) -> str:
-    return f"{cwd} is in no git repository"

@@ -5,10 +5,10 @@
     self.conv = nn.Conv2d(3, 8, 3)  # bnlint: ignore[BN301, missing-norm] -- weights are shared
     # bnlint: skip-file
 
-Comments are found by tokenizing, never inside strings. One on the first or last line of a statement
-covers the whole statement, one on a line within it what that line is a part of: a layer of a long
-``nn.Sequential``, not its neighbours. One on a ``class`` line, or on a decorator or base of it,
-covers the whole class; one on a ``def`` line the whole function; one that stands alone on its line
+Comments are found by tokenizing, never inside strings. A comment on the first or last line of a
+statement covers the whole statement. On a line within it, it covers what that line is part of: a
+layer of a long ``nn.Sequential``, not its neighbours. On a ``class`` line, or on a decorator or
+base of it, it covers the whole class; on a ``def`` line the whole function; alone on its line,
 what follows.
 """
 
@@ -34,15 +34,15 @@ _MEANT = re.compile(
     r"#\s*bnlint\s*:\s*(?P<word>(?:ign|skip|dis|no[-_ ]?(?:qa|lint)|off\b|supp|allow)[\w-]*)",
     re.IGNORECASE,
 )
-"""A comment that is meant to hold something back, in words of other linters or with a slip."""
+"""A comment that is meant to suppress something, in words of other linters or misspelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
     """An ``ignore`` comment: its place, the rules it names (none when bare), and what it covers.
 
-    ``first`` and ``last`` are the lines covered, both inclusive. One that stands ``within`` a
-    statement covers of these only what that line is a part of.
+    ``first`` and ``last`` are the lines covered, both inclusive. With a line ``within`` a
+    statement, only what that line is part of is covered.
     """
 
     line: int
@@ -61,7 +61,7 @@ class Comment:
 
 
 def skips_file(text: str) -> bool:
-    """True when a ``skip-file`` comment takes the whole file out."""
+    """True when a ``skip-file`` comment excludes the whole file."""
     return "bnlint" in text and any(
         found["word"].lower() == "skip-file" for _, found in _directives(text)
     )
@@ -79,7 +79,7 @@ def ignore_comments(text: str) -> tuple[Comment, ...]:
 
 
 def mistaken_comments(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Line, column and word of the comments that are meant to suppress, in words that do not."""
+    """Line, column and word of comments that are meant to suppress, but do not."""
     if "bnlint" not in text:
         return ()
     return tuple(
@@ -104,7 +104,7 @@ class _Span:
 
 
 def _directives(text: str) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
-    """The place of every directive of ours in a comment, and what it says."""
+    """The place and the match of every directive of bnlint in a comment."""
     return _comments(text, _DIRECTIVE)
 
 
@@ -134,7 +134,7 @@ def _comment(
 def _around(line: int, spans: list[_Span]) -> tuple[int, int, int]:
     """What a comment behind code covers: the smallest statement whose head the line is in.
 
-    The third number is the line where it stands within a simple statement, else 0.
+    The third number is its line if that is within a simple statement, else 0.
     """
     inside = [span for span in spans if span.first <= line <= span.head]
     if not inside:
@@ -157,7 +157,7 @@ def _below(line: int, spans: list[_Span], lines: list[str]) -> tuple[int, int, i
 
 
 def _next_code(line: int, last: int, lines: list[str]) -> int:
-    """The first line behind ``line``, up to ``last``, that holds more than a comment."""
+    """The first line after ``line``, up to ``last``, that holds more than a comment."""
     for number in range(line + 1, last + 1):
         text = lines[number - 1].strip()
         if text and not text.startswith("#"):
@@ -166,7 +166,7 @@ def _next_code(line: int, last: int, lines: list[str]) -> int:
 
 
 def _spans(text: str) -> list[_Span]:
-    """Every statement of the text; none when it is no Python."""
+    """Every statement of the text; none when it is not valid Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):

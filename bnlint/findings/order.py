@@ -1,13 +1,16 @@
-"""A total order of findings, and one entry for all that one construction line brings."""
+"""A total order of findings, one entry for each construction line, names that survive edits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bnlint.domain.finding import Finding
 
 _NAMED = 3
+_LENGTH = 32
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -16,10 +19,10 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings in order, those of one rule from one place put together into one.
+    """The findings in order, those of one rule at one place grouped into one.
 
-    A loop, a block used sixteen times or a class that several models share has one line to mend;
-    the entry tells the first layer's story, counts the others and names a few.
+    A loop, a block used sixteen times or a class that several models share has a single line to
+    fix; the entry is about the first layer, counts the others and names a few.
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in ordered(findings):
@@ -67,3 +70,23 @@ def _others(first: Finding, rest: Iterable[Finding]) -> tuple[tuple[str, str], .
 def _name(finding: Finding, model: str) -> str:
     """The layer, with its model where that is not the one the entry is about."""
     return finding.layer if finding.model == model else f"{finding.model}: {finding.layer}"
+
+
+def fingerprinted(
+    findings: Iterable[Finding], relative: Callable[[str], str]
+) -> tuple[Finding, ...]:
+    """The findings in their order, each with a name that survives edits elsewhere in the file.
+
+    A fingerprint depends on rule, file, model, layer and a number for repetitions, but not on line
+    numbers. ``relative`` returns the path from the project's root with forward slashes, so that the
+    folder in which bnlint is started does not matter.
+    """
+    seen: Counter[tuple[str, ...]] = Counter()
+    result = []
+    for finding in findings:
+        kind = (finding.rule, relative(finding.location.path), finding.model, finding.layer)
+        text = "\0".join((*kind, str(seen[kind])))
+        seen[kind] += 1
+        value = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
+        result.append(replace(finding, fingerprint=value))
+    return tuple(result)

@@ -1,4 +1,4 @@
-"""Findings held back by comments, and comments that hold nothing back."""
+"""Findings suppressed by comments, and comments that suppress nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def _warnings(_: str) -> Mapping[str, Severity]:
 
 @dataclass(frozen=True, slots=True)
 class RuleNames:
-    """What a comment may name: all rules (id to name).
+    """What a comment may name: the rules by id, with their names.
 
-    ``own`` gives the severities of BN900 and BN901 in a file; a missing one is off.
+    ``own`` returns the severities of BN900 and BN901 in a file; a missing one is off.
     """
 
     known: Mapping[str, str]
@@ -38,7 +38,7 @@ class RuleNames:
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """The findings that stay, with those about the comments themselves, and how many went.
+    """The findings that are kept, those about comments included, and how many are suppressed.
 
     ``count`` counts places: a line that builds sixteen layers is one, as in the report.
     """
@@ -53,35 +53,35 @@ def suppress(
     decided: Mapping[str, Collection[str]],
     names: RuleNames,
 ) -> Suppressed:
-    """Hold back the findings that a comment covers, and report comments that are of no use.
+    """The findings without those that a comment covers, and with those about useless comments.
 
-    ``text_of`` gives the text of a file by the path that locations use, None when there is none.
+    ``text_of`` returns the text of a file by the path that locations use, None when there is none.
     ``decided`` are the files of which every model was checked, each with the rules that decided
     everything there: only a comment that names those can be called unused.
-    A bare comment holds back every finding it covers, and is reported for it (BN901).
+    A bare comment suppresses every finding it covers, and is reported for that (BN901).
     """
-    book = _Book(text_of, names)
+    used = _Suppressions(text_of, names)
     kept: list[Finding] = []
     gone: set[tuple[object, ...]] = set()
     for finding in findings:
-        if book.holds_back(finding):
+        if used.holds_back(finding):
             at = finding.location
             gone.add((finding.rule, at.path, at.line, at.column))
         else:
             kept.append(finding)
     for path in sorted(decided):
-        kept += _about(path, book, names, decided[path])
+        kept += _about(path, used, names, decided[path])
     return Suppressed(tuple(kept), len(gone))
 
 
-class _Book:
-    """The comments of every file met, and which of their words were of use."""
+class _Suppressions:
+    """The comments of every file with findings, and which of their words suppressed one."""
 
     def __init__(self, text_of: Callable[[str], str | None], names: RuleNames) -> None:
         self._text_of = text_of
         self._names = names
         self._comments: dict[str, tuple[Comment, ...]] = {}
-        self.used: set[tuple[str, int, str]] = set()
+        self.met: set[tuple[str, int, str]] = set()
 
     def comments(self, path: str) -> tuple[Comment, ...]:
         """The comments of a file."""
@@ -104,17 +104,19 @@ class _Book:
 
     def _names_rule(self, comment: Comment, rule: str, path: str) -> bool:
         words = [w for w in comment.rules if rule in self._names.ids(w)]
-        self.used |= {(path, comment.line, word) for word in words}
+        self.met |= {(path, comment.line, word) for word in words}
         return bool(words) or not comment.rules
 
 
-def _about(path: str, book: _Book, names: RuleNames, decided: Collection[str]) -> Iterable[Finding]:
+def _about(
+    path: str, used: _Suppressions, names: RuleNames, decided: Collection[str]
+) -> Iterable[Finding]:
     """Findings about the comments of one file."""
     own = names.own(path)
-    for line, column, word in mistaken_comments(book.text(path)):
+    for line, column, word in mistaken_comments(used.text(path)):
         said = f"'{word}' holds nothing back; write # bnlint: ignore[BN301] or # bnlint: skip-file"
         yield from _own(UNUSED, said, Location(path, line, column), own)
-    for comment in book.comments(path):
+    for comment in used.comments(path):
         if not comment.rules:
             yield from _own(
                 BARE,
@@ -124,14 +126,14 @@ def _about(path: str, book: _Book, names: RuleNames, decided: Collection[str]) -
                 own,
             )
         for word in comment.rules:
-            if (path, comment.line, word) not in book.used and (
+            if (path, comment.line, word) not in used.met and (
                 why := _useless(word, names, decided)
             ):
                 yield from _own(UNUSED, why, Location(path, comment.line, comment.column), own)
 
 
 def _useless(word: str, names: RuleNames, decided: Collection[str]) -> str:
-    """Why a word that held nothing back is of no use; nothing when that cannot be said."""
+    """Why a word that suppressed nothing is useless; empty when that is unknown."""
     ids = names.ids(word)
     if not ids:
         return f"no rule is called '{word}'"

@@ -1,4 +1,4 @@
-"""``--diff`` and ``--fix``: proved edits, shown or made."""
+"""``--diff`` and ``--fix``: proved edits, shown or applied."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 from bnlint import pipeline
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Fix, RefusedFix, Report, Severity
+from bnlint.domain.phrases import plural
 from bnlint.edits.syntax import SourceText, Splice, load_libcst, unspliced
 from bnlint.fixes.choose import Held, Round, choose, fix_of
 from bnlint.fixes.propose import Key, key_of
 from bnlint.fixes.workspace import Look, Texts, Workspace, write
 
 _ROUNDS = 10
-"""Enough for edits that must wait for others; a further one would be a circle."""
+"""Enough for edits that must wait for others; more rounds would be a cycle."""
 _UNSAFE = "it would change behaviour or checkpoints; ask for it with --unsafe-fixes"
 
 
@@ -38,7 +39,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Progress:
-    """The texts so far, the fixes found on the way, and what the rounds before have spliced."""
+    """The texts so far, the fixes found, and the splices of earlier rounds."""
 
     texts: Texts
     fixes: dict[Key, Fix] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class Progress:
 def run(settings: Settings, executor: Executor | None = None) -> Outcome:
     """The proved fixes of everything that ``settings.paths`` name, shown or applied.
 
-    An ``executor`` has the files spread over it, as :func:`bnlint.pipeline.check` does.
+    The files are spread over an ``executor``, as :func:`bnlint.pipeline.check` does.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def run(settings: Settings, executor: Executor | None = None) -> Outcome:
 
 
 def _rounds(workspace: Workspace, looks: tuple[Look, ...], report: Report) -> Progress:
-    """Edits upon edits, until nothing more can be done."""
+    """Rounds of edits on top of each other, until no further edit holds."""
     originals = {path: file.source for path, file in workspace.files.items()}
     progress = Progress(dict(originals))
     wanted = Wanted(workspace, looks, report, progress)
@@ -92,7 +93,7 @@ def _rounds(workspace: Workspace, looks: tuple[Look, ...], report: Report) -> Pr
 
 @dataclass(slots=True)
 class Wanted:
-    """Which findings are to be mended: those of the report, and what edits bring to light."""
+    """Which findings to fix: those of the report, and those that appear after edits."""
 
     workspace: Workspace
     looks: Sequence[Look]
@@ -109,7 +110,7 @@ class Wanted:
             (self.reported if known else self.held_back).add(key_of(look, finding))
 
     def __call__(self, key: Key, finding: Finding) -> bool:
-        """True for a finding to mend; notes those that are left for want of a flag."""
+        """True for a finding to fix; the reason is kept for those that need another flag."""
         if key in self.held_back:
             return False
         if finding.severity is Severity.INFO:
@@ -134,7 +135,7 @@ def _at(finding: Finding) -> tuple[str, int, int]:
 
 
 def _note_fixes(progress: Progress, found: Round, originals: Texts, looks: Sequence[Look]) -> None:
-    """Keep what held as fixes in terms of the files on the disk, where earlier edits allow it."""
+    """Keeps the edits that held as fixes of the files on disk, if no earlier edit overlaps."""
     step: dict[str, list[Splice]] = {}
     for held in found.held:
         path = os.path.realpath(held.proposal.plan.path)
@@ -165,7 +166,7 @@ def _back(
 def _offered(
     workspace: Workspace, looks: Sequence[Look], report: Report, progress: Progress
 ) -> Report:
-    """The report with the fixes on its findings, and why there is none for the others."""
+    """The report with fixes on its findings, and the reasons where there is none."""
     by_place: dict[tuple[str, tuple[str, int, int]], Key] = {}
     for look, finding in _all(looks):
         if finding.remedy is not None:
@@ -191,7 +192,7 @@ def _shown(workspace: Workspace, fix: Fix) -> Fix:
 
 
 def diff(workspace: Workspace, texts: Texts) -> str:
-    """The unified diff from the files on the disk to the texts."""
+    """The unified diff from the files on disk to the texts."""
     parts: list[str] = []
     for path in sorted(texts):
         old, new = workspace.files[path].source, texts[path]
@@ -213,9 +214,9 @@ def _name(workspace: Workspace, text: SourceText) -> str:
 
 
 def _more(report: Report) -> str:
-    """How many findings an unsafe fix may mend, in a sentence; nothing when there are none."""
+    """The sentence about findings that only an unsafe fix may solve; empty without any."""
     count = sum(refused.reason == _UNSAFE for refused in report.refused_fixes)
-    fixes = "1 fix" if count == 1 else f"{count} fixes"
+    fixes = plural(count, "fix", "fixes")
     return f"{fixes} to be tried only with --unsafe-fixes\n" if count else ""
 
 
@@ -225,5 +226,4 @@ def _note(files: int, held: Sequence[Held]) -> str:
         return "nothing fixed\n"
     counts = Counter(h.proposal.members[0].finding.rule for h in held)
     by_rule = ", ".join(f"{rule} {count}x" for rule, count in sorted(counts.items()))
-    places = "1 place" if len(held) == 1 else f"{len(held)} places"
-    return f"fixed {places} in {files} file{'' if files == 1 else 's'}: {by_rule}\n"
+    return f"fixed {plural(len(held), 'place')} in {plural(files, 'file')}: {by_rule}\n"

@@ -1,4 +1,4 @@
-"""Which edits hold: proved together where they can be, else one by one."""
+"""Which edits hold: proved together if possible, else one by one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Wanted = Callable[[Key, Finding], bool]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A proved edit: its splices with those of the edits it brings along, and remarks."""
+    """A proved edit: its splices with those of edits that must accompany it, and remarks."""
 
     proposal: Proposal
     splices: tuple[Splice, ...]
@@ -26,7 +26,7 @@ class Held:
 
 @dataclass(slots=True)
 class Round:
-    """What one round of edits made of the texts; ``held`` is empty when nothing could be done."""
+    """The texts after one round of edits; ``held`` is empty when no edit held."""
 
     texts: Texts
     looks: tuple[Look, ...]
@@ -35,10 +35,10 @@ class Round:
 
 
 def choose(workspace: Workspace, looks: tuple[Look, ...], texts: Texts, wanted: Wanted) -> Round:
-    """The edits that hold on top of ``texts``, done together; what they leave is for a next round.
+    """The edits that hold on top of ``texts``, applied together; the rest is for the next round.
 
-    An edit that brings nothing worse than new findings which can be mended in turn (a bias becomes
-    redundant when a norm moves up) holds together with the edits that mend those.
+    An edit that only causes new findings which can be fixed in turn (a bias becomes redundant when
+    a norm moves up) holds together with the edits that fix those.
     """
     proposals = propose(looks, texts, wanted)
     best = _apart(_best(proposals))
@@ -62,27 +62,29 @@ def _together(
     refused: dict[Key, str],
 ) -> Round:
     done = [Held(p, p.plan.splices, proof.remarks) for p in held]
-    mended = {key_of(looks[m.look], m.finding) for p in held for m in p.members}
-    left = {key: reason for key, reason in refused.items() if key not in mended}
+    fixed = {key_of(looks[m.look], m.finding) for p in held for m in p.members}
+    left = {key: reason for key, reason in refused.items() if key not in fixed}
     return Round(spliced(texts, held), proof.looks, done, left)
 
 
 def _one_by_one(
     workspace: Workspace, looks: tuple[Look, ...], texts: Texts, proposals: Proposals
 ) -> tuple[Round, list[tuple[Proposal, Proof]]]:
-    """Each edit on top of those that held before it; and those that only new findings stopped."""
+    """Each edit on top of those that held before it, and those that only new findings stopped."""
     held: list[Proposal] = []
     blocked: list[tuple[Proposal, Proof]] = []
     outcome = Round(texts, looks, refused=dict(proposals.refused))
     for proposal in sorted(proposals.edits, key=_rank):
-        if _mends(held, looks) & _mends([proposal], looks) or not _fits_beside(held, proposal):
+        if _findings_of(held, looks) & _findings_of([proposal], looks) or not _fits_beside(
+            held, proposal
+        ):
             continue
         proof = prove(workspace, looks, texts, [*held, proposal], [proposal])
         if not proof.reason:
             held.append(proposal)
             outcome = _together(looks, texts, held, proof, outcome.refused)
             continue
-        for key in _mends([proposal], looks):
+        for key in _findings_of([proposal], looks):
             outcome.refused.setdefault(key, proof.reason)
         if proof.fresh:
             blocked.append((proposal, proof))
@@ -92,7 +94,7 @@ def _one_by_one(
 def _with_others(
     workspace: Workspace, looks: tuple[Look, ...], texts: Texts, proposal: Proposal, proof: Proof
 ) -> Round | None:
-    """The edit with those that mend what it brings; None where one of these cannot be."""
+    """The edit with those that fix the findings it causes; None if one of these fails."""
     between = spliced(texts, [proposal])
     fresh = {(f.rule, f.model, f.layer) for f in proof.fresh}
 
@@ -101,8 +103,8 @@ def _with_others(
 
     offered = propose(proof.looks, between, is_fresh)
     others = _apart(_best(offered))
-    mended = {key[1:] for key in _mends(others, proof.looks)}
-    if not fresh <= mended or any(o.plan.path != proposal.plan.path for o in others):
+    fixed = {key[1:] for key in _findings_of(others, proof.looks)}
+    if not fresh <= fixed or any(o.plan.path != proposal.plan.path for o in others):
         return None
     second = prove(workspace, proof.looks, between, others)
     back = [unspliced(s, proposal.plan.splices) for o in others for s in o.plan.splices]
@@ -133,7 +135,7 @@ def _rank(proposal: Proposal) -> tuple[int, str, tuple[Splice, ...]]:
     return proposal.rank, proposal.plan.path, proposal.plan.splices
 
 
-def _mends(proposals: Iterable[Proposal], looks: Sequence[Look]) -> set[Key]:
+def _findings_of(proposals: Iterable[Proposal], looks: Sequence[Look]) -> set[Key]:
     return {key_of(looks[m.look], m.finding) for p in proposals for m in p.members}
 
 
@@ -150,7 +152,7 @@ def _best(proposals: Proposals) -> list[Proposal]:
 
 
 def _apart(proposals: Iterable[Proposal]) -> list[Proposal]:
-    """Those that do not touch what one before them touches; the others wait for the next round."""
+    """Those that do not overlap an earlier one; the others wait for the next round."""
     chosen: list[Proposal] = []
     for proposal in proposals:
         if _fits_beside(chosen, proposal):

@@ -1,4 +1,4 @@
-"""The graph after an edit, held against what the edit is meant to change: nothing else may differ.
+"""The graph after an edit, compared with what the edit may change: nothing else may differ.
 
 Ops are compared one by one in the order of execution, with what they read.
 """
@@ -12,13 +12,13 @@ from bnlint.domain.graph import ModelGraph, Op
 from bnlint.edits import Change, Subject, is_lone, name_of
 
 _LOOSE = ("init-",)
-"""Facts about random numbers: another layer built before shifts them."""
+"""Facts about random numbers: building another layer first changes them."""
 _OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "training"))
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A change and the layers of one graph that it is made on, by role."""
+    """A change and the layers of one graph that it applies to, by role."""
 
     change: Change
     layers: tuple[dict[str, Subject], ...]
@@ -26,7 +26,7 @@ class Touched:
 
 @dataclass(slots=True)
 class Expected:
-    """The ops and what they read as they should be after the edit, and where they may differ."""
+    """The ops and their inputs as they should be after the edit, and where they may differ."""
 
     order: list[Op]
     reads: dict[str, list[str]]
@@ -37,7 +37,7 @@ class Expected:
 
 
 def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
-    """What the graph should become."""
+    """What the graph should look like after the changes."""
     reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
     for edge in sorted(graph.edges, key=lambda e: e.slot):
         reads[edge.target].append(edge.source)
@@ -54,7 +54,7 @@ def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
 def _ops(graph: ModelGraph, subject: Subject, change: Change) -> list[Op]:
     """The ops of a layer: all calls of a module and what it holds, the one op of a function.
 
-    Only one call is swapped: an activation that stands at several places is one module.
+    Only one call is swapped: an activation that is called at several places is one module.
     """
     if isinstance(subject, Op):
         one = change.swapped
@@ -80,7 +80,7 @@ def _expect(wanted: Expected, change: Change, by_role: list[list[Op]]) -> None:
 
 
 def _swap(wanted: Expected, first: Op, second: Op) -> None:
-    """Exchange two ops of a chain: each takes the other's place and what it reads."""
+    """Exchanges two ops of a chain: each takes the other's place and inputs."""
     names = {first.id: second.id, second.id: first.id}
     order = wanted.order
     i, j = order.index(first), order.index(second)
@@ -92,7 +92,7 @@ def _swap(wanted: Expected, first: Op, second: Op) -> None:
 
 
 def _remove(wanted: Expected, op: Op) -> None:
-    """Let readers of an op read what it read."""
+    """Removes an op: its readers read its input instead."""
     if op not in wanted.order:
         return
     wanted.order.remove(op)
@@ -104,7 +104,7 @@ def _remove(wanted: Expected, op: Op) -> None:
 
 
 def unlike(before: ModelGraph, after: ModelGraph, touched: Sequence[Touched]) -> str:
-    """How ``after`` differs from what the edit is meant to make of ``before``; empty if it fits."""
+    """How ``after`` differs from what the edit should make of ``before``; empty if it does not."""
     if touched and is_lone(before):
         return ""
     wanted = expected(before, touched)
@@ -150,7 +150,7 @@ def _op_differs(
 
 def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
     allowed = frozenset(("calls", "call-index")) if rebuilt else frozenset[str]()
-    if rebuilt and old.facts.get("held") == "list":  # what shares a list with a layer to mend
+    if rebuilt and old.facts.get("held") == "list":  # what shares a list with a layer to register
         allowed |= _OF_REBUILT
     if free is not None:
         allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
@@ -172,7 +172,7 @@ def _shapes_fit(old: Op, new: Op, appear: bool) -> bool:
 def _modules_differ(
     before: ModelGraph, after: ModelGraph, wanted: Expected, touched: Sequence[Touched]
 ) -> str:
-    """Whether registered modules came or went; those that an edit builds anew or removes may."""
+    """How the registered modules differ; those that an edit rebuilds or removes may."""
     if any(t.change.rebuilt for t in touched):
         return ""
     old = [m.path for m in before.modules if not _is_removed(m.path, touched)]

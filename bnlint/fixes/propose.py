@@ -1,4 +1,4 @@
-"""From findings to plans: each edit once, with all the layers it serves."""
+"""From findings to plans: each edit once, with all the layers it fixes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Member:
 
 @dataclass(slots=True)
 class Proposal:
-    """One edit, the findings it would mend, and how many better edits there are."""
+    """One edit, the findings it would fix, and how many better edits there are."""
 
     plan: Plan
     rank: int
@@ -44,7 +44,7 @@ class Proposal:
 
 @dataclass(slots=True)
 class Proposals:
-    """Edits by the findings they would mend, and why there is none for others."""
+    """Edits with the findings they would fix, and the reasons where there is none."""
 
     edits: list[Proposal] = field(default_factory=list)
     refused: dict[Key, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Trees:
         self._parsed: dict[str, Syntax] = {}
 
     def __call__(self, path: str) -> Syntax:
-        """The syntax of one file; raises Refused for one that was not named."""
+        """The syntax of one file; Refused for one that was not named."""
         real = os.path.realpath(path)
         source: SourceText | None = self._texts.get(real)
         if source is None:
@@ -100,7 +100,7 @@ def propose(
 
 
 def key_of(look: Look, finding: Finding) -> Key:
-    """What names a finding about one layer."""
+    """The key of a finding about one layer."""
     return look.path, finding.rule, finding.model, finding.layer
 
 
@@ -137,9 +137,9 @@ def _layers(graph: ModelGraph, finding: Finding) -> dict[str, Subject] | None:
 
 
 def _hidden_members(proposal: Proposal, looks: Sequence[Look]) -> Iterator[Member]:
-    """Layers of the same lines that nothing could be said about, since the model failed before.
+    """Layers of the same lines that could not be judged, because the model failed earlier.
 
-    They count as having the finding; the proof shows whether they are fine after the edit.
+    They count as having the finding; the proof decides whether they are fine after the edit.
     """
     first = proposal.members[0]
     if set(proposal.plan.built) != set(first.layers):
@@ -163,7 +163,7 @@ def _about(finding: Finding, graph: ModelGraph, op: Op) -> Finding:
 
 
 def hidden_layers(graph: ModelGraph) -> frozenset[str]:
-    """The layers of which rules say little: they fail, the model failed before, or they are all."""
+    """The layers that rules cannot judge: they fail, the model failed earlier, or are alone."""
     if is_lone(graph):
         return frozenset(op.layer for op in graph.ops)
     if not any(op.error for op in graph.ops):
@@ -173,7 +173,7 @@ def hidden_layers(graph: ModelGraph) -> frozenset[str]:
 
 
 def missing(proposal: Proposal, looks: Sequence[Look]) -> str:
-    """The layer that the edit would change without need, in words; empty if there is none."""
+    """Which layer the edit would change needlessly, in words; empty if there is none."""
     for n, look in enumerate(looks):
         for m, seen in enumerate(look.seen):
             members = [x for x in proposal.members if (x.look, x.model) == (n, m)]
@@ -197,7 +197,7 @@ def _unneeded(plan: Plan, graph: ModelGraph, members: Sequence[Member]) -> str:
 
 
 def _built_at(graph: ModelGraph, place: Location) -> Iterator[str]:
-    """The layers that one construction place gave; those never called don't count."""
+    """The layers built at one place; those that are never called don't count."""
     for op in graph.ops:
         if same_place(op.construction, place):
             yield op.layer

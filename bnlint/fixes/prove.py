@@ -1,4 +1,4 @@
-"""The proof of edits: traced again, they mend what they should, and change nothing else."""
+"""The proof of edits: traced and run again, they fix what they should and change nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bnlint.graph.view import View
 class Proof:
     """Why edits do not hold (empty if they do), the looks after them, and remarks.
 
-    ``fresh`` are the findings that came with the edits and are all there is against them.
+    ``fresh`` are findings that the edits cause, if they are the only objection.
     """
 
     reason: str
@@ -32,7 +32,7 @@ class Proof:
 
 
 def spliced(texts: Texts, proposals: Sequence[Proposal]) -> Texts:
-    """The texts with all the edits done."""
+    """The texts with all the edits applied."""
     new = dict(texts)
     for path in {os.path.realpath(p.plan.path) for p in proposals}:
         own = [p.plan for p in proposals if os.path.realpath(p.plan.path) == path]
@@ -101,7 +101,7 @@ def _look_differs(
 
 
 def _touched(own: Sequence[tuple[Proposal, Member]]) -> Iterator[Touched]:
-    """What the edits do to one model: each layer once, however many findings name it."""
+    """The changes of one model: each layer once, however many findings name it."""
     by_proposal: dict[int, tuple[Proposal, dict[tuple[str, ...], dict[str, Subject]]]] = {}
     for proposal, member in own:
         layers = by_proposal.setdefault(id(proposal), (proposal, {}))[1]
@@ -130,7 +130,7 @@ def _new_problem(old: Look, new: Look) -> Problem | None:
 def _findings_differ(
     before: Seen, after: Seen, gone: Sequence[Finding], renames: bool
 ) -> tuple[str, list[Finding]]:
-    """What speaks against the findings after: one that is still there; and those that are new."""
+    """The finding that is still there, in words (empty if there is none), and the new findings."""
     had, has = _count(before.findings, renames), _count(after.findings, renames)
     meant = _count(gone, renames)
     for key, count in meant.items():
@@ -154,12 +154,12 @@ def _key(finding: Finding, renames: bool) -> tuple[str, str]:
 
 
 def needs_outputs(proposal: Proposal) -> bool:
-    """True for what is called safe, and for a bias that a norm cancels."""
+    """True for edits called safe, and for removing a bias that a norm cancels."""
     return proposal.safety == "safe" or drops_bias(proposal)
 
 
 def drops_bias(proposal: Proposal) -> bool:
-    """True for an edit that takes a bias away."""
+    """True for an edit that removes a bias."""
     arguments = proposal.members[0].finding.remedy.arguments  # type: ignore[union-attr]
     return arguments.get("name") == "bias" and arguments.get("to") is False
 
@@ -174,7 +174,7 @@ class Rehearsal:
     after: Texts
 
     def compare(self, proposals: Sequence[Proposal]) -> tuple[str, tuple[str, ...]]:
-        """Why the results are not the same (empty if they are), and what could not be compared."""
+        """Why the results differ (empty if they do not), and what could not be compared."""
         trials: dict[int, dict[int, list[Fold]]] = {}
         for proposal in proposals:
             for member in proposal.members:

@@ -1,4 +1,4 @@
-"""Looking at the files of a run again and again, with texts that are not on the disk yet."""
+"""The files of a run, looked at repeatedly with texts that are not on disk yet, and written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one file yields: its models and problems, and the local files it hangs on."""
+    """The result of one file: its models and problems, and the local files it depends on."""
 
     path: str
     seen: tuple[Seen, ...]
@@ -56,7 +56,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Editable:
-    """A file that was named, as it was when it was checked; ``buffer`` is on no disk."""
+    """A file that was named, as it was when it was checked; a ``buffer`` is not on disk."""
 
     source: SourceText
     data: bytes
@@ -69,11 +69,11 @@ def _stdin() -> bytes:
 
 @dataclass(slots=True)
 class Workspace:
-    """The files of a run; closes its worker at the end of a ``with`` block.
+    """The files of a run; its worker is closed at the end of a ``with`` block.
 
-    Many files at once are spread over the ``executor``, where there is one; what a proof needs one
-    by one is traced here. ``means`` are for the runs of the pipeline on the same files: they share
-    the worker, and what standard input holds.
+    Several files at once are spread over the ``executor``, if there is one; single files of a proof
+    are traced here. ``means`` are for runs of the pipeline on the same files: they share the
+    worker, and the text of standard input.
     """
 
     settings: Settings
@@ -105,7 +105,7 @@ class Workspace:
         self._stack.close()
 
     def looks(self) -> tuple[Look, ...]:
-        """All files as they are on the disk; what is cached is not traced again."""
+        """All files as they are on disk; what is cached is not traced again."""
         outcomes = [self._kept(work) for work in self.works]
         missing = [w.request for w, o in zip(self.works, outcomes, strict=True) if o is None]
         traced = iter(self.trace(missing))
@@ -115,16 +115,16 @@ class Workspace:
     def look_again(
         self, looks: Sequence[Look], texts: Texts, changed: frozenset[str]
     ) -> tuple[Look, ...]:
-        """The looks with those anew that hang on one of the paths whose text has changed."""
-        anew = [n for n, look in enumerate(looks) if not look.depends.isdisjoint(changed)]
-        requests = [self.request(n, texts) for n in anew]
+        """The looks, repeated for files that depend on one of the changed paths."""
+        again = [n for n, look in enumerate(looks) if not look.depends.isdisjoint(changed)]
+        requests = [self.request(n, texts) for n in again]
         found = list(looks)
-        for n, outcome in zip(anew, self.trace(requests), strict=True):
+        for n, outcome in zip(again, self.trace(requests), strict=True):
             found[n] = self._look(self.works[n], outcome)
         return tuple(found)
 
     def request(self, number: int, texts: Texts) -> TraceRequest:
-        """The request for the file of one work, with changed texts in the place of files."""
+        """The request for the file of one work, with changed texts instead of files."""
         request = self.works[number].request
         own = texts.get(os.path.realpath(request.path)) if request.path else None
         overlays = tuple(
@@ -176,9 +176,9 @@ class Workspace:
 
 
 def write(files: Mapping[str, Editable], texts: Mapping[str, SourceText]) -> tuple[str, ...]:
-    """Write the texts that differ from their files; the paths written.
+    """Writes the texts that differ from their files, each as a whole or not at all.
 
-    Every file is looked at before the first is written.
+    Every file is checked before the first is written. Returns the paths written.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def _obstacle(path: str, file: Editable) -> Mistake | None:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Put new content in the place of a file, with the mode of the old one."""
+    """Replaces a file by new content, with the mode of the old one."""
     number, temporary = tempfile.mkstemp(prefix=".bnlint-", dir=os.path.dirname(path))
     try:
         with os.fdopen(number, "wb") as stream:

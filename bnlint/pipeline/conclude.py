@@ -8,8 +8,7 @@ from pathlib import Path
 
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
-from bnlint.findings.fingerprint import fingerprinted
-from bnlint.findings.order import grouped, ordered
+from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.pipeline.coverage import Coverage, coverage
 from bnlint.pipeline.files import FileResult, merge_undecided

@@ -23,9 +23,9 @@ def set_first(job: Job) -> Iterator[Plan]:
 ACTIONS = (Action("set-first", set_first, arguments=("to",)),)
 '''
 RULE = f"""{HEAD}match: [{{conv: {{is: kernel}}}}, {{bn: {{is: batchnorm}}}}]
-where: [[$bn.channels, ne, $conv.out-channels]]
+where: [[$bn.channels, eq, 9]]
 report: {{at: bn, message: "{{bn.path}} has other channels than {{conv.path}}"}}
-fix: {{set-first: {{of: bn, to: $conv.out-channels}}, safety: unsafe}}
+fix: {{set-first: {{of: bn, to: 8}}, safety: unsafe}}
 docs: {{why: because}}
 examples: {{bad: [x], good: [y]}}
 """
@@ -33,11 +33,11 @@ examples: {{bad: [x], good: [y]}}
 
 def test_a_fix_is_one_file(copy: Copy) -> None:
     copy.write("edits/first_argument.py", ACTION)
-    (copy.folder / "rule.yaml").write_text(RULE)
+    (copy.folder / "XX101-a-name.yaml").write_text(RULE)
     net = (copy.folder / "net.py").read_text()
     (copy.folder / "net.py").write_text(net.replace("BatchNorm2d(8)", "BatchNorm2d(9)"))
-    found = ("net.py", "--rules", "rule.yaml", "--select", "XX101", "--unsafe-fixes")
+    found = ("net.py", "--rules", "XX101-a-name.yaml", "--select", "XX101", "--unsafe-fixes")
     diff = copy.run(*found, "--diff").stdout
     assert "-    nn.BatchNorm2d(9),\n+    nn.BatchNorm2d(8),\n" in diff
-    (copy.folder / "rule.yaml").write_text(RULE.replace("set-first", "set-frist"))
+    (copy.folder / "XX101-a-name.yaml").write_text(RULE.replace("set-first", "set-frist"))
     assert "did you mean 'set-first'?" in copy.run(*found).stderr

@@ -1,4 +1,4 @@
-"""A live model repaired: its graph rewritten by torch.fx, its weights carried over."""
+"""The repair of a live model: torch.fx rewrites its graph, and its weights are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bnlint.pipeline.rules import compiled_rules
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""
 _ROUNDS = 500
-"""A round ends with a change of the graph: more of them than a model has norms is a circle."""
+"""A round ends with a change of the graph: far more rounds than norms would be a cycle."""
 
 
 def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.GraphModule:
@@ -60,7 +60,7 @@ def _round(
     done: dict[str, None],
     refused: dict[str, str],
 ) -> bool:
-    """Repair up to the first change of the graph, after which findings must be looked for anew."""
+    """Repairs up to the first change of the graph, after which it must be checked again."""
     changed = False
     ops = {op.id: op for op in graph.ops}
     for finding in findings:
@@ -82,6 +82,8 @@ def _round(
 
 
 class _LeafTracer(fx.Tracer):
+    """Traces into every module but the layers that bnlint knows."""
+
     def __init__(self, table: Table) -> None:
         super().__init__()
         self._table = table

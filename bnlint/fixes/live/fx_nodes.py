@@ -1,4 +1,4 @@
-"""Nodes of an fx graph, found by what bnlint calls them, and moved."""
+"""Nodes of an fx graph: found for ops of bnlint's graph, exchanged, changed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def chain_back(node: fx.Node, steps: int) -> fx.Node:
 
 
 def exchange(first: fx.Node, second: fx.Node) -> None:
-    """Two nodes of a chain that trade what they do to their first argument."""
+    """Exchanges what two nodes of a chain do to their first arguments."""
     if not first.args or not second.args:
         raise Refused("the input of one of the two is no plain argument")
     mine, other = _does(first), _does(second)
@@ -50,7 +50,7 @@ def exchange(first: fx.Node, second: fx.Node) -> None:
 
 
 def without_inplace(node: fx.Node) -> None:
-    """Let a function give a new tensor."""
+    """Changes a call so that it returns a new tensor."""
     if node.op == "call_method":
         node.target = str(node.target).rstrip("_")
         return

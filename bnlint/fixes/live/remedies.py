@@ -1,4 +1,4 @@
-"""Each remedy done to a GraphModule."""
+"""Each remedy applied to a GraphModule, with weights changed so that results stay the same."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class LiveAction:
-    """What is done, saying it; ``rewires`` where the graph is another one afterwards."""
+    """A function that applies a remedy and says so; ``rewires`` if it changes the graph."""
 
     do: Callable[[Repair], str]
     rewires: bool = False
@@ -74,7 +74,7 @@ def _move_argument(repair: Repair) -> str:
 
 
 def _drop_bias(repair: Repair, kernel: Op) -> str:
-    """The bias gone, and the running means behind it lowered by it."""
+    """Removes the bias, and subtracts it from the running means that follow."""
     norms = norms_after(View(repair.graph), kernel)
     for op in (kernel, *norms):
         if op.facts.get("calls", 1) != 1:
@@ -85,7 +85,7 @@ def _drop_bias(repair: Repair, kernel: Op) -> str:
 
 
 def _remove(repair: Repair) -> str:
-    """The second of two norms gone, its scale and shift taken over by the first."""
+    """Removes the second of two norms; the first takes over its scale and shift."""
     op = repair.op("of")
     node = node_of(repair.model, repair.graph, op)
     view = View(repair.graph)
@@ -118,10 +118,10 @@ def _steps_between(graph: ModelGraph, first: Op, second: Op) -> int:
 
 
 def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
-    """Take the bias of a kernel away and lower the running mean of the norms that read it.
+    """Removes the bias of a kernel, and lowers the running mean of the norms that read it.
 
-    In train mode the norms take it out anyway; in eval mode ``y - (mean - bias)`` is what
-    ``y + bias - mean`` was.
+    In train mode the norms cancel it anyway; in eval mode ``y - (mean - bias)`` equals
+    ``y + bias - mean``.
     """
     bias = getattr(kernel, "bias", None)
     if not isinstance(bias, nn.Parameter) or "bias" not in kernel._parameters:
@@ -136,10 +136,10 @@ def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
 
 
 def _merge_norms(first: nn.Module, second: nn.Module) -> None:
-    """Give ``first`` the scale and shift that both had together in eval mode.
+    """Gives ``first`` the scale and shift that both norms have together in eval mode.
 
-    With running mean m and variance v of the second: ``(y - m) / sqrt(v + eps) * w + b``, and y is
-    the first one's own scale and shift of what it normalised.
+    With running mean m and variance v of the second: ``(y - m) / sqrt(v + eps) * w + b``, where y
+    is what the first norm returns: its own scale and shift of normalized values.
     """
     one: Any = first
     other: Any = second
@@ -164,4 +164,4 @@ ACTIONS: Mapping[str, LiveAction] = {
     "remove": LiveAction(_remove, rewires=True),
     "swap": LiveAction(_swap, rewires=True),
 }
-"""Remedies that can be done to a model that is built; layers that are not used go by themselves."""
+"""Remedies for a model that is built; unused layers are removed anyway."""

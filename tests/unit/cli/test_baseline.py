@@ -11,7 +11,7 @@ from bnlint.config import Settings
 from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report, Severity
 from bnlint.domain.graph import Location, ModelRef, Trace
 from bnlint.findings.baseline import Entry, read_baseline
-from bnlint.findings.fingerprint import fingerprinted
+from bnlint.findings.order import fingerprinted
 from bnlint.pipeline.coverage import Coverage
 
 

@@ -19,7 +19,7 @@ from bnlint.findings.baseline import (
     stale_problems,
     write_baseline,
 )
-from bnlint.findings.fingerprint import fingerprinted
+from bnlint.findings.order import fingerprinted
 
 
 def _findings(*layers: str, file: str = "net.py") -> tuple[Finding, ...]:

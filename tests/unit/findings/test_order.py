@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
-from bnlint.findings.fingerprint import fingerprinted
-from bnlint.findings.order import grouped, ordered
+from bnlint.findings.order import fingerprinted, grouped, ordered
 
 
 def _finding(layer: str, model: str = "Net", line: int = 1, rule: str = "BN301") -> Finding:
