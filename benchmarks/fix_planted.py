@@ -30,7 +30,7 @@ from pathlib import Path
 from bnlint.config import Settings
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.edits import Refused, same_place
+from bnlint.edits import NoEdit, same_place
 from bnlint.edits.swap import element, exchanged, wrapping
 from bnlint.edits.syntax import SourceText, Splice, Syntax, are_apart, decode
 from bnlint.fixes import workspace
@@ -142,7 +142,7 @@ def order(syntax: Syntax, graph: ModelGraph, op: Op) -> Iterator[tuple[Splice, .
     if op.call and act.call and not same_place(op.call, act.call):
         try:
             yield exchanged(wrapping(syntax, op), wrapping(syntax, act))
-        except Refused:
+        except NoEdit:
             return
     elif syntax.call_at(op.construction) and syntax.call_at(act.construction):
         one, other = element(syntax, op), element(syntax, act)

@@ -27,7 +27,7 @@ _HOLDS_MEAN = frozenset(("batchnorm", "instancenorm"))
 _WITHOUT_MEAN = Tags(none_of=("kernel", *sorted(_HOLDS_MEAN)))
 
 
-class Refused(Exception):
+class NoEdit(Exception):
     """No edit is certain to be right; the message says why."""
 
 
@@ -67,7 +67,7 @@ class Plan:
 class Job:
     """One finding to fix: the layers by role, the values of the recipe, and the syntax of files.
 
-    ``syntax`` raises :class:`Refused` for a file that may not be edited.
+    ``syntax`` raises :class:`NoEdit` for a file that may not be edited.
     """
 
     view: View
@@ -80,7 +80,7 @@ class Job:
 class Action:
     """A way to change source, as rules name it.
 
-    ``plans`` yields plans, the best first, or raises :class:`Refused`. A rule assigns captures to
+    ``plans`` yields plans, the best first, or raises :class:`NoEdit`. A rule assigns captures to
     the ``roles`` and values to the ``arguments``.
     """
 
@@ -111,7 +111,7 @@ def call_of(subject: Subject) -> Location | None:
 def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
     """The syntax of the file of a location."""
     if location is None:
-        raise Refused(f"it is not known where {name_of(subject)} stands in the source")
+        raise NoEdit(f"it is not known where {name_of(subject)} stands in the source")
     return job.syntax(location.path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import ModuleInfo
-from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, name_of, syntax_at
 from bnlint.edits.remove import statement_removed
 from bnlint.edits.syntax import Splice, Syntax
 
@@ -19,7 +19,7 @@ def module_list(job: Job) -> Iterator[Plan]:
     subject = job.layers["of"]
     held = _HELD.search(_path(subject))
     if held is None:
-        raise Refused("it is not kept in a list or dict of the model")
+        raise NoEdit("it is not kept in a list or dict of the model")
     syntax = syntax_at(job, subject.construction, subject)
     value = _assigned_once(syntax, held[1], syntax.call_at(subject.construction))
     container = "ModuleDict" if held[2] else "ModuleList"
@@ -41,7 +41,7 @@ def comprehension(job: Job) -> Iterator[Plan]:
     syntax = syntax_at(job, subject.construction, subject)
     node = syntax.call_at(subject.construction)
     if node is None or subject.construction is None:
-        raise Refused(f"the source has no call there that builds {name_of(subject)}")
+        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
     yield Plan(
         syntax.source.path,
         _repeated(syntax, node) or _inlined(syntax, node),
@@ -72,7 +72,7 @@ def torch_nn(syntax: Syntax, name: str) -> str:
             if dotted == "torch":
                 found = f"{alias.asname.name.value if alias.asname else dotted}.nn.{name}"
     if not found:
-        raise Refused(f"{name} is not imported")
+        raise NoEdit(f"{name} is not imported")
     return found
 
 
@@ -94,7 +94,7 @@ def _assigned_once(syntax: Syntax, attribute: str, built: Any) -> Any:
         own = [n for n in found if home is not None and syntax.enclosing(n, cst.ClassDef) is home]
         found = own or found
     if len(found) != 1:
-        raise Refused(f"{attribute} is assigned at {len(found)} places")
+        raise NoEdit(f"{attribute} is assigned at {len(found)} places")
     return found[0].value
 
 
@@ -127,11 +127,11 @@ def _inlined(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
     assign = syntax.parent(node)
     target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
     if not isinstance(target, cst.Name) or len(assign.targets) != 1:
-        raise Refused("it is not plain to see what repeats it")
+        raise NoEdit("it is not plain to see what repeats it")
     home = syntax.function_of(node)
     uses = [n for n in _named(syntax, target.value, home) if n is not target]
     if len(uses) != 1:
-        raise Refused(f"{target.value} is used at {len(uses)} places")
+        raise NoEdit(f"{target.value} is used at {len(uses)} places")
     removed = statement_removed(syntax, syntax.parent(assign))
     holder = syntax.parent(syntax.parent(uses[0]))
     if isinstance(holder, (cst.List, cst.Tuple)) and len(holder.elements) == 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, Plan, Refused, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, name_of, syntax_at
 from bnlint.edits.swap import is_direct, wrapping
 from bnlint.edits.syntax import Splice, Syntax
 
@@ -18,7 +18,7 @@ def remove(job: Job) -> Iterator[Plan]:
     syntax = syntax_at(job, place, subject)
     node = syntax.call_at(place)
     if node is None or place is None:
-        raise Refused(f"the source has no call there that builds {name_of(subject)}")
+        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
     statement = assignment(syntax, node)
     listed = statement is None
     splices = element_removed(syntax, node) if listed else statement_removed(syntax, statement)
@@ -34,7 +34,7 @@ def remove(job: Job) -> Iterator[Plan]:
 def _call_removed(syntax: Syntax, op: Op) -> tuple[Splice, ...]:
     """The call replaced by its input; a statement that would become ``x = x`` is removed."""
     if not is_direct(syntax, op):
-        raise Refused(f"the call of {op.layer} is not plain to see")
+        raise NoEdit(f"the call of {op.layer} is not plain to see")
     found = wrapping(syntax, op)
     cst = syntax.cst
     above = syntax.parent(found.node)
@@ -61,7 +61,7 @@ def statement_removed(syntax: Syntax, statement: Any) -> tuple[Splice, ...]:
     """The lines of a statement removed; ``pass`` is left where its block would be empty."""
     cst, source = syntax.cst, syntax.source
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-        raise Refused("other statements stand on the same line")
+        raise NoEdit("other statements stand on the same line")
     start, end = syntax.span(statement.body[0])
     block = syntax.parent(statement)
     if isinstance(block, cst.IndentedBlock) and len(block.body) == 1:
@@ -76,17 +76,17 @@ def element_removed(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
     if isinstance(item, cst.Element) and isinstance(syntax.parent(item), cst.Tuple):
         pair = syntax.parent(item)
         if len(pair.elements) != 2 or pair.elements[1] is not item:
-            raise Refused("it stands in a tuple")
+            raise NoEdit("it stands in a tuple")
         item = syntax.parent(pair)
     holder = syntax.parent(item)
     items = holder.args if isinstance(holder, cst.Call) else getattr(holder, "elements", ())
     if not isinstance(item, (cst.Arg, cst.Element)) or isinstance(holder, cst.Tuple):
-        raise Refused("it is part of an expression")
+        raise NoEdit("it is part of an expression")
     statement = _appending(syntax, holder)
     if statement is not None:
         return statement_removed(syntax, statement)
     if len(items) == 1:
-        raise Refused("it is the only one in its list")
+        raise NoEdit("it is the only one in its list")
     return (Splice(*_span_of_item(syntax, item, list(items)), ""),)
 
 
@@ -119,7 +119,7 @@ def _span_of_item(syntax: Syntax, item: Any, items: list[Any]) -> tuple[int, int
         if isinstance(item.comma, syntax.cst.Comma):
             span = span[0], syntax.span(item.comma)[0]
     if "#" in syntax.between(*span).replace(syntax.text(item.value), ""):
-        raise Refused("a comment stands beside it")
+        raise NoEdit("a comment stands beside it")
     return span
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, Plan, Refused, call_of, name_of, same_place, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, call_of, name_of, same_place, syntax_at
 from bnlint.edits.syntax import Splice, Syntax, are_apart, overlap
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ def swap(job: Job) -> Iterator[Plan]:
     """``first`` and ``second`` in each other's place."""
     first, second = job.layers["first"], job.layers["second"]
     if not isinstance(first, Op) or not isinstance(second, Op):
-        raise Refused("one of the two is not called")
+        raise NoEdit("one of the two is not called")
     if reader := _other_reader(job, first, second):
-        raise Refused(f"{reader} reads what lies between the two")
+        raise NoEdit(f"{reader} reads what lies between the two")
     message = f"swap {first.layer} and {second.layer}"
     one, other = call_of(first), call_of(second)
     if one is not None and other is not None and not same_place(one, other):
         if one.path != other.path:
-            raise Refused("the two are called in different files")
+            raise NoEdit("the two are called in different files")
         syntax = job.syntax(one.path)
         splices = exchanged(wrapping(syntax, first), wrapping(syntax, second))
         called = {"first": one, "second": other}
@@ -33,9 +33,9 @@ def swap(job: Job) -> Iterator[Plan]:
         return
     syntax = syntax_at(job, first.construction, first)
     if second.construction is None or first.construction is None:
-        raise Refused("one of the two is a function")
+        raise NoEdit("one of the two is a function")
     if second.construction.path != first.construction.path:
-        raise Refused("the two are built in different files")
+        raise NoEdit("the two are built in different files")
     splices = _swapped_elements(syntax, element(syntax, first), element(syntax, second))
     built = {"first": first.construction, "second": second.construction}
     change = Change(swapped=True, renames=True)
@@ -60,7 +60,7 @@ def _swapped_elements(syntax: Syntax, first: Any, second: Any) -> tuple[Splice, 
         Splice(*other, syntax.between(*one)),
     )
     if overlap(splices[:1], splices[1:]):
-        raise Refused("both are built by one expression")
+        raise NoEdit("both are built by one expression")
     return splices
 
 
@@ -68,7 +68,7 @@ def element(syntax: Syntax, op: Op) -> Any:
     """The element of a list that builds a layer: its call, or the pair of its name and its call."""
     node = syntax.call_at(op.construction)
     if node is None:
-        raise Refused(f"the source has no call there that builds {name_of(op)}")
+        raise NoEdit(f"the source has no call there that builds {name_of(op)}")
     cst = syntax.cst
     above = list(syntax.above(node))
     if len(above) > 1 and isinstance(above[0], cst.Element) and isinstance(above[1], cst.Tuple):
@@ -101,10 +101,10 @@ class Wrapping:
 
 
 def wrapping(syntax: Syntax, op: Op) -> Wrapping:
-    """The call of ``op`` in the source; Refused if its input is not clear."""
+    """The call of ``op`` in the source; NoEdit if its input is not clear."""
     node = syntax.call_at(op.call)
     if node is None:
-        raise Refused(f"the source has no call there of {op.layer}")
+        raise NoEdit(f"the source has no call there of {op.layer}")
     method = bool(op.types) and op.types[0].startswith("torch.Tensor.")
     return Wrapping(syntax, node, _input(syntax, node, op), method)
 
@@ -126,7 +126,7 @@ def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
         )
     ]
     if not are_apart(splices):
-        raise Refused("the two calls are entangled")
+        raise NoEdit("the two calls are entangled")
     return tuple(s for s in splices if text(s.start, s.end) != s.text)
 
 
@@ -143,11 +143,11 @@ def _input(syntax: Syntax, node: cst.Call, op: Op) -> Any:
     cst = syntax.cst
     if op.types and op.types[0].startswith("torch.Tensor."):
         if not isinstance(node.func, cst.Attribute):
-            raise Refused(f"{op.layer} is not called as a method there")
+            raise NoEdit(f"{op.layer} is not called as a method there")
         return node.func.value
     first = node.args[0] if node.args else None
     if first is None or first.star or first.keyword is not None:
-        raise Refused(f"the input of {op.layer} is not its first argument there")
+        raise NoEdit(f"the input of {op.layer} is not its first argument there")
     return first.value
 
 

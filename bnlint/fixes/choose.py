@@ -75,9 +75,8 @@ def _one_by_one(
     blocked: list[tuple[Proposal, Proof]] = []
     outcome = Round(texts, looks, refused=dict(proposals.refused))
     for proposal in sorted(proposals.edits, key=_rank):
-        if _findings_of(held, looks) & _findings_of([proposal], looks) or not _fits_beside(
-            held, proposal
-        ):
+        done = _findings_of(held, looks) & _findings_of([proposal], looks)
+        if done or not _fits_beside(held, proposal):
             continue
         proof = prove(workspace, looks, texts, [*held, proposal], [proposal])
         if not proof.reason:

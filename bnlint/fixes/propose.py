@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, ModelGraph, Op
-from bnlint.edits import Job, Plan, Refused, Subject, actions, is_lone, name_of, same_place
+from bnlint.edits import Job, NoEdit, Plan, Subject, actions, is_lone, name_of, same_place
 from bnlint.edits.syntax import SourceText, Splice, Syntax
 from bnlint.fixes.workspace import Look, Texts
 from bnlint.graph.view import View
@@ -58,11 +58,11 @@ class Trees:
         self._parsed: dict[str, Syntax] = {}
 
     def __call__(self, path: str) -> Syntax:
-        """The syntax of one file; Refused for one that was not named."""
+        """The syntax of one file; NoEdit for one that was not named."""
         real = os.path.realpath(path)
         source: SourceText | None = self._texts.get(real)
         if source is None:
-            raise Refused(f"it would change {path}, which was not named")
+            raise NoEdit(f"it would change {path}, which was not named")
         if real not in self._parsed:
             self._parsed[real] = Syntax(source)
         return self._parsed[real]
@@ -87,7 +87,7 @@ def propose(
                 proposal = merged.setdefault(identity, Proposal(plan, rank))
                 proposal.members.append(member)
                 keys.setdefault(key, []).append(proposal)
-        except Refused as error:
+        except NoEdit as error:
             proposals.refused[key] = str(error)
     for proposal in merged.values():
         proposal.members += list(_hidden_members(proposal, looks))

@@ -150,7 +150,8 @@ class Pool:
     def trace(self, requests: Iterable[TraceRequest]) -> Iterator[TraceOutcome]:
         """The outcomes in the order of the requests, each as soon as it and those before it are in.
 
-        Raises:
+        Raises
+        ------
             UsageError: torch cannot be imported.
 
         """

@@ -20,7 +20,8 @@ class NotAModel(TypeError):
 def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
     """The model that ``make`` gives, with real weights only below ``weight_limit`` parameters.
 
-    Raises:
+    Raises
+    ------
         NotAModel: ``make`` gave something else.
         BaseException: whatever the user's code raised on the CPU, or on ``meta`` where the CPU
             would not help.

@@ -27,7 +27,8 @@ def probe_file(target: str, options: ProbeOptions = DEFAULTS) -> ProbeResult:
 
     With ``options.report`` the result's report holds the static findings, too, with evidence.
 
-    Raises:
+    Raises
+    ------
         UsageError: there is no such file.
         ProbeError: the model cannot be built or probed as asked.
 

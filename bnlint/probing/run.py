@@ -85,7 +85,8 @@ def probe(
         source: the file of the model, which may show what it is called with.
         table: layer table with the user's own rows.
 
-    Raises:
+    Raises
+    ------
         ProbeError: the device is not there, the batch does not fit the model, has one sample, the
             loss is not finite, or the model has no activation that could be seen.
 

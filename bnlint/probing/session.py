@@ -51,7 +51,8 @@ class Session:
     def forward(self, batch: Batch) -> Any:
         """What the model returns for a batch; its errors become the user's to read.
 
-        Raises:
+        Raises
+        ------
             ProbeError: the forward raised; running out of memory passes through as it is.
 
         """
@@ -225,7 +226,8 @@ def _rewind(observer: Observer, marks: tuple[int, int, dict[Hashable, int]]) -> 
 def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
     """The batch in two, with a note; its caches are given back first.
 
-    Raises:
+    Raises
+    ------
         ProbeError: it is too small to halve.
 
     """

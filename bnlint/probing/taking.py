@@ -38,7 +38,8 @@ class Wish:
 def checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
     """The model, if it is one and the numbers make sense.
 
-    Raises:
+    Raises
+    ------
         ProbeError: they do not.
 
     """
@@ -55,7 +56,8 @@ def checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
 def taken(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], Observed]:
     """Where the inputs came from, the batches of this rank, and what all ranks observed.
 
-    Raises:
+    Raises
+    ------
         ProbeError: there are no inputs, the model fails, or nothing was seen that can be judged.
 
     """

@@ -50,7 +50,8 @@ def watch(
         keep: so many latest results stay in ``results``.
         table: layer table with the user's own rows.
 
-    Raises:
+    Raises
+    ------
         UsageError: ``every`` is not positive, or TensorBoard is wanted and missing.
 
     """

@@ -64,7 +64,8 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
 def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
     """The graphs of the models that a piece of source defines; runs it in this process.
 
-    Raises:
+    Raises
+    ------
         SyntaxError: the code is not Python.
         Exception: whatever the code raises.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.edits import Action, Change, Job, Plan
-from bnlint.edits.arguments import FoundCall
+from bnlint.edits.construction import FoundCall
 
 
 def set_first(job: Job) -> Iterator[Plan]:

@@ -18,12 +18,12 @@ examples:
       code: |
         from torch import nn
 
-        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))  # expect: XX101
+        net = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8))  # expect: XX101
   good:
     - code: |
         from torch import nn
 
-        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+        net = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8))
 """
 API = """
 import bnlint, net

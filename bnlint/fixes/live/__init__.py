@@ -13,7 +13,7 @@ from bnlint.domain.finding import Finding
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.phrases import first_line
 from bnlint.engine.check import check_graph
-from bnlint.fixes.live.remedies import ACTIONS, Refused, Repair
+from bnlint.fixes.live.remedies import ACTIONS, NoEdit, Repair
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.pipeline.live import trace_live
 from bnlint.pipeline.rules import compiled_rules
@@ -72,7 +72,7 @@ def _round(
         layers = {role: ops[id_] for role, id_ in remedy.ops.items() if id_ in ops}
         try:
             done[f"{named}: {action.do(Repair(repaired, graph, layers, remedy.arguments))}"] = None
-        except Refused as error:
+        except NoEdit as error:
             refused[named] = str(error)
             continue
         changed = True

@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx
 
 from bnlint.domain.graph import ModelGraph, Op
-from bnlint.edits import Refused
+from bnlint.edits import NoEdit
 from bnlint.layers.signatures import parameters_of
 
 _CALLS = ("call_function", "call_method")
@@ -25,7 +25,7 @@ def node_of(model: fx.GraphModule, graph: ModelGraph, op: Op) -> fx.Node:
         index, count = same.index(op), len(same)
         nodes = [n for n in model.graph.nodes if n.op in _CALLS and _name(n) == name]
     if len(nodes) != count or not isinstance(index, int):
-        raise Refused(f"{op.layer} is not found in the graph of torch.fx")
+        raise NoEdit(f"{op.layer} is not found in the graph of torch.fx")
     node: fx.Node = nodes[index]
     return node
 
@@ -35,7 +35,7 @@ def chain_back(node: fx.Node, steps: int) -> fx.Node:
     for _ in range(steps):
         before = node.all_input_nodes
         if len(before) != 1 or len(before[0].users) != 1:
-            raise Refused("something else reads what lies between the two")
+            raise NoEdit("something else reads what lies between the two")
         node = before[0]
     return node
 
@@ -43,7 +43,7 @@ def chain_back(node: fx.Node, steps: int) -> fx.Node:
 def exchange(first: fx.Node, second: fx.Node) -> None:
     """Exchanges what two nodes of a chain do to their first arguments."""
     if not first.args or not second.args:
-        raise Refused("the input of one of the two is no plain argument")
+        raise NoEdit("the input of one of the two is no plain argument")
     mine, other = _does(first), _does(second)
     _let(first, other)
     _let(second, mine)
@@ -60,7 +60,7 @@ def without_inplace(node: fx.Node) -> None:
     names = parameters_of(f"torch.nn.functional.{_name(node)}")
     index = names.index("inplace") if "inplace" in names else len(node.args)
     if index >= len(node.args):
-        raise Refused("it is in place by its name")
+        raise NoEdit("it is in place by its name")
     node.args = (*node.args[:index], False, *node.args[index + 1 :])
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, Op, Value
-from bnlint.edits import Refused, behind, norms_after
+from bnlint.edits import NoEdit, behind, norms_after
 from bnlint.fixes.live.fx_nodes import chain_back, exchange, node_of, without_inplace
 from bnlint.graph.view import View
 
-__all__ = ["ACTIONS", "Refused", "Repair"]
+__all__ = ["ACTIONS", "NoEdit", "Repair"]
 
 _ATTRIBUTES = frozenset(("momentum", "eps", "inplace"))
 _DEFAULTS = {"eps": 1e-5}
@@ -30,15 +30,15 @@ class Repair:
     arguments: Mapping[str, Value]
 
     def op(self, role: str) -> Op:
-        """The op of a role; raises Refused where the layer is not called."""
+        """The op of a role; raises NoEdit where the layer is not called."""
         if role not in self.layers:
-            raise Refused("the layer is not called")
+            raise NoEdit("the layer is not called")
         return self.layers[role]
 
     def module(self, op: Op) -> nn.Module:
-        """The module of an op; raises Refused for a function."""
+        """The module of an op; raises NoEdit for a function."""
         if op.layer != op.module:
-            raise Refused(f"{op.layer} is a function")
+            raise NoEdit(f"{op.layer} is a function")
         return self.model.get_submodule(op.module)
 
 
@@ -58,7 +58,7 @@ def _set_argument(repair: Repair) -> str:
         without_inplace(node_of(repair.model, repair.graph, op))
         return "no longer in place"
     if name not in _ATTRIBUTES:
-        raise Refused(f"{name} decides which weights a layer has; build the model anew")
+        raise NoEdit(f"{name} decides which weights a layer has; build the model anew")
     setattr(repair.module(op), str(name), value)
     return f"{name} is {value}"
 
@@ -67,7 +67,7 @@ def _move_argument(repair: Repair) -> str:
     module: Any = repair.module(repair.op("of"))
     name, to, value = (str(repair.arguments[k]) for k in ("name", "to", "value"))
     if name not in _DEFAULTS or to not in _ATTRIBUTES:
-        raise Refused(f"{to} decides which weights a layer has; build the model anew")
+        raise NoEdit(f"{to} decides which weights a layer has; build the model anew")
     setattr(module, name, _DEFAULTS[name])
     setattr(module, to, repair.arguments["value"])
     return f"{to} is {value}"
@@ -78,7 +78,7 @@ def _drop_bias(repair: Repair, kernel: Op) -> str:
     norms = norms_after(View(repair.graph), kernel)
     for op in (kernel, *norms):
         if op.facts.get("calls", 1) != 1:
-            raise Refused(f"{op.layer} is called more than once")
+            raise NoEdit(f"{op.layer} is called more than once")
     _fold_bias(repair.module(kernel), [repair.module(n) for n in norms])
     named = ", ".join(n.layer for n in norms)
     return f"bias folded into the running mean of {named}"
@@ -91,10 +91,10 @@ def _remove(repair: Repair) -> str:
     view = View(repair.graph)
     before = next((o for o in behind(view, op) if "passthrough" not in o.tags), None)
     if before is None or "norm" not in before.tags:
-        raise Refused("there is no norm before it to take over its scale and shift")
+        raise NoEdit("there is no norm before it to take over its scale and shift")
     for each in (op, before):
         if each.facts.get("calls", 1) != 1:
-            raise Refused(f"{each.layer} is called more than once")
+            raise NoEdit(f"{each.layer} is called more than once")
     _merge_norms(repair.module(before), repair.module(op))
     node.replace_all_uses_with(node.all_input_nodes[0])
     repair.model.graph.erase_node(node)
@@ -114,7 +114,7 @@ def _steps_between(graph: ModelGraph, first: Op, second: Op) -> int:
     for steps, op in enumerate(behind(View(graph), second), 1):
         if op.id == first.id:
             return steps
-    raise Refused(f"{first.layer} does not stand before {second.layer} in one line")
+    raise NoEdit(f"{first.layer} does not stand before {second.layer} in one line")
 
 
 def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
@@ -125,10 +125,10 @@ def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
     """
     bias = getattr(kernel, "bias", None)
     if not isinstance(bias, nn.Parameter) or "bias" not in kernel._parameters:
-        raise Refused("its bias is no plain parameter")
+        raise NoEdit("its bias is no plain parameter")
     means = [m for n in norms if (m := getattr(n, "running_mean", None)) is not None]
     if any(m.shape != bias.shape for m in means):
-        raise Refused("the norm has other channels than the bias")
+        raise NoEdit("the norm has other channels than the bias")
     with torch.no_grad():
         for mean in means:
             mean.sub_(bias.to(mean.dtype))
@@ -144,9 +144,9 @@ def _merge_norms(first: nn.Module, second: nn.Module) -> None:
     one: Any = first
     other: Any = second
     if type(one) is not type(other):
-        raise Refused("the two norms are of different kinds")
+        raise NoEdit("the two norms are of different kinds")
     if one.weight is None or one.running_mean is None or other.running_mean is None:
-        raise Refused("one of the two norms has no scale or no running statistics")
+        raise NoEdit("one of the two norms has no scale or no running statistics")
     with torch.no_grad():
         scale = torch.rsqrt(other.running_var + other.eps)
         if other.weight is not None:

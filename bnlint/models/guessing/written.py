@@ -85,7 +85,8 @@ def constants(scope: ast.AST, names: Mapping[str, Any]) -> dict[str, Any]:
 def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of a harmless expression.
 
-    Raises:
+    Raises
+    ------
         ValueError: it may have side effects, or uses a name that is not known.
 
     """

@@ -55,7 +55,8 @@ class Batch:
 def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
     """The batches in what the user gave, one at a time.
 
-    Raises:
+    Raises
+    ------
         ProbeError: it holds no tensor, or a file cannot be read.
 
     """

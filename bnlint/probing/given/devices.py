@@ -25,7 +25,8 @@ DTYPES = {
 def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device:
     """The device to run on: the named one if it is there, else where the model already is.
 
-    Raises:
+    Raises
+    ------
         ProbeError: the name is no device, or the device is not there.
 
     """
@@ -131,7 +132,8 @@ def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
 def precision(name: str | torch.dtype | None) -> torch.dtype | None:
     """The autocast dtype by name; None for full precision.
 
-    Raises:
+    Raises
+    ------
         ProbeError: it is not one of float16, bfloat16 and float32.
 
     """

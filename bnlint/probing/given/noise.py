@@ -27,7 +27,8 @@ Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     """The inputs that were written by hand.
 
-    Raises:
+    Raises
+    ------
         ProbeError: they cannot be read.
 
     """
@@ -52,7 +53,8 @@ def candidate(
 ) -> Candidate:
     """The call to make noise for; the first guess that the model's forward takes, on meta.
 
-    Raises:
+    Raises
+    ------
         ProbeError: nothing was given and no guess passes.
 
     """

@@ -18,7 +18,8 @@ T = TypeVar("T")
 def agreed(run: Callable[[], T]) -> T:
     """What ``run`` returns, once it has on every rank: else the others would wait for this one.
 
-    Raises:
+    Raises
+    ------
         ProbeError: it was raised on this rank or on another.
 
     """

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def draw(result: ProbeResult, name: str) -> Figure:
     """The picture called ``name``: units, grad-flow, ridge or loss.
 
-    Raises:
+    Raises
+    ------
         UsageError: there is no such picture, or matplotlib is missing, or there is nothing to draw.
 
     """

@@ -35,7 +35,8 @@ class Objective:
     def value(self, outputs: Any, targets: Any, layouts: Layouts) -> tuple[Tensor, str]:
         """The loss of these outputs, and what it is in words.
 
-        Raises:
+        Raises
+        ------
             ProbeError: the loss fails or is no scalar, or the outputs hold no numbers.
 
         """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Location, ModuleInfo, Value
-from bnlint.edits import Action, Change, Job, Plan, Refused, Subject, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, name_of, syntax_at
 from bnlint.edits.channel_texts import other_expressions
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of
@@ -44,14 +44,14 @@ def move_argument(job: Job) -> Iterator[Plan]:
     name, to, value = (str(job.arguments["name"]), str(job.arguments["to"]), job.arguments["value"])
     call = FoundCall(job, subject)
     if call.find(to) is not None:
-        raise Refused(f"{to} is given as well")
+        raise NoEdit(f"{to} is given as well")
     old = call.find(name)
     if old is None:
-        raise Refused(f"{name} is not given where {name_of(subject)} is built")
+        raise NoEdit(f"{name} is not given where {name_of(subject)} is built")
     if old.keyword is None and old is not call.node.args[-1]:
         following = call.node.args[call.node.args.index(old) + 1 :]
         if any(a.keyword is None for a in following):
-            raise Refused(f"other arguments follow {name} by position")
+            raise NoEdit(f"other arguments follow {name} by position")
     call.must_be_literal(name, old)
     text = f"{to}={literal(value)}"
     splice = Splice(*call.syntax.span(old), text)
@@ -67,7 +67,7 @@ def rename_call(job: Job) -> Iterator[Plan]:
     old = subject.types[0].rpartition(".")[2]
     name = func.attr if isinstance(func, syntax.cst.Attribute) else func
     if not isinstance(name, syntax.cst.Name) or name.value != old:
-        raise Refused(f"{old} goes by another name there: `{syntax.text(func)}`")
+        raise NoEdit(f"{old} goes by another name there: `{syntax.text(func)}`")
     splices = [Splice(*syntax.span(name), to)]
     if name is func:
         splices += _also_imported(syntax, old, to)
@@ -100,7 +100,7 @@ class FoundCall:
         self.syntax: Syntax = syntax_at(job, self.location, subject)
         found = self.syntax.call_at(self.location)
         if found is None:
-            raise Refused(f"the source has no call there that builds {name_of(subject)}")
+            raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
         self.node: cst.Call = found
         self.parameters = parameters_of(subject.types[0]) if subject.types else ()
 
@@ -123,7 +123,7 @@ class FoundCall:
 
         Raises
         ------
-        Refused
+        NoEdit
             When ``*`` or ``**`` hides which arguments are passed.
 
         """
@@ -132,11 +132,11 @@ class FoundCall:
             if arg.keyword is not None and arg.keyword.value == name:
                 return arg
         if any(arg.star == "**" for arg in args):
-            raise Refused("its arguments are forwarded with **, so they are not known here")
+            raise NoEdit("its arguments are forwarded with **, so they are not known here")
         index = self._index(name)
         leading = args if index is None else args[: index + 1]
         if any(arg.star == "*" for arg in leading):
-            raise Refused("its arguments are forwarded with *, so they are not known here")
+            raise NoEdit("its arguments are forwarded with *, so they are not known here")
         if index is not None and index < len(args):
             arg = args[index]
             return arg if arg.keyword is None else None
@@ -166,11 +166,11 @@ class FoundCall:
         return (Splice(*self.syntax.whole_span(arg.value), text),)
 
     def must_be_literal(self, name: str, arg: cst.Arg, allow: bool = False) -> None:
-        """Raises Refused if the value is an expression and would be replaced by a number."""
+        """Raises NoEdit if the value is an expression and would be replaced by a number."""
         if allow or is_literal(self.syntax.cst, arg.value):
             return
         shown = self.syntax.text(arg.value)
-        raise Refused(f"{name} is given as `{shown}`, which may be right for other callers")
+        raise NoEdit(f"{name} is given as `{shown}`, which may be right for other callers")
 
     def _append(self, text: str) -> tuple[Splice, ...]:
         args = self.node.args
@@ -178,7 +178,7 @@ class FoundCall:
             end = self.syntax.span(self.node)[1] - 1
             return (Splice(end, end, text),)
         if len(args) == 1 and isinstance(args[0].value, self.syntax.cst.GeneratorExp):
-            raise Refused("its only argument is a generator")
+            raise NoEdit("its only argument is a generator")
         if self._begins_line(args[0]) and self._begins_line(args[-1]):
             return self._append_line(args[-1], text)
         last = self._end(args[-1])
