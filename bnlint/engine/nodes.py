@@ -14,6 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import Location, Scalar, Value
+from bnlint.domain.phrases import first_line
 from bnlint.engine.vocabulary import did_you_mean
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -76,7 +77,7 @@ class Reader:
             self._note(where or Location(self.path, 1, 1), message, hint)
             return None
         except (yaml.YAMLError, RecursionError) as error:
-            self.wrong(None, f"not YAML: {str(error).splitlines()[0]}")
+            self.wrong(None, f"not YAML: {first_line(error)}")
             return None
         if node is None:
             self.wrong(None, "the file is empty", "see rules/README.md")

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.phrases import first_line, shortened
 from bnlint.loading.downloads import refused
 
 _MEMORY_WORDS = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc")
@@ -57,10 +58,7 @@ def is_memory(error: BaseException) -> bool:
 
 def said(error: BaseException, limit: int = 300) -> str:
     """The error's type and the first line of its text."""
-    text = str(error).strip()
-    first = text.splitlines()[0] if text else ""
-    if len(first) > limit:
-        first = first[: limit - 1] + "…"
+    first = shortened(first_line(str(error).strip()), limit)
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelRef
+from bnlint.domain.phrases import below
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,11 @@ class Paths:
 
     def shown(self, path: str) -> str:
         """The path as reports show it: relative to the working directory when it lies below."""
-        return _below(path, self.cwd)
+        return below(path, self.cwd)
 
     def rooted(self, path: str) -> str:
         """The path relative to the root: the same wherever bnlint is started."""
-        return _below(self.absolute(path), self.root)
+        return below(self.absolute(path), self.root)
 
     def finding(self, finding: Finding) -> Finding:
         """The finding with its paths as reports show them."""
@@ -50,10 +51,3 @@ class Paths:
 
     def _at(self, location: Location | None) -> Location | None:
         return location and replace(location, path=self.shown(location.path))
-
-
-def _below(path: str, folder: Path) -> str:
-    try:
-        return Path(path).relative_to(folder).as_posix()
-    except ValueError:
-        return Path(path).as_posix()

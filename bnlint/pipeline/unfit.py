@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Severity
 from bnlint.domain.graph import Inputs, Location, ModelGraph, Op
+from bnlint.domain.phrases import first_line
 from bnlint.domain.request import InputSpec
 
 
@@ -25,7 +26,7 @@ def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pro
         said = f"{_written(given)} does not fit: {takes}"
         yield _problem(graph, said, graph.ref.definition)
     elif failed is not None and failed.layer not in explained:
-        why = (failed.error or "").partition("\n")[0]
+        why = first_line(failed.error)
         said = f"{_written(given)} does not pass {failed.layer}: {why}"
         yield _problem(graph, said, failed.call or failed.construction)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location, ModelGraph
+from bnlint.domain.phrases import listed
 
 _PLAIN = (
     ("inputs to control flow", "a branch hangs on the values of a tensor"),
@@ -42,12 +43,9 @@ def unseen_parts(graph: ModelGraph) -> Iterator[Problem]:
 
 def _listed(paths: list[str]) -> str:
     """``a was``; ``a, b and 3 more parts were``."""
-    if len(paths) == 1:
-        return f"{paths[0]} was"
-    if len(paths) <= _NAMED:
-        return f"{', '.join(paths[:-1])} and {paths[-1]} were"
-    more = len(paths) - _NAMED + 1
-    return f"{', '.join(paths[: _NAMED - 1])} and {more} more parts were"
+    if len(paths) > _NAMED:
+        paths = [*paths[: _NAMED - 1], f"{len(paths) - _NAMED + 1} more parts"]
+    return f"{listed(paths)} {'was' if len(paths) == 1 else 'were'}"
 
 
 def plain_reason(reason: str) -> str:

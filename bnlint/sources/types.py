@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bnlint.domain.finding import Problem
+from bnlint.domain.phrases import below
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,7 @@ class Search:
 
     def shown(self, path: Path, base: Path | None = None) -> str:
         """The path relative to the working directory when it lies below, else absolute."""
-        try:
-            return path.relative_to(base or self.cwd).as_posix()
-        except ValueError:
-            return path.as_posix()
+        return below(path, base or self.cwd)
 
 
 def clean(path: Path) -> Path:
