@@ -1,4 +1,4 @@
-"""Each remedy applied to a GraphModule, with weights changed so that results stay the same."""
+"""Each remedy applied to a GraphModule: its nodes moved, its weights adapted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, Op, Value
 from bnlint.edits import NoEdit, behind, norms_after
-from bnlint.fixes.live.fx_nodes import chain_back, exchange, node_of, without_inplace
 from bnlint.graph.view import View
+from bnlint.layers.signatures import parameters_of
 
 __all__ = ["ACTIONS", "NoEdit", "Repair"]
 
+_CALLS = ("call_function", "call_method")
 _ATTRIBUTES = frozenset(("momentum", "eps", "inplace"))
 _DEFAULTS = {"eps": 1e-5}
 
@@ -55,7 +56,7 @@ def _set_argument(repair: Repair) -> str:
     if name == "bias" and value is False:
         return _drop_bias(repair, op)
     if name == "inplace" and op.layer != op.module:
-        without_inplace(node_of(repair.model, repair.graph, op))
+        _without_inplace(_node_of(repair.model, repair.graph, op))
         return "no longer in place"
     if name not in _ATTRIBUTES:
         raise NoEdit(f"{name} decides which weights a layer has; build the model anew")
@@ -87,7 +88,7 @@ def _drop_bias(repair: Repair, kernel: Op) -> str:
 def _remove(repair: Repair) -> str:
     """Removes the second of two norms; the first takes over its scale and shift."""
     op = repair.op("of")
-    node = node_of(repair.model, repair.graph, op)
+    node = _node_of(repair.model, repair.graph, op)
     view = View(repair.graph)
     before = next((o for o in behind(view, op) if "passthrough" not in o.tags), None)
     if before is None or "norm" not in before.tags:
@@ -104,8 +105,8 @@ def _remove(repair: Repair) -> str:
 def _swap(repair: Repair) -> str:
     first, second = repair.op("first"), repair.op("second")
     steps = _steps_between(repair.graph, first, second)
-    late = node_of(repair.model, repair.graph, second)
-    exchange(chain_back(late, steps), late)
+    late = _node_of(repair.model, repair.graph, second)
+    _exchange(_chain_back(late, steps), late)
     return f"swapped with {first.layer}"
 
 
@@ -115,6 +116,76 @@ def _steps_between(graph: ModelGraph, first: Op, second: Op) -> int:
         if op.id == first.id:
             return steps
     raise NoEdit(f"{first.layer} does not stand before {second.layer} in one line")
+
+
+def _node_of(model: fx.GraphModule, graph: ModelGraph, op: Op) -> fx.Node:
+    """The node of an op: by its path and the number of its call, or as the n-th of its function."""
+    if op.layer == op.module:
+        index = op.facts.get("call-index", 0)
+        nodes = [n for n in model.graph.nodes if n.op == "call_module" and n.target == op.module]
+        count = op.facts.get("calls", 1)
+    else:
+        name = _short(op)
+        same = [o for o in graph.ops if o.layer != o.module and o.types and _short(o) == name]
+        index, count = same.index(op), len(same)
+        nodes = [n for n in model.graph.nodes if n.op in _CALLS and _name(n) == name]
+    if len(nodes) != count or not isinstance(index, int):
+        raise NoEdit(f"{op.layer} is not found in the graph of torch.fx")
+    node: fx.Node = nodes[index]
+    return node
+
+
+def _chain_back(node: fx.Node, steps: int) -> fx.Node:
+    """The node that many steps before, each of which is the only reader of the one before it."""
+    for _ in range(steps):
+        before = node.all_input_nodes
+        if len(before) != 1 or len(before[0].users) != 1:
+            raise NoEdit("something else reads what lies between the two")
+        node = before[0]
+    return node
+
+
+def _exchange(first: fx.Node, second: fx.Node) -> None:
+    """Exchanges what two nodes of a chain do to their first arguments."""
+    if not first.args or not second.args:
+        raise NoEdit("the input of one of the two is no plain argument")
+    mine, other = _does(first), _does(second)
+    _let(first, other)
+    _let(second, mine)
+
+
+def _without_inplace(node: fx.Node) -> None:
+    """Changes a call so that it returns a new tensor."""
+    if node.op == "call_method":
+        node.target = str(node.target).rstrip("_")
+        return
+    if "inplace" in node.kwargs:
+        node.kwargs = {k: v for k, v in node.kwargs.items() if k != "inplace"}
+        return
+    names = parameters_of(f"torch.nn.functional.{_name(node)}")
+    index = names.index("inplace") if "inplace" in names else len(node.args)
+    if index >= len(node.args):
+        raise NoEdit("it is in place by its name")
+    node.args = (*node.args[:index], False, *node.args[index + 1 :])
+
+
+def _does(node: fx.Node) -> tuple[Any, ...]:
+    return node.op, node.target, node.args[1:], dict(node.kwargs)
+
+
+def _let(node: fx.Node, does: tuple[Any, ...]) -> None:
+    node.op, node.target, rest, kwargs = does
+    node.args = (node.args[0], *rest)
+    node.kwargs = kwargs
+
+
+def _short(op: Op) -> str:
+    return op.types[0].rpartition(".")[2]
+
+
+def _name(node: fx.Node) -> str:
+    target = node.target
+    return target if isinstance(target, str) else str(getattr(target, "__name__", target))
 
 
 def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
