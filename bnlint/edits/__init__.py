@@ -19,6 +19,8 @@ from bnlint.domain.rule import Tags
 from bnlint.graph.view import View
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from bnlint.edits.syntax import Splice, Syntax
 
 Subject = Op | ModuleInfo
@@ -113,6 +115,14 @@ def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
     if location is None:
         raise NoEdit(f"it is not known where {name_of(subject)} stands in the source")
     return job.syntax(location.path)
+
+
+def built_by(syntax: Syntax, location: Location | None, subject: Subject) -> cst.Call:
+    """The call at a location, which builds a layer or calls a function; NoEdit without one."""
+    call = syntax.call_at(location)
+    if call is None:
+        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
+    return call
 
 
 def same_place(one: Location | None, other: Location) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Location, ModuleInfo, Value
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, built_by, name_of, syntax_at
 from bnlint.edits.channel_texts import other_expressions
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of
@@ -98,10 +98,7 @@ class FoundCall:
         self.subject = subject
         self.location = _place(subject)
         self.syntax: Syntax = syntax_at(job, self.location, subject)
-        found = self.syntax.call_at(self.location)
-        if found is None:
-            raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
-        self.node: cst.Call = found
+        self.node: cst.Call = built_by(self.syntax, self.location, subject)
         self.parameters = parameters_of(subject.types[0]) if subject.types else ()
 
     def plan(self, splices: tuple[Splice, ...], message: str, facts: tuple[str, ...]) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import ModuleInfo
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, built_by, name_of, syntax_at
 from bnlint.edits.remove import statement_removed
 from bnlint.edits.syntax import Splice, Syntax
 
@@ -39,9 +39,8 @@ def comprehension(job: Job) -> Iterator[Plan]:
     """``[layer] * n`` turned into a comprehension, so that the layer is built n times."""
     subject = job.layers["of"]
     syntax = syntax_at(job, subject.construction, subject)
-    node = syntax.call_at(subject.construction)
-    if node is None or subject.construction is None:
-        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
+    node = built_by(syntax, subject.construction, subject)
+    assert subject.construction is not None
     yield Plan(
         syntax.source.path,
         _repeated(syntax, node) or _inlined(syntax, node),

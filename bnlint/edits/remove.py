@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, name_of, syntax_at
 from bnlint.edits.swap import is_direct, wrapping
 from bnlint.edits.syntax import Splice, Syntax
 
@@ -16,9 +16,8 @@ def remove(job: Job) -> Iterator[Plan]:
     subject = job.layers["of"]
     place = subject.construction
     syntax = syntax_at(job, place, subject)
-    node = syntax.call_at(place)
-    if node is None or place is None:
-        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
+    node = built_by(syntax, place, subject)
+    assert place is not None
     statement = assignment(syntax, node)
     listed = statement is None
     splices = element_removed(syntax, node) if listed else statement_removed(syntax, statement)

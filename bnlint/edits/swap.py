@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, call_of, name_of, same_place, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, call_of, same_place, syntax_at
 from bnlint.edits.syntax import Splice, Syntax, are_apart, overlap
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def _swapped_elements(syntax: Syntax, first: Any, second: Any) -> tuple[Splice, 
 
 def element(syntax: Syntax, op: Op) -> Any:
     """The element of a list that builds a layer: its call, or the pair of its name and its call."""
-    node = syntax.call_at(op.construction)
-    if node is None:
-        raise NoEdit(f"the source has no call there that builds {name_of(op)}")
+    node = built_by(syntax, op.construction, op)
     cst = syntax.cst
     above = list(syntax.above(node))
     if len(above) > 1 and isinstance(above[0], cst.Element) and isinstance(above[1], cst.Tuple):
