@@ -1,4 +1,4 @@
-"""Where a key or a value stands in a TOML text: ``tomllib`` keeps no positions."""
+"""The position of a key or a value in a TOML text: ``tomllib`` keeps none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A key of the text: its full path, where it stands, and where its value ends."""
+    """A key of the text: its full path, its offset, and where its value ends."""
 
     path: tuple[str, ...]
     start: int

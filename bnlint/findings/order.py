@@ -61,7 +61,7 @@ def _together(group: list[Finding]) -> Finding:
 
 
 def _others(first: Finding, rest: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
-    """Model and layer of the others that the entry stands for, each once."""
+    """Model and layer of the others that the entry counts, each once."""
     names = dict.fromkeys((f.model, f.layer) for f in rest)
     names.pop((first.model, first.layer), None)
     return tuple(names)

@@ -1,1 +1,1 @@
-"""Source edits that mend findings: proposed by action, proved by tracing again, then applied."""
+"""Fixes of findings: edits are proposed, proved by tracing again, and applied."""

@@ -15,16 +15,16 @@ from bnlint.report.formats.html.markup import SourceLinks, lines
 from bnlint.report.lines import plain
 
 LIMIT = 50_000
-"""Operations on one page; what comes after is left out, and the page says so."""
+"""The most operations on one page; further graphs are left out, and the page says so."""
 
 FAMILIES = ("input", "output", "norm", "kernel", "activation", "pooling", "opaque")
 _JOINS = frozenset({"add", "concat", "product"})
 _PLAIN = {"registered": True, "grad": True, "call-index": 0, "calls": 1}
-"""Facts that say nothing where they have these values."""
+"""Facts that are left out where they have these values."""
 
 
 def graph_data(report: Report, options: RenderOptions) -> str:
-    """JSON that can stand in a script element: graphs, their findings, files, facts."""
+    """JSON that is safe in a script element: graphs, their findings, files, facts."""
     writer = _GraphWriter(options)
     found = [writer.finding(finding) for finding in report.findings]
     kept = _fitting(report)
@@ -35,13 +35,13 @@ def graph_data(report: Report, options: RenderOptions) -> str:
         "files": writer.files,
         "facts": writer.facts,
     }
-    # ASCII, without what could end the element: no name can be more than a string.
+    # ASCII without characters that could end the element, so that every name stays a string.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _fitting(report: Report) -> list[ModelGraph]:
-    """The graphs for which there is room, in their order; those with findings come first."""
+    """The graphs that fit into the limit, in their order; those with findings take precedence."""
     named = {finding.model for finding in report.findings}
     graphs = list(enumerate(report.graphs))
     kept, room = [], LIMIT
@@ -54,7 +54,7 @@ def _fitting(report: Report) -> list[ModelGraph]:
 
 @dataclass(slots=True)
 class _GraphWriter:
-    """Writes graphs; files and sets of facts that come again are written once."""
+    """Writes graphs; repeated files and sets of facts are written once."""
 
     options: RenderOptions
     files: list[tuple[str, str]] = field(default_factory=list)
@@ -127,7 +127,7 @@ class _GraphWriter:
         return self._once(shown, self.files), at.line, at.column
 
     def _once(self, item: Any, row: list[Any]) -> int:
-        """The place of the item in the row, to which it is added when it is new."""
+        """The index of the item in the row, to which it is appended when it is new."""
         key = (id(row), repr(item))
         if key not in self._known:
             self._known[key] = len(row)
@@ -156,12 +156,12 @@ def _of(graph: ModelGraph, report: Report) -> Iterable[tuple[int, Finding]]:
         if graph.ref.name in named and (len(twins) == 1 or graph.ref.file in files):
             yield number, finding
         elif len(report.graphs) == 1 and finding.model and graph.ref.name not in named:
-            # What was probed may bear the name of its class, what was traced that of its call.
+            # A probed model may be named by its class, the traced one by its call.
             yield number, finding
 
 
 def _mark(number: int, finding: Finding, graph: ModelGraph, report: Report) -> dict[str, Any]:
-    """Where on the graph a finding shows: the nodes it is about, and those that take part."""
+    """Where a finding shows on the graph: the nodes it is about, and those it involves."""
     name = graph.ref.name
     layers = {layer for model, layer in finding.also if model == name}
     if finding.model == name or len(report.graphs) == 1:
