@@ -10,8 +10,9 @@ from bnlint.domain import codec
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Capture, Operand, Rule, Tags
+from bnlint.engine.grammar import RULE
 from bnlint.engine.nodes import scalar
-from bnlint.engine.parse import KEYS, parse_rule
+from bnlint.engine.parse import parse_rule
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL, rule_of
 
 REPORT = "match: [{k: {is: kernel}}]\nreport: {at: k, message: m}\n"
@@ -180,7 +181,7 @@ WHOLE = {
 }
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), TREES))
+@given(st.dictionaries(st.sampled_from(sorted(RULE.keys)), TREES))
 def test_whatever_stands_in_a_rule_file_is_a_mistake_or_a_rule(parts):
     said = []
     try:
