@@ -136,7 +136,7 @@ FORM = Table(
         "report": REPORT.schema(),
         "convention": CONVENTION.schema(),
         "evidence": {"anyOf": [_word(MEASURES), EVIDENCE.schema()]},
-        "fix": FIX.schema(),
+        "fix": {**FIX.schema(), "minProperties": 2, "maxProperties": 2},
         "docs": DOCS.schema(),
         "examples": EXAMPLES.schema(),
     },
@@ -174,7 +174,8 @@ def schema() -> Schema:
             "value": {"anyOf": [{"type": ["string", "number", "boolean", "null"]},
                                 _list(_defined("value"))]},
             "condition": {"anyOf": list(_conditions())},
-            "conditions": _one_or_more(_defined("condition")),
+            "conditions": {"anyOf": [_defined("condition"),
+                                     {**_list(_defined("condition")), "minItems": 1}]},
             "examples": {"anyOf": [
                 TEXT,
                 _list({"anyOf": [TEXT, EXAMPLE.schema()]}),

@@ -26,6 +26,12 @@ def attach_evidence(report: Report, result: ProbeResult) -> Report:
     return replace(report, findings=findings)
 
 
+def layers_to_measure(measure: str, report: Report) -> list[str]:
+    """The layers on which ``measure`` would bear a finding of the report out."""
+    wanted = (finding.measurable for finding in report.findings)
+    return [layer for w in wanted if w is not None and w.measure == measure for layer in w.layers]
+
+
 def _evidence(finding: Finding, result: ProbeResult) -> Evidence | None:
     wanted = finding.measurable
     weigh = EVIDENCE.get(wanted.measure) if wanted is not None else None
