@@ -8,14 +8,14 @@ prelude of their own.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from bnlint.domain.rule import Example
 from bnlint.engine.grammar import EXAMPLE, EXAMPLES, TITLED
-from bnlint.engine.nodes import Reader
+from bnlint.engine.yaml_nodes import Reader
 
 PRELUDE = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
@@ -89,7 +89,7 @@ def parse_prelude(text: str) -> tuple[Part, ...]:
             ast.get_source_segment(text, statement) or "",
             isinstance(statement, (ast.Import, ast.ImportFrom)),
             _defined_by(statement),
-            _loaded(statement) - _bound(ast.walk(statement)),
+            _free(statement),
         )
         for statement in ast.parse(text).body
     )
@@ -101,7 +101,7 @@ def complete(code: str, prelude: Sequence[Part]) -> str:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return code
-    needed = _loaded(tree) - _bound(ast.walk(tree))
+    needed = _free(tree)
     used: list[Part] = []
     for part in reversed(prelude):  # a part may need what comes before it
         if part.binds & needed:
@@ -116,26 +116,31 @@ def complete(code: str, prelude: Sequence[Part]) -> str:
 
 def _defined_by(statement: ast.stmt) -> frozenset[str]:
     """The names that the statement adds to the file."""
-    inner = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-    return _bound((statement,) if inner else ast.walk(statement))
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return frozenset((statement.name,))
+    return frozenset(name for node in ast.walk(statement) if (name := _bound_by(node)))
 
 
-def _loaded(tree: ast.AST) -> frozenset[str]:
-    """The names that are read anywhere in the tree."""
-    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return frozenset(name.id for name in names if isinstance(name.ctx, ast.Load))
+def _free(tree: ast.AST) -> frozenset[str]:
+    """The names that are read somewhere in the tree and bound nowhere in it."""
+    loaded: set[str] = set()
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            loaded.add(node.id)
+        else:
+            bound.add(_bound_by(node))
+    return frozenset(loaded - bound)
 
 
-def _bound(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """The names that the nodes bind: by assignment, import, definition or as an argument."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-    return frozenset(found)
+def _bound_by(node: ast.AST) -> str:
+    """The name that a node binds: by assignment, import, definition or as an argument."""
+    if isinstance(node, ast.Name):
+        return node.id if isinstance(node.ctx, ast.Store) else ""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return node.name
+    if isinstance(node, ast.arg):
+        return node.arg
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name).partition(".")[0]
+    return ""

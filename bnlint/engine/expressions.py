@@ -11,7 +11,6 @@ from bnlint.domain.graph import Value
 from bnlint.domain.rule import MEASURES, Capture, Condition, EvidenceFrom, FixRecipe, Operand, Tags
 from bnlint.engine.conditions import OPERATORS, Operator
 from bnlint.engine.grammar import ANY, ARGUMENTS, CAPTURE, EVIDENCE, FIX, TAG_LISTS
-from bnlint.engine.nodes import Reader
 from bnlint.engine.vocabulary import (
     ACTIONS,
     MODEL_WORDS,
@@ -21,6 +20,7 @@ from bnlint.engine.vocabulary import (
     did_you_mean,
     is_fact,
 )
+from bnlint.engine.yaml_nodes import Reader
 
 SHAPE_OF_A_CONDITION = "a condition is [$capture.fact, operator, value]"
 

@@ -28,9 +28,9 @@ from bnlint.engine.grammar import (
     SEVERITIES,
     SUMMARY_LENGTH,
 )
-from bnlint.engine.nodes import Reader
 from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS
 from bnlint.engine.wording import placeholders
+from bnlint.engine.yaml_nodes import Reader
 from bnlint.layers.tags import TAGS
 
 

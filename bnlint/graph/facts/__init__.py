@@ -10,14 +10,14 @@ from collections import defaultdict
 
 from bnlint.domain.graph import ModuleInfo, Op
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
-    channels,
-    flow,
-    modules,
+    arriving,
+    carried,
     neighbours,
-    norms,
+    norm_facts,
     reach,
     sisters,
     structure,
+    submodules,
 )
 from bnlint.graph.facts.fact import (
     MODEL_FACTS,
@@ -28,7 +28,7 @@ from bnlint.graph.facts.fact import (
     Fact,
     Unknown,
 )
-from bnlint.graph.facts.stated import INITIAL_PREFIX, OWN_FACTS
+from bnlint.graph.facts.own import INITIAL_PREFIX, OWN_FACTS
 from bnlint.graph.view import View
 
 __all__ = [

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
+from bnlint.graph.facts.carried import in_rank, in_shape, rank_by_layers, settled_shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
-from bnlint.graph.facts.flow import in_rank, in_shape, rank_by_layers, settled_shape
 from bnlint.graph.view import View
 
 FAMILIES = ("batchnorm", "instancenorm", "groupnorm", "layernorm", "rmsnorm", "localresponsenorm")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bnlint.domain.graph import Op, Shape
+from bnlint.graph.facts.carried import in_shape, out_shape, settled_shape, spatial_dims
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
-from bnlint.graph.facts.flow import in_shape, out_shape, settled_shape, spatial_dims
 from bnlint.graph.view import KERNEL, View
 
 KEEPS = frozenset(
