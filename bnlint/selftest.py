@@ -8,6 +8,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bnlint.config import Settings
 from bnlint.domain.graph import Location, ModelGraph, Value
@@ -18,6 +19,8 @@ from bnlint.engine.check import check_graph
 Tracer = Callable[[str, str], Sequence[ModelGraph]]
 """(code, file name) to the models in it; raises when there are none."""
 
+T = TypeVar("T")
+Conditions = tuple[Condition, ...]
 Hit = tuple[str, int, str]
 """A rule, a line of the example, and the severity; an empty severity stands for the rule's own."""
 
@@ -162,21 +165,44 @@ def _needless_parts(rule: Rule, cases: Sequence[_Case]) -> Iterator[Failure]:
 
 
 def _without_one(rule: Rule) -> Iterator[tuple[str, Location | None, Rule]]:
-    for n, condition in enumerate(rule.where):
-        where = rule.where[:n] + rule.where[n + 1 :]
-        yield f"where {_shown(condition)}", condition.location, replace(rule, where=where)
-    for n, excuse in enumerate(rule.unless):
-        unless = rule.unless[:n] + rule.unless[n + 1 :]
+    for condition, where in _less(rule.where):
+        yield f"where {condition}", condition.location, replace(rule, where=where)
+    for excuse, unless in _less(rule.unless):
         yield f"unless {excuse.because!r}", excuse.location, replace(rule, unless=unless)
-    for n, softer in enumerate(rule.downgrade):
-        rest = rule.downgrade[:n] + rule.downgrade[n + 1 :]
+    for softer, rest in _less(rule.downgrade):
         yield f"downgrade {softer.because!r}", None, replace(rule, downgrade=rest)
     if rule.convention:
         yield "the convention", None, replace(rule, convention=None)
+    yield from _without_one_alternative(rule)
 
 
-def _shown(condition: Condition) -> str:
-    return f"[{condition.left}, {condition.operator}, {condition.right}]"
+def _without_one_alternative(rule: Rule) -> Iterator[tuple[str, Location | None, Rule]]:
+    for gone, where in _thinned(rule.where):
+        yield f"alternative {gone}", gone.location, replace(rule, where=where)
+    for n, excuse in enumerate(rule.unless):
+        for gone, left in _thinned(excuse.conditions):
+            unless = (*rule.unless[:n], replace(excuse, conditions=left), *rule.unless[n + 1 :])
+            yield f"alternative {gone}", gone.location, replace(rule, unless=unless)
+    for n, softer in enumerate(rule.downgrade):
+        for gone, left in _thinned(softer.conditions):
+            downgrade = list(rule.downgrade)
+            downgrade[n] = replace(softer, conditions=left)
+            without = replace(rule, downgrade=tuple(downgrade))
+            yield f"alternative {gone}", gone.location, without
+
+
+def _thinned(conditions: Conditions) -> Iterator[tuple[Condition, Conditions]]:
+    """Each alternative of an ``any``, and the conditions without it."""
+    for n, condition in enumerate(conditions):
+        for gone, rest in _less(condition.alternatives):
+            thinner = replace(condition, alternatives=rest)
+            yield gone, (*conditions[:n], thinner, *conditions[n + 1 :])
+
+
+def _less(items: tuple[T, ...]) -> Iterator[tuple[T, tuple[T, ...]]]:
+    """Each item, and the others."""
+    for n, item in enumerate(items):
+        yield item, items[:n] + items[n + 1 :]
 
 
 def _title(kind: str, example: Example) -> str:

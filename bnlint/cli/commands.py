@@ -63,12 +63,15 @@ def explain(arguments: Sequence[str]) -> int:
 
 
 def rules(arguments: Sequence[str]) -> int:
-    """Print all rules, one a line."""
+    """Print all rules, one a line; or the schema of their files."""
     parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
-    _, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import listing
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
+    )
+    given, settings = _with_rules(parser, arguments)
+    from bnlint.cli.rules import listing, schema_text
 
-    return _say(listing(settings))
+    return _say(schema_text() if given.get("schema") else listing(settings))
 
 
 def test_rules(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,13 @@ def listing(settings: Settings) -> str:
     return "\n".join(
         f"{row.id}  {row.name:{width}}  {weighs[row.id]:7}  {row.summary}" for row in rows
     )
+
+
+def schema_text() -> str:
+    """The JSON Schema of rule files."""
+    from bnlint.engine.grammar import schema
+
+    return json.dumps(schema(), indent=2)
 
 
 def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:

@@ -77,12 +77,23 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurable:
+    """Which measurement of the probe (``domain.rule.MEASURES``) bears a finding out.
+
+    It is taken on the first of ``layers`` that was measured.
+    """
+
+    measure: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule that fired. ``count`` is the number of layers that one construction line builds.
 
     ``also`` names the others of them, each by its model and its layer.
     ``anchors`` are the other lines at which a suppression comment counts: where the layer is
-    called, and where the model is defined.
+    called, and where the model is defined. ``measurable`` says what the probe can measure for it.
     """
 
     rule: str
@@ -100,6 +111,7 @@ class Finding:
     evidence: Evidence | None = None
     anchors: tuple[Location, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
+    measurable: Measurable | None = None
 
 
 class ProblemKind(enum.Enum):

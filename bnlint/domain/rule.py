@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Location, Value
+
+MEASURES: Mapping[str, str] = {
+    "stuck-units": "units of the activation that are dead, or values that saturate it",
+    "with-a-norm": "dead units and signal at the activation as it is, and with a norm before it",
+    "bias-effect": "how much another bias changes the output",
+    "call-distance": "how far the means that the calls of a norm see lie apart",
+    "gradient-ratio": "the gradient at the first kernel of the model over that at the last",
+}
+"""What the probe can measure for a finding; a rule names one of them in ``evidence``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,28 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``[left, operator, right]``; a one-sided operator (``is-known``) ignores ``right``."""
+    """``[left, operator, right]``; a one-sided operator (``is-known``) ignores ``right``.
+
+    The operator ``any`` has alternatives in place of operands: it holds when one of them does.
+    """
 
     left: Operand
     operator: str
     right: Operand = Operand()
     location: Location | None = None
+    alternatives: tuple[Condition, ...] = ()
+
+    def __str__(self) -> str:
+        """As it could be written in a rule file."""
+        if self.alternatives:
+            return f"{{any: [{', '.join(map(str, self.alternatives))}]}}"
+        return f"[{self.left}, {self.operator}, {self.right}]"
+
+    def operands(self) -> Iterator[Operand]:
+        """Both sides, those of all alternatives included."""
+        yield from (self.left, self.right)
+        for alternative in self.alternatives:
+            yield from alternative.operands()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +127,17 @@ class ReportAt:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceFrom:
+    """Which of ``MEASURES`` bears the rule out, and the capture on whose layer it is taken.
+
+    Without a capture it is the layer that is reported, else one that is related to it.
+    """
+
+    measure: str
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FixRecipe:
     """What would mend it: an action of ``bnlint.edits``, captures by role, and values."""
 
@@ -113,7 +149,10 @@ class FixRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Source code that proves the rule; ``expect`` comments mark the lines reported."""
+    """Source code that proves the rule; ``expect`` comments mark the lines reported.
+
+    The code is complete: what the example uses of the prelude is in it.
+    """
 
     code: str
     title: str = ""
@@ -135,8 +174,8 @@ class Docs:
 class Rule:
     """A parsed rule; ``over`` is ops (a path in the data flow) or modules (registered modules).
 
-    ``form`` names one of several patterns that make up one rule, each in a file of its own;
-    ``forms`` of the first holds the others.
+    ``form`` names one of several patterns that make up one rule; ``forms`` of the first holds the
+    others. ``evidence`` says which measurement of the probe bears a finding out.
     """
 
     id: str
@@ -158,6 +197,7 @@ class Rule:
     location: Location | None = None
     form: str = ""
     forms: tuple[Rule, ...] = ()
+    evidence: EvidenceFrom | None = None
 
     def alone(self) -> tuple[Rule, ...]:
         """Each form of the rule as a rule by itself."""

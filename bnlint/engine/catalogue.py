@@ -10,7 +10,7 @@ from pathlib import Path
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Rule
-from bnlint.engine.own_rules import OWN_RULES
+from bnlint.engine.explain import OWN_RULES
 
 LINTER_RULES: Mapping[str, str] = {rule.id: rule.name for rule in OWN_RULES}
 """Rules without a file: the linter's own."""

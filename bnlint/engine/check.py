@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Finding, Undecided
-from bnlint.domain.graph import ModelGraph, Op, Value
+from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import decide_all, unknown_facts
-from bnlint.engine.convention import fold
-from bnlint.engine.match import Found, Match, Subject, find_matches
-from bnlint.engine.scope import Scope
-from bnlint.engine.wording import write_finding
+from bnlint.engine.match import Found, Match, Scope, find_matches
+from bnlint.engine.wording import fold, place_key, write_finding
 from bnlint.graph.facts import INITIAL_PREFIX, UNKNOWN, Facts
-from bnlint.graph.view import View, layer_key
+from bnlint.graph.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +106,11 @@ class _Walk:
         verdict = _judge(self.rule, scope)
         if verdict is False:
             return
-        key = _place(scope.match[self.rule.report.at])
+        key = place_key(scope.match[self.rule.report.at])
         if verdict is True:
             self.outcome.fired.setdefault(key, scope.match)
         else:
             self.outcome.undecided.setdefault(key, verdict)
-
-
-def _place(subject: Subject) -> str:
-    """A layer, however often it is called; a function, by its op."""
-    return layer_key(subject) if isinstance(subject, Op) else subject.path
 
 
 def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:

@@ -89,6 +89,8 @@ OPERATORS: Mapping[str, Operator] = _table(
 
 def decide(condition: Condition, resolve: Resolve) -> Truth:
     """True, False, or UNKNOWN where an operand is unknown."""
+    if condition.alternatives:
+        return _decide_any(condition.alternatives, resolve)
     left, operator = resolve(condition.left), OPERATORS[condition.operator]
     if operator.sides == 1:
         return (left is UNKNOWN) is (operator.word == "is-unknown")
@@ -96,6 +98,18 @@ def decide(condition: Condition, resolve: Resolve) -> Truth:
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
     return operator.holds(left, right)
+
+
+def _decide_any(alternatives: Iterable[Condition], resolve: Resolve) -> Truth:
+    """True as soon as one is True; else UNKNOWN if one is; else False."""
+    truth: Truth = False
+    for alternative in alternatives:
+        one = decide(alternative, resolve)
+        if one is True:
+            return True
+        if one is UNKNOWN:
+            truth = UNKNOWN
+    return truth
 
 
 def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
@@ -111,6 +125,6 @@ def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
 
 
 def unknown_facts(conditions: Iterable[Condition], resolve: Resolve) -> tuple[str, ...]:
-    """The facts that the conditions ask for and nobody knows, as ``kernel.bias``."""
-    operands = (o for c in conditions for o in (c.left, c.right) if o.subject)
+    """The facts that the conditions ask for and that are unknown, as ``kernel.bias``."""
+    operands = (o for c in conditions for o in c.operands() if o.subject)
     return tuple(dict.fromkeys(f"{o.subject}.{o.fact}" for o in operands if resolve(o) is UNKNOWN))

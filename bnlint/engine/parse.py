@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
-from yaml.nodes import Node, ScalarNode, SequenceNode
+from yaml.nodes import Node, SequenceNode
 
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
-from bnlint.domain.rule import (
-    Convention,
-    Docs,
-    Downgrade,
-    Example,
-    Exception_,
-    ReportAt,
-    Rule,
+from bnlint.domain.rule import Convention, Docs, Downgrade, Exception_, ReportAt, Rule
+from bnlint.engine.examples import Examples
+from bnlint.engine.expressions import Expressions, Pattern
+from bnlint.engine.grammar import (
+    CONVENTION,
+    DOCS,
+    DOWNGRADE,
+    EXCEPTION,
+    FORM,
+    ID,
+    NAME,
+    REPORT,
+    RULE,
+    SEVERITIES,
+    SUMMARY_LENGTH,
 )
-from bnlint.engine.expressions import Expressions
-from bnlint.engine.nodes import Reader
-from bnlint.engine.pattern import Pattern
-from bnlint.engine.placeholders import placeholders
 from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS
+from bnlint.engine.wording import placeholders
+from bnlint.engine.yaml_nodes import Reader
 from bnlint.layers.tags import TAGS
-
-KEYS = (
-    "id", "name", "severity", "summary", "over", "enabled", "match", "where", "unless",
-    "downgrade", "report", "convention", "fix", "docs", "examples", "form",
-)  # fmt: skip
-REQUIRED = ("id", "name", "severity", "summary", "match", "report", "docs", "examples")
-SEVERITIES = tuple(s.value for s in Severity)
-_ID = re.compile(r"[A-Z]{2,6}[0-9]{3,4}\Z")
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 
 
 def parse_rule(
@@ -54,7 +52,7 @@ def parse_rule(
 
 
 class _RuleParser:
-    """One file's rule; ``captures`` fills up while ``match`` is read and is asked after that."""
+    """Reads one file."""
 
     def __init__(self, reader: Reader, tags: Collection[str], settings: Collection[str]) -> None:
         self.reader = reader
@@ -62,52 +60,65 @@ class _RuleParser:
         self.settings = settings
 
     def rule(self, root: Node) -> Rule | None:
-        """The rule; None where too much is missing to build one (mistakes are noted)."""
-        parts = self.reader.mapping(root, KEYS, "a rule", REQUIRED)
-        if any(key not in parts for key in REQUIRED):
+        """The rule with its forms; None where too much is missing to build one."""
+        parts = self.reader.complete(root, RULE)
+        if parts is None:
             return None
-        over = (
-            self.reader.word(parts["over"], ("ops", "modules"), "over")
-            if ("over" in parts)
-            else "ops"
-        )
-        match = Pattern(self.reader, self.tags).captures(parts["match"], over)
-        names = tuple(c.name for c in match)
-        says = Expressions(self.reader, names, over, self.settings)
-        bad, good = self._examples(parts["examples"])
-        return Rule(
+        rule = Rule(
             id=self._id(parts["id"]),
-            name=self._pattern(parts["name"], _NAME, "name", "small words joined by dashes"),
-            severity=self._severity(parts["severity"]),
-            summary=self._summary(parts["summary"]),
-            match=match,
-            where=says.conditions(parts["where"], "where") if "where" in parts else (),
-            unless=self._unless(parts.get("unless"), says),
-            report=self._report(parts["report"], says),
-            docs=self._docs(parts["docs"]),
-            bad=bad,
-            good=good,
-            over=over,
+            name=self._matching(parts["name"], NAME, "name", "small words joined by dashes"),
             enabled="enabled" not in parts or self.reader.boolean(parts["enabled"], "enabled"),
-            downgrade=self._downgrade(parts.get("downgrade"), says),
-            fix=says.fix(parts["fix"]) if "fix" in parts else None,
-            convention=self._convention(parts.get("convention"), says),
-            location=self.reader.location(root),
-            form=self._pattern(parts["form"], _NAME, "form", "small words joined by dashes")
+            **self._pattern(root, parts),
+        )
+        return replace(rule, forms=tuple(self._forms(parts.get("forms"), rule)))
+
+    def _forms(self, node: Node | None, rule: Rule) -> Iterator[Rule]:
+        """The other patterns of the rule that are in its file, each as a rule by itself."""
+        for item in self.reader.sequence(node, "forms") if node else ():
+            parts = self.reader.complete(item, FORM)
+            if parts is not None:
+                inherited = {"id": rule.id, "name": rule.name, "enabled": rule.enabled}
+                yield Rule(**{"severity": rule.severity, **inherited, **self._pattern(item, parts)})
+
+    def _pattern(self, node: Node, parts: Mapping[str, Node]) -> dict[str, Any]:
+        """What a rule and each of its other forms has for itself."""
+        over = "ops"
+        if "over" in parts:
+            over = self.reader.word(parts["over"], ("ops", "modules"), "over")
+        match = Pattern(self.reader, self.tags).captures(parts["match"], over)
+        says = Expressions(self.reader, tuple(c.name for c in match), over, self.settings)
+        bad, good = Examples(self.reader, self.settings).read(parts["examples"])
+        return {
+            **({"severity": self._severity(parts["severity"])} if "severity" in parts else {}),
+            "summary": self._summary(parts["summary"]),
+            "match": match,
+            "where": says.conditions(parts["where"], "where") if "where" in parts else (),
+            "unless": self._unless(parts.get("unless"), says),
+            "report": self._report(parts["report"], says),
+            "docs": self._docs(parts["docs"]),
+            "bad": bad,
+            "good": good,
+            "over": over,
+            "downgrade": self._downgrade(parts.get("downgrade"), says),
+            "fix": says.fix(parts["fix"]) if "fix" in parts else None,
+            "convention": self._convention(parts.get("convention"), says),
+            "evidence": says.evidence(parts["evidence"]) if "evidence" in parts else None,
+            "location": self.reader.location(node),
+            "form": self._matching(parts["form"], NAME, "form", "small words joined by dashes")
             if "form" in parts
             else "",
-        )
+        }
 
     def _id(self, node: Node) -> str:
-        text = self._pattern(node, _ID, "id", "letters and a number: BN101")
+        text = self._matching(node, ID, "id", "letters and a number: BN101")
         stem = PurePath(self.reader.path).stem
         if text and not stem.startswith(text) and not self.reader.path.startswith("<"):
             self.reader.wrong(node, f"the file's name must start with {text}", f"it is {stem!r}")
         return text
 
-    def _pattern(self, node: Node, pattern: re.Pattern[str], what: str, hint: str) -> str:
+    def _matching(self, node: Node, pattern: str, what: str, hint: str) -> str:
         text = self.reader.string(node, what)
-        if text and not pattern.match(text):
+        if text and not re.fullmatch(pattern, text):
             self.reader.wrong(node, f"{what} cannot be {text!r}", hint)
         return text
 
@@ -117,17 +128,16 @@ class _RuleParser:
 
     def _summary(self, node: Node) -> str:
         text = self.reader.string(node, "summary")
-        if len(text) > 80:
-            self.reader.wrong(node, f"the summary has {len(text)} characters; 80 fit")
+        if len(text) > SUMMARY_LENGTH:
+            long = f"the summary has {len(text)} characters; {SUMMARY_LENGTH} fit"
+            self.reader.wrong(node, long)
         return text
 
     def _unless(self, node: Node | None, says: Expressions) -> tuple[Exception_, ...]:
         found = []
         for item in self.reader.sequence(node, "unless") if node else ():
-            parts = self.reader.mapping(
-                item, ("because", "if", "unknown"), "an exception", ("because", "if")
-            )
-            if "because" not in parts or "if" not in parts:
+            parts = self.reader.complete(item, EXCEPTION)
+            if parts is None:
                 continue
             unknown = "excuses"
             if "unknown" in parts:
@@ -144,10 +154,9 @@ class _RuleParser:
 
     def _downgrade(self, node: Node | None, says: Expressions) -> tuple[Downgrade, ...]:
         found = []
-        keys = ("to", "because", "if")
         for item in self.reader.sequence(node, "downgrade") if node else ():
-            parts = self.reader.mapping(item, keys, "a downgrade", keys)
-            if all(key in parts for key in keys):
+            parts = self.reader.complete(item, DOWNGRADE)
+            if parts is not None:
                 found.append(
                     Downgrade(
                         self._severity(parts["to"]),
@@ -158,8 +167,8 @@ class _RuleParser:
         return tuple(found)
 
     def _report(self, node: Node, says: Expressions) -> ReportAt:
-        parts = self.reader.mapping(node, ("at", "related", "message"), "report", ("at", "message"))
-        if "at" not in parts or "message" not in parts:
+        parts = self.reader.complete(node, REPORT)
+        if parts is None:
             return ReportAt("", "")
         related = parts.get("related")
         items = related.value if isinstance(related, SequenceNode) else [related] if related else []
@@ -185,11 +194,8 @@ class _RuleParser:
         return text
 
     def _convention(self, node: Node | None, says: Expressions) -> Convention | None:
-        if node is None:
-            return None
-        keys = ("of", "share", "at-least", "message", "severity")
-        parts = self.reader.mapping(node, keys, "convention", keys[:4])
-        if any(key not in parts for key in keys[:4]):
+        parts = self.reader.complete(node, CONVENTION) if node is not None else None
+        if parts is None:
             return None
         return Convention(
             of=self.reader.word(parts["of"], says.captures, "convention.of"),
@@ -200,34 +206,13 @@ class _RuleParser:
         )
 
     def _docs(self, node: Node) -> Docs:
-        keys = ("why", "evidence", "instead", "references")
-        parts = self.reader.mapping(node, keys, "docs", ("why",))
-        text = {k: self.reader.string(parts[k], f"docs.{k}") for k in keys[:3] if k in parts}
+        parts = self.reader.table(node, DOCS)
+        texts = ("why", "evidence", "instead")
+        text = {key: self.reader.string(parts[key], f"docs.{key}") for key in texts if key in parts}
         references = parts.get("references")
         return Docs(
             why=text.get("why", ""),
             evidence=text.get("evidence", ""),
             instead=text.get("instead", ""),
             references=self.reader.strings(references, "references") if references else (),
-        )
-
-    def _examples(self, node: Node) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        parts = self.reader.mapping(node, ("bad", "good"), "examples", ("bad", "good"))
-        return tuple(  # type: ignore[return-value]
-            tuple(self._example(i) for i in self.reader.sequence(parts[k], k)) if k in parts else ()
-            for k in ("bad", "good")
-        )
-
-    def _example(self, node: Node) -> Example:
-        where = self.reader.location(node)
-        if isinstance(node, ScalarNode):
-            return Example(self.reader.string(node, "an example"), location=where)
-        parts = self.reader.mapping(node, ("title", "code", "settings"), "an example", ("code",))
-        settings = parts.get("settings")
-        entries = self.reader.mapping(settings, self.settings, "settings") if settings else {}
-        return Example(
-            code=self.reader.string(parts["code"], "code") if "code" in parts else "",
-            title=self.reader.string(parts["title"], "title") if "title" in parts else "",
-            settings={k: self.reader.value(v, k) for k, v in entries.items()},
-            location=where,
         )

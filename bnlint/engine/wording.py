@@ -1,15 +1,26 @@
-"""A match that fires, put into words: message, places, severity, remedy."""
+"""Matches that fire, put into words: message, places, severity, remedy, and conventions.
+
+``{capture.fact}`` in a message is replaced once, in one flat substitution: never an attribute or a
+format.
+"""
 
 from __future__ import annotations
 
-from bnlint.domain.finding import Finding, Related, Remedy, Severity
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bnlint.domain.finding import Finding, Measurable, Related, Remedy, Severity
 from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Value
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import decide_all
-from bnlint.engine.match import Subject
-from bnlint.engine.placeholders import fill, shown
-from bnlint.engine.scope import Scope, name_of
-from bnlint.graph.facts import Unknown
+from bnlint.engine.match import Match, Scope, Subject, name_of
+from bnlint.graph.facts import Answer, Facts, Unknown
+from bnlint.graph.view import layer_key
+
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\.([a-z0-9-]+)\}")
+SHOWN = 5
+"""Findings that the one about a convention lists."""
 
 
 def write_finding(rule: Rule, scope: Scope) -> Finding:
@@ -27,6 +38,7 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
         related=tuple(_related(scope.match[name]) for name in rule.report.related),
         anchors=_anchors(at, ref),
         remedy=_remedy(rule, scope),
+        measurable=_measurable(rule, scope),
     )
 
 
@@ -58,12 +70,22 @@ def _related(subject: Subject) -> Related:
 def _assumptions(rule: Rule, scope: Scope, ref: ModelRef) -> str:
     """Says so when the finding hangs on something that bnlint made up."""
     said = ""
-    if ref.inputs.source == "inferred" and scope.hangs_on_shapes(rule):
+    if ref.inputs.source == "inferred" and _from_shapes(rule, scope):
         shapes = ", ".join(shown(shape) for shape in ref.inputs.shapes)
         said += f" (for an inferred input{' of ' + shapes if shapes else ''})"
     if ref.guessed:
         said += f" (the model was built with guessed arguments: {', '.join(ref.guessed)})"
     return said
+
+
+def _from_shapes(rule: Rule, scope: Scope) -> bool:
+    """True when a fact that must hold, or that the message shows, comes from traced shapes.
+
+    Excuses do not count: the finding does not depend on them.
+    """
+    asked = {(o.subject, o.fact) for c in rule.where for o in c.operands()}
+    asked.update(placeholders(rule.report.message))
+    return any(scope.from_shapes(subject, fact) for subject, fact in asked)
 
 
 def _remedy(rule: Rule, scope: Scope) -> Remedy | None:
@@ -80,3 +102,66 @@ def _remedy(rule: Rule, scope: Scope) -> Remedy | None:
     layers = {role: name_of(subject) for role, subject in bound.items()}
     ops = {role: subject.id for role, subject in bound.items() if isinstance(subject, Op)}
     return Remedy(rule.fix.action, rule.fix.safety, layers, values, ops)
+
+
+def _measurable(rule: Rule, scope: Scope) -> Measurable | None:
+    """What the probe can measure for the finding, and on which layers."""
+    if rule.evidence is None:
+        return None
+    names = [rule.evidence.of] if rule.evidence.of else [rule.report.at, *rule.report.related]
+    return Measurable(rule.evidence.measure, tuple(name_of(scope.match[name]) for name in names))
+
+
+def fold(
+    rule: Rule, facts: Facts, matches: Sequence[Match], findings: Sequence[Finding]
+) -> Finding | None:
+    """The one finding that stands for all, or None when they are no convention."""
+    convention = rule.convention
+    if convention is None or not findings:
+        return None
+    tags = next(c.tags for c in rule.match if c.name == convention.of)
+    count = len({place_key(match[convention.of]) for match in matches})
+    total = len({layer_key(op) for op in facts.view.fitting(tags)})
+    if count < convention.at_least or count < convention.share * total:
+        return None
+    numbers = {"count": count, "total": total, "share": round(count / total, 2)}
+
+    def look_up(subject: str, fact: str) -> Answer:
+        return numbers[fact] if subject == "convention" else facts.model(fact)
+
+    first, ref = findings[0], facts.view.graph.ref
+    return replace(
+        first,
+        severity=convention.severity or first.severity,
+        message=fill(convention.message, look_up),
+        location=ref.definition or first.location,
+        layer="",
+        related=tuple(Related(f.layer, f.location, f.message) for f in findings[:SHOWN]),
+        remedy=None,
+        measurable=None,
+    )
+
+
+def place_key(subject: Subject) -> str:
+    """What is reported once: a layer, however often it is called; a function, by its op."""
+    return layer_key(subject) if isinstance(subject, Op) else subject.path
+
+
+def placeholders(text: str) -> tuple[tuple[str, str], ...]:
+    """The (subject, fact) pairs that a message asks for."""
+    return tuple((m[1], m[2]) for m in _PLACEHOLDER.finditer(text))
+
+
+def fill(text: str, look_up: Callable[[str, str], Answer]) -> str:
+    """The message with every placeholder replaced once; what comes in is not scanned again."""
+    return _PLACEHOLDER.sub(lambda m: shown(look_up(m[1], m[2])), text)
+
+
+def shown(answer: Answer) -> str:
+    """A fact as people write it: 3x3, 0.8, True, an unknown as '?'."""
+    if isinstance(answer, Unknown):
+        return "?"
+    if isinstance(answer, tuple):
+        numbers = bool(answer) and all(isinstance(v, int) for v in answer)
+        return ("x" if numbers else ", ").join(shown(v) for v in answer)
+    return f"{answer:g}" if isinstance(answer, float) else str(answer)

@@ -12,7 +12,7 @@ from bnlint.config import Settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.rule import Rule
-from bnlint.engine.own_rules import OWN_RULES
+from bnlint.engine.explain import OWN_RULES
 from bnlint.pipeline.check_words import check_layers
 from bnlint.pipeline.paths import Paths
 from bnlint.pipeline.rules import RuleSet, read_rule_files

@@ -21,6 +21,7 @@ from bnlint.probing.given import batches as reading
 from bnlint.probing.given import devices
 from bnlint.probing.given.batches import SAMPLES, Batch
 from bnlint.probing.given.noise import Shapes
+from bnlint.probing.judging.evidence import layers_to_measure
 from bnlint.probing.judging.places import places
 from bnlint.probing.judging.verdict import judged
 from bnlint.probing.observing import measure
@@ -167,7 +168,7 @@ def _tried(
         pool = first if first.samples >= 2 * size else reading.joined(batches)
         noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
         result = replace(result, batch_noise=noise, batch_size=size)
-    layers = [f.layer for f in wish.report.findings if f.rule == "BN301"] if wish.report else []
+    layers = layers_to_measure("bias-effect", wish.report) if wish.report else []
     if layers:
         biases = _attempt(session, "biases", lambda: bias_effects(session, first, layers))
         result = replace(result, biases=biases or {})

@@ -13,7 +13,7 @@ import pytest
 
 from bnlint.cli import main
 from bnlint.domain.rule import Rule
-from bnlint.engine.own_rules import OWN_RULES
+from bnlint.engine.explain import OWN_RULES
 from bnlint.isolation import pool
 
 NET = """\

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.answer import UNKNOWN, Answer
+from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
 from bnlint.graph.view import View, fits
 
 PLUMBING = Tags(any_of=("passthrough", "reshape", "split", "pad", "scale", "dropout", "detach"))
@@ -23,19 +23,22 @@ HEAD_PATH = Tags(
 )
 
 
+@op_fact("users")
 def users(view: View, op: Op) -> Answer:
     """How many ops read the result; being a result of the model counts as one."""
     return len({reader.id for reader in view.successors(op)})
 
 
+@op_fact("input-users")
 def input_users(view: View, op: Op) -> Answer:
-    """How many ops read what this op reads first."""
+    """How many ops read the tensor that this op reads first."""
     sources = view.predecessors(op)
     return users(view, sources[0]) if sources else UNKNOWN
 
 
+@op_fact("sole-reader")
 def sole_reader(view: View, op: Op) -> Answer:
-    """Whether nothing else reads what the op reads, back to the first op that is no plumbing.
+    """Whether nothing else reads what it reads, back through plumbing, pooling and upsampling.
 
     Looks back through passthrough, pooling, upsampling and what "behind" looks through.
     """
@@ -61,33 +64,39 @@ def shared_tags(ops: Iterable[Op]) -> Answer:
     return tuple(sorted(frozenset.intersection(*each))) if each else ()
 
 
+@op_fact("next")
 def next_(view: View, op: Op) -> Answer:
-    """Tags of the readers of the result, looking through passthrough ops."""
+    """Tags of the readers, looking through passthrough ops."""
     return all_tags(view.beyond(op))
 
 
+@op_fact("next-all")
 def next_all(view: View, op: Op) -> Answer:
-    """Tags that all readers of the result share, looking through passthrough ops."""
+    """Tags that all readers share, looking through passthrough ops."""
     return shared_tags(view.beyond(op))
 
 
+@op_fact("previous")
 def previous(view: View, op: Op) -> Answer:
-    """Tags of what the op reads, looking through passthrough ops."""
+    """Tags of what it reads, looking through passthrough ops."""
     return all_tags(view.beyond(op, back=True))
 
 
+@op_fact("ahead")
 def ahead(view: View, op: Op) -> Answer:
-    """Tags of what comes next, looking through passthrough, reshape, split, pad, scale, dropout."""
+    """Like next, looking also through reshape, split, pad, scale, dropout, detach."""
     return all_tags(view.beyond(op, PLUMBING))
 
 
+@op_fact("behind")
 def behind(view: View, op: Op) -> Answer:
-    """Tags of what came before, looking through passthrough, reshape, split, pad, ..., dropout."""
+    """Like previous, looking also through reshape, split, pad, scale, dropout, detach."""
     return all_tags(view.beyond(op, PLUMBING, back=True))
 
 
+@op_fact("gates")
 def gates(view: View, op: Op) -> Answer:
-    """Whether the result ends, by kernels and activations only, as a factor in 0..1 of a product.
+    """Whether it leads, by kernels and activations only, to a gate that multiplies.
 
     The last activation before the product must saturate (or be a softmax): what is multiplied by a
     gate leads to the same product, and is no gate.
@@ -115,8 +124,9 @@ def _gate_sources(view: View) -> frozenset[str]:
     return frozenset(found)
 
 
+@op_fact("pooled")
 def pooled(view: View, op: Op) -> Answer:
-    """Whether a global pool lies behind with only kernels, norms, activations in between."""
+    """Whether a global pool lies behind, with only kernels, norms, activations between."""
     return op.id in view.once(_after_global_pool)
 
 
@@ -131,6 +141,7 @@ def _after_global_pool(view: View) -> frozenset[str]:
     return frozenset(found)
 
 
+@op_fact("reads-input")
 def reads_input(view: View, op: Op) -> Answer:
-    """Whether the op reads an input of the model, looking through plumbing."""
+    """Whether it reads an input of the model, looking as far as behind does."""
     return any("input" in o.tags for o in view.beyond(op, PLUMBING, back=True))

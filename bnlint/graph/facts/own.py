@@ -1,11 +1,12 @@
-"""The facts that tracing writes on an op or a module, with what they mean.
-
-A fact that is missing from an op is unknown. ``init-...`` facts are read from real weights.
-"""
+"""Facts that the graph states outright: fields of it, and what tracing wrote on an operation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from bnlint.domain.rule import Tags
+from bnlint.graph.facts.fact import Answer, model_fact, op_fact
+from bnlint.graph.view import View, layer_key
 
 INITIAL_PREFIX = "init-"
 
@@ -65,3 +66,45 @@ OWN_FACTS: Mapping[str, str] = {
     "init-kept": "the same: the smaller one of signal and gradient",
     "init-dies": "the same: whether biases kill a layer in it",
 }
+
+
+def layers(view: View, tag: str) -> int:
+    """How many different layers (or function calls) have ``tag``."""
+    return len({layer_key(op) for op in view.fitting(Tags(any_of=(tag,)))})
+
+
+@model_fact("merges")
+def merges(view: View) -> Answer:
+    """How many adds and concatenations it has."""
+    return len(view.fitting(Tags(any_of=("add", "concat"))))
+
+
+op_fact("path", "the layer's name: features.0")(lambda _, op: op.layer)
+op_fact("module", "path of the module, or of the one whose forward calls the function")(
+    lambda _, op: op.module
+)
+op_fact("kind", "its row in layers.yaml")(lambda _, op: op.kind)
+op_fact("tags", "kind and families")(lambda _, op: tuple(sorted(op.tags)))
+op_fact("types", "dotted class names along the MRO")(lambda _, op: op.types)
+op_fact("error", "what the shape pass raised here, or null")(lambda _, op: op.error)
+
+model_fact("name", "name of the model")(lambda view: view.graph.ref.name)
+model_fact("block", "whether it is a part of another model")(lambda view: view.graph.ref.block)
+model_fact("origin", "how it was found: instance, class, factory, named")(
+    lambda view: view.graph.ref.origin
+)
+model_fact("guessed-arguments", "arguments whose values were made up")(
+    lambda view: view.graph.ref.guessed
+)
+model_fact("inputs-source", "where its inputs come from: declared, mined, inferred, none")(
+    lambda view: view.graph.ref.inputs.source
+)
+model_fact("complete", "whether the trace saw the whole model")(
+    lambda view: view.graph.trace.complete
+)
+model_fact("parameters", "how many numbers it learns")(lambda view: view.graph.parameters)
+model_fact("ops", "how many operations it has")(lambda view: len(view.ops))
+model_fact("batchnorms", "how many batch norms it has")(lambda view: layers(view, "batchnorm"))
+model_fact("norms", "how many norms it has")(lambda view: layers(view, "norm"))
+model_fact("kernels", "how many kernels it has")(lambda view: layers(view, "kernel"))
+model_fact("activations", "how many activations it has")(lambda view: layers(view, "activation"))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.answer import UNKNOWN, Answer
-from bnlint.graph.facts.following import DIRECT, feeds_activation
+from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
+from bnlint.graph.facts.reach import DIRECT, feeds_activation
 from bnlint.graph.view import KERNEL, View, layer_key
 
 TO_OWN_NORM = Tags(any_of=DIRECT)
@@ -139,20 +139,25 @@ def _sisters(view: View, op: Op) -> _Sisters | None:
     return _Sisters("model", count, min(shares, default=0.0))
 
 
+@op_fact("sisters")
 def sisters(view: View, op: Op) -> Answer:
-    """How many sisters the kernel has."""
+    """Kernels in the same place of other blocks, else in the model, to compare with: how
+    many.
+    """
     found = _sisters(view, op)
     return found.count.all if found else 0
 
 
+@op_fact("sisters-with-norm")
 def sisters_with_norm(view: View, op: Op) -> Answer:
-    """How many of the sisters a norm of their own follows."""
+    """How many of those a norm follows."""
     found = _sisters(view, op)
     return found.count.normed if found else 0
 
 
+@op_fact("sisters-normed")
 def sisters_normed(view: View, op: Op) -> Answer:
-    """The share of the sisters that a norm follows; unknown without sisters.
+    """The share of those; unknown without any.
 
     Where the kernel stands in several blocks, one in the other, the lowest share of any of them.
     """
@@ -160,14 +165,16 @@ def sisters_normed(view: View, op: Op) -> Answer:
     return round(found.lowest, 4) if found and found.count.all else UNKNOWN
 
 
+@op_fact("sisters-in")
 def sisters_in(view: View, op: Op) -> Answer:
-    """Where the sisters are: the same place of other blocks (``block``) or the ``model``."""
+    """Where the sisters are: block or model."""
     found = _sisters(view, op)
     return found.place if found else UNKNOWN
 
 
+@op_fact("bare-block")
 def bare_block(view: View, op: Op) -> Answer:
-    """Whether the kernel's block has no norm in two places or more where its sisters have one."""
+    """Whether its block has no norm in two places or more where its sisters have one."""
     bare = view.once(_bare_blocks)
     return "kernel" in op.tags and any(slot.block in bare for slot in _slots(view, op))
 
@@ -184,8 +191,9 @@ def _bare_blocks(view: View) -> frozenset[str]:
     return frozenset(b for b, found in places.items() if len(found) > 1 and not any(found))
 
 
+@op_fact("biased-unlike-normed")
 def biased_unlike_normed(view: View, op: Op) -> Answer:
-    """Whether the kernel has the bias that nearly all kernels with a norm behind them leave out."""
+    """Whether it has the bias that nearly all kernels with a norm behind them leave out."""
     bias = op.facts.get("bias") if "kernel" in op.tags else None
     if not isinstance(bias, bool):
         return UNKNOWN
@@ -202,8 +210,9 @@ def _biased_and_normed(view: View) -> dict[str, float]:
     return {family: sum(biased) / len(biased) for family, biased in count.items()}
 
 
+@op_fact("factorised")
 def factorised(view: View, op: Op) -> Answer:
-    """Whether the kernel is half of a pair such as 3x1 and 1x3, an activation between or not."""
+    """Whether it is half of a pair such as 3x1 and 1x3."""
     size = op.facts.get("kernel-size")
     if not isinstance(size, tuple):
         return UNKNOWN if "conv" in op.tags else False

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.answer import UNKNOWN, Answer
+from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
 from bnlint.graph.view import KERNEL, View, layer_key
 
 SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
@@ -19,8 +19,9 @@ BREAKS_CHAIN = Tags(any_of=(
 ))  # fmt: skip
 
 
+@op_fact("inplace-on-shared")
 def inplace_on_shared(view: View, op: Op) -> Answer:
-    """Whether this op overwrites, in place, a tensor that another op reads later.
+    """Whether it overwrites what another op reads later, or needs again for its gradient.
 
     Or one that has been read before by what needs it again for its gradient.
     """
@@ -66,16 +67,18 @@ def _readers(view: View, owner: Op) -> list[Op]:
     return found
 
 
-def parametrized(op: Op) -> bool:
-    """True when the class says that the weight is computed: torch calls it ``Parametrized...``.
+@op_fact("parametrized")
+def parametrized(_: View, op: Op) -> bool:
+    """Whether the weight is computed: weight norm, spectral norm.
 
     A fact of the op itself says so of other ways to compute it, such as the older weight norm.
     """
     return any(".Parametrized" in name for name in op.types)
 
 
+@op_fact("plain-chain")
 def plain_chain(view: View, op: Op) -> Answer:
-    """How many kernels stand in a row from this op on, at most.
+    """Kernels in a row from here on, at most, with no norm, merge or SELU among them.
 
     A norm, a merge, SELU or a computed weight ends the row.
     """
@@ -97,12 +100,13 @@ def _ends(view: View) -> list[bool]:
     ends = view.marks(BREAKS_CHAIN)
     for n in view.positions(KERNEL):
         op = view.ops[n]
-        ends[n] = ends[n] or op.facts.get("parametrized") is True or parametrized(op)
+        ends[n] = ends[n] or op.facts.get("parametrized") is True or parametrized(view, op)
     return ends
 
 
+@op_fact("chain-begins")
 def chain_begins(view: View, op: Op) -> Answer:
-    """Whether the row of kernels begins here: no other kernel leads to this one in it."""
+    """Whether no other kernel leads to it in such a row."""
     return "kernel" in op.tags and not view.once(_led_to)[view.order(op)]
 
 
@@ -115,13 +119,15 @@ def _led_to(view: View) -> list[bool]:
     return found
 
 
+@op_fact("reaches-output")
 def reaches_output(view: View, op: Op) -> Answer:
-    """Whether a result of the model hangs on this op; unknown without any output in the graph."""
+    """Whether a result of the model hangs on it."""
     return _reaches(view, op, view.once(_before_output))
 
 
+@op_fact("gradient-returns")
 def gradient_returns(view: View, op: Op) -> Answer:
-    """Whether the gradient of some output comes back to some call of the layer, through no cut."""
+    """Whether a gradient comes back to it from some output."""
     found = view.once(_before_output_with_gradient)
     if not op.facts.get("call-index") and op.facts.get("calls", 1) == 1:
         return _reaches(view, op, found)
@@ -129,8 +135,9 @@ def gradient_returns(view: View, op: Op) -> Answer:
     return True if layer_key(op) in layers else _reaches(view, op, found)
 
 
+@model_fact("trains")
 def trains(view: View) -> Answer:
-    """Whether the gradient of some output comes back to any kernel; unknown without an output."""
+    """Whether a gradient returns to any kernel of it."""
     kernels = view.fitting(KERNEL)
     answers = {gradient_returns(view, op) for op in kernels}
     return True if True in answers else UNKNOWN if UNKNOWN in answers else False

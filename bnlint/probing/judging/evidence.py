@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, Variant
 
-Weigh = Callable[[Finding, ProbeResult], Evidence | None]
+Layers = tuple[str, ...]
+Weigh = Callable[[Layers, ProbeResult], Evidence | None]
 
 
 def attach_evidence(report: Report, result: ProbeResult) -> Report:
@@ -25,20 +26,22 @@ def attach_evidence(report: Report, result: ProbeResult) -> Report:
     return replace(report, findings=findings)
 
 
+def layers_to_measure(measure: str, report: Report) -> list[str]:
+    """The layers on which ``measure`` would bear a finding of the report out."""
+    wanted = (finding.measurable for finding in report.findings)
+    return [layer for w in wanted if w is not None and w.measure == measure for layer in w.layers]
+
+
 def _evidence(finding: Finding, result: ProbeResult) -> Evidence | None:
-    weigh = EVIDENCE.get(finding.rule)
-    return weigh(finding, result) if weigh is not None else None
+    wanted = finding.measurable
+    weigh = EVIDENCE.get(wanted.measure) if wanted is not None else None
+    return weigh(wanted.layers, result) if wanted is not None and weigh is not None else None
 
 
-def _layers(finding: Finding) -> Iterator[str]:
-    yield finding.layer
-    yield from (r.layer for r in finding.related)
-
-
-def _activation(finding: Finding, result: ProbeResult) -> ActivationStats | None:
-    """The measured activation that the finding is about, or the one that its norm normalises."""
+def _activation(layers: Layers, result: ProbeResult) -> ActivationStats | None:
+    """The first of the layers that is a measured activation."""
     rows = {a.layer: a for a in reversed(result.activations)}
-    return next((rows[layer] for layer in _layers(finding) if layer in rows), None)
+    return next((rows[layer] for layer in layers if layer in rows), None)
 
 
 def _on(result: ProbeResult) -> str:
@@ -46,9 +49,9 @@ def _on(result: ProbeResult) -> str:
     return f"on {result.samples} {kind}samples"
 
 
-def _not_revived(finding: Finding, result: ProbeResult) -> Evidence | None:
+def _not_revived(layers: Layers, result: ProbeResult) -> Evidence | None:
     """The units that are stuck before the norm comes: it cannot change their sign."""
-    a = _activation(finding, result)
+    a = _activation(layers, result)
     if a is None:
         return None
     if a.saturated is not None:
@@ -68,9 +71,9 @@ def _listed(a: ActivationStats) -> Mapping[str, tuple[int, ...]]:
     return {"dead-units": a.dead_units[:20]} if a.dead_units else {}
 
 
-def _with_and_without(finding: Finding, result: ProbeResult) -> Evidence | None:
+def _with_and_without(layers: Layers, result: ProbeResult) -> Evidence | None:
     """Dead, frozen and signal shares at the activation that lacks a norm, and with one."""
-    a = _activation(finding, result)
+    a = _activation(layers, result)
     if a is None:
         return None
     values = {"without": _shares(a)}
@@ -103,16 +106,16 @@ def _row(variant: Variant, like: ActivationStats) -> ActivationStats | None:
     return next(same, None)
 
 
-def _bias(finding: Finding, result: ProbeResult) -> Evidence | None:
-    change = result.biases.get(finding.layer)
+def _bias(layers: Layers, result: ProbeResult) -> Evidence | None:
+    change = next((result.biases[layer] for layer in layers if layer in result.biases), None)
     if change is None:
         return None
     text = f"adding N(0, 1) to the bias changes the output by {change:.1e} of its spread"
     return Evidence(f"{text} ({_on(result)})", {"change": change})
 
 
-def _calls(finding: Finding, result: ProbeResult) -> Evidence | None:
-    rows = [n for n in result.norms if n.layer == finding.layer and n.call_distance is not None]
+def _calls(layers: Layers, result: ProbeResult) -> Evidence | None:
+    rows = [n for n in result.norms if n.layer in layers and n.call_distance is not None]
     if not rows:
         return None
     far = max(n.call_distance or 0.0 for n in rows)
@@ -120,7 +123,7 @@ def _calls(finding: Finding, result: ProbeResult) -> Evidence | None:
     return Evidence(f"{text} ({_on(result)})", {"distance": far, "calls": len(rows)})
 
 
-def _gradient(finding: Finding, result: ProbeResult) -> Evidence | None:
+def _gradient(_: Layers, result: ProbeResult) -> Evidence | None:
     ratio = result.gradient_ratio
     if ratio is None:
         return None
@@ -129,14 +132,10 @@ def _gradient(finding: Finding, result: ProbeResult) -> Evidence | None:
 
 
 EVIDENCE: Mapping[str, Weigh] = {
-    "BN101": _not_revived,
-    "BN103": _not_revived,
-    "BN102": _with_and_without,
-    "BN110": _with_and_without,
-    "BN301": _bias,
-    "BN401": _calls,
-    "BN501": _not_revived,
-    "BN503": _not_revived,
-    "BN504": _gradient,
+    "stuck-units": _not_revived,
+    "with-a-norm": _with_and_without,
+    "bias-effect": _bias,
+    "call-distance": _calls,
+    "gradient-ratio": _gradient,
 }
-"""Which measurement bears on which rule."""
+"""How each of ``domain.rule.MEASURES`` is put into words; rules name one in ``evidence``."""

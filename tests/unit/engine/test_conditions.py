@@ -72,3 +72,17 @@ def test_false_beats_unknown_beats_true():
     assert decide_all([true], resolve) is True
     assert decide_all([], resolve) is True
     assert unknown_facts([true, unknown, unknown], resolve) == ("kernel.bias",)
+
+
+def test_alternatives_are_true_before_unknown_before_false():
+    true = Condition(Operand(value=1), "eq", Operand(value=1))
+    false = Condition(Operand(value=1), "eq", Operand(value=2))
+    unknown = Condition(FACT, "eq", Operand(value=True))
+
+    def any_of(*alternatives: Condition):
+        return Condition(Operand(), "any", alternatives=alternatives)
+
+    assert decide(any_of(unknown, true), resolve) is True
+    assert decide(any_of(false, unknown), resolve) is UNKNOWN
+    assert decide(any_of(false, false), resolve) is False
+    assert unknown_facts([any_of(false, unknown)], resolve) == ("kernel.bias",)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from bnlint.domain import codec
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
-from bnlint.domain.rule import Capture, Operand, Rule, Tags
-from bnlint.engine.nodes import scalar
-from bnlint.engine.parse import KEYS, parse_rule
+from bnlint.domain.rule import Capture, EvidenceFrom, Operand, Rule, Tags
+from bnlint.engine.grammar import RULE
+from bnlint.engine.parse import parse_rule
+from bnlint.engine.yaml_nodes import scalar
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL, rule_of
 
 REPORT = "match: [{k: {is: kernel}}]\nreport: {at: k, message: m}\n"
@@ -49,6 +50,7 @@ def test_every_part_of_a_rule_survives_the_codec():
     body = (
         REDUNDANT_BIAS
         + "downgrade: [{to: info, because: b, if: [$bn.eps, in, [1e-5, [1, 2], null]]}]\n"
+        + "evidence: {measure: bias-effect, of: kernel}\n"
         + "convention: {of: bn, share: 0.5, at-least: 2, message: 'm {convention.count}'}\n"
         + "enabled: false\n"
     )
@@ -67,6 +69,38 @@ def test_plain_scalars_are_our_own(text, value):
     assert result == value
     assert type(result) is type(value)
     assert scalar(text, plain=False) == text
+
+
+def test_a_bare_fact_is_true_and_a_denied_one_is_false():
+    rule = rule_of(REPORT + "where: [[$k.bias], [not, $k.lazy]]\n")
+    long = rule_of(REPORT + "where: [[$k.bias, eq, true], [$k.lazy, eq, false]]\n")
+    assert [str(c) for c in rule.where] == [str(c) for c in long.where]
+    assert len(rule_of(REPORT + "where: [$k.bias]\n").where) == 1
+
+
+def test_any_holds_alternatives():
+    (clause,) = rule_of(REPORT + "where: {any: [[$k.bias], [$k.groups, gt, 1]]}\n").where
+    assert [c.operator for c in clause.alternatives] == ["eq", "gt"]
+    assert str(clause) == "{any: [[$k.bias, eq, True], [$k.groups, gt, 1]]}"
+
+
+def test_evidence_names_a_measurement_and_a_capture():
+    assert rule_of(REPORT + "evidence: bias-effect\n").evidence == EvidenceFrom("bias-effect")
+    body = REPORT + "evidence: {measure: stuck-units, of: k}\n"
+    assert rule_of(body).evidence == EvidenceFrom("stuck-units", "k")
+    assert rule_of(REPORT).evidence is None
+
+
+def test_forms_of_one_file_are_rules_by_themselves():
+    form = f"forms:\n  - form: other\n    summary: s\n{indented(REPORT + TAIL)}"
+    rule = rule_of(REPORT + form)
+    first, second = rule.alone()
+    assert (first.form, second.form) == ("", "other")
+    assert (second.id, second.name, second.severity) == (rule.id, rule.name, rule.severity)
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
 
 
 def test_quoted_text_is_never_a_reference_or_a_number():
@@ -103,6 +137,14 @@ def test_quoted_text_is_never_a_reference_or_a_number():
         ("match: [{model: {}}]\nreport: {at: model, message: m}\n", "cannot be named 'model'", ""),
         (REPORT + "where: [[$k.bias, eq, true]]\nwhere: []\n", "stands twice", ""),
         (REPORT + "where: [[$k.bias, !=, true]]\n", "is a YAML tag here", "ne"),
+        (REPORT + "where: [[not, $k.biass]]\n", "no fact is called 'biass'", "'bias'"),
+        (REPORT + "where: [bias]\n", "left side must be a fact", "a condition is"),
+        (REPORT + "where: {all: [[$k.bias], [$k.lazy]]}\n", "no key 'all'", "any"),
+        (REPORT + "where: {any: [$k.bias]}\n", "two conditions or more", ""),
+        (REPORT + "evidence: bias-efect\n", "cannot be 'bias-efect'", "'bias-effect'"),
+        (REPORT + "evidence: {measure: bias-effect, of: q}\n", "of cannot be 'q'", "k"),
+        (REPORT + "evidence: {mesure: bias-effect}\n", "no key 'mesure'", "'measure'"),
+        (REPORT + "forms: [{form: other}]\n", "a form lacks 'match'", ""),
     ],
 )
 def test_a_mistake_says_what_where_and_how(body, message, hint):
@@ -180,7 +222,7 @@ WHOLE = {
 }
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), TREES))
+@given(st.dictionaries(st.sampled_from(sorted(RULE.keys)), TREES))
 def test_whatever_stands_in_a_rule_file_is_a_mistake_or_a_rule(parts):
     said = []
     try:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bnlint.engine.reference import reference
+from bnlint.engine.vocabulary import reference
 
 README = Path(__file__).parents[3] / "rules" / "README.md"
 MARK = "--update-golden` -->\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bnlint.domain.errors import ProbeError, UsageError
-from bnlint.domain.finding import Finding, Report, Severity
+from bnlint.domain.finding import Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.probing.command import probe_file
 from bnlint.probing.given.options import add_options, options_of
@@ -57,8 +57,9 @@ def net(tmp_path_factory) -> Path:
 
 def test_a_file_is_probed_in_a_process_of_its_own(net: Path, capfd) -> None:
     static = Finding(
-        "BN301", "redundant-bias", Severity.WARNING, "m", Location("net.py", 10), "Net", "head"
-    )
+        "BN301", "redundant-bias", Severity.WARNING, "m", Location("net.py", 10), "Net", "head",
+        measurable=Measurable("bias-effect", ("head",)),
+    )  # fmt: skip
     options = ProbeOptions(data="data", loss="cross_entropy", report=Report((static,)))
     result = probe_file(str(net), options)
     assert [(a.layer, a.units) for a in result.activations] == [

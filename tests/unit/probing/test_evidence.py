@@ -3,9 +3,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.domain.finding import Finding, Related, Report, Severity
+from bnlint.domain.finding import Finding, Measurable, Related, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.probing.judging.evidence import attach_evidence
+from bnlint.domain.rule import MEASURES
+from bnlint.probing.judging.evidence import EVIDENCE, attach_evidence
 from bnlint.probing.run import probe
 
 
@@ -28,26 +29,31 @@ class Net(nn.Module):
         return self.head(h.mean((2, 3)))
 
 
-def finding(rule: str, layer: str, *related: str, model: str = "Net") -> Finding:
+def finding(measure: str, layer: str, *related: str, model: str = "Net") -> Finding:
     where = Location("net.py", 1)
     return Finding(
-        rule, rule, Severity.WARNING, "m", where, model, layer,
+        "XX101", "a-name", Severity.WARNING, "m", where, model, layer,
         tuple(Related(r, where, "") for r in related),
+        measurable=Measurable(measure, (layer, *related)) if measure else None,
     )  # fmt: skip
+
+
+def test_every_measure_of_the_rule_language_is_put_into_words() -> None:
+    assert set(EVIDENCE) == set(MEASURES)
 
 
 def test_measurements_are_attached_to_what_they_bear_on() -> None:
     report = Report(
         findings=(
-            finding("BN101", "bn", "act", "conv"),
-            finding("BN102", "act"),
-            finding("BN301", "plain", "shared"),
-            finding("BN301", "head"),
-            finding("BN401", "shared"),
-            finding("BN504", "conv"),
-            finding("BN999", "conv"),
-            finding("BN101", "nowhere"),
-            finding("BN101", "bn", "act", model="Other"),
+            finding("stuck-units", "bn", "act", "conv"),
+            finding("with-a-norm", "act"),
+            finding("bias-effect", "plain", "shared"),
+            finding("bias-effect", "head"),
+            finding("call-distance", "shared"),
+            finding("gradient-ratio", "conv"),
+            finding("", "conv"),
+            finding("stuck-units", "nowhere"),
+            finding("stuck-units", "bn", "act", model="Other"),
         )
     )
     torch.manual_seed(0)
@@ -66,7 +72,7 @@ def test_measurements_are_attached_to_what_they_bear_on() -> None:
 
 
 def test_a_report_on_one_model_needs_no_matching_name() -> None:
-    report = Report(findings=(finding("BN101", "bn", "act", model="net.build"),))
+    report = Report(findings=(finding("stuck-units", "bn", "act", model="net.build"),))
     result = probe(Net(), torch.randn(300, 2, 4, 4))
     assert attach_evidence(report, result).findings[0].evidence is not None
     assert report.findings[0].evidence is None

@@ -6,11 +6,11 @@ Each is one pass over the ops in the order of execution, whatever the branches.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts import neighbours
-from bnlint.graph.facts.answer import UNKNOWN, Answer, Unknown
+from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import View
 
 KEEPS_CHANNELS = frozenset(
@@ -22,7 +22,6 @@ KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
 MERGES = frozenset(("add", "concat", "product"))
 KEEPS_LAYOUT = KEEPS_RANK | MERGES
 SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
-BATCH_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (4,), 3: (5,)}
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -33,6 +32,20 @@ def in_shape(op: Op) -> Shape | None:
 def out_shape(op: Op) -> Shape | None:
     """The shape of the op's first result, if it was traced."""
     return op.outputs[0] if op.outputs else None
+
+
+@op_fact("in-shape", shapes=True)
+def _in_shape(_: View, op: Op) -> Answer:
+    """Shape of the first tensor argument."""
+    shape = in_shape(op)
+    return UNKNOWN if shape is None else shape
+
+
+@op_fact("out-shape", shapes=True)
+def _out_shape(_: View, op: Op) -> Answer:
+    """Shape of the first result."""
+    shape = out_shape(op)
+    return UNKNOWN if shape is None else shape
 
 
 def settled_shape(op: Op) -> Shape | None:
@@ -55,15 +68,17 @@ def spatial_dims(op: Op) -> int | Unknown:
     return UNKNOWN
 
 
+@op_fact("in-rank", shapes=True)
 def in_rank(view: View, op: Op) -> Answer:
-    """How many axes the input has: by shapes, else as the convolution or flatten behind left it."""
+    """Number of axes of the input: by shapes, else followed from the producer."""
     shape = settled_shape(op)
     if shape is not None:
         return len(shape)
-    return _rank_by_layers(view, op)
+    return rank_by_layers(view, op)
 
 
-def _rank_by_layers(view: View, op: Op) -> int | Unknown:
+def rank_by_layers(view: View, op: Op) -> int | Unknown:
+    """How many axes the input has, followed from the producer and not read from shapes."""
     source = view.source(op)
     return UNKNOWN if source is None else view.once(_ranks)[source]
 
@@ -85,73 +100,38 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
     return UNKNOWN
 
 
-def ranks_allowed(view: View, op: Op) -> Answer:
-    """The numbers of axes that a norm accepts; unknown for norms that accept any."""
-    rank = next((n for n in (1, 2, 3) if f"batchnorm{n}d" in op.tags), op.facts.get("rank"))
-    if not isinstance(rank, int) or "syncbatchnorm" in op.tags:
-        return UNKNOWN
-    if "batchnorm" in op.tags:
-        return BATCH_NORM_RANKS.get(rank, UNKNOWN)
-    if "instancenorm" not in op.tags:
-        return UNKNOWN
-    # One sample is accepted too, but a batch that is taken for one is not what was meant.
-    return (rank + 2,) if batch_as_channels(view, op) is True else (rank + 1, rank + 2)
-
-
-def batch_as_channels(view: View, op: Op) -> Answer:
-    """Whether an instance norm takes a whole batch for one sample, and its axis for the channels.
-
-    Torch does so where an axis is missing: it averages over the true channels then, and says no
-    more than a warning. It shows where axis 1 holds the channels the norm is for, and axis 0 not.
-    Unknown where only a made-up input says how many axes there are.
-    """
-    if "instancenorm" not in op.tags:
-        return False
-    rank, channels, shape = op.facts.get("rank"), op.facts.get("channels"), settled_shape(op)
-    if not isinstance(rank, int) or channels is None or shape is None:
-        return UNKNOWN
-    if view.graph.ref.inputs.source == "inferred" and _rank_by_layers(view, op) is UNKNOWN:
-        return UNKNOWN
-    return len(shape) == rank + 1 and shape[0] != channels and shape[1] == channels
-
-
-def spatial_size(op: Op) -> Answer:
-    """How many positions an input map has: the product of the axes after the channels."""
+@op_fact("spatial-size", shapes=True)
+def spatial_size(_: View, op: Op) -> Answer:
+    """Positions of the input map: product of the axes after the channels."""
     shape = in_shape(op)
     return UNKNOWN if shape is None else math.prod(shape[2:])
 
 
+@op_fact("out-spatial-size", shapes=True)
 def out_spatial_size(view: View, op: Op) -> Answer:
-    """How many positions the result has: the product of its axes after the channels.
-
-    Without shapes, 1 for a convolution behind a global pool; else unknown.
-    """
+    """Positions of the result: by shapes, else 1 for a convolution behind a global pool."""
     shape = out_shape(op)
     if shape is not None:
         return math.prod(shape[2:])
     return 1 if "conv" in op.tags and neighbours.pooled(view, op) is True else UNKNOWN
 
 
-def values_per_channel(op: Op) -> Answer:
-    """How many values of the traced batch a norm averages over, for each channel."""
-    shape = in_shape(op)
-    if shape is None or len(shape) < 2:
-        return UNKNOWN
-    return shape[0] * math.prod(shape[2:])
-
-
-def axis_size(axis: int) -> Callable[[Op], Answer]:
-    """A fact: the size of one axis of the input."""
-
-    def size(op: Op) -> Answer:
+def _axis_size(axis: int) -> Callable[[View, Op], Answer]:
+    def size(_: View, op: Op) -> Answer:
         shape = in_shape(op)
         return UNKNOWN if shape is None or not -len(shape) <= axis < len(shape) else shape[axis]
 
     return size
 
 
+op_fact("batch", "size of axis 0 of the input", shapes=True)(_axis_size(0))
+op_fact("axis-1", "size of axis 1 of the input", shapes=True)(_axis_size(1))
+op_fact("axis-last", "size of the last axis of the input", shapes=True)(_axis_size(-1))
+
+
+@op_fact("normalised-before")
 def normalised(view: View, op: Op) -> Answer:
-    """Whether a norm lies between the op and the kernel behind it (any branch, at a merge)."""
+    """Whether a norm lies between it and the kernel behind it."""
     source = view.source(op)
     return UNKNOWN if source is None else view.once(_normalised)[source]
 
@@ -172,11 +152,9 @@ def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
     return arriving[0] if op.tags & KEEPS_NORM else UNKNOWN
 
 
+@op_fact("channels-last")
 def channels_last(view: View, op: Op) -> Answer:
-    """Whether the producer behind keeps channels on the last axis (linear, embedding, recurrent).
-
-    Unknown after a reshape or a transpose.
-    """
+    """Whether the producer keeps channels on the last axis; unknown after a reshape."""
     source = view.source(op)
     return UNKNOWN if source is None else view.once(_layout)[source]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bnlint.domain.graph import Op, Shape
-from bnlint.graph.facts.answer import UNKNOWN, Answer, Unknown
-from bnlint.graph.facts.flow import in_shape, out_shape, settled_shape, spatial_dims
+from bnlint.graph.facts.carried import in_shape, out_shape, settled_shape, spatial_dims
+from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import KERNEL, View
 
 KEEPS = frozenset(
@@ -37,8 +37,9 @@ class Carried:
 NOTHING: Final = Carried()
 
 
+@op_fact("channels-arriving", shapes=True)
 def channels_arriving(view: View, op: Op) -> Answer:
-    """The size of the axis that the op takes for channels (features, for a dense kernel)."""
+    """Channels of the input: by shapes, else followed from the producing kernel."""
     shape = settled_shape(op)
     if shape is not None:
         return channels_of_shape(op, shape)
@@ -133,8 +134,9 @@ def _joined(op: Op, parts: Sequence[Carried]) -> Carried:
     return Carried(sum(counts), parts[0].axis)
 
 
+@op_fact("misled")
 def misled(view: View, op: Op) -> Answer:
-    """Whether a failure upstream, with no kernel since, may be to blame for what arrives here."""
+    """Whether a failure upstream, with no kernel since, explains what arrives."""
     blamed = view.once(_misled)
     return any(blamed[n] for n in view.behind(view.order(op)))
 
@@ -149,8 +151,9 @@ def _misled(view: View) -> list[bool]:
     return found
 
 
-def ran(op: Op) -> Answer:
-    """Whether the op ran on the traced shapes; unknown without any."""
+@op_fact("ran")
+def ran(_: View, op: Op) -> Answer:
+    """Whether it ran on the traced shapes; unknown without any."""
     if op.error is not None:
         return False
     return True if out_shape(op) is not None and in_shape(op) is not None else UNKNOWN

@@ -15,6 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import Location, Scalar, Value
 from bnlint.domain.phrases import first_line
+from bnlint.engine.grammar import Table
 from bnlint.engine.vocabulary import did_you_mean
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -125,6 +126,15 @@ class Reader:
             if name not in found:
                 self.wrong(node, f"{what} lacks {name!r}")
         return found
+
+    def table(self, node: Node, table: Table) -> dict[str, Node]:
+        """The entries of a mapping of the grammar."""
+        return self.mapping(node, table.keys, table.what, table.required)
+
+    def complete(self, node: Node, table: Table) -> dict[str, Node] | None:
+        """The same, or None where a required key is missing."""
+        found = self.table(node, table)
+        return found if all(key in found for key in table.required) else None
 
     def sequence(self, node: Node, what: str) -> list[Node]:
         """The items of a list."""

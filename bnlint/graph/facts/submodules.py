@@ -1,0 +1,248 @@
+"""Facts about modules: registered ones, called or not, unregistered ones, and layers used twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import lru_cache
+
+from bnlint.domain.graph import ModuleInfo, Op
+from bnlint.domain.rule import Tags
+from bnlint.graph.facts.fact import UNKNOWN, Answer, module_fact, op_fact
+from bnlint.graph.facts.neighbours import shared_tags
+from bnlint.graph.view import View, layer_key
+
+CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
+LAYERS = frozenset(("kernel", "norm"))
+KEEPS_SHIFT = Tags(any_of=("passthrough", "pooling", "transpose"), none_of=("lppool",))
+TO_KERNEL = Tags(none_of=("kernel", "input", "embedding"))
+
+
+def short(types: tuple[str, ...]) -> str:
+    """The class name without its package."""
+    return types[0].rpartition(".")[2] if types else ""
+
+
+def parent_path(info: ModuleInfo) -> str:
+    """The path of the module that holds this one; empty for the model's own parts."""
+    return info.path.rpartition(".")[0]
+
+
+def _if_traced(calls: int | None) -> Answer:
+    return UNKNOWN if calls is None else calls
+
+
+op_fact("class", "short name of the class or function")(lambda _, op: short(op.types))
+module_fact("path", "where it is registered")(lambda _, info: info.path)
+module_fact("parent", "path of the module that holds it")(lambda _, info: parent_path(info))
+module_fact("kind", "its row in layers.yaml")(lambda _, info: info.kind)
+module_fact("tags", "kind and families")(lambda _, info: tuple(sorted(info.tags)))
+module_fact("class", "short name of its class")(lambda _, info: short(info.types))
+module_fact("types", "dotted class names along the MRO")(lambda _, info: info.types)
+module_fact("parameters", "how many numbers it learns")(lambda _, info: info.parameters)
+module_fact("leaf", "whether it became an op")(lambda _, info: info.leaf)
+module_fact("reads", "whether a parameter of it is read without a call")(lambda _, info: info.reads)
+module_fact("calls", "calls in train mode; unknown if not traced")(
+    lambda _, info: _if_traced(info.calls)
+)
+module_fact("eval-calls", "calls in eval mode; unknown if not traced")(
+    lambda _, info: _if_traced(info.eval_calls)
+)
+module_fact("registered", "whether it is registered in the model")(
+    lambda _, info: info.facts.get("registered", True)
+)
+module_fact("held", "how an unregistered one is held: list, global or forward; else null")(
+    lambda _, info: info.facts.get("held")
+)
+module_fact("aliases", "other paths of the same object")(lambda _, info: info.aliases)
+module_fact("alias-count", "how many other paths there are")(lambda _, info: len(info.aliases))
+
+
+@module_fact("used")
+def used(view: View, info: ModuleInfo) -> Answer:
+    """Whether it or a part is called in either mode or its weight read; unknown if not traced.
+
+    Unknown when a mode was not traced or the trace is not complete: absence proves nothing there.
+    Nor does it inside of a layer, such as an attention, that reads its parts' weights itself.
+    """
+    if _is_touched(info) or info.path in view.once(_touched):
+        return True
+    blind = info.calls is None or info.eval_calls is None or not view.graph.trace.complete
+    return UNKNOWN if blind or _inside_layer(view, info) else False
+
+
+def _is_touched(info: ModuleInfo) -> bool:
+    return bool(info.reads or info.calls or info.eval_calls)
+
+
+def _touched(view: View) -> frozenset[str]:
+    """The paths of what is used and of all that holds it.
+
+    One activation object may stand in every block of a model: that it is called in some of them
+    does not mean that the others are used.
+    """
+    found: set[str] = set()
+    learned_below = view.once(_learned_below)
+    for info in view.graph.modules:
+        if _is_touched(info):
+            shared = bool(info.aliases) and not learned_below.get(info.path)
+            for path in (info.path, *info.aliases):
+                found.update((path,) if shared else upwards(path))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1 << 16)
+def upwards(path: str) -> tuple[str, ...]:
+    """The path and those of all holders, without the model itself."""
+    parts = path.split(".")
+    return tuple(".".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+
+def _inside_layer(view: View, info: ModuleInfo) -> bool:
+    holders = (view.module(path) for path in upwards(info.path)[:-1])
+    return any(h is not None and _hides_its_parts(h) for h in holders)
+
+
+def _hides_its_parts(info: ModuleInfo) -> bool:
+    return info.leaf or (
+        bool(info.types)
+        and info.types[0].startswith("torch.nn.")
+        and short(info.types) not in CONTAINERS
+    )
+
+
+@module_fact("parent-used")
+def parent_used(view: View, info: ModuleInfo) -> Answer:
+    """The same for the module that holds it; true at the top."""
+    parent = view.module(parent_path(info))
+    return True if parent is None or not parent.path else used(view, parent)
+
+
+@module_fact("owner-called")
+def owner_called(view: View, info: ModuleInfo) -> Answer:
+    """Whether the module whose code may speak of it is itself called.
+
+    A list or a sequence has no code of its own, so it is the one that holds that.
+    """
+    for path in reversed(upwards(info.path)[:-1]):
+        holder = view.module(path)
+        if holder is None:
+            return UNKNOWN
+        if short(holder.types) not in CONTAINERS:
+            blind = holder.calls is None or holder.eval_calls is None
+            return True if holder.calls or holder.eval_calls else UNKNOWN if blind else False
+    return True
+
+
+@module_fact("layers")
+def layers(view: View, info: ModuleInfo) -> Answer:
+    """How many kernels and norms it is made of."""
+    return view.once(_layers_below).get(info.path, 0)
+
+
+def _layers_below(view: View) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for info in view.graph.modules:
+        if info.tags & LAYERS:
+            for path in upwards(info.path):
+                counts[path] += 1
+    return dict(counts)
+
+
+@module_fact("learned")
+def learned(view: View, info: ModuleInfo) -> Answer:
+    """How many numbers it and all in it learn."""
+    return view.once(_learned_below).get(info.path, 0)
+
+
+def _learned_below(view: View) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for info in view.graph.modules:
+        for path in upwards(info.path):
+            counts[path] += info.parameters
+    return dict(counts)
+
+
+@module_fact("repeated")
+def repeated(view: View, info: ModuleInfo) -> Answer:
+    """Whether the same object stands more than once in one container.
+
+    Two attributes of one name each are another matter: that is written by hand.
+    """
+    here = parent_path(info)
+    parent = view.module(here)
+    if parent is None or not any(name.rpartition(".")[2] in CONTAINERS for name in parent.types):
+        return False
+    return any(alias.rpartition(".")[0] == here for alias in info.aliases)
+
+
+@op_fact("same-producers")
+def same_producers(view: View, op: Op) -> Answer:
+    """Whether all calls of the layer read the same kernels, which are then shared too.
+
+    True where a whole part of the network is applied several times: its kernels are shared too.
+    """
+    calls = view.once(_calls)[layer_key(op)]
+    if len(calls) == 1:
+        return True
+    return len({_producers(view, call) for call in calls}) == 1
+
+
+def _calls(view: View) -> dict[str, list[Op]]:
+    """The calls of each layer, in order."""
+    found: dict[str, list[Op]] = defaultdict(list)
+    for op in view.ops:
+        found[layer_key(op)].append(op)
+    return found
+
+
+def _producers(view: View, op: Op) -> frozenset[str]:
+    """The layers of the kernels behind; all inputs of the model count as one."""
+    met = view.beyond(op, TO_KERNEL, back=True)
+    return frozenset("" if "input" in o.tags else layer_key(o) for o in met)
+
+
+@op_fact("next-of-calls")
+def next_of_calls(view: View, op: Op) -> Answer:
+    """Tags that all readers of all its calls share, looking through passthrough, pooling,
+    transpose.
+
+    Looks through what keeps a constant shift of a channel: passthrough, pooling, transposes.
+    """
+    calls = view.once(_calls)[layer_key(op)]
+    return shared_tags(reader for call in calls for reader in view.beyond(call, KEEPS_SHIFT))
+
+
+@op_fact("padded-behind")
+def padded_behind(view: View, op: Op) -> Answer:
+    """Whether a zero-padded average pool lies behind, before the kernel.
+
+    It averages a constant with zeros at the edges, so that it is none any more.
+    """
+    between = view.reach(op, KEEPS_SHIFT, back=True)
+    return any("avgpool" in o.tags and _padded(o) for o in between)
+
+
+def _padded(op: Op) -> bool:
+    padding = op.facts.get("padding", 0)
+    return any(padding) if isinstance(padding, tuple) else bool(padding)
+
+
+@op_fact("repeated-object")
+def repeated_object(view: View, op: Op) -> Answer:
+    """Whether it, or what holds it, stands several times in a container."""
+    holders = (view.module(path) for path in upwards(op.module))
+    return any(info is not None and repeated(view, info) for info in holders)
+
+
+@module_fact("chained")
+def chained(view: View, info: ModuleInfo) -> Answer:
+    """Whether a later call of it reads the result of an earlier one."""
+    calls = [op for op in view.ops if _within(op, info.path)]
+    starts = [op for op in calls if op.facts.get("call-index") == 0]
+    again = {op.id for op in calls if op.facts.get("call-index") not in (0, None)}
+    met = set().union(*({o.id for o in view.reach(op, Tags())} for op in starts[-1:]))
+    return bool(again & met)
+
+
+def _within(op: Op, path: str) -> bool:
+    return op.module == path or op.module.startswith(f"{path}.")
