@@ -16,7 +16,7 @@ from bnlint.config.spelling import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.command import probe_file
+from bnlint.pipeline.measure import probe_file
 from bnlint.probing.given.options import add_options as add_probe_options
 from bnlint.probing.given.options import options_of
 from bnlint.probing.showing import canvas, plots

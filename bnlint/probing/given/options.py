@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(given: argparse.Namespace) -> ProbeOptions:
-    """The options that :func:`bnlint.probing.command.probe_file` takes."""
+    """The options that :func:`bnlint.pipeline.measure.probe_file` takes."""
     return ProbeOptions(
         device=given.device,
         dtype=given.dtype,

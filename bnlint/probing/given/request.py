@@ -1,4 +1,4 @@
-"""What the host asks of the probe's own process, as plain data; imports no torch."""
+"""What the host asks of a probe, and its answer, as plain data; imports no torch."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ class ProbeRequest:
     module: str
     call: str
     options: ProbeOptions
+
+    @property
+    def name(self) -> str:
+        """The path of the file, or the name of the module."""
+        return self.path or self.module
 
 
 @dataclass(frozen=True, slots=True)
