@@ -106,7 +106,7 @@ def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **setti
     models on the ``meta`` device too.
     """
     from bnlint.config import load_settings
-    from bnlint.pipeline.live import check_live
+    from bnlint.pipeline import check_live
 
     loaded = load_settings({"paths": [], "cache": False, **settings})
     return _as(Report, check_live(model, inputs, name, loaded))
@@ -114,7 +114,7 @@ def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **setti
 
 def trace(model: nn.Module, inputs: Any = None, *, name: str = "") -> ModelGraph:
     """The classified graph of a live model; every op has its kind, tags, facts and shapes."""
-    from bnlint.pipeline.live import trace_live
+    from bnlint.pipeline import trace_live
 
     return _as(ModelGraph, trace_live(model, inputs, name))
 

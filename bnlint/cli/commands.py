@@ -92,11 +92,10 @@ def baseline(arguments: Sequence[str]) -> int:
         hint = closest(action, ("write", "prune")) if action else "write or prune"
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
-    from bnlint import pipeline
     from bnlint.cli.output import write_problems
+    from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
 
-    step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
-    done = step(settings)
+    done = write_baseline(settings) if action == "write" else prune_baseline(settings)
     print(done.said)
     write_problems(done.report, settings)
     return 2 if done.report.unchecked() else 0

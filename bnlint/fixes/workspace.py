@@ -27,10 +27,10 @@ from bnlint.engine.check import check_graph
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread
-from bnlint.pipeline import Means, find_sources
-from bnlint.pipeline.files import Files, Work
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import RuleSet, read_rule_files
+from bnlint.pipeline import Means, find_sources, read_rule_files
+from bnlint.pipeline.rulebook import RuleSet
+from bnlint.pipeline.work import Files, Work
+from bnlint.sources import Paths
 
 Texts = Mapping[str, SourceText]
 """Changed texts by the real path of their file."""

@@ -14,11 +14,9 @@ from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, U
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import RuleFiles, RuleSet
-from bnlint.pipeline.unfit import unfit_inputs
-from bnlint.pipeline.unseen import unseen_parts
-from bnlint.sources import SourceFile
+from bnlint.pipeline.notes import unfit_inputs, unseen_parts
+from bnlint.pipeline.rulebook import RuleFiles, RuleSet
+from bnlint.sources import Paths, SourceFile
 
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
 """Problems that may be gone the next time: what they left is not kept."""
