@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cli.arguments import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
+from bnlint.cli.parsers import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
@@ -66,7 +66,7 @@ def rules(arguments: Sequence[str]) -> int:
     """Print all rules, one a line."""
     parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
     _, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import listing
+    from bnlint.cli.rule_commands import listing
 
     return _say(listing(settings))
 
@@ -76,7 +76,7 @@ def test_rules(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import self_test
+    from bnlint.cli.rule_commands import self_test
 
     text, passed = self_test(settings, tuple(given["paths"]))
     print(text)
@@ -103,9 +103,9 @@ def baseline(arguments: Sequence[str]) -> int:
 
 def probe(arguments: Sequence[str]) -> int:
     """Run a model on a real device and measure it."""
-    from bnlint.cli import probe as command
+    from bnlint.cli.probe_command import run
 
-    return command.run(arguments)
+    return run(arguments)
 
 
 def server(arguments: Sequence[str]) -> int:
@@ -130,8 +130,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
-    from bnlint.cli.output import write_report
-    from bnlint.cli.progress import bar
+    from bnlint.cli.output import bar, write_report
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)

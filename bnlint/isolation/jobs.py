@@ -13,7 +13,7 @@ from typing import Any
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
-from bnlint.probing.given.request import ProbeAnswer, ProbeRequest
+from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 
 Work = Callable[[Any], Iterable[Any]]
 """Answers a request record by record, so that a crash loses only what was not yet known."""

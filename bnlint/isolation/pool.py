@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 
 from bnlint.domain.request import FileRequest, TraceOutcome
-from bnlint.isolation import verdict
+from bnlint.isolation import endings
 from bnlint.isolation.processes import Worker, alone
 from bnlint.isolation.protocol import Limits
 
@@ -100,7 +100,7 @@ class Pool:
 
     def _trace_alone(self, request: FileRequest) -> TraceOutcome:
         with alone(request, self.limits) as ended:
-            return verdict.outcome(request, ended, self.limits)
+            return endings.outcome(request, ended, self.limits)
 
     def _send(self, number: int, request: FileRequest) -> None:
         assert self._worker is not None, "the pool is closed"
@@ -113,7 +113,7 @@ class Pool:
             self._recover(pending, done)
         elif ended.number in pending:
             request = pending.pop(ended.number)
-            done[ended.number] = verdict.outcome(request, ended, self.limits)
+            done[ended.number] = endings.outcome(request, ended, self.limits)
             _clear(ended.folder)
 
     def _recover(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
@@ -122,10 +122,10 @@ class Pool:
         for number, request in list(pending.items()):
             ended = worker.receive() if worker.send(number, request) else None
             if ended is None:
-                done[number] = verdict.died(request)
+                done[number] = endings.died(request)
                 worker = self._restart()
             else:
-                done[number] = verdict.outcome(request, ended, self.limits)
+                done[number] = endings.outcome(request, ended, self.limits)
             del pending[number]
 
     def _restart(self) -> Worker:

@@ -22,7 +22,7 @@ from bnlint.loading.source import Source, read
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.models.workshop import Built, Workshop
-from bnlint.probing.given.request import ProbeAnswer, ProbeRequest
+from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.run import probe
 from bnlint.tracing.model import trace_model
 

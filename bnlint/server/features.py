@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import queue
 import re
+import threading
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
+from typing import Any, TypeVar
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -16,13 +21,14 @@ from pygls.workspace import TextDocument
 
 from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
-from bnlint.server.actions import actions
-from bnlint.server.desk import Desk
+from bnlint.server.code_actions import actions
 from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
 from bnlint.server.linter import Linted, Linter, mended, page
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+\Z"), re.compile(r"[\w-]+")
+
+T = TypeVar("T")
 
 
 def build() -> LanguageServer:
@@ -159,3 +165,32 @@ def _word_at(line: str, column: int) -> str:
     """The word around a column, with its hyphens."""
     before, after = _WORD[0].search(line[:column]), _WORD[1].match(line[column:])
     return (before[0] if before else "") + (after[0] if after else "")
+
+
+class Desk:
+    """A thread that does one errand after the other, so that the editor is always answered.
+
+    It is a daemon: when the editor leaves, nobody waits for a file that is still traced.
+    """
+
+    def __init__(self) -> None:
+        self._errands: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = (
+            queue.SimpleQueue()
+        )
+        threading.Thread(target=self._work, name="bnlint-desk", daemon=True).start()
+
+    async def ask(self, errand: Callable[[], T]) -> T:
+        """The result of an errand; raises what it raises."""
+        future: Future[T] = Future()
+        self._errands.put((future, errand))
+        return await asyncio.wrap_future(future)
+
+    def _work(self) -> None:
+        while True:
+            future, errand = self._errands.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(errand())
+            except BaseException as error:  # whoever asked must hear of it, and the thread live on
+                future.set_exception(error)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from bnlint.domain.errors import Mistake, ProbeError, UsageError
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.probe import ProbeResult
+from bnlint.isolation.endings import ChildLost, answer
 from bnlint.isolation.processes import alone
 from bnlint.isolation.protocol import Limits
-from bnlint.isolation.verdict import ChildLost, answer
-from bnlint.probing.given.request import ProbeOptions, ProbeRequest
+from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
 from bnlint.probing.judging.evidence import attach_evidence
 
 DEFAULTS = ProbeOptions()
