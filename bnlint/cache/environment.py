@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from bnlint.cache.store import digest
@@ -28,7 +29,7 @@ def torch_version() -> str:
 def environment() -> str:
     """A digest of bnlint, Python and every installed distribution with its version.
 
-    A model may be built from any installed package, so all of them count. Their versions stand in
+    A model may be built from any installed package, so all of them count. Their versions are in
     the names of their metadata folders, which makes the digest the same on every machine that has
     the same packages: a cache can be carried from one CI run to the next.
     """
@@ -41,10 +42,11 @@ def environment() -> str:
     return digest(own_code(), sys.version, sys.platform, torch_version(), *sorted(installed))
 
 
+@cache
 def own_code() -> str:
     """A digest that changes with bnlint: its version, and the sizes of its source files.
 
-    The version alone would do for releases; the sizes tell the states of a checkout apart, and are
+    The version alone is enough for releases; the sizes tell the states of a checkout apart, and are
     the same on every machine.
     """
     package = Path(__file__).resolve().parent.parent
