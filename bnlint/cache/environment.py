@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -49,14 +50,18 @@ def own_code() -> str:
     The version alone is enough for releases; the sizes tell the states of a checkout apart, and are
     the same on every machine.
     """
-    package = Path(__file__).resolve().parent.parent
-    found = [VERSION]
-    for folder, _, names in os.walk(package):
-        for name in names:
-            if name.endswith((".py", ".yaml")):
-                path = os.path.join(folder, name)
-                found.append(f"{path[len(str(package)) :]} {os.stat(path).st_size}")
-    return digest(*sorted(found))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return digest(VERSION, *sorted(_sizes(package, "")))
+
+
+def _sizes(folder: str, below: str) -> Iterator[str]:
+    """The source files below a folder of the package, each with its size."""
+    for entry in os.scandir(folder):
+        name = f"{below}/{entry.name}"
+        if entry.name.endswith((".py", ".yaml")):
+            yield f"{name} {entry.stat().st_size}"
+        elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+            yield from _sizes(entry.path, name)
 
 
 def _entries(folder: str) -> list[str]:

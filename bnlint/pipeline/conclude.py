@@ -93,7 +93,7 @@ def conclude(
     known: Known | None = None,
 ) -> tuple[Report, Coverage]:
     """The report of a run, and what its silence means."""
-    known, covered = known or Known(), _coverage(paths, rules, results)
+    known, covered = known or Known(), _coverage(paths, rules.names, results)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
@@ -169,7 +169,7 @@ def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[F
     return changed_only(findings, known.changes, paths.cwd)
 
 
-def _coverage(paths: Paths, rules: RuleSet, results: Iterable[FileResult]) -> Coverage:
+def _coverage(paths: Paths, known: Collection[str], results: Iterable[FileResult]) -> Coverage:
     """What was covered, by files as reports show them."""
     run: dict[str, frozenset[str]] = {}
     decided: dict[str, frozenset[str]] = {}
@@ -177,7 +177,7 @@ def _coverage(paths: Paths, rules: RuleSet, results: Iterable[FileResult]) -> Co
         if not result.models:
             continue
         file = paths.shown(result.path)
-        run[file] = rules.run_on(paths.rooted(file))
+        run[file] = frozenset(result.rules)
         if not any(p.blocking or p.kind in _INCOMPLETE for p in result.problems):
             decided[file] = run[file] - {u.rule for u in result.undecided}
-    return Coverage(run, decided, frozenset(rules.names))
+    return Coverage(run, decided, known)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from bnlint.config.option import PerFile
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
-from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import (
     LINTER_RULES,
     asked_for,
@@ -30,6 +29,7 @@ from bnlint.engine.catalogue import (
 from bnlint.pipeline.check_words import check_settings
 
 if TYPE_CHECKING:
+    from bnlint.domain.rule import Rule
     from bnlint.report import RuleInfo
 
 
@@ -41,20 +41,19 @@ class RuleFiles:
     digest: str
 
     def load(self, settings: Settings, store: Store) -> RuleSet:
-        """The rules, compiled or from the store; raises RuleError or UsageError."""
+        """The rules, compiled or from the store, once they are asked for."""
+        return RuleSet(partial(self._read, store), settings)
+
+    def _read(self, store: Store) -> tuple[Rule, ...]:
         key = digest("rules", own_code(), self.digest)
         kept = store.get(key)
         if kept is not None:
-            rules = decode(_Kept, json.loads(kept)).rules
-        else:
-            rules = _compiled(self.files, self.digest)
-            store.put(key, json.dumps(encode(_Kept(rules))).encode())
-        return RuleSet(rules, settings)
+            from bnlint.domain.rule import Rule
 
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    rules: tuple[Rule, ...]
+            return decode(tuple[Rule, ...], json.loads(kept))
+        rules = _compiled(self.files, self.digest)
+        store.put(key, json.dumps(encode(rules)).encode())
+        return rules
 
 
 @lru_cache(maxsize=8)
@@ -63,19 +62,40 @@ def _compiled(files: tuple[Path, ...], state: object) -> tuple[Rule, ...]:
     return load_rules(files)
 
 
-@dataclass(slots=True)
 class RuleSet:
-    """All rules that are known, and those to run."""
+    """All rules that are known, and those to run.
 
-    known: tuple[Rule, ...]
-    settings: Settings
-    chosen: tuple[Rule, ...] = ()
-    _by_override: dict[tuple[int, ...], tuple[Rule, ...]] = field(default_factory=dict)
+    They are read when they are first asked for: a run on unchanged files needs none.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(self, read: Callable[[], tuple[Rule, ...]], settings: Settings) -> None:
+        self.settings = settings
+        self._read = read
+        self._by_override: dict[tuple[int, ...], tuple[Rule, ...]] = {}
+
+    @cached_property
+    def known(self) -> tuple[Rule, ...]:
+        """Every rule; raises an error where a rule file, or a word that names rules, is off."""
+        known = self._read()
+        check_settings(self.settings, known)
+        return known
+
+    @cached_property
+    def chosen(self) -> tuple[Rule, ...]:
+        """The rules to run where no file is an exception."""
         s = self.settings
-        check_settings(s, self.known)
-        self.chosen = select_rules(self.known, s.select, s.ignore, s.severity)
+        return select_rules(self.known, s.select, s.ignore, s.severity)
+
+    def check(self) -> None:
+        """Nothing where all rule files, and all words that name rules, mean something.
+
+        Raises
+        ------
+        RuleError, ConfigError, UsageError
+            With all that is off.
+
+        """
+        _ = self.known
 
     def for_file(self, rooted: str) -> tuple[Rule, ...]:
         """The rules to run on the file at a path relative to the root."""
@@ -91,7 +111,7 @@ class RuleSet:
     @property
     def names(self) -> Mapping[str, str]:
         """The name of every rule by its id, the linter's own among them."""
-        return {rule.id: rule.name for rule in self.known} | dict(LINTER_RULES)
+        return _Names(self)
 
     def run_on(self, rooted: str) -> frozenset[str]:
         """The ids of all rules that run on a file, the linter's own among them."""
@@ -119,6 +139,26 @@ class RuleSet:
         return (*s.ignore, *(word for o in overrides for word in o.ignore)), severity
 
 
+class _Names(Mapping[str, str]):
+    """The names of rules by their ids; the rules are read when one is looked up."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {rule.id: rule.name for rule in self._rules.known} | dict(LINTER_RULES)
+
+    def __getitem__(self, id_: str) -> str:
+        return self._names[id_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 def read_rule_files(settings: Settings) -> RuleFiles:
     """The built-in rule files and the user's, with a digest; nothing is parsed yet."""
     files = _files(settings)
@@ -137,7 +177,7 @@ def compiled_rules(settings: Settings) -> RuleSet:
     """
     files = _files(settings)
     stamps = tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in map(os.stat, files))
-    return RuleSet(_compiled(files, stamps), settings)
+    return RuleSet(partial(_compiled, files, stamps), settings)
 
 
 def _files(settings: Settings) -> tuple[Path, ...]:

@@ -83,6 +83,8 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
         # torch loads from here on, beside what follows
         outcomes = trace(settings, work, stack, means)
         rules = rule_files.load(settings, store)
+        if not work or any(each.result is None for each in work):
+            rules.check()
         results = list(_conclude(files, work, outcomes, rules, started, means.progress))
     store.trim()
     report, covered = conclude(settings, paths, sources, rules, results, known)
@@ -159,9 +161,8 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     paths = Paths(Path.cwd(), Path(settings.root))
     graph = trace_live(model, inputs, name, settings.layers)
     rules = compiled_rules(settings)
-    chosen = rules.for_file(paths.rooted(graph.ref.file))
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
-    result = examine(outcome, chosen, settings.for_rules())
+    result = examine(outcome, rules, paths.rooted(graph.ref.file), settings.for_rules())
     return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
 
 
