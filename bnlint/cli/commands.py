@@ -151,7 +151,7 @@ def _graph(settings: Settings) -> int:
 
 
 def _fix(settings: Settings) -> int:
-    """Show or apply fixes; a diff stands alone on standard output, fit for ``git apply``."""
+    """Show or apply fixes; a diff is all there is on standard output, fit for ``git apply``."""
     from bnlint.cli.output import write_note, write_report
     from bnlint.fixes import apply
 
@@ -169,7 +169,7 @@ def without_text(settings: Settings) -> Settings:
 
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
-    """The parser's own arguments, and the settings that say where more rules lie."""
+    """The parser's own arguments, and the settings that say where to find more rules."""
     from bnlint.config.spelling import add_options
 
     names = ("rules", "config", "isolated")

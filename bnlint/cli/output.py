@@ -29,7 +29,7 @@ def write_report(
 ) -> None:
     """Render every format to its place, then say on standard error what they leave unsaid.
 
-    ``sections`` gives the chapters that a page has beside the findings.
+    ``sections`` returns the chapters that a page has beside the findings.
     """
     infos: Mapping[str, RuleInfo] = {}
     if any(format_named(output.format).rules for output in settings.formats):

@@ -65,8 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         canvas.require()  # before anything is measured
     static = _static(settings)
     # The graphs are for the page: the process that measures has its own.
-    told = replace(static, graphs=())
-    options = replace(options_of(argparse.Namespace(**given)), report=told)
+    sent = replace(static, graphs=())
+    options = replace(options_of(argparse.Namespace(**given)), report=sent)
     result = probe_file(given["target"], options)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:

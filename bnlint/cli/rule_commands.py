@@ -36,7 +36,7 @@ def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
     Raises
     ------
     UsageError, RuleError
-        When there is no such file, or a rule file is off.
+        When there is no such file, or a rule file is wrong.
 
     """
     from bnlint.selftest import test_rules

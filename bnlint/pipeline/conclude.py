@@ -69,7 +69,7 @@ def read_known(settings: Settings, paths: Paths) -> Known:
     Raises
     ------
     ConfigError, UsageError
-        When the baseline file or the revision is off.
+        When the baseline file or the revision is wrong.
 
     """
     entries, changes = None, None
@@ -92,7 +92,7 @@ def conclude(
     results: Sequence[FileResult],
     known: Known | None = None,
 ) -> tuple[Report, Coverage]:
-    """The report of a run, and what its silence means."""
+    """The report of a run, and what the absence of findings means."""
     known, covered = known or Known(), _coverage(paths, rules.names, results)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]

@@ -16,17 +16,16 @@ _PLAIN = (
     ("Proxy object cannot be iterated", "it loops over a tensor or unpacks one"),
     ("'len' is not supported in symbolic", "it asks for the length of a tensor"),
 )
-"""Reasons of the tracers, as people would put them."""
-
+"""Reasons of the tracers, in plain words."""
 
 _NAMED = 3
-"""Parts that a note names; the trace lists all."""
+"""Most parts that a note names; the trace lists all."""
 
 
 def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Problem]:
-    """A problem where a given input reached nothing, or failed where no finding says why.
+    """A problem where an input of the user reached nothing, or failed without a finding about it.
 
-    Inputs that bnlint inferred are its own affair, and say nothing about the model.
+    Inputs that bnlint inferred say nothing about the model, and are not reported.
     """
     given = graph.ref.inputs
     if given.source != "declared" or not given.shapes:
@@ -94,5 +93,5 @@ def _listed(paths: list[str]) -> str:
 
 
 def plain_reason(reason: str) -> str:
-    """The reason in plain words where they are known, else as the tracer gave it."""
+    """The reason in plain words where they are known, else as the tracer puts it."""
     return next((words for sign, words in _PLAIN if sign in reason), reason)

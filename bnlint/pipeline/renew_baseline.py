@@ -41,12 +41,12 @@ def write_baseline(settings: Settings) -> Kept:
     report, covered = check_whole(replace(settings, baseline="", since=""))
     _something(report, path, paths)
     entries = entries_of(report.findings, paths.rooted)
-    anew = {entry.fingerprint for entry in entries}
+    found = {entry.fingerprint for entry in entries}
     could_find = covered.renamed(paths.rooted).could_find
     others = [
         e
         for e in old
-        if e.fingerprint not in anew
+        if e.fingerprint not in found
         and not could_find(e.file, e.rule)
         and (paths.root / e.file).exists()
     ]

@@ -75,7 +75,7 @@ class RuleSet:
 
     @cached_property
     def known(self) -> tuple[Rule, ...]:
-        """Every rule; raises an error where a rule file, or a word that names rules, is off."""
+        """Every rule; raises an error where a rule file, or a word that names rules, is wrong."""
         known = self._read()
         check_settings(self.settings, known)
         return known
@@ -92,7 +92,7 @@ class RuleSet:
         Raises
         ------
         RuleError, ConfigError, UsageError
-            With all that is off.
+            With all that is wrong.
 
         """
         _ = self.known
@@ -172,7 +172,7 @@ def compiled_rules(settings: Settings) -> RuleSet:
     Raises
     ------
     RuleError, UsageError
-        When a rule file, or a word of the settings that should name a rule, is off.
+        When a rule file, or a word of the settings that should name a rule, is wrong.
 
     """
     files = _files(settings)

@@ -43,7 +43,7 @@ class Means:
     """How a run is done, none of which changes its report.
 
     ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
-    lives as long as the run. ``stdin`` stands in for standard input where a path is ``-``.
+    lives as long as the run. ``stdin`` replaces standard input where a path is ``-``.
     """
 
     progress: Progress | None = None
@@ -63,12 +63,12 @@ def check(
 
 
 def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, Coverage]:
-    """The report about everything that the paths name, and what its silence means.
+    """The report about everything that the paths name, and what the absence of findings means.
 
     Raises
     ------
     UsageError, ConfigError, RuleError
-        When the arguments, the configuration or a rule file are off.
+        When the arguments, the configuration or a rule file are wrong.
 
     """
     started, clock, means = time.time(), time.perf_counter(), means or Means()
@@ -167,7 +167,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
-    """Positional and keyword arguments of the forward; None when nothing was given."""
+    """Positional and keyword arguments of the forward; None without inputs."""
     if inputs is None:
         return None, {}
     if isinstance(inputs, Mapping):

@@ -27,7 +27,7 @@ _WEIGHT_LIMIT = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What one file yields before anything is held back; paths are absolute.
+    """What one file yields before anything is suppressed; paths are absolute.
 
     ``graphs`` are there only when an output draws them; they are kept with the outcome, not here.
     ``rules`` are the ids of those that were run, the linter's own among them.

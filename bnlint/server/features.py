@@ -23,7 +23,7 @@ from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
 from bnlint.server.code_actions import actions
 from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
-from bnlint.server.linter import Linted, Linter, mended, page
+from bnlint.server.linter import Linted, Linter, page, with_fixes
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+\Z"), re.compile(r"[\w-]+")
@@ -42,7 +42,7 @@ def build() -> LanguageServer:
         (types.TEXT_DOCUMENT_DID_CLOSE, editor.closed),
         (types.TEXT_DOCUMENT_HOVER, editor.hover),
     ):
-        server.feature(name)(partial(handler))  # pygls marks what it is given, not so methods
+        server.feature(name)(partial(handler))  # pygls sets attributes, which methods don't take
     kinds = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(partial(editor.code_actions))
     return server
@@ -58,11 +58,11 @@ class Editor:
         self._linted: dict[str, Linted] = {}
         self._asked: Counter[str] = Counter()
         self._workshop = Desk()
-        self._mending: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
+        self._fixing: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
 
     async def initialized(self, _: types.InitializedParams) -> None:
         """Have torch loaded while the user looks for a file."""
-        with contextlib.suppress(BnlintError):  # told when a document is checked
+        with contextlib.suppress(BnlintError):  # reported when a document is checked
             await self._desk.ask(self._linter.warm_up)
 
     async def opened(self, params: types.DidOpenTextDocumentParams) -> None:
@@ -78,7 +78,7 @@ class Editor:
         uri = params.text_document.uri
         self._asked[uri] += 1
         self._linted.pop(uri, None)
-        self._mending.pop(uri, None)
+        self._fixing.pop(uri, None)
         self._show(uri, [], None)
 
     def hover(self, params: types.HoverParams) -> types.Hover | None:
@@ -97,16 +97,16 @@ class Editor:
         document = self._server.workspace.get_text_document(uri)
         linted, text = self._linted.get(uri), document.source
         rules = {diagnostic.code for diagnostic in shown if diagnostic.source == SOURCE}
-        if linted is not None and linted.text == text and linted.may_be_mended(rules):
-            linted = await self._mended(uri, linted)
+        if linted is not None and linted.text == text and linted.may_have_fixes(rules):
+            linted = await self._with_fixes(uri, linted)
         return actions(uri, text, document.position_codec, shown, linted)
 
-    async def _mended(self, uri: str, linted: Linted) -> Linted:
+    async def _with_fixes(self, uri: str, linted: Linted) -> Linted:
         """The same with proved fixes, which are looked for once, when they are first asked for."""
-        known, task = self._mending.get(uri, (None, None))
+        known, task = self._fixing.get(uri, (None, None))
         if task is None or known is not linted:
-            task = asyncio.ensure_future(self._workshop.ask(partial(mended, linted)))
-            self._mending[uri] = linted, task
+            task = asyncio.ensure_future(self._workshop.ask(partial(with_fixes, linted)))
+            self._fixing[uri] = linted, task
         return await asyncio.shield(task)  # an editor that moves on must not end it for the next
 
     async def _check(self, uri: str) -> None:

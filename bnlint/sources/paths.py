@@ -22,7 +22,7 @@ class Paths:
     root: Path
 
     def absolute(self, path: str) -> str:
-        """The absolute path of one that was given or shown."""
+        """The absolute path of one that a user wrote or a report shows."""
         return str(self.cwd / path)
 
     def shown(self, path: str) -> str:
