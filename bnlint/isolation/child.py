@@ -62,6 +62,8 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
             _confine(folder, limits)
         _answer(kind.load(), request, folder, own)
         status = 0
+    except SystemExit as leaving:  # the user's code ends the process, as it may anywhere
+        status = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:  # a bug of ours, or code that raises from odd places: say it, end
         _lift_memory_limit()
         _append(folder, dump(_internal(request, traceback.format_exc())))
