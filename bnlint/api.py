@@ -29,7 +29,7 @@ class Report(finding.Report):
         """The report as text in one of the formats of the command line.
 
         The page (``html``) draws the graphs that the report carries: those of :func:`check_model`,
-        and of :func:`check` when it is told ``formats=["html"]``.
+        and of :func:`check` with ``formats=["html"]``.
 
         Raises
         ------
@@ -75,7 +75,7 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     Raises
     ------
     UsageError, ConfigError, RuleError
-        When arguments, configuration or a rule file are off; all of their mistakes at once.
+        When arguments, configuration or a rule file are wrong; all of their mistakes at once.
 
     """
     from bnlint.config import load_settings
@@ -83,9 +83,9 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
 
     loaded = load_settings({"paths": _listed(paths), **settings})
     if loaded.diff or loaded.fix:
-        from bnlint.fixes.apply import run as mend
+        from bnlint.fixes.apply import run as apply_fixes
 
-        return _as(Report, mend(loaded, executor).report)
+        return _as(Report, apply_fixes(loaded, executor).report)
     return _as(Report, run(loaded, executor=executor))
 
 
@@ -106,7 +106,7 @@ def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **setti
     models on the ``meta`` device too.
     """
     from bnlint.config import load_settings
-    from bnlint.pipeline.live import check_live
+    from bnlint.pipeline import check_live
 
     loaded = load_settings({"paths": [], "cache": False, **settings})
     return _as(Report, check_live(model, inputs, name, loaded))
@@ -114,7 +114,7 @@ def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **setti
 
 def trace(model: nn.Module, inputs: Any = None, *, name: str = "") -> ModelGraph:
     """The classified graph of a live model; every op has its kind, tags, facts and shapes."""
-    from bnlint.pipeline.live import trace_live
+    from bnlint.pipeline import trace_live
 
     return _as(ModelGraph, trace_live(model, inputs, name))
 
@@ -133,7 +133,7 @@ def assert_clean(
     AssertionError
         With the findings at or above ``fail_on``, one a line.
     UsageError
-        When an argument is off, or ``model`` is no model.
+        When an argument is wrong, or ``model`` is no model.
 
     """
     __tracebackhide__ = True
@@ -160,8 +160,8 @@ def repair(
     """A repaired copy of a live model, as a ``torch.fx.GraphModule`` that has its weights.
 
     A redundant bias is folded into the running mean of its norm and a repeated norm into the one
-    before it, so that results in eval mode stay the same; norms and activations that stand the
-    wrong way round are swapped, and then the model is another one. ``settings`` choose the fixes:
+    before it, so that results in eval mode stay the same; norms and activations in the
+    wrong order are swapped, and then the model is another one. ``settings`` choose the fixes:
     ``repair(model, select=["BN301"])``. ``.meta["bnlint"]`` says what was ``done``, and what was
     ``refused`` and why. ``inputs`` are as for :func:`check_model`; the model is left as it is.
 

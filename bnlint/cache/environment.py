@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from bnlint.cache.store import digest
@@ -28,7 +30,7 @@ def torch_version() -> str:
 def environment() -> str:
     """A digest of bnlint, Python and every installed distribution with its version.
 
-    A model may be built from any installed package, so all of them count. Their versions stand in
+    A model may be built from any installed package, so all of them count. Their versions are in
     the names of their metadata folders, which makes the digest the same on every machine that has
     the same packages: a cache can be carried from one CI run to the next.
     """
@@ -41,20 +43,25 @@ def environment() -> str:
     return digest(own_code(), sys.version, sys.platform, torch_version(), *sorted(installed))
 
 
+@cache
 def own_code() -> str:
     """A digest that changes with bnlint: its version, and the sizes of its source files.
 
-    The version alone would do for releases; the sizes tell the states of a checkout apart, and are
+    The version alone is enough for releases; the sizes tell the states of a checkout apart, and are
     the same on every machine.
     """
-    package = Path(__file__).resolve().parent.parent
-    found = [VERSION]
-    for folder, _, names in os.walk(package):
-        for name in names:
-            if name.endswith((".py", ".yaml")):
-                path = os.path.join(folder, name)
-                found.append(f"{path[len(str(package)) :]} {os.stat(path).st_size}")
-    return digest(*sorted(found))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return digest(VERSION, *sorted(_sizes(package, "")))
+
+
+def _sizes(folder: str, below: str) -> Iterator[str]:
+    """The source files below a folder of the package, each with its size."""
+    for entry in os.scandir(folder):
+        name = f"{below}/{entry.name}"
+        if entry.name.endswith((".py", ".yaml")):
+            yield f"{name} {entry.stat().st_size}"
+        elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+            yield from _sizes(entry.path, name)
 
 
 def _entries(folder: str) -> list[str]:

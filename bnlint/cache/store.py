@@ -1,22 +1,29 @@
-"""A content-addressed store of bytes in a folder, harmless in every way it can break.
+"""A content-addressed store in a folder, harmless in every way it can break.
 
 An entry is one file: its SHA-256, a line end, its bytes. It is written beside its place and moved
 there, so that no reader ever sees half of it; a torn, foreign or edited entry fails its digest and
-counts as missing. A folder that cannot be written is a cache that keeps nothing.
+counts as missing. A folder that cannot be written is a cache that keeps nothing. Data is kept with
+the digests of the files it depends on, which are compared whenever it is read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of bnlint; it can be deleted at any time.\n"
 )
+_FORMAT = 1
+"""Of the data that :func:`save` writes."""
+
 _DAY = 24 * 60 * 60
 _KEPT_DAYS = 30
 
@@ -114,6 +121,53 @@ class Store:
         except OSError:
             return False
         return True
+
+
+def load(store: Store, key: str) -> Any | None:
+    """The data kept under ``key``; None when it is missing or a file it depends on has changed."""
+    body = store.get(key)
+    if body is None:
+        return None
+    try:
+        version, dependencies, data = json.loads(body)
+    except (ValueError, TypeError):
+        return None
+    fresh = version == _FORMAT and all(file_digest(p) == known for p, known in dependencies.items())
+    return data if fresh else None
+
+
+def save(
+    store: Store, key: str, data: Any, depends_on: Iterable[str] = (), started: float = 0.0
+) -> bool:
+    """Keep JSON-ready data under ``key``, with the digests of the files it depends on.
+
+    ``depends_on`` are the model's own file and the local modules that it imported. With ``started``
+    (as ``time.time()``), nothing is kept when one of them was written after that: the data may then
+    come from the older text. Nothing is kept either when one of them cannot be read.
+    """
+    paths = sorted(set(depends_on))
+    if started and any(_written(path) >= started for path in paths):
+        return False
+    dependencies = {path: file_digest(path) for path in paths}
+    if not all(dependencies.values()):
+        return False
+    entry = [_FORMAT, dependencies, data]
+    return store.put(key, json.dumps(entry, separators=(",", ":")).encode())
+
+
+def _written(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def file_digest(path: str) -> str:
+    """The SHA-256 of a file's bytes, or nothing when it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cli.arguments import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
+from bnlint.cli.parsers import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
@@ -69,7 +69,7 @@ def rules(arguments: Sequence[str]) -> int:
         "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
     )
     given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import listing, schema_text
+    from bnlint.cli.rule_commands import listing, schema_text
 
     return _say(schema_text() if given.get("schema") else listing(settings))
 
@@ -79,7 +79,7 @@ def test_rules(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rules import self_test
+    from bnlint.cli.rule_commands import self_test
 
     text, passed = self_test(settings, tuple(given["paths"]))
     print(text)
@@ -95,11 +95,10 @@ def baseline(arguments: Sequence[str]) -> int:
         hint = closest(action, ("write", "prune")) if action else "write or prune"
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
-    from bnlint import pipeline
     from bnlint.cli.output import write_problems
+    from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
 
-    step = pipeline.write_baseline if action == "write" else pipeline.prune_baseline
-    done = step(settings)
+    done = write_baseline(settings) if action == "write" else prune_baseline(settings)
     print(done.said)
     write_problems(done.report, settings)
     return 2 if done.report.unchecked() else 0
@@ -107,9 +106,9 @@ def baseline(arguments: Sequence[str]) -> int:
 
 def probe(arguments: Sequence[str]) -> int:
     """Run a model on a real device and measure it."""
-    from bnlint.cli import probe as command
+    from bnlint.cli.probe_command import run
 
-    return command.run(arguments)
+    return run(arguments)
 
 
 def server(arguments: Sequence[str]) -> int:
@@ -134,8 +133,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
-    from bnlint.cli.output import write_report
-    from bnlint.cli.progress import bar
+    from bnlint.cli.output import bar, write_report
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)
@@ -156,7 +154,7 @@ def _graph(settings: Settings) -> int:
 
 
 def _fix(settings: Settings) -> int:
-    """Show or apply fixes; a diff stands alone on standard output, fit for ``git apply``."""
+    """Show or apply fixes; a diff is all there is on standard output, fit for ``git apply``."""
     from bnlint.cli.output import write_note, write_report
     from bnlint.fixes import apply
 
@@ -174,7 +172,7 @@ def without_text(settings: Settings) -> Settings:
 
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
-    """The parser's own arguments, and the settings that say where more rules lie."""
+    """The parser's own arguments, and the settings that say where to find more rules."""
     from bnlint.config.spelling import add_options
 
     names = ("rules", "config", "isolated")

@@ -1,14 +1,15 @@
-"""Where rendered reports go: standard output, files, and notes on standard error."""
+"""Where rendered reports go: standard output and files; notes and progress on standard error."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TextIO
+from typing import Any, TextIO
 
 from bnlint.config import Output, Settings
 from bnlint.domain import VERSION
@@ -17,13 +18,18 @@ from bnlint.domain.finding import Report, Section, Severity
 from bnlint.report import RenderOptions, RuleInfo
 from bnlint.report.formats import format_named, render
 
+Progress = Callable[[int, int, str], None]
+"""Called with files done, files in all, and the file that was done last."""
+
+_WORTH_A_BAR = 5
+
 
 def write_report(
     report: Report, settings: Settings, sections: Callable[[], tuple[Section, ...]] = tuple
 ) -> None:
     """Render every format to its place, then say on standard error what they leave unsaid.
 
-    ``sections`` gives the chapters that a page has beside the findings.
+    ``sections`` returns the chapters that a page has beside the findings.
     """
     infos: Mapping[str, RuleInfo] = {}
     if any(format_named(output.format).rules for output in settings.formats):
@@ -122,3 +128,42 @@ def _to_file(output: Output, text: str) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
+
+
+@contextmanager
+def bar(settings: Settings) -> Iterator[Progress | None]:
+    """What to call after each file; None when nobody would see a bar."""
+    if settings.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    shown = _Bar()
+    try:
+        yield shown.advance
+    finally:
+        shown.close()
+
+
+class _Bar:
+    """The bar; rich is imported only once there are enough files to wait for."""
+
+    def __init__(self) -> None:
+        self._progress: Any = None
+        self._task: Any = None
+
+    def advance(self, done: int, total: int, file: str) -> None:
+        """Move to ``done`` of ``total``; ``file`` is the one that was done last."""
+        if total < _WORTH_A_BAR:
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import Progress as RichProgress
+
+            self._progress = RichProgress(console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task("checking", total=total)
+            self._progress.start()
+        self._progress.update(self._task, completed=done, description=file[-40:])
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()

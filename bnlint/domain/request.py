@@ -77,7 +77,7 @@ class TraceRequest:
     ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
     to import from. ``real_weights`` builds models below ``weight_limit`` parameters for real, so
     that initial values can be read. ``overlays`` are texts that stand in for the content of local
-    files the module imports, by absolute path. With a ``trial``, models are run and not traced.
+    files the module imports, by absolute path.
     """
 
     path: str
@@ -90,7 +90,28 @@ class TraceRequest:
     real_weights: bool = False
     weight_limit: int = 50_000_000
     overlays: tuple[tuple[str, str], ...] = ()
-    trial: Trial | None = None
+
+    @property
+    def name(self) -> str:
+        """The path of the file, or the name of the module."""
+        return self.path or self.module
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRequest:
+    """One file to import, and the models of it to run instead of tracing them."""
+
+    file: TraceRequest
+    trial: Trial
+
+    @property
+    def name(self) -> str:
+        """The path of the file, or the name of the module."""
+        return self.file.name
+
+
+FileRequest = TraceRequest | TrialRequest
+"""What has a :class:`TraceOutcome`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
-from bnlint.domain.rule import Rule
-from bnlint.engine.explain import OWN_RULES
+from bnlint.findings.suppress import OWN_RULES
 
-LINTER_RULES: Mapping[str, str] = {rule.id: rule.name for rule in OWN_RULES}
+if TYPE_CHECKING:
+    from bnlint.domain.rule import Rule
+
+LINTER_RULES: Mapping[str, str] = OWN_RULES
 """Rules without a file: the linter's own."""
 
 PACKAGE = Path(__file__).resolve().parent.parent

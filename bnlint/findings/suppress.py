@@ -10,7 +10,8 @@ from bnlint.domain.graph import Location
 from bnlint.findings.comments import Comment, ignore_comments, mistaken_comments
 
 UNUSED, BARE = "BN900", "BN901"
-_OWN = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
+OWN_RULES = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
+"""The names of the rules about comments themselves, by id; they have no file."""
 
 
 def _warnings(_: str) -> Mapping[str, Severity]:
@@ -145,4 +146,4 @@ def _own(
 ) -> Iterable[Finding]:
     severity = severities.get(rule)
     if severity is not None:
-        yield Finding(rule, _OWN[rule], severity, message, at, "", "")
+        yield Finding(rule, OWN_RULES[rule], severity, message, at, "", "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import ModelGraph, ModelRef, Op
-from bnlint.domain.request import Fold, InputSpec, ModelSpec, TraceRequest, Trial, TrialResult
+from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialRequest, TrialResult
 from bnlint.edits import Subject, is_lone, norms_after
 from bnlint.fixes.expect import Touched, unlike
 from bnlint.fixes.propose import Member, Proposal, hidden_layers
@@ -212,8 +212,8 @@ class Rehearsal:
 
     def _request(
         self, number: int, texts: Texts, specs: tuple[ModelSpec, ...], trial: Trial
-    ) -> TraceRequest:
-        return replace(self.workspace.request(number, texts), models=specs, trial=trial)
+    ) -> TrialRequest:
+        return TrialRequest(replace(self.workspace.request(number, texts), models=specs), trial)
 
 
 def model_call(ref: ModelRef) -> str:

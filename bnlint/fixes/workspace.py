@@ -20,17 +20,17 @@ from bnlint.domain.codec import decode
 from bnlint.domain.errors import FixError, Mistake
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.domain.request import FileRequest, TraceOutcome, TraceRequest
 from bnlint.edits.syntax import SourceText
 from bnlint.edits.syntax import decode as decode_text
 from bnlint.engine.check import check_graph
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread
-from bnlint.pipeline import Means, find_sources
-from bnlint.pipeline.files import Files, Work
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import RuleSet, read_rule_files
+from bnlint.pipeline import Means, find_sources, read_rule_files
+from bnlint.pipeline.rulebook import RuleSet
+from bnlint.pipeline.work import Files, Work
+from bnlint.sources import Paths
 
 Texts = Mapping[str, SourceText]
 """Changed texts by the real path of their file."""
@@ -134,11 +134,11 @@ class Workspace:
         )
         return replace(request, text=own.plain if own else request.text, overlays=overlays)
 
-    def trace(self, requests: Sequence[TraceRequest]) -> list[TraceOutcome]:
+    def trace(self, requests: Sequence[FileRequest]) -> list[TraceOutcome]:
         """The outcomes of requests, by a worker that is started once."""
         return list(self._traced(requests)) if requests else []
 
-    def _traced(self, requests: Sequence[TraceRequest]) -> Iterator[TraceOutcome]:
+    def _traced(self, requests: Sequence[FileRequest]) -> Iterator[TraceOutcome]:
         s = self.settings
         jobs = s.jobs or os.cpu_count() or 1
         if self.executor is not None and len(requests) > 1:

@@ -1,1 +1,1 @@
-"""Files are imported and traced in child processes; only plain data comes back."""
+"""Jobs run in child processes, where the user's code can do no harm; only plain data comes back."""

@@ -1,19 +1,39 @@
-"""One file in one process: fence, trace, write the records, leave without ceremony."""
+"""One job in one process: confine it, do the work, write the records, leave without ceremony."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import faulthandler
 import gc
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.request import Record, TraceRequest
-from bnlint.isolation import guards
-from bnlint.isolation.protocol import ANSWER, LATE, Limits, dump
+from bnlint.isolation.jobs import JobKind, Work
+from bnlint.isolation.protocol import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, Limits, dump
 
-Tracer = Callable[[TraceRequest], Iterable[Record]]
+try:
+    import resource
+except ImportError:  # no such limits on Windows
+    resource = None  # type: ignore[assignment]
+
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "MPLBACKEND": "Agg",
+    "WANDB_MODE": "disabled",
+}
+"""Set before torch or the user's file is imported."""
+
+_OUTPUT_LIMIT = 256 << 20
+_FAULT_MARGIN = 0.95
+_PR_SET_PDEATHSIG = 1
 
 # The user's code may replace any of these in the modules they come from.
 _open, _write, _close, _exit, _makedirs, _join = (
@@ -25,35 +45,46 @@ _open, _write, _close, _exit, _makedirs, _join = (
     os.path.join,
 )
 _modules = sys.modules
-_SELDOM = 200_000
-"""New objects between two collections: the child does not live long enough for more."""
+_RARELY = 200_000
+"""New objects between two garbage collections: a forked child does not live long enough for more.
+"""
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-def run(folder: str, request: TraceRequest, limits: Limits, tracer: Tracer) -> None:
-    """Trace one file and never return: no ``atexit``, no waiting for the user's threads."""
+def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
+    """Do one job and never return: no ``atexit``, no waiting for the user's threads."""
     status, own = 1, os.getpid()
     try:
-        gc.set_threshold(_SELDOM)
-        guards.fence(folder, limits)
-        late = _late()
-        for record in tracer(request):
-            if os.getpid() != own:  # the user's code forked, and this is its copy of us
-                break
-            _append(folder, dump(record))
-        if _late() and not late:
-            _append(folder, b"", LATE)
+        _lead_session()
+        if kind.confined:
+            gc.set_threshold(_RARELY)
+            _confine(folder, limits)
+        _answer(kind.load(), request, folder, own)
         status = 0
-    except BaseException:  # our own bug, or code that raises from odd places: say it, end
-        guards.lift_memory_limit()
+    except SystemExit as leaving:  # the user's code ends the process, as it may anywhere
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # a bug of ours, or code that raises from odd places: say it, end
+        _lift_memory_limit()
         _append(folder, dump(_internal(request, traceback.format_exc())))
     finally:
+        if not kind.confined:
+            _flush_output()
         _exit(status)
 
 
+def _answer(work: Work, request: Any, folder: str, own: int) -> None:
+    late = _late()
+    for record in work(request):
+        if os.getpid() != own:  # the user's code forked, and this is its copy of us
+            return
+        _append(folder, dump(record))
+    if _late() and not late:
+        _append(folder, b"", LATE)
+
+
 def _late() -> bool:
-    """True once torch's compiler is loaded, which takes it most of a second."""
+    """True once torch's compiler is loaded, which takes most of a second."""
     return "torch._dynamo" in _modules
 
 
@@ -67,12 +98,95 @@ def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
     _close(number)
 
 
-def _internal(request: TraceRequest, trace: str) -> Problem:
+def _internal(request: Any, trace: str) -> Problem:
     last = trace.strip().rsplit("\n", 1)[-1]
     return Problem(
         ProblemKind.CRASH,
-        request.path or request.module,
+        request.name,
         f"the check itself failed: {last}",
         hint=trace[-2000:],
         blocking=True,
     )
+
+
+def _lead_session() -> None:
+    """Take this process and all it starts away from the terminal; it ends with its parent."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setsid()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _confine(folder: str, limits: Limits) -> None:
+    """Give this process an output file, a working folder and limits of its own."""
+    _redirect(folder)
+    scratch = os.path.join(folder, SCRATCH)
+    os.makedirs(scratch, exist_ok=True)
+    os.chdir(scratch)
+    _limit(limits)
+    _note_faults(folder, limits)
+
+
+def _flush_output() -> None:
+    """Write out what the user's code printed, which an exit without ceremony would lose."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever the user's code put in their place
+            stream.flush()
+
+
+def _lift_memory_limit() -> None:
+    """Let the answer be written even where the user's code used all the memory it may."""
+    if resource is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def _redirect(folder: str) -> None:
+    output = os.open(os.path.join(folder, OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(output)
+    os.close(null)
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = open(number, mode, buffering=1, errors="replace", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _limit(limits: Limits) -> None:
+    if resource is None:
+        return
+    wanted = [(resource.RLIMIT_FSIZE, _OUTPUT_LIMIT), (resource.RLIMIT_CORE, 0)]
+    if limits.max_memory:
+        wanted.append((resource.RLIMIT_AS, _mapped_memory() + limits.max_memory))
+    for what, value in wanted:
+        hard = resource.getrlimit(what)[1]
+        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(what, (soft, hard))
+
+
+def _mapped_memory() -> int:
+    """Bytes of address space this process has mapped; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as stream:
+            return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def _note_faults(folder: str, limits: Limits) -> None:
+    """Have the line noted where the code crashes, exits, or is when its time is nearly up."""
+    number = os.open(os.path.join(folder, FAULTS), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    faulthandler.enable(number, all_threads=False)
+    faulthandler.dump_traceback_later(limits.seconds * _FAULT_MARGIN, file=number)
+    leave, own = os._exit, os.getpid()
+
+    def noting(status: int) -> NoReturn:
+        if os.getpid() == own:
+            faulthandler.dump_traceback(number, all_threads=False)
+        leave(status)
+
+    os._exit = noting

@@ -1,112 +1,20 @@
-"""Workers for files, seen from the host, which never imports torch."""
+"""Many files traced by a warm worker, seen from the host, which never imports torch."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from types import TracebackType
-from typing import Any
 
-from bnlint.domain.codec import decode
-from bnlint.domain.errors import Mistake, UsageError
-from bnlint.domain.request import TraceOutcome, TraceRequest
-from bnlint.isolation import verdict
-from bnlint.isolation.protocol import Ended, Hello, Limits, ask
+from bnlint.domain.request import FileRequest, TraceOutcome
+from bnlint.isolation import endings
+from bnlint.isolation.processes import Worker, alone
+from bnlint.isolation.protocol import Limits
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_START = (
-    f"import sys; {_ROOT!r} in sys.path or sys.path.append({_ROOT!r});"
-    "from bnlint.isolation.worker import main; main()"
-)
 _PER_JOB = 4
-"""Requests handed out ahead of the outcome that is yielded next, per job."""
-
-
-def start(settings: dict[str, Any], **streams: Any) -> subprocess.Popen[bytes]:
-    """A worker process of its own session, importing what the host would import.
-
-    ``-P`` keeps the current folder out of its path: a ``random.py`` there is no module of ours.
-    """
-    command = [sys.executable, "-P", "-c", _START, json.dumps(settings)]
-    return subprocess.Popen(command, start_new_session=True, **streams)
-
-
-class Worker:
-    """One warm worker process; its torch loads while the host goes on."""
-
-    def __init__(self, jobs: int, limits: Limits) -> None:
-        settings = {"jobs": jobs, "timeout": limits.timeout, "max_memory": limits.max_memory}
-        self._process = start(
-            settings,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._folder = ""
-        self.torch = ""
-
-    def send(self, number: int, request: TraceRequest) -> bool:
-        """Hand a request over; False when the worker is gone."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(ask(number, request))
-            self._process.stdin.flush()
-        except OSError:
-            return False
-        return True
-
-    def receive(self) -> Ended | None:
-        """How the next child ended; None when the worker is gone."""
-        if not self.torch and not self._greet():
-            return None
-        text = self._read()
-        return decode(Ended, json.loads(text)) if text else None
-
-    def close(self) -> None:
-        """End the worker and everything it started."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # what a dead worker was still to be told
-                    stream.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._folder and os.path.isdir(self._folder):
-            import shutil
-
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _greet(self) -> bool:
-        text = self._read()
-        if not text:
-            status = self._process.wait()
-            if status < 0:  # killed while torch loads: lost like any other worker, and tried again
-                return False
-            raise UsageError(_no_torch(f"the worker ended with status {status}"))
-        hello = decode(Hello, json.loads(text))
-        self._folder, self.torch = hello.folder, hello.torch
-        if hello.error:
-            raise UsageError(_no_torch(hello.error))
-        return True
-
-    def _read(self) -> bytes:
-        assert self._process.stdout is not None
-        text = self._process.stdout.readline()
-        return text if text.endswith(b"\n") else b""
-
-
-def _no_torch(reason: str) -> Mistake:
-    return Mistake(
-        f"PyTorch cannot be imported by {sys.executable}: {reason}",
-        hint="install torch into the environment bnlint runs in",
-    )
+"""Requests sent per job before the outcome that is yielded next is in."""
 
 
 class Pool:
@@ -147,24 +55,23 @@ class Pool:
             self._worker.close()
             self._worker = None
 
-    def trace(self, requests: Iterable[TraceRequest]) -> Iterator[TraceOutcome]:
+    def trace(self, requests: Iterable[FileRequest]) -> Iterator[TraceOutcome]:
         """The outcomes in the order of the requests, each as soon as it and those before it are in.
 
         Raises
         ------
-            UsageError: torch cannot be imported.
+        UsageError
+            When torch cannot be imported.
 
         """
         if self._fork:
             return self._trace_warm(requests)
-        from bnlint.isolation.fresh import trace_fresh
+        return self._trace_fresh(requests)
 
-        return trace_fresh(requests, self.jobs, self.limits)
-
-    def _trace_warm(self, requests: Iterable[TraceRequest]) -> Iterator[TraceOutcome]:
+    def _trace_warm(self, requests: Iterable[FileRequest]) -> Iterator[TraceOutcome]:
         source = iter(requests)
         order: deque[int] = deque()
-        pending: dict[int, TraceRequest] = {}
+        pending: dict[int, FileRequest] = {}
         done: dict[int, TraceOutcome] = {}
         while True:
             while len(order) < self.jobs * _PER_JOB and (request := next(source, None)):
@@ -178,30 +85,47 @@ class Pool:
                 self._receive(pending, done)
             yield done.pop(order.popleft())
 
-    def _send(self, number: int, request: TraceRequest) -> None:
+    def _trace_fresh(self, requests: Iterable[FileRequest]) -> Iterator[TraceOutcome]:
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        source = iter(requests)
+        with ThreadPoolExecutor(self.jobs) as executor:
+            waiting: deque[Future[TraceOutcome]] = deque()
+            while True:
+                for request in islice(source, self.jobs * 2 - len(waiting)):
+                    waiting.append(executor.submit(self._trace_alone, request))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+
+    def _trace_alone(self, request: FileRequest) -> TraceOutcome:
+        with alone(request, self.limits) as ended:
+            return endings.outcome(request, ended, self.limits)
+
+    def _send(self, number: int, request: FileRequest) -> None:
         assert self._worker is not None, "the pool is closed"
         self._worker.send(number, request)  # a dead worker is noticed by receive
 
-    def _receive(self, pending: dict[int, TraceRequest], done: dict[int, TraceOutcome]) -> None:
+    def _receive(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
         assert self._worker is not None, "the pool is closed"
         ended = self._worker.receive()
         if ended is None:
             self._recover(pending, done)
         elif ended.number in pending:
             request = pending.pop(ended.number)
-            done[ended.number] = verdict.outcome(request, ended, self.limits)
+            done[ended.number] = endings.outcome(request, ended, self.limits)
             _clear(ended.folder)
 
-    def _recover(self, pending: dict[int, TraceRequest], done: dict[int, TraceOutcome]) -> None:
+    def _recover(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
         """Try what a dead worker left one by one, so that only the culprit is blamed."""
         worker = self._restart()
         for number, request in list(pending.items()):
             ended = worker.receive() if worker.send(number, request) else None
             if ended is None:
-                done[number] = verdict.died(request)
+                done[number] = endings.died(request)
                 worker = self._restart()
             else:
-                done[number] = verdict.outcome(request, ended, self.limits)
+                done[number] = endings.outcome(request, ended, self.limits)
             del pending[number]
 
     def _restart(self) -> Worker:

@@ -1,8 +1,8 @@
-"""What host and worker say to each other: lines of JSON, and a folder for each file's answer.
+"""What host and worker say to each other: lines of JSON, and a folder for the answer of each job.
 
-The user's code runs in the same process as the tracer, so nothing of an answer goes through a file
+The user's code runs in the same process as the job, so nothing of an answer goes through a file
 descriptor that it could close or print to: records are appended to a file by its name, and the
-worker process only tells how the child ended.
+worker process only reports how the child ended.
 """
 
 from __future__ import annotations
@@ -11,45 +11,28 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bnlint.domain.codec import decode, encode
-from bnlint.domain.finding import Problem
-from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import (
-    Closing,
-    Record,
-    TraceOutcome,
-    TraceRequest,
-    TrialResult,
-    collect,
-)
+from bnlint.isolation.jobs import KINDS, JobKind, kind_of
 
-__all__ = ["TraceOutcome", "TraceRequest", "collect"]
+T = TypeVar("T")
 
 ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
-"""Names in the folder of one file: records, what the code printed, where it hung, its own place."""
+"""Names in the folder of a job: its records, what the code printed, where it hung or crashed, and
+its working folder."""
 LATE = "late"
-"""The name that says that a child had to load what torch imports late."""
-
-_KINDS: dict[str, type[Record]] = {
-    "graph": ModelGraph,
-    "problem": Problem,
-    "trial": TrialResult,
-    "end": Closing,
-}
-_TAGS = {kind: tag for tag, kind in _KINDS.items()}
-
+"""The name of the file that exists once a child had to load what torch imports late."""
 
 _NO_LIMIT = 1e6
-"""Seconds; a system call that waits cannot be told of infinity."""
+"""Seconds; system calls that wait do not take infinity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may take: seconds of wall clock, and bytes beyond what torch itself maps.
+    """What one job may take: seconds of wall clock, and bytes beyond what torch itself maps.
 
-    0 stands for no limit.
+    0 means no limit.
     """
 
     timeout: float = 60.0
@@ -57,8 +40,26 @@ class Limits:
 
     @property
     def seconds(self) -> float:
-        """The time to wait: that of a week and more where there is no limit."""
+        """The time to wait: more than a week where there is no limit."""
         return self.timeout or _NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker process is started with: one folder for one job, or many jobs side by side."""
+
+    limits: Limits
+    jobs: int = 1
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first line of a worker: torch's version, or why it cannot be imported."""
+
+    torch: str = ""
+    error: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,44 +76,44 @@ class Ended:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """The first line of a worker: torch's version, or why it cannot be imported."""
-
-    torch: str = ""
-    error: str = ""
-    folder: str = ""
-
-
 def line(message: Any) -> bytes:
     """A frozen dataclass as one line of JSON."""
-    return json.dumps(encode(message), separators=(",", ":")).encode() + b"\n"
+    return _json(encode(message))
 
 
-def ask(number: int, request: TraceRequest) -> bytes:
-    """A numbered request as one line."""
-    return json.dumps([number, encode(request)], separators=(",", ":")).encode() + b"\n"
+def parsed(kind: type[T], text: bytes | str) -> T:
+    """The dataclass of a line made by :func:`line`."""
+    return decode(kind, json.loads(text))
 
 
-def asked(text: bytes) -> tuple[int, TraceRequest]:
-    """The number and the request of a line made by :func:`ask`."""
-    number, data = json.loads(text)
-    return number, decode(TraceRequest, data)
+def ask(number: int, request: Any) -> bytes:
+    """A numbered request of any kind as one line."""
+    return _json([number, kind_of(request).name, encode(request)])
 
 
-def dump(record: Record) -> bytes:
+def asked(text: bytes) -> tuple[int, JobKind, Any]:
+    """The number, the kind and the request of a line made by :func:`ask`."""
+    number, name, data = json.loads(text)
+    kind = KINDS[name]
+    return number, kind, decode(kind.request, data)
+
+
+def dump(record: Any) -> bytes:
     """One record of an answer as one line."""
-    tagged = [_TAGS[type(record)], encode(record)]
-    return json.dumps(tagged, separators=(",", ":")).encode() + b"\n"
+    return _json([type(record).__name__, encode(record)])
 
 
-def records(folder: str) -> Iterator[Record]:
-    """The records in the answer of one file; a line cut off by a crash is left out."""
+def records(folder: str, kind: JobKind) -> Iterator[Any]:
+    """The records in the answer of one job; a line cut off by a crash is left out."""
     try:
         with open(os.path.join(folder, ANSWER), "rb") as stream:
             lines = stream.read().split(b"\n")[:-1]
     except OSError:
         return
     for text in lines:
-        tag, data = json.loads(text)
-        yield decode(_KINDS[tag], data)
+        name, data = json.loads(text)
+        yield decode(kind.record_type(name), data)
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode() + b"\n"

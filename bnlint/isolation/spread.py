@@ -1,27 +1,36 @@
 """Files spread over an executor that somebody else runs: a process pool, a Dask cluster, threads.
 
-A task that is lost (its worker died, the pool broke) is not blamed on the file: what was lost is
-traced again here, in isolation and under the limits, which also tells a deadly file from bad luck.
+A task runs in a thread or a process of the executor, which must not import the user's code: the
+file is traced in a child of a worker that stays warm for the tasks that follow. A task that is lost
+(its worker died, the pool broke) is not blamed on the file: what was lost is traced again here, in
+isolation and under the limits, which also tells a deadly file from bad luck.
 """
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
-from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.protocol import Limits
-from bnlint.isolation.task import trace_task
+from bnlint.isolation.protocol import Limits, ask, asked
 
 _Futures = dict[int, "Future[Any] | None"]
 
+_IDLE = 60.0
+"""Seconds after which a worker that no task asked for ends."""
+
 
 def trace_spread(
-    executor: Executor, requests: Sequence[TraceRequest], jobs: int, limits: Limits
+    executor: Executor, requests: Sequence[FileRequest], jobs: int, limits: Limits
 ) -> Iterator[TraceOutcome]:
     """The outcomes in the order of the requests; ``jobs`` is for what has to be traced again here.
 
@@ -31,7 +40,7 @@ def trace_spread(
         When the executor takes no tasks, or its workers cannot import bnlint or torch.
 
     """
-    sent = [encode(request) for request in requests]
+    sent = [ask(n, request) for n, request in enumerate(requests)]
     futures = {n: _submit(executor, data, encode(limits)) for n, data in enumerate(sent)}
     again: dict[int, TraceOutcome] = {}
     try:
@@ -53,7 +62,7 @@ def trace_spread(
                 future.cancel()
 
 
-def _submit(executor: Executor, request: Any, limits: Any) -> Future[Any] | None:
+def _submit(executor: Executor, request: bytes, limits: Any) -> Future[Any] | None:
     """The future of one task; None when the executor broke while tasks were handed out."""
     try:
         return executor.submit(trace_task, request, limits)
@@ -92,9 +101,69 @@ def _failed(future: Future[Any]) -> bool:
 
 
 def _trace_here(
-    lost: Sequence[tuple[int, TraceRequest]], jobs: int, limits: Limits
+    lost: Sequence[tuple[int, FileRequest]], jobs: int, limits: Limits
 ) -> dict[int, TraceOutcome]:
     """The outcomes of lost requests by their number, from a worker of our own."""
     with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
         outcomes = pool.trace([request for _, request in lost])
         return {n: outcome for (n, _), outcome in zip(lost, outcomes, strict=True)}
+
+
+def trace_task(request: bytes, limits: Any) -> Any:
+    """The outcome of a request in one line; all plain data, so that any transport carries it.
+
+    Raises
+    ------
+    UsageError
+        When torch cannot be imported where the task runs.
+
+    """
+    _, _, decoded = asked(request)
+    with _bench(os.getpid()).borrowed(decode(Limits, limits)) as pool:
+        (outcome,) = pool.trace([decoded])
+    return encode(outcome)
+
+
+class _Bench:
+    """Idle workers; each is lent to one task at a time, since a task may be a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[tuple[float, Pool]] = []
+
+    @contextmanager
+    def borrowed(self, limits: Limits) -> Iterator[Pool]:
+        """A worker with these limits, kept for the next task; one that failed is closed."""
+        pool = self._take(limits)
+        try:
+            yield pool
+        except BaseException:
+            pool.close()
+            raise
+        with self._lock:
+            self._idle.append((time.monotonic(), pool))
+        timer = threading.Timer(_IDLE, self._close_idle)
+        timer.daemon = True
+        timer.start()
+
+    def _take(self, limits: Limits) -> Pool:
+        with self._lock:
+            fitting = [kept for kept in self._idle if kept[1].limits == limits]
+            if fitting:
+                self._idle.remove(fitting[-1])
+                return fitting[-1][1]
+        return Pool(1, limits.timeout, limits.max_memory)
+
+    def _close_idle(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            idle = [kept for kept in self._idle if now - kept[0] >= _IDLE]
+            self._idle = [kept for kept in self._idle if kept not in idle]
+        for _, pool in idle:
+            pool.close()
+
+
+@cache
+def _bench(process: int) -> _Bench:
+    """The bench of this process; a fork starts with one of its own, as pipes can't be shared."""
+    return _Bench()

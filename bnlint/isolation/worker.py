@@ -1,83 +1,210 @@
-"""The worker process: torch is loaded once, then each file gets a fork (or a process) of its own.
+"""The worker process: torch is loaded once, then each job gets a fork of its own.
 
-Started by the host with its settings as one argument of JSON; see :mod:`bnlint.isolation.pool`.
+A fork of a process that has torch loaded takes milliseconds, a fresh import a second. Where a job
+cannot be forked, this process does that one job itself. The host starts it with its
+:class:`Setup` as one argument of JSON.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import json
 import os
+import select
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+import warnings
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
 
-from bnlint.isolation import child
-from bnlint.isolation.guards import ENVIRONMENT
-from bnlint.isolation.protocol import Hello, Limits, asked, line
+from bnlint.isolation.child import ENVIRONMENT, run_job
+from bnlint.isolation.jobs import TRACE, JobKind
+from bnlint.isolation.protocol import (
+    LATE,
+    SCRATCH,
+    Ended,
+    Hello,
+    Limits,
+    Setup,
+    asked,
+    line,
+    parsed,
+)
 
 _TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
-"""Made by torch when its compiler is imported; kept out of the user's temporary folder."""
+"""Torch creates this folder when its compiler is imported; it is kept out of the user's own."""
+
+_LONG_QUEUE = 3
+"""From this many waiting requests on, it pays to load here what a child had to load late."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve a pool over standard input and output, or trace one request in this process."""
-    settings = json.loads((arguments or sys.argv[1:])[0])
-    limits = Limits(settings["timeout"], settings["max_memory"])
-    os.environ.update(ENVIRONMENT)
-    if settings.get("folder"):
-        _once(settings["folder"], limits)
+    """Serve a pool over standard input and output, or do one job in this process."""
+    setup = parsed(Setup, (arguments or sys.argv[1:])[0])
+    warnings.simplefilter("ignore")  # torch and the user's code warn about what is not at issue
+    if setup.folder:
+        _do_one(setup.folder, setup.limits)
     else:
-        _serve(settings["jobs"], limits)
+        _serve(setup)
 
 
-def _once(folder: str, limits: Limits) -> None:
-    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
-    _, request = asked(sys.stdin.buffer.read())
-    tracer, _ = _load()
-    child.run(folder, request, limits, tracer)
+def _do_one(folder: str, limits: Limits) -> None:
+    _, kind, request = asked(sys.stdin.buffer.read())
+    if kind.confined:
+        os.environ.update(ENVIRONMENT)
+        os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
+        _load_torch()
+    run_job(kind, request, folder, limits)
 
 
-def _serve(jobs: int, limits: Limits) -> None:
+def _serve(setup: Setup) -> None:
     """Move the pipes out of the way of anything that prints, load torch, and fork on request."""
     source, sink = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
+    os.environ.update(ENVIRONMENT)
     try:
-        tracer, warm = _load()
+        version = _load_torch()
+        TRACE.load()
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
         return
     folder = tempfile.mkdtemp(prefix="bnlint-")
     os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
     try:
-        import torch
-
-        from bnlint.isolation.zygote import Zygote
-
         gc.collect()
         gc.freeze()
-        os.write(sink, line(Hello(torch=torch.__version__, folder=folder)))
-        Zygote(source, sink, folder, jobs, limits, tracer, warm).serve()
+        os.write(sink, line(Hello(version, folder=folder)))
+        Zygote(source, sink, folder, setup.jobs, setup.limits).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # taking torch down in good order takes a third of a second that the host waits for
 
 
-def _load() -> tuple[child.Tracer, Callable[[], None]]:
-    """Import torch and the tracer, which is most of what a short run takes.
-
-    The second result warms up what only long runs should wait for.
-    """
+def _load_torch() -> str:
     import torch
 
     torch.set_num_threads(1)
-    from bnlint.tracing.file import trace_records, warm_up
-
-    return trace_records, warm_up
+    return str(torch.__version__)
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A child at work."""
+
+    number: int
+    folder: str
+    started: float
+
+
+@dataclass(slots=True)
+class Zygote:
+    """Forks up to ``jobs`` children at once; ``source`` and ``sink`` are pipes to the host."""
+
+    source: int
+    sink: int
+    folder: str
+    jobs: int
+    limits: Limits
+    late: bool = False
+    waiting: deque[tuple[int, JobKind, Any]] = field(default_factory=deque)
+    running: dict[int, Running] = field(default_factory=dict)
+    overdue: set[int] = field(default_factory=set)
+    open: bool = True
+    rest: bytes = b""
+
+    def serve(self) -> None:
+        """Work until the host closes its end; then end what still runs."""
+        wake, alarm = os.pipe()
+        os.set_blocking(alarm, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        try:
+            while self.open:
+                self._turn(wake)
+        finally:
+            for pid in self.running:
+                _end_group(pid)
+
+    def _turn(self, wake: int) -> None:
+        ready, _, _ = select.select([self.source, wake], [], [], self._patience())
+        if wake in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake, 4096)
+        if self.source in ready:
+            self._read()
+        self._end_overdue()
+        self._reap()
+        if self.late and len(self.waiting) >= _LONG_QUEUE:
+            TRACE.load_rest()
+            self.late = False
+        while self.waiting and len(self.running) < self.jobs:
+            self._fork(*self.waiting.popleft())
+
+    def _patience(self) -> float | None:
+        """Seconds until the first child is out of time."""
+        pending = [r.started for pid, r in self.running.items() if pid not in self.overdue]
+        if not pending:
+            return None
+        return max(0.0, min(pending) + self.limits.seconds - time.monotonic())
+
+    def _read(self) -> None:
+        text = os.read(self.source, 1 << 16)
+        if not text:
+            self.open = False
+        *lines, self.rest = (self.rest + text).split(b"\n")
+        self.waiting.extend(map(asked, lines))
+
+    def _fork(self, number: int, kind: JobKind, request: Any) -> None:
+        folder = os.path.join(self.folder, str(number))
+        os.makedirs(folder)
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(kind, request, folder)
+        self.running[pid] = Running(number, folder, time.monotonic())
+
+    def _become_child(self, kind: JobKind, request: Any, folder: str) -> None:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self.source)
+            os.close(self.sink)
+            run_job(kind, request, folder, self.limits)
+        finally:
+            os._exit(1)
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for pid, run in self.running.items():
+            if pid not in self.overdue and now - run.started >= self.limits.seconds:
+                self.overdue.add(pid)
+                _end_group(pid)
+
+    def _reap(self) -> None:
+        for pid in list(self.running):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._report(pid, os.waitstatus_to_exitcode(status))
+
+    def _report(self, pid: int, status: int) -> None:
+        run = self.running.pop(pid)
+        _end_group(pid)  # what the user's code started and left behind
+        killed = "timeout" if pid in self.overdue else ""
+        self.overdue.discard(pid)
+        shutil.rmtree(os.path.join(run.folder, SCRATCH), ignore_errors=True)
+        self.late |= os.path.exists(os.path.join(run.folder, LATE))
+        seconds = time.monotonic() - run.started
+        os.write(self.sink, line(Ended(run.number, run.folder, status, killed, seconds)))
+
+
+def _end_group(pid: int) -> None:
+    """Kill a child and all it started; it may not lead a group of its own yet."""
+    for end, what in ((os.killpg, pid), (os.kill, pid)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(what, signal.SIGKILL)

@@ -1,158 +1,41 @@
-"""THE story of a run, top to bottom: read this first.
+"""The face of the pipeline; its story is :mod:`bnlint.pipeline.run`."""
 
-Paths become source files; a worker imports, builds and traces what the cache does not know; the
-rules are applied to each graph; what they find is suppressed, ordered, grouped and compared.
-"""
-
-from __future__ import annotations
-
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from bnlint.cache import Store
-from bnlint.config import Settings
-from bnlint.domain.finding import ProblemKind, Report
-from bnlint.domain.request import TraceOutcome, TraceRequest
-from bnlint.findings.comments import skips_file
-from bnlint.pipeline.conclude import conclude
-from bnlint.pipeline.coverage import Coverage
-from bnlint.pipeline.files import FileResult, Files, Work
-from bnlint.pipeline.known import prune_baseline, read_known, write_baseline
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rulebook import explain, known_rules, rule_infos, show_graphs
-from bnlint.pipeline.rules import RuleSet, read_rule_files
-from bnlint.sources import Search, Sources, collect
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from bnlint.pipeline.conclude import Coverage
+from bnlint.pipeline.rulebook import (
+    compiled_rules,
+    explain,
+    known_rules,
+    read_rule_files,
+    rule_infos,
+    weights,
+)
+from bnlint.pipeline.run import (
+    GraphPage,
+    Means,
+    check,
+    check_live,
+    check_whole,
+    find_sources,
+    show_graphs,
+    trace,
+    trace_live,
+)
 
 __all__ = [
+    "Coverage",
+    "GraphPage",
     "Means",
     "check",
+    "check_live",
     "check_whole",
+    "compiled_rules",
     "explain",
     "find_sources",
     "known_rules",
-    "prune_baseline",
+    "read_rule_files",
     "rule_infos",
     "show_graphs",
     "trace",
-    "write_baseline",
+    "trace_live",
+    "weights",
 ]
-
-Progress = Callable[[int, int, str], None]
-"""Called after each file: files done, files in all, the path of the file."""
-
-Tracer = Callable[[Sequence[TraceRequest]], Iterator[TraceOutcome]]
-"""What traces files, such as the ``trace`` of a pool that is kept warm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """How a run is done, none of which changes its report.
-
-    ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
-    lives as long as the run. ``stdin`` stands in for standard input where a path is ``-``.
-    """
-
-    progress: Progress | None = None
-    executor: Executor | None = None
-    tracer: Tracer | None = None
-    stdin: Callable[[], bytes] | None = None
-
-
-def check(
-    settings: Settings,
-    *,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> Report:
-    """The report about everything that ``settings.paths`` name; see :func:`check_whole`."""
-    return check_whole(settings, Means(progress, executor))[0]
-
-
-def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, Coverage]:
-    """The report about everything that the paths name, and what its silence means.
-
-    Raises
-    ------
-    UsageError, ConfigError, RuleError
-        When the arguments, the configuration or a rule file are off.
-
-    """
-    started, clock, means = time.time(), time.perf_counter(), means or Means()
-    paths = Paths(Path.cwd(), Path(settings.root))
-    store = Store(Path(settings.cache_dir) if settings.cache else None)
-    known = read_known(settings, paths)
-    sources = find_sources(settings, paths, means)
-    rule_files = read_rule_files(settings)
-    files = Files(settings, paths, store)
-    work = files.plan(sources.files, rule_files)
-    with ExitStack() as stack:
-        # torch loads from here on, beside what follows
-        outcomes = trace(settings, work, stack, means)
-        rules = rule_files.load(settings, store)
-        results = list(_conclude(files, work, outcomes, rules, started, means.progress))
-    store.trim()
-    report, covered = conclude(settings, paths, sources, rules, results, known)
-    durations = {"total": time.perf_counter() - clock}
-    return replace(report, durations=durations), covered
-
-
-def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
-    """The files that the paths name, without those that a comment takes out."""
-    exclude, force = settings.exclude, settings.force_exclude
-    search = Search(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
-    if means and means.stdin:
-        search = replace(search, stdin=means.stdin)
-    found = collect(settings.paths, search)
-    out = tuple(file.path for file in found.files if skips_file(file.text))
-    kept = tuple(file for file in found.files if file.path not in out)
-    found = replace(found, files=kept, skipped=(*found.skipped, *out))
-    if not settings.allow_unchecked:
-        return found
-    # What does not exist is a slip of whoever wrote the command, and stays one.
-    missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
-    return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
-
-
-def trace(
-    settings: Settings, work: Sequence[Work], stack: ExitStack, means: Means | None = None
-) -> Iterator[TraceOutcome]:
-    """The outcomes of the work that needs tracing, in its order; a worker starts if need be."""
-    requests = [each.request for each in work if each.needs_tracing]
-    if not requests:
-        return iter(())
-    if means and means.tracer:
-        return means.tracer(requests)
-    jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
-    if means and means.executor is not None:
-        from bnlint.isolation.protocol import Limits
-        from bnlint.isolation.spread import trace_spread
-
-        limits = Limits(settings.timeout, settings.max_memory)
-        return trace_spread(means.executor, requests, jobs, limits)
-    from bnlint.isolation.pool import Pool
-
-    pool = stack.enter_context(Pool(jobs, settings.timeout, settings.max_memory))
-    return pool.trace(requests)
-
-
-def _conclude(
-    files: Files,
-    work: Sequence[Work],
-    outcomes: Iterator[TraceOutcome],
-    rules: RuleSet,
-    started: float,
-    progress: Progress | None,
-) -> Iterator[FileResult]:
-    for done, each in enumerate(work, 1):
-        outcome = next(outcomes) if each.needs_tracing else None
-        yield files.conclude(each, outcome, rules, started)
-        if progress is not None:
-            progress(done, len(work), each.source.path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
 from bnlint.config.load import refuse
 from bnlint.config.values import Complaint
-from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import unknown_words
+
+if TYPE_CHECKING:
+    from bnlint.domain.rule import Rule
 
 
 def check_settings(settings: Settings, known: Iterable[Rule]) -> None:

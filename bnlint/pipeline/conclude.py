@@ -1,21 +1,87 @@
-"""From what every file yields to the report: held back, ordered, grouped, named, compared."""
+"""From what every file yields to the report: suppressed, ordered, grouped, named, compared.
+
+What a team knows already is left out: the findings of its baseline, and those that no changed line
+brings. Silence means something only where a rule was run and saw everything: the coverage.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
+from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report
 from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
-from bnlint.pipeline.coverage import Coverage, coverage
-from bnlint.pipeline.files import FileResult, merge_undecided
-from bnlint.pipeline.known import Known
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import RuleSet
-from bnlint.sources import SourceFile, Sources, source_file
+from bnlint.pipeline.rulebook import RuleSet
+from bnlint.pipeline.work import FileResult, merge_undecided
+from bnlint.sources import Paths, SourceFile, Sources, source_file
+
+if TYPE_CHECKING:
+    from bnlint.findings.baseline import Entry
+    from bnlint.findings.changed import Changes
+
+_INCOMPLETE = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE, ProblemKind.OPAQUE_PART})
+
+Rules = Mapping[str, frozenset[str]]
+"""Ids of rules by file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The rules that were ``run`` on each file, and those that ``decided`` everything in it.
+
+    Files of which a model could not be checked have no place in ``decided``. ``known`` are the ids
+    of all rules there are.
+    """
+
+    run: Rules = field(default_factory=dict)
+    decided: Rules = field(default_factory=dict)
+    known: Collection[str] = ()
+
+    def could_find(self, file: str, rule: str) -> bool:
+        """True where the rule was run on the file, or is gone for good."""
+        return file in self.run and (rule in self.run[file] or rule not in self.known)
+
+    def would_find(self, file: str, rule: str) -> bool:
+        """True where nothing kept the rule from finding what there is in the file."""
+        return file in self.decided and (rule in self.decided[file] or rule not in self.known)
+
+    def renamed(self, name: Callable[[str], str]) -> Coverage:
+        """The same with other names for the files."""
+        run, decided = ({name(f): ids for f, ids in r.items()} for r in (self.run, self.decided))
+        return Coverage(run, decided, self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The entries of the baseline, and what changed; None where that was not asked for."""
+
+    entries: tuple[Entry, ...] | None = None
+    changes: Changes | None = None
+
+
+def read_known(settings: Settings, paths: Paths) -> Known:
+    """What findings will be compared with, read before the long part of a run.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        When the baseline file or the revision is wrong.
+
+    """
+    entries, changes = None, None
+    if settings.baseline:
+        from bnlint.findings.baseline import read_baseline
+
+        entries = read_baseline(Path(settings.baseline))
+    if settings.since:
+        from bnlint.findings.changed import since
+
+        changes = since(settings.since, paths.cwd)
+    return Known(entries, changes)
 
 
 def conclude(
@@ -26,8 +92,8 @@ def conclude(
     results: Sequence[FileResult],
     known: Known | None = None,
 ) -> tuple[Report, Coverage]:
-    """The report of a run, and what its silence means."""
-    known, covered = known or Known(), coverage(paths, rules, results)
+    """The report of a run, and what the absence of findings means."""
+    known, covered = known or Known(), _coverage(paths, rules.names, results)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
@@ -101,3 +167,17 @@ def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[F
     from bnlint.findings.changed import changed_only
 
     return changed_only(findings, known.changes, paths.cwd)
+
+
+def _coverage(paths: Paths, known: Collection[str], results: Iterable[FileResult]) -> Coverage:
+    """What was covered, by files as reports show them."""
+    run: dict[str, frozenset[str]] = {}
+    decided: dict[str, frozenset[str]] = {}
+    for result in results:
+        if not result.models:
+            continue
+        file = paths.shown(result.path)
+        run[file] = frozenset(result.rules)
+        if not any(p.blocking or p.kind in _INCOMPLETE for p in result.problems):
+            decided[file] = run[file] - {u.rule for u in result.undecided}
+    return Coverage(run, decided, known)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import queue
 import re
+import threading
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
+from typing import Any, TypeVar
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -16,13 +21,14 @@ from pygls.workspace import TextDocument
 
 from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
-from bnlint.server.actions import actions
-from bnlint.server.desk import Desk
+from bnlint.server.code_actions import actions
 from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
-from bnlint.server.linter import Linted, Linter, mended, page
+from bnlint.server.linter import Linted, Linter, page, with_fixes
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
 _WORD = re.compile(r"[\w-]+\Z"), re.compile(r"[\w-]+")
+
+T = TypeVar("T")
 
 
 def build() -> LanguageServer:
@@ -36,7 +42,7 @@ def build() -> LanguageServer:
         (types.TEXT_DOCUMENT_DID_CLOSE, editor.closed),
         (types.TEXT_DOCUMENT_HOVER, editor.hover),
     ):
-        server.feature(name)(partial(handler))  # pygls marks what it is given, not so methods
+        server.feature(name)(partial(handler))  # pygls sets attributes, which methods don't take
     kinds = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(partial(editor.code_actions))
     return server
@@ -52,11 +58,11 @@ class Editor:
         self._linted: dict[str, Linted] = {}
         self._asked: Counter[str] = Counter()
         self._workshop = Desk()
-        self._mending: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
+        self._fixing: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
 
     async def initialized(self, _: types.InitializedParams) -> None:
         """Have torch loaded while the user looks for a file."""
-        with contextlib.suppress(BnlintError):  # told when a document is checked
+        with contextlib.suppress(BnlintError):  # reported when a document is checked
             await self._desk.ask(self._linter.warm_up)
 
     async def opened(self, params: types.DidOpenTextDocumentParams) -> None:
@@ -72,7 +78,7 @@ class Editor:
         uri = params.text_document.uri
         self._asked[uri] += 1
         self._linted.pop(uri, None)
-        self._mending.pop(uri, None)
+        self._fixing.pop(uri, None)
         self._show(uri, [], None)
 
     def hover(self, params: types.HoverParams) -> types.Hover | None:
@@ -91,16 +97,16 @@ class Editor:
         document = self._server.workspace.get_text_document(uri)
         linted, text = self._linted.get(uri), document.source
         rules = {diagnostic.code for diagnostic in shown if diagnostic.source == SOURCE}
-        if linted is not None and linted.text == text and linted.may_be_mended(rules):
-            linted = await self._mended(uri, linted)
+        if linted is not None and linted.text == text and linted.may_have_fixes(rules):
+            linted = await self._with_fixes(uri, linted)
         return actions(uri, text, document.position_codec, shown, linted)
 
-    async def _mended(self, uri: str, linted: Linted) -> Linted:
+    async def _with_fixes(self, uri: str, linted: Linted) -> Linted:
         """The same with proved fixes, which are looked for once, when they are first asked for."""
-        known, task = self._mending.get(uri, (None, None))
+        known, task = self._fixing.get(uri, (None, None))
         if task is None or known is not linted:
-            task = asyncio.ensure_future(self._workshop.ask(partial(mended, linted)))
-            self._mending[uri] = linted, task
+            task = asyncio.ensure_future(self._workshop.ask(partial(with_fixes, linted)))
+            self._fixing[uri] = linted, task
         return await asyncio.shield(task)  # an editor that moves on must not end it for the next
 
     async def _check(self, uri: str) -> None:
@@ -159,3 +165,32 @@ def _word_at(line: str, column: int) -> str:
     """The word around a column, with its hyphens."""
     before, after = _WORD[0].search(line[:column]), _WORD[1].match(line[column:])
     return (before[0] if before else "") + (after[0] if after else "")
+
+
+class Desk:
+    """A thread that does one errand after the other, so that the editor is always answered.
+
+    It is a daemon: when the editor leaves, nobody waits for a file that is still traced.
+    """
+
+    def __init__(self) -> None:
+        self._errands: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = (
+            queue.SimpleQueue()
+        )
+        threading.Thread(target=self._work, name="bnlint-desk", daemon=True).start()
+
+    async def ask(self, errand: Callable[[], T]) -> T:
+        """The result of an errand; raises what it raises."""
+        future: Future[T] = Future()
+        self._errands.put((future, errand))
+        return await asyncio.wrap_future(future)
+
+    def _work(self) -> None:
+        while True:
+            future, errand = self._errands.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(errand())
+            except BaseException as error:  # whoever asked must hear of it, and the thread live on
+                future.set_exception(error)

@@ -37,8 +37,8 @@ class Linted:
         """Where to read more about a rule; empty when its file names no web address."""
         return dict(self.links).get(rule, "")
 
-    def may_be_mended(self, rules: Collection[object]) -> bool:
-        """True when a finding of one of these rules comes with a remedy."""
+    def may_have_fixes(self, rules: Collection[object]) -> bool:
+        """True when a finding of one of these rules proposes a fix."""
         return any(finding.remedy and finding.rule in rules for finding in self.findings)
 
 
@@ -58,7 +58,7 @@ class Linter:
         Raises
         ------
         BnlintError
-            When the configuration or a rule file is off.
+            When the configuration or a rule file is wrong.
 
         """
         data = text.encode("utf-8", "surrogatepass")
@@ -77,7 +77,7 @@ class Linter:
             self._pool = None
 
     def _warm(self, settings: Settings) -> Pool:
-        """The worker; a new one where the settings give other limits."""
+        """The worker; a new one where the settings have other limits."""
         limits = (settings.timeout, settings.max_memory)
         pool = self._pool
         if pool is None or (pool.limits.timeout, pool.limits.max_memory) != limits:
@@ -86,7 +86,7 @@ class Linter:
         return pool
 
 
-def mended(linted: Linted) -> Linted:
+def with_fixes(linted: Linted) -> Linted:
     """The same with proved fixes at its findings; as it is for text that is not saved.
 
     Independent of any :class:`Linter`, with a worker of its own: proving takes seconds.

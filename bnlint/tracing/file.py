@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -55,10 +56,28 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
     Runs the user's code and changes this process for good: meant for a child.
     """
     before, clock = set(sys.modules), Clock()
+    with opened(request) as found:
+        clock.lap("import")
+        if isinstance(found, Problem):
+            yield found
+        else:
+            yield from _trace(request, *found)
+            clock.lap("trace")
+    yield Closing(local_modules(before, request.path), torch.__version__, clock.seconds)
+
+
+@contextmanager
+def opened(request: TraceRequest) -> Iterator[tuple[Source, Imported] | Problem]:
+    """The file, imported into this process, or why that failed; models are built inside the block.
+
+    Runs the user's code and changes this process for good: meant for a child.
+    """
     _settle(request)
-    yield from _trace(request, clock)
-    own = request.path
-    yield Closing(local_modules(before, own), torch.__version__, clock.seconds)
+    with record_sites(), overlaid(request.overlays):
+        with NoAccelerator():
+            found = _import(request)
+        torch.set_default_device(None)
+        yield found
 
 
 def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
@@ -100,31 +119,13 @@ def _settle(request: TraceRequest) -> None:
     random.seed(0)
 
 
-def _trace(request: TraceRequest, clock: Clock) -> Iterator[Record]:
-    with record_sites(), overlaid(request.overlays):
-        with NoAccelerator():
-            found = _import(request)
-        clock.lap("import")
-        if isinstance(found, Problem):
-            yield found
-            return
-        source, imported = found
-        yield from import_notes(source, imported)
-        torch.set_default_device(None)
-        if request.trial is not None:
-            # only fixes ask for it, and its imports would cost every other run a tenth of a second
-            from bnlint.tracing.trial import LIMIT, try_models
-
-            yield from try_models(
-                Workshop(imported.module, source, LIMIT), request.models, request.trial
-            )
-            return
-        table = builtin_table().extended(request.layers)
-        limit = request.weight_limit if request.real_weights else 0
-        workshop = Workshop(imported.module, source, limit)
-        yield from Models(workshop, request, table, imported.stubs).records()
-        imported.stubs.close()
-    clock.lap("trace")
+def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterator[Record]:
+    yield from import_notes(source, imported)
+    table = builtin_table().extended(request.layers)
+    limit = request.weight_limit if request.real_weights else 0
+    workshop = Workshop(imported.module, source, limit)
+    yield from Models(workshop, request, table, imported.stubs).records()
+    imported.stubs.close()
 
 
 def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:

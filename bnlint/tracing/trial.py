@@ -17,8 +17,19 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialResult
+from bnlint.domain.finding import Problem
+from bnlint.domain.request import (
+    Closing,
+    Fold,
+    InputSpec,
+    ModelSpec,
+    Record,
+    Trial,
+    TrialRequest,
+    TrialResult,
+)
 from bnlint.models.workshop import Built, Workshop
+from bnlint.tracing.file import opened
 
 LIMIT = 200_000_000
 """Parameters up to which a model is run."""
@@ -35,6 +46,18 @@ class Results:
     dtype: torch.dtype
     batch: int
     outputs: dict[str, list[torch.Tensor]]
+
+
+def trial_records(request: TrialRequest) -> Iterator[Record]:
+    """The verdict on each model of one file; runs the user's code: meant for a child."""
+    with opened(request.file) as found:
+        if isinstance(found, Problem):
+            yield found
+        else:
+            source, imported = found
+            workshop = Workshop(imported.module, source, LIMIT)
+            yield from try_models(workshop, request.file.models, request.trial)
+    yield Closing(torch=torch.__version__)
 
 
 def try_models(

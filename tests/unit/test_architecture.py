@@ -1,11 +1,15 @@
-"""The package keeps to its own rules: style, types, and who may import whom."""
+"""The package keeps to its own rules: style, types, sizes, names, and who may import whom."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -38,3 +42,94 @@ def test_types() -> None:
 def test_imports() -> None:
     command = Path(sys.executable).with_name("lint-imports")
     _run(str(command) if command.exists() else shutil.which("lint-imports") or "lint-imports")
+
+
+PACKAGE = ROOT / "bnlint"
+
+MOST_FILES = 16
+"""Python files side by side in a folder, ``__init__`` apart."""
+
+MOST_LINES = 40
+"""Of a function, from ``def`` to its end."""
+
+SHARED_STEMS = frozenset({"__init__", "__main__"})
+"""Names of files that may occur more than once."""
+
+STEMS_TO_BE_RENAMED = frozenset(
+    {
+        *("calls", "channels", "devices", "flow", "kernels", "measure", "model", "modules"),
+        *("nodes", "norms", "probe", "run", "session", "source", "text", "verdict"),
+        *("arguments", "actions", "request"),
+    }
+)
+"""Files that share a name with another one that holds something else. TODO: empty this."""
+
+CLASSES_TO_BE_RENAMED = frozenset(
+    {"Session", "State", "Moments", "Recorder", "Search", "Unknown", "Refused"}
+)
+"""Classes that share a name with another one that is something else. TODO: empty this."""
+
+PUBLIC_FACES = frozenset({"Report", "ModelGraph"})
+"""Classes of the public API that add methods to the plain data of the same name."""
+
+TO_BE_SHORTENED = frozenset(
+    {"bnlint/tracing/describing/inventory.py:describe_modules", "bnlint/probing/run.py:probe"}
+)
+"""Functions that are longer than allowed. TODO: empty this."""
+
+
+def _sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _trees() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in _sources()]
+
+
+def _repeated(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name, count in Counter(names).items() if count > 1)
+
+
+@_needs("grimp")
+def test_no_circle_of_modules() -> None:
+    """Not of single modules either, whatever the order of rooms allows."""
+    import grimp
+    import networkx
+
+    graph = grimp.build_graph("bnlint", exclude_type_checking_imports=True, cache_dir=None)
+    edges = ((a, b) for a in graph.modules for b in graph.find_modules_directly_imported_by(a))
+    circles = networkx.simple_cycles(networkx.DiGraph(edges))
+    assert [" -> ".join(circle) for circle in islice(circles, 5)] == []
+
+
+def test_folders_are_small() -> None:
+    sizes = Counter(
+        path.parent.relative_to(ROOT).as_posix() for path in _sources() if path.stem != "__init__"
+    )
+    assert {folder: count for folder, count in sizes.items() if count > MOST_FILES} == {}
+
+
+def test_no_two_files_share_a_name() -> None:
+    repeated = _repeated(path.stem for path in _sources())
+    assert repeated - SHARED_STEMS - STEMS_TO_BE_RENAMED == frozenset()
+
+
+def test_no_two_classes_share_a_name() -> None:
+    names = [
+        node.name
+        for _, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert _repeated(names) - PUBLIC_FACES - CLASSES_TO_BE_RENAMED == frozenset()
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{path.relative_to(ROOT).as_posix()}:{node.name}"
+        for path, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or node.lineno) - node.lineno >= MOST_LINES
+    }
+    assert long - TO_BE_SHORTENED == frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bnlint.domain.graph import Location, Opaque, Trace
-from bnlint.pipeline.unseen import unseen_parts
+from bnlint.pipeline.notes import unseen_parts
 from tests.unit.graphs import Builder
 
 LOOPS = "TraceError: Proxy object cannot be iterated"

@@ -15,8 +15,7 @@ from bnlint.domain.phrases import first_line
 from bnlint.engine.check import check_graph
 from bnlint.fixes.live.remedies import ACTIONS, NoEdit, Repair
 from bnlint.layers.table import Table, builtin_table, is_leaf
-from bnlint.pipeline.live import trace_live
-from bnlint.pipeline.rules import compiled_rules
+from bnlint.pipeline import compiled_rules, trace_live
 
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""

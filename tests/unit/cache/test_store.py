@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from bnlint.cache import Store, digest, load, save
-from bnlint.cache.entries import file_digest
+from bnlint.cache.store import file_digest
 
 
 def test_what_is_put_can_be_got(tmp_path: Path) -> None:

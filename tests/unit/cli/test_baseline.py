@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bnlint import pipeline
 from bnlint.cli import main
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report, Severity
 from bnlint.domain.graph import Location, ModelRef, Trace
 from bnlint.findings.baseline import Entry, read_baseline
 from bnlint.findings.order import fingerprinted
-from bnlint.pipeline.coverage import Coverage
+from bnlint.pipeline import renew_baseline
+from bnlint.pipeline.conclude import Coverage
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None
             report = Report(findings, problems, models, by_hand=("gone.py",))
             return report, Coverage(run, decided, ("BN101", "BN301"))
 
-        monkeypatch.setattr(pipeline, "check_whole", check_whole)
+        monkeypatch.setattr(renew_baseline, "check_whole", check_whole)
         for f in layers:
             (tmp_path / f"{f}.py").touch()
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bnlint.cli import probe
+from bnlint.cli import probe_command
 from bnlint.domain.errors import UsageError
 from bnlint.probing.showing import canvas
 
 
+def _measured(*_: object) -> None:
+    pytest.fail("something was measured")
+
+
 def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canvas, "find_spec", lambda name: None)
-    monkeypatch.setattr(probe, "probe_file", lambda *_: pytest.fail("something was measured"))
+    monkeypatch.setattr(
+        probe_command, "probe_file", lambda *_: pytest.fail("something was measured")
+    )
     with pytest.raises(UsageError, match="pictures need matplotlib"):
-        probe.run(["net.py::Net", "--plot", "pictures"])
+        probe_command.run(["net.py::Net", "--plot", "pictures"])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bnlint.cli.progress import bar
+from bnlint.cli.output import bar
 from bnlint.config import Settings
 
 

@@ -13,7 +13,7 @@ import torch
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import TraceOutcome, TraceRequest, TrialResult
+from bnlint.domain.request import TraceOutcome, TraceRequest, TrialRequest, TrialResult
 from bnlint.domain.rule import Rule
 from bnlint.edits.syntax import SourceText
 from bnlint.engine.catalogue import built_in_files, load_rules
@@ -55,20 +55,20 @@ class InProcess:
     def request(self, number: int, texts: Texts) -> TraceRequest:
         return TraceRequest(PATH, text=texts[PATH].plain)
 
-    def trace(self, requests: Sequence[TraceRequest]) -> list[TraceOutcome]:
+    def trace(self, requests: Sequence[TrialRequest]) -> list[TraceOutcome]:
         return [TraceOutcome(PATH, trials=tuple(_tried(r))) for r in requests]
 
 
-def _tried(request: TraceRequest) -> Iterable[TrialResult]:
-    assert request.trial is not None
-    assert request.text is not None
+def _tried(request: TrialRequest) -> Iterable[TrialResult]:
+    text, models = request.file.text, request.file.models
+    assert text is not None
     torch.manual_seed(0)
     random.seed(0)
-    source = read(PATH, request.text)
+    source = read(PATH, text)
     assert isinstance(source, Source)
     module = ModuleType("net")
-    exec(compile(request.text, PATH, "exec"), vars(module))
-    yield from try_models(Workshop(module, source, LIMIT), request.models, request.trial)
+    exec(compile(text, PATH, "exec"), vars(module))
+    yield from try_models(Workshop(module, source, LIMIT), models, request.trial)
 
 
 def mend(code: str, *wanted: str, rounds: int = 4) -> tuple[str, dict[str, str]]:

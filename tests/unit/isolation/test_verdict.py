@@ -8,8 +8,9 @@ import pytest
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, ModelRef, Trace
 from bnlint.domain.request import Closing, TraceRequest
+from bnlint.isolation.endings import outcome
+from bnlint.isolation.jobs import TRACE
 from bnlint.isolation.protocol import Ended, Limits, ask, asked, dump, records
-from bnlint.isolation.verdict import outcome
 
 GRAPH = ModelGraph(ModelRef("/net.py", "Net", "class"), (), (), Trace("symbolic", True))
 PROBLEM = Problem(ProblemKind.NOT_BUILT, "/net.py", "no")
@@ -70,10 +71,10 @@ def test_the_innermost_line_of_the_file_itself_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:
-    assert list(records(str(tmp_path / "gone"))) == []
+    assert list(records(str(tmp_path / "gone"), TRACE)) == []
 
 
 def test_requests_survive_the_pipe() -> None:
     request = TraceRequest("/net.py", text="a\nb\u2028c", search=("/x",), layers=(("A", "relu"),))
-    assert asked(ask(4, request)) == (4, request)
+    assert asked(ask(4, request)) == (4, TRACE, request)
     assert ask(4, request).count(b"\n") == 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.pipeline.paths import Paths
+from bnlint.sources.paths import Paths
 
 
 def test_a_hint_names_the_file_as_it_can_be_given_from_here() -> None:

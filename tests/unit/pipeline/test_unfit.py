@@ -6,7 +6,7 @@ import pytest
 
 from bnlint.domain.finding import Finding, ProblemKind, Severity
 from bnlint.domain.graph import Inputs, Location, ModelGraph
-from bnlint.pipeline.unfit import unfit_inputs
+from bnlint.pipeline.notes import unfit_inputs
 from tests.unit.graphs import Builder
 
 FOUND = Finding("BN205", "n", Severity.ERROR, "m", Location("net.py", 3), "Net", "conv")

@@ -10,9 +10,8 @@ import pytest
 from bnlint.domain.errors import ProbeError, UsageError
 from bnlint.domain.finding import Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.probing.command import probe_file
-from bnlint.probing.given.options import add_options, options_of
-from bnlint.probing.given.request import ProbeOptions
+from bnlint.pipeline.probe_file import probe_file
+from bnlint.probing.given.probe_options import ProbeOptions, add_options, options_of
 from bnlint.probing.showing import document, text
 
 NET = """
@@ -108,8 +107,8 @@ def test_a_file_with_several_models_asks_for_one(tmp_path: Path) -> None:
 
 
 def test_the_host_never_loads_torch() -> None:
-    code = "import sys, bnlint.probing.command, bnlint.probing.showing.text\n"
-    code += "import bnlint.probing.given.options\n"
+    code = "import sys, bnlint.pipeline.probe_file, bnlint.probing.showing.text\n"
+    code += "import bnlint.probing.given.probe_options\n"
     code += "import bnlint.probing.showing.plots; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -16,7 +16,7 @@ from bnlint.domain.phrases import below, plural
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
-from bnlint.pipeline.rulebook import known_rules, rule_infos, weights
+from bnlint.pipeline import known_rules, rule_infos, weights
 
 if TYPE_CHECKING:
     from bnlint.selftest import RuleResult
@@ -44,7 +44,7 @@ def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
     Raises
     ------
     UsageError, RuleError
-        When there is no such file, or a rule file is off.
+        When there is no such file, or a rule file is wrong.
 
     """
     from bnlint.selftest import test_rules

@@ -1,4 +1,4 @@
-"""How a child ended, read as an outcome: its records, and a Problem where it did not finish."""
+"""How a child ended, read from what it left: its records, and why where it did not finish."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.request import Closing, Record, TraceOutcome, TraceRequest, collect
+from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
+from bnlint.isolation.jobs import kind_of
 from bnlint.isolation.protocol import FAULTS, OUTPUT, Ended, Limits, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
@@ -16,41 +18,58 @@ _MEMORY = ("MemoryError", "std::bad_alloc", "can't allocate memory", "Cannot all
 _TAIL = 600
 
 
-def outcome(request: TraceRequest, ended: Ended, limits: Limits) -> TraceOutcome:
+class ChildLost(Exception):
+    """A child ended before it had an answer; the message continues "the process ..."."""
+
+
+def answer(request: Any, ended: Ended) -> Any:
+    """The one record that answers a request, or the Problem that kept the job from it.
+
+    Raises
+    ------
+    ChildLost
+        When the child ended without either.
+
+    """
+    found = list(records(ended.folder, kind_of(request)))
+    if not found:
+        raise ChildLost(_ending(ended.status))
+    return found[-1]
+
+
+def outcome(request: FileRequest, ended: Ended, limits: Limits) -> TraceOutcome:
     """What the child left, and the reason where its last record is missing."""
-    found = list(records(ended.folder))
+    found = list(records(ended.folder, kind_of(request)))
     if not (found and isinstance(found[-1], Closing)):
         found += _unfinished(request, ended, limits, found)
-    return collect(request.path or request.module, found)
+    return collect(request.name, found)
 
 
-def died(request: TraceRequest) -> TraceOutcome:
+def died(request: FileRequest) -> TraceOutcome:
     """The outcome of a file that took the whole worker with it."""
-    name = request.path or request.module
     problem = Problem(
         ProblemKind.CRASH,
-        name,
+        request.name,
         "the worker process died while this file was checked",
         hint="the file's code may end other processes; run it by itself to see",
         blocking=True,
     )
-    return TraceOutcome(name, problems=(problem,))
+    return TraceOutcome(request.name, problems=(problem,))
 
 
 def _unfinished(
-    request: TraceRequest, ended: Ended, limits: Limits, found: list[Record]
+    request: FileRequest, ended: Ended, limits: Limits, found: list[Record]
 ) -> Iterator[Problem]:
     if any(isinstance(r, Problem) and r.blocking for r in found):
         return
     output = _tail(ended.folder, OUTPUT)
     kind, message, hint = _reason(ended, limits, output)
-    path = request.path or request.module
     yield Problem(
         kind,
-        path,
+        request.name,
         message,
         hint=_with_output(hint, output),
-        line=_line(ended.folder, path),
+        line=_line(ended.folder, request.name),
         blocking=not any(not isinstance(r, Problem) for r in found),
     )
 
@@ -86,6 +105,12 @@ def _memory(limits: Limits) -> tuple[ProblemKind, str, str]:
         f"needs more memory than the limit of {limits.max_memory / (1 << 30):.3g} GiB",
         "give it more with --max-memory",
     )
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"ended with code {status} before it had an answer"
+    return f"was ended by {_signal(-status)}"
 
 
 def _signal(number: int) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelRef
 from bnlint.domain.phrases import below
+
+_below = lru_cache(maxsize=4096)(below)
+"""Every place in a report names one of a few files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +22,16 @@ class Paths:
     root: Path
 
     def absolute(self, path: str) -> str:
-        """The absolute path of one that was given or shown."""
+        """The absolute path of one that a user wrote or a report shows."""
         return str(self.cwd / path)
 
     def shown(self, path: str) -> str:
         """The path as reports show it: relative to the working directory when it lies below."""
-        return below(path, self.cwd)
+        return _below(path, self.cwd)
 
     def rooted(self, path: str) -> str:
         """The path relative to the root: the same wherever bnlint is started."""
-        return below(self.absolute(path), self.root)
+        return _below(self.absolute(path), self.root)
 
     def finding(self, finding: Finding) -> Finding:
         """The finding with its paths as reports show them."""

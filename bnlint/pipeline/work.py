@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
@@ -13,12 +13,9 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Undecided
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
-from bnlint.domain.rule import Rule
-from bnlint.pipeline.paths import Paths
-from bnlint.pipeline.rules import RuleFiles, RuleSet
-from bnlint.pipeline.unfit import unfit_inputs
-from bnlint.pipeline.unseen import unseen_parts
-from bnlint.sources import SourceFile
+from bnlint.pipeline.notes import unfit_inputs, unseen_parts
+from bnlint.pipeline.rulebook import RuleFiles, RuleSet
+from bnlint.sources import Paths, SourceFile
 
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
 """Problems that may be gone the next time: what they left is not kept."""
@@ -30,9 +27,10 @@ _WEIGHT_LIMIT = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What one file yields before anything is held back; paths are absolute.
+    """What one file yields before anything is suppressed; paths are absolute.
 
     ``graphs`` are there only when an output draws them; they are kept with the outcome, not here.
+    ``rules`` are the ids of those that were run, the linter's own among them.
     """
 
     path: str
@@ -42,6 +40,7 @@ class FileResult:
     undecided: tuple[Undecided, ...] = ()
     torch: str = ""
     graphs: tuple[ModelGraph, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +128,8 @@ class Files:
             return work.result
         traced = work.outcome or outcome
         assert traced is not None, "work without a result or an outcome"
-        result = examine(
-            traced, rules.for_file(self.paths.rooted(work.source.path)), self.settings.for_rules()
-        )
+        rooted = self.paths.rooted(work.source.path)
+        result = examine(traced, rules, rooted, self.settings.for_rules())
         passing = any(p.kind in _PASSING for p in traced.problems)
         if self.store.keeps and not work.source.buffer and not passing:
             depends = [p for p in (work.request.path, *traced.imported) if p]
@@ -141,15 +139,18 @@ class Files:
         return replace(result, graphs=traced.graphs) if self.settings.draws_graphs else result
 
 
-def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Value]) -> FileResult:
-    """What the rules say about every model of a file."""
+def examine(
+    outcome: TraceOutcome, rules: RuleSet, rooted: str, settings: Mapping[str, Value]
+) -> FileResult:
+    """What the rules say about every model of the file at a path relative to the root."""
     from bnlint.engine.check import check_graph
 
+    chosen = rules.for_file(rooted)
     findings: list[Finding] = []
     undecided: list[Undecided] = []
     unfit: list[Problem] = []
     for graph in outcome.graphs:
-        checked = check_graph(graph, rules, settings)
+        checked = check_graph(graph, chosen, settings)
         unfit += unfit_inputs(graph, checked.findings)
         findings += checked.findings
         undecided += checked.undecided
@@ -160,6 +161,7 @@ def examine(outcome: TraceOutcome, rules: Sequence[Rule], settings: dict[str, Va
         tuple(map(summarise, outcome.graphs)),
         merge_undecided(undecided),
         outcome.torch,
+        rules=tuple(sorted(rules.run_on(rooted))),
     )
 
 

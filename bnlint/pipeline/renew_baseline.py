@@ -1,49 +1,19 @@
-"""What a team knows already: the baseline, read, written and pruned; and the changed lines."""
+"""The baseline file, brought up to date: today's findings written, those that are gone dropped."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
 from bnlint.domain import VERSION
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
-from bnlint.pipeline.paths import Paths
-
-if TYPE_CHECKING:
-    from bnlint.findings.baseline import Entry
-    from bnlint.findings.changed import Changes
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The entries of the baseline, and what changed; None where that was not asked for."""
-
-    entries: tuple[Entry, ...] | None = None
-    changes: Changes | None = None
-
-
-def read_known(settings: Settings, paths: Paths) -> Known:
-    """What findings will be compared with, read before the long part of a run.
-
-    Raises
-    ------
-    ConfigError, UsageError
-        When the baseline file or the revision is off.
-
-    """
-    entries, changes = None, None
-    if settings.baseline:
-        from bnlint.findings.baseline import read_baseline
-
-        entries = read_baseline(Path(settings.baseline))
-    if settings.since:
-        from bnlint.findings.changed import since
-
-        changes = since(settings.since, paths.cwd)
-    return Known(entries, changes)
+from bnlint.domain.phrases import plural
+from bnlint.findings.baseline import FILENAME, compare, entries_of, read_baseline
+from bnlint.findings.baseline import write_baseline as write_file
+from bnlint.pipeline.run import check_whole
+from bnlint.sources import Paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +36,17 @@ def write_baseline(settings: Settings) -> Kept:
         When nothing could be checked; the file is left as it is then.
 
     """
-    from bnlint.domain.phrases import plural
-    from bnlint.findings.baseline import entries_of, read_baseline
-    from bnlint.findings.baseline import write_baseline as write_file
-    from bnlint.pipeline import check_whole
-
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
     old = read_baseline(path) if path.exists() else ()
     report, covered = check_whole(replace(settings, baseline="", since=""))
     _something(report, path, paths)
     entries = entries_of(report.findings, paths.rooted)
-    anew = {entry.fingerprint for entry in entries}
+    found = {entry.fingerprint for entry in entries}
     could_find = covered.renamed(paths.rooted).could_find
     others = [
         e
         for e in old
-        if e.fingerprint not in anew
+        if e.fingerprint not in found
         and not could_find(e.file, e.rule)
         and (paths.root / e.file).exists()
     ]
@@ -96,10 +61,6 @@ def prune_baseline(settings: Settings) -> Kept:
 
     Entries of a file that was renamed move to its new name.
     """
-    from bnlint.findings.baseline import compare, entries_of, read_baseline
-    from bnlint.findings.baseline import write_baseline as write_file
-    from bnlint.pipeline import check_whole
-
     path, paths = _path(settings), Paths(Path.cwd(), Path(settings.root))
     old = read_baseline(path)
     report, covered = check_whole(replace(settings, baseline="", since=""))
@@ -124,6 +85,4 @@ def _something(report: Report, path: Path, paths: Paths) -> None:
 
 
 def _path(settings: Settings) -> Path:
-    from bnlint.findings.baseline import FILENAME
-
     return Path(settings.baseline or Path(settings.root) / FILENAME)

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bnlint.cli.arguments import Parser, parse
 from bnlint.cli.output import wants_colour, write_report, write_text
+from bnlint.cli.parsers import Parser, parse
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.spelling import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.command import probe_file
-from bnlint.probing.given.options import add_options as add_probe_options
-from bnlint.probing.given.options import options_of
+from bnlint.pipeline.probe_file import probe_file
+from bnlint.probing.given.probe_options import add_options as add_probe_options
+from bnlint.probing.given.probe_options import options_of
 from bnlint.probing.showing import canvas, plots
 from bnlint.probing.showing.chapters import chapters
 from bnlint.probing.showing.document import document as measured
@@ -65,8 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         canvas.require()  # before anything is measured
     static = _static(settings)
     # The graphs are for the page: the process that measures has its own.
-    told = replace(static, graphs=())
-    options = replace(options_of(argparse.Namespace(**given)), report=told)
+    sent = replace(static, graphs=())
+    options = replace(options_of(argparse.Namespace(**given)), report=sent)
     result = probe_file(given["target"], options)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:

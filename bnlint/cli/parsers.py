@@ -120,5 +120,5 @@ def baseline_parser(action: str) -> Parser:
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
-    """What was given, by name; only positional arguments and given options are in it."""
+    """The arguments by name: the positional ones, and the options that are there."""
     return vars(parser.parse_intermixed_args(list(arguments)))

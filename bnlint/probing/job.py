@@ -1,22 +1,16 @@
-"""The probe's own process: imports the file, builds the model for real, probes, writes JSON.
-
-CUDA does not survive a fork and the user's code may do anything, so nothing else runs here.
-"""
+"""A probe of one file, in a process of its own: import it, build the model for real, measure it."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import warnings
-from pathlib import Path
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import BnlintError, Mistake, ProbeError
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
@@ -28,7 +22,7 @@ from bnlint.loading.source import Source, read
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.models.workshop import Built, Workshop
-from bnlint.probing.given.request import ProbeAnswer, ProbeRequest
+from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.run import probe
 from bnlint.tracing.model import trace_model
 
@@ -36,19 +30,17 @@ EVERYTHING = 1 << 62
 """No limit on the number of weights: a probe needs them all."""
 
 
-def main(arguments: list[str]) -> int:
-    """Answer the request on standard input into the file that the argument names."""
-    request = decode(ProbeRequest, json.loads(sys.stdin.buffer.read()))
-    os.dup2(2, 1)  # what the user's code prints must not end up among the host's output
-    warnings.simplefilter("ignore")
+def probe_records(request: ProbeRequest) -> Iterator[ProbeAnswer]:
+    """What one probe measured, or the mistakes that kept it from that.
+
+    Runs the user's code and changes this process for good: meant for a child.
+    """
+    sys.argv = [request.name]
+    torch.manual_seed(0)
     try:
-        answer = _answer(request)
+        yield _answer(request)
     except BnlintError as error:
-        answer = ProbeAnswer(mistakes=tuple((m.message, m.hint) for m in error.mistakes))
-    partial = Path(arguments[0] + ".part")
-    partial.write_text(json.dumps(encode(answer)), "utf-8")
-    partial.replace(arguments[0])
-    return 0
+        yield ProbeAnswer(mistakes=tuple((m.message, m.hint) for m in error.mistakes))
 
 
 def _answer(request: ProbeRequest) -> ProbeAnswer:
@@ -79,7 +71,6 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
 
 
 def _imported(request: ProbeRequest) -> tuple[Source, ModuleType]:
-    sys.argv = [request.path or request.module]
     if request.module:
         module = _must(import_module(request.module))
         return _must(read(os.path.abspath(module.__file__ or ""))), module
@@ -147,8 +138,3 @@ def _loss(name: str, module: ModuleType) -> Any:
             )
         )
     return found
-
-
-if __name__ == "__main__":
-    torch.manual_seed(0)
-    raise SystemExit(main(sys.argv[1:]))

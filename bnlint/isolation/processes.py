@@ -1,0 +1,146 @@
+"""Worker processes seen from the host, which never imports torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bnlint.domain.errors import Mistake, UsageError
+from bnlint.isolation.jobs import JobKind, kind_of
+from bnlint.isolation.protocol import Ended, Hello, Limits, Setup, ask, line, parsed
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_START = (
+    f"import sys; {_ROOT!r} in sys.path or sys.path.append({_ROOT!r});"
+    "from bnlint.isolation.worker import main; main()"
+)
+_START_UP = 60.0
+"""Seconds for the import of torch, which do not count against the limit on the job."""
+
+_STANDARD_ERROR = 2
+
+
+def start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
+    """A worker process of its own session, importing what the host would import.
+
+    ``-P`` keeps the current folder out of its path: a ``random.py`` there is no module of ours.
+    """
+    command = [sys.executable, "-P", "-c", _START, line(setup).decode()]
+    return subprocess.Popen(command, start_new_session=True, **streams)
+
+
+class Worker:
+    """One warm worker process; its torch loads while the host goes on."""
+
+    def __init__(self, jobs: int, limits: Limits) -> None:
+        self._process = start(
+            Setup(limits, jobs),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._folder = ""
+        self.torch = ""
+
+    def send(self, number: int, request: Any) -> bool:
+        """Hand a request over; False when the worker is gone."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(ask(number, request))
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Ended | None:
+        """How the next child ended; None when the worker is gone."""
+        if not self.torch and not self._greet():
+            return None
+        text = self._read()
+        return parsed(Ended, text) if text else None
+
+    def close(self) -> None:
+        """End the worker and everything it started."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what a dead worker did not read any more
+                    stream.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._folder and os.path.isdir(self._folder):
+            import shutil
+
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _greet(self) -> bool:
+        text = self._read()
+        if not text:
+            status = self._process.wait()
+            if status < 0:  # killed while torch loads: lost like any other worker, and tried again
+                return False
+            raise UsageError(_no_torch(f"the worker ended with status {status}"))
+        hello = parsed(Hello, text)
+        self._folder, self.torch = hello.folder, hello.torch
+        if hello.error:
+            raise UsageError(_no_torch(hello.error))
+        return True
+
+    def _read(self) -> bytes:
+        assert self._process.stdout is not None
+        text = self._process.stdout.readline()
+        return text if text.endswith(b"\n") else b""
+
+
+def _no_torch(reason: str) -> Mistake:
+    return Mistake(
+        f"PyTorch cannot be imported by {sys.executable}: {reason}",
+        hint="install torch into the environment bnlint runs in",
+    )
+
+
+@contextlib.contextmanager
+def alone(request: Any, limits: Limits) -> Iterator[Ended]:
+    """How a job ended that had a process to itself; its folder exists as long as the block.
+
+    For jobs that cannot be forked, and for all jobs where the system cannot fork.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="bnlint-", ignore_cleanup_errors=True) as folder:
+        yield _run(request, folder, limits)
+
+
+def _run(request: Any, folder: str, limits: Limits) -> Ended:
+    """Start a process for one job and wait for its end; whatever it started ends with it."""
+    began, killed = time.monotonic(), ""
+    process = start(Setup(limits, folder=folder), **_streams(kind_of(request)))
+    try:
+        process.communicate(ask(0, request), timeout=limits.seconds + _START_UP)
+    except subprocess.TimeoutExpired:
+        killed = "timeout"
+    finally:
+        _end(process)
+    return Ended(0, folder, process.returncode, killed, time.monotonic() - began)
+
+
+def _streams(kind: JobKind) -> dict[str, int]:
+    """What the user's code prints must not end up among the host's output."""
+    output = subprocess.DEVNULL if kind.confined else _STANDARD_ERROR
+    return {"stdin": subprocess.PIPE, "stdout": output, "stderr": output}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

@@ -1,0 +1,80 @@
+"""A model of a file, measured in a process of its own: the story of ``bnlint probe``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bnlint.domain.errors import Mistake, ProbeError, UsageError
+from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.probe import ProbeResult
+from bnlint.isolation.endings import ChildLost, answer
+from bnlint.isolation.processes import alone
+from bnlint.isolation.protocol import Limits
+from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
+from bnlint.probing.judging.evidence import attach_evidence
+
+DEFAULTS = ProbeOptions()
+
+_NO_LIMITS = Limits(0, 0)
+"""A probe runs the model for as long as that takes, and with the memory that it needs."""
+
+
+def probe_file(target: str, options: ProbeOptions = DEFAULTS) -> ProbeResult:
+    """What a probe of ``target`` measures: ``net.py::Net(3)``, ``net.py``, ``pkg.module::Net``.
+
+    With ``options.report`` the result's report holds the static findings, too, with evidence.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file.
+    ProbeError
+        When the model cannot be built or probed as asked.
+
+    """
+    result = _measured(_request(target, options))
+    return result if options.report is None else _with_static(result, options.report)
+
+
+def _request(target: str, options: ProbeOptions) -> ProbeRequest:
+    name, separator, call = target.partition("::")
+    if os.path.isfile(name):
+        return ProbeRequest(os.path.abspath(name), "", call.strip(), options)
+    dotted = all(part.isidentifier() for part in name.split("."))
+    if separator and dotted and not name.endswith(".py"):
+        return ProbeRequest("", name, call.strip(), options)
+    raise UsageError(Mistake(f"{name}: there is no such file", hint="bnlint probe net.py::Net"))
+
+
+def _measured(request: ProbeRequest) -> ProbeResult:
+    try:
+        with alone(request, _NO_LIMITS) as ended:
+            found = answer(request, ended)
+    except ChildLost as lost:
+        raise ProbeError(Mistake(f"the probe's process {lost}")) from None
+    if isinstance(found, Problem):
+        raise ProbeError(Mistake(found.message, hint=found.hint))
+    if found.result is None:
+        raise ProbeError(*(Mistake(message, hint=hint) for message, hint in found.mistakes))
+    result: ProbeResult = found.result
+    return result
+
+
+def _with_static(result: ProbeResult, static: Report) -> ProbeResult:
+    """The result whose report holds static and measured findings, heaviest first."""
+    static = attach_evidence(static, result)
+    measured = _as_named(result.report.findings, static)
+    findings = sorted((*static.findings, *measured), key=lambda f: f.severity.rank)
+    return replace(result, report=replace(static, findings=tuple(findings)))
+
+
+def _as_named(findings: Iterable[Finding], static: Report) -> Iterator[Finding]:
+    """The findings with the static run's names for files, so that one file is one in a report."""
+    files = [m.ref.file for m in static.models] + [f.location.path for f in static.findings]
+    names = {os.path.abspath(file): file for file in files}
+    for finding in findings:
+        at = finding.location
+        known = names.get(os.path.abspath(at.path), at.path)
+        yield replace(finding, location=replace(at, path=known))

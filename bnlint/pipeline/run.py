@@ -1,0 +1,200 @@
+"""THE story of a run, top to bottom: read this first.
+
+Paths become source files; a worker imports, builds and traces what the cache does not know; the
+rules are applied to each graph; what they find is suppressed, ordered, grouped and compared. A live
+model joins the story halfway: it is traced in this process, and nothing is imported or isolated.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnlint.cache import Store, torch_version
+from bnlint.config import Settings
+from bnlint.domain.finding import ProblemKind, Report
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import FileRequest, TraceOutcome
+from bnlint.findings.comments import skips_file
+from bnlint.pipeline.conclude import Coverage, conclude, read_known
+from bnlint.pipeline.rulebook import RuleSet, compiled_rules, read_rule_files
+from bnlint.pipeline.work import FileResult, Files, Work, examine
+from bnlint.sources import Paths, Search, Sources, collect
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from torch import nn
+
+Progress = Callable[[int, int, str], None]
+"""Called after each file: files done, files in all, the path of the file."""
+
+Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
+"""What traces files, such as the ``trace`` of a pool that is kept warm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a run is done, none of which changes its report.
+
+    ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
+    lives as long as the run. ``stdin`` replaces standard input where a path is ``-``.
+    """
+
+    progress: Progress | None = None
+    executor: Executor | None = None
+    tracer: Tracer | None = None
+    stdin: Callable[[], bytes] | None = None
+
+
+def check(
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Report:
+    """The report about everything that ``settings.paths`` name; see :func:`check_whole`."""
+    return check_whole(settings, Means(progress, executor))[0]
+
+
+def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report, Coverage]:
+    """The report about everything that the paths name, and what the absence of findings means.
+
+    Raises
+    ------
+    UsageError, ConfigError, RuleError
+        When the arguments, the configuration or a rule file are wrong.
+
+    """
+    started, clock, means = time.time(), time.perf_counter(), means or Means()
+    paths = Paths(Path.cwd(), Path(settings.root))
+    store = Store(Path(settings.cache_dir) if settings.cache else None)
+    known = read_known(settings, paths)
+    sources = find_sources(settings, paths, means)
+    rule_files = read_rule_files(settings)
+    files = Files(settings, paths, store)
+    work = files.plan(sources.files, rule_files)
+    with ExitStack() as stack:
+        # torch loads from here on, beside what follows
+        outcomes = trace(settings, work, stack, means)
+        rules = rule_files.load(settings, store)
+        if not work or any(each.result is None for each in work):
+            rules.check()
+        results = list(_conclude(files, work, outcomes, rules, started, means.progress))
+    store.trim()
+    report, covered = conclude(settings, paths, sources, rules, results, known)
+    durations = {"total": time.perf_counter() - clock}
+    return replace(report, durations=durations), covered
+
+
+def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
+    """The files that the paths name, without those that a comment takes out."""
+    exclude, force = settings.exclude, settings.force_exclude
+    search = Search(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
+    if means and means.stdin:
+        search = replace(search, stdin=means.stdin)
+    found = collect(settings.paths, search)
+    out = tuple(file.path for file in found.files if skips_file(file.text))
+    kept = tuple(file for file in found.files if file.path not in out)
+    found = replace(found, files=kept, skipped=(*found.skipped, *out))
+    if not settings.allow_unchecked:
+        return found
+    # What does not exist is a slip of whoever wrote the command, and stays one.
+    missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
+    return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
+
+
+def trace(
+    settings: Settings, work: Sequence[Work], stack: ExitStack, means: Means | None = None
+) -> Iterator[TraceOutcome]:
+    """The outcomes of the work that needs tracing, in its order; a worker starts if need be."""
+    requests = [each.request for each in work if each.needs_tracing]
+    if not requests:
+        return iter(())
+    if means and means.tracer:
+        return means.tracer(requests)
+    jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
+    if means and means.executor is not None:
+        from bnlint.isolation.protocol import Limits
+        from bnlint.isolation.spread import trace_spread
+
+        limits = Limits(settings.timeout, settings.max_memory)
+        return trace_spread(means.executor, requests, jobs, limits)
+    from bnlint.isolation.pool import Pool
+
+    pool = stack.enter_context(Pool(jobs, settings.timeout, settings.max_memory))
+    return pool.trace(requests)
+
+
+def _conclude(
+    files: Files,
+    work: Sequence[Work],
+    outcomes: Iterator[TraceOutcome],
+    rules: RuleSet,
+    started: float,
+    progress: Progress | None,
+) -> Iterator[FileResult]:
+    for done, each in enumerate(work, 1):
+        outcome = next(outcomes) if each.needs_tracing else None
+        yield files.conclude(each, outcome, rules, started)
+        if progress is not None:
+            progress(done, len(work), each.source.path)
+
+
+def trace_live(
+    model: nn.Module, inputs: Any, name: str, layers: tuple[tuple[str, str], ...] = ()
+) -> ModelGraph:
+    """The graph of a live model; raises UsageError for what is no model."""
+    from bnlint.tracing.live import trace_given
+
+    args, kwargs = _arguments(inputs)
+    return trace_given(model, args, kwargs, name, layers)
+
+
+def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> Report:
+    """The report about a live model."""
+    paths = Paths(Path.cwd(), Path(settings.root))
+    graph = trace_live(model, inputs, name, settings.layers)
+    rules = compiled_rules(settings)
+    outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
+    result = examine(outcome, rules, paths.rooted(graph.ref.file), settings.for_rules())
+    return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
+
+
+def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
+    """Positional and keyword arguments of the forward; None without inputs."""
+    if inputs is None:
+        return None, {}
+    if isinstance(inputs, Mapping):
+        return (), inputs
+    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPage:
+    """Every model as a chain of classified operations, and what could not be traced."""
+
+    text: str
+    unseen: Report
+
+
+def show_graphs(settings: Settings) -> GraphPage:
+    """The classified graphs of every model of the paths, and the problems met on the way."""
+    from bnlint.pipeline.check_words import check_layers
+    from bnlint.report.drawing import drawn
+
+    check_layers(settings)
+    paths = Paths(Path.cwd(), Path(settings.root))
+    sources = find_sources(settings, paths)
+    files = Files(settings, paths, Store(None))
+    work = files.plan(sources.files, read_rule_files(settings))
+    with ExitStack() as stack:
+        outcomes = list(trace(settings, work, stack))
+    problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
+    pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
+    return GraphPage("\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand))
