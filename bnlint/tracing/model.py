@@ -7,7 +7,6 @@ import copy
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from types import CodeType
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.layers.of_modules import Layers
-from bnlint.layers.table import Table, builtin_table, is_leaf
+from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.candidate import NONE, GivenInputs
 from bnlint.tracing.belief import forget_others
@@ -25,6 +24,7 @@ from bnlint.tracing.describing.inventory import describe_modules
 from bnlint.tracing.initial.facts import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.lazies import without_numbers
+from bnlint.tracing.modes import ModeWatch, watched_mode
 from bnlint.tracing.modules import plainly_held, states_of
 from bnlint.tracing.pieces import trace_pieces
 
@@ -46,10 +46,11 @@ def trace_model(
     with _in_training(meta):
         with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
             warnings.simplefilter("ignore")
-            climbed = climb(meta, table, inputs or NONE)
+            with watched_mode(meta, table) as watch:
+                climbed = climb(meta, table, inputs or NONE)
             if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
                 forget_others(climbed.record, frozenset())  # what calls it may give all inputs
-            eval_calls = _eval_calls(meta, table, climbed)
+            eval_calls = _eval_calls(meta, table, climbed, watch)
         return _describe(model, meta, ref, table, climbed, eval_calls)
 
 
@@ -94,17 +95,14 @@ def _quiet_rng() -> Iterator[None]:
         yield
 
 
-def _eval_calls(meta: nn.Module, table: Table, climbed: Climb) -> dict[int, int] | None:
-    """How often each module is called in eval mode; None where that could not be seen whole.
-
-    Traced only when it can differ: a layer was not called, or the code looks at ``training``.
-    """
+def _eval_calls(
+    meta: nn.Module, table: Table, climbed: Climb, watch: ModeWatch
+) -> dict[int, int] | None:
+    """How often each module is called in eval mode; None where that could not be seen whole."""
     calls = climbed.record.called
     if not climbed.complete:
         return None
-    if not climbed.training:
-        return calls
-    if _all_called(meta, table, calls) and not _looks_at_mode(meta):
+    if not climbed.training or not watch.differs:
         return calls
     meta.eval()
     try:
@@ -112,28 +110,6 @@ def _eval_calls(meta: nn.Module, table: Table, climbed: Climb) -> dict[int, int]
     finally:
         meta.train()
     return again.record.called if again.complete else None
-
-
-def _all_called(meta: nn.Module, table: Table, calls: dict[int, int]) -> bool:
-    return all(id(m) in calls for m in meta.modules() if is_leaf(m, table))
-
-
-def _looks_at_mode(meta: nn.Module) -> bool:
-    """True when code outside torch reads ``.training`` somewhere in the classes of the model."""
-    classes = {c for m in meta.modules() for c in type(m).__mro__}
-    return any(
-        "training" in code.co_names
-        for cls in classes
-        if not cls.__module__.startswith("torch.")
-        for code in _codes(cls)
-    )
-
-
-def _codes(cls: type) -> Iterator[CodeType]:
-    for value in vars(cls).values():
-        code = getattr(value, "__code__", None)
-        if isinstance(code, CodeType):
-            yield code
 
 
 def _describe(

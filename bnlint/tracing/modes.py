@@ -1,0 +1,224 @@
+"""Whether a forward may take another way in evaluation than in training.
+
+While a model is traced, every read of ``module.training`` is watched, wherever the code that reads
+it is: in a helper function, a property or a base class. Without a read whose outcome depends on
+the mode, both modes run the same operations, and the second needs no trace of its own.
+
+Two kinds of reads change nothing: an expression with the same value in both modes
+(``self.drop.p if self.training else 0.0`` with ``p = 0``), and an argument of one of torch's own
+functions (``F.dropout(x, training=self.training)``), which stays one operation.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import itertools
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from torch import nn
+
+from bnlint.layers.table import Table, is_leaf
+from bnlint.loading.sites import is_machinery
+
+_PLAIN = (bool, int, float, str, type(None))
+_SIMPLE = (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp)
+_UNKNOWN = object()
+
+
+@contextlib.contextmanager
+def watched_mode(model: nn.Module, table: Table) -> Iterator[ModeWatch]:
+    """Observe what the code of ``model`` does with its mode inside the block."""
+    watch = ModeWatch(table, any(map(_sets_mode, {type(m) for m in model.modules()})))
+    module: Any = nn.Module
+    module.training = _Training(watch)
+    try:
+        yield watch
+    finally:
+        del module.training
+
+
+@dataclass(slots=True)
+class ModeWatch:
+    """``differs`` is true as soon as the other mode might run other operations."""
+
+    table: Table
+    differs: bool
+
+    def note(self, frame: FrameType) -> None:
+        """Judge one read of the mode, by the frame that reads it."""
+        code = frame.f_code
+        if self.differs or is_machinery(code.co_filename):
+            return
+        scope = {**frame.f_globals, **frame.f_locals}
+        if self._inside_leaf(scope.get(code.co_varnames[0]) if code.co_varnames else None):
+            return
+        reading = _reading_at(code, frame.f_lasti)
+        self.differs = reading is None or reading.matters(scope)
+
+    def _inside_leaf(self, reader: Any) -> bool:
+        """True for the code of a layer that is one operation, whatever it does inside."""
+        return isinstance(reader, nn.Module) and is_leaf(reader, self.table)
+
+
+class _Training:
+    """Takes the place of ``training`` on all modules: a data descriptor precedes their own dicts."""
+
+    def __init__(self, watch: ModeWatch) -> None:
+        self.watch = watch
+
+    def __get__(self, module: nn.Module | None, cls: type) -> Any:
+        known = {} if module is None else vars(module)
+        if "training" not in known:  # a scripted module keeps it elsewhere
+            raise AttributeError("training")
+        self.watch.note(sys._getframe(1))
+        return known["training"]
+
+    def __set__(self, module: nn.Module, value: Any) -> None:
+        vars(module)["training"] = value
+
+
+@lru_cache(maxsize=4096)
+def _sets_mode(cls: type) -> bool:
+    """True for a class that does more in ``train()`` than to set the flag, or hides the flag."""
+    own = [vars(base) for base in cls.__mro__ if not base.__module__.startswith("torch.")]
+    return any(not own_names.keys().isdisjoint(("train", "eval", "training")) for own_names in own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A read in the source: the whole expression that it decides, and the call that takes that."""
+
+    expression: ast.expr
+    function: ast.expr | None
+
+    def matters(self, scope: Mapping[str, Any]) -> bool:
+        """True when the mode may change which operations run."""
+        training, evaluating = (_value(self.expression, scope, mode) for mode in (True, False))
+        if type(training) is type(evaluating) and isinstance(training, _PLAIN):
+            if training == evaluating:
+                return False
+        return self.function is None or not _is_torchs(self.function, scope)
+
+
+@lru_cache(maxsize=1024)
+def _reading_at(code: CodeType, instruction: int) -> _Reading | None:
+    """What the source says at an instruction that reads the mode; None where it is unclear."""
+    position = next(itertools.islice(code.co_positions(), instruction // 2, None), None)
+    tree = _tree_of(code)
+    if position is None or tree is None:
+        return None
+    _, line, _, column = position
+    path = _path_to(tree, line, column)
+    if not path:
+        return None
+    expression = path.pop()
+    while path and isinstance(path[-1], _SIMPLE):
+        expression = path.pop()
+    if path and isinstance(path[-1], ast.keyword):
+        path.pop()
+    call = path[-1] if path else None
+    taken = isinstance(call, ast.Call) and expression is not call.func
+    return _Reading(expression, call.func if taken and isinstance(call, ast.Call) else None)
+
+
+def _tree_of(code: CodeType) -> ast.AST | None:
+    """The syntax of a function, with the lines and columns of its file."""
+    try:
+        lines, first = inspect.getsourcelines(code)
+        indented = lines[0][:1].isspace()
+        tree = ast.parse(("if 1:\n" if indented else "") + "".join(lines))
+    except (OSError, SyntaxError, TypeError):
+        return None
+    return ast.increment_lineno(tree, first - 1 - indented)
+
+
+def _path_to(node: ast.AST, line: int | None, column: int | None) -> list[Any]:
+    """The nodes from ``node`` to the attribute ``training`` that ends at a place."""
+    if isinstance(node, ast.Attribute) and node.attr == "training":
+        if (node.end_lineno, node.end_col_offset) == (line, column):
+            return [node]
+    for child in ast.iter_child_nodes(node):
+        if below := _path_to(child, line, column):
+            return [node, *below]
+    return []
+
+
+def _value(node: ast.expr, scope: Mapping[str, Any], mode: bool) -> Any:
+    """The value of an expression of names, attributes and logic, if the mode were ``mode``.
+
+    Nothing of the user's runs for it; what can't be known so is ``_UNKNOWN``.
+    """
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return scope.get(name, _UNKNOWN)
+        case ast.Attribute(attr="training"):
+            return mode
+        case ast.Attribute(value=holder, attr=name):
+            return _attribute(_value(holder, scope, mode), name)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            truth = _truth(_value(operand, scope, mode))
+            return _UNKNOWN if truth is None else not truth
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            truth = _truth(_value(test, scope, mode))
+            return _UNKNOWN if truth is None else _value(body if truth else orelse, scope, mode)
+        case ast.BoolOp(op=op, values=values):
+            return _joined([_value(v, scope, mode) for v in values], isinstance(op, ast.And))
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return _compared(_value(left, scope, mode), op, _value(right, scope, mode))
+    return _UNKNOWN
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    if holder is _UNKNOWN:
+        return _UNKNOWN
+    found = getattr(holder, "__dict__", {}).get(name, _UNKNOWN)
+    if found is _UNKNOWN and isinstance(holder, nn.Module):
+        return holder._modules.get(name, _UNKNOWN)
+    return found
+
+
+def _truth(value: Any) -> bool | None:
+    return bool(value) if isinstance(value, _PLAIN) else None
+
+
+def _joined(values: list[Any], conjunction: bool) -> Any:
+    """The value of ``and`` or ``or``: the first that decides, else the last."""
+    for value in values:
+        truth = _truth(value)
+        if truth is None or truth is not conjunction:
+            return value if truth is not None else _UNKNOWN
+    return values[-1]
+
+
+def _compared(left: Any, op: ast.cmpop, right: Any) -> Any:
+    if left is _UNKNOWN or right is _UNKNOWN:
+        return _UNKNOWN
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        return (left is right) is isinstance(op, ast.Is)
+    if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
+        return _UNKNOWN
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        return (left == right) is isinstance(op, ast.Eq)
+    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+        return _UNKNOWN
+    orders = {ast.Gt: left > right, ast.GtE: left >= right, ast.Lt: left < right, ast.LtE: left <= right}
+    return orders.get(type(op), _UNKNOWN)
+
+
+def _is_torchs(function: ast.expr, scope: Mapping[str, Any]) -> bool:
+    """True for a function that is torch's own: it is one operation whatever its arguments."""
+    found = _value(function, scope, True)
+    home = getattr(found, "__module__", None)
+    if isinstance(home, str):
+        return home == "torch" or home.startswith("torch.")
+    holder = _value(function.value, scope, True) if isinstance(function, ast.Attribute) else None
+    return isinstance(holder, ModuleType) and holder.__name__.split(".")[0] == "torch"
