@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from bnlint.layers.calls import UNSEEN, Call, State, name_of
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.table import Table
 from bnlint.models.guessing.candidate import Candidate, describe
-from bnlint.tracing.record import Record
+from bnlint.tracing.record import Record, kind_of
 
 Sign = tuple[str, int]
 """How a layer failed: (channels, how many arrived), or (rank, 0)."""
@@ -133,13 +133,6 @@ def _fixes(call: Call, table: Table) -> bool:
         isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
     )
     return kind is not None and own and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
-
-
-def kind_of(call: Call, table: Table) -> Kind | None:
-    """The row of the table for a call's layer or function."""
-    if isinstance(call.target, nn.Module):
-        return table.of_module(call.target)
-    return table.of_function(name_of(call.target))
 
 
 def _first_ref(call: Call) -> str:

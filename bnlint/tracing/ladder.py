@@ -1,12 +1,13 @@
-"""The ladder: try the tracers in order, keep the one that sees most, and say why others refused.
+"""The ladder: tracers in the order in which they are tried, and the record that sees most.
 
-Symbolic tracing needs no input and is cheapest, so it goes first. Where it can't see the whole
-model, or what it saw does not run, and an input is known, the forward itself is run and recorded,
-and fx traces with concrete shapes; in eval mode at last, for models that want targets to train.
+Symbolic tracing needs no input and is cheapest, so it comes first. Where it cannot follow the whole
+model, or its record does not run, and an input is known, the forward itself is run and recorded,
+and fx traces with concrete shapes; in eval mode last, for models that need targets to train.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,15 +17,40 @@ from bnlint.domain.graph import Inputs
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.candidate import NONE, Candidate, GivenInputs
 from bnlint.models.guessing.candidate import describe as describe_inputs
+from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
-from bnlint.tracing.lazies import Lazies
-from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.record import Record, Refused, Tracer
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers.concrete import trace_concretely
-from bnlint.tracing.tracers.real import record_for_real, wants_numbers
+from bnlint.tracing.tracers.real import adopt_doubts, can_be_filled, record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
+
+
+class Needs(enum.Enum):
+    """What a tracer needs from a call of the model."""
+
+    NAMES = "which arguments there are; their shapes are filled in afterwards"
+    SHAPES = "arguments on meta"
+    NUMBERS = "numbers in arguments and weights; only where the forward fails without them"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A tracer with what it needs; ``in_eval`` ones are tried in both modes."""
+
+    trace: Tracer
+    needs: Needs
+    in_eval: bool = False
+
+
+LADDER = [
+    Rung(trace_symbolically, Needs.NAMES),
+    Rung(record_forward, Needs.SHAPES, in_eval=True),
+    Rung(record_for_real, Needs.NUMBERS, in_eval=True),
+    Rung(trace_concretely, Needs.SHAPES),
+]
+"""The tracers in the order of preference: the first that sees the whole model wins."""
 
 
 @dataclass(slots=True)
@@ -51,138 +77,152 @@ class Climb:
         return describe_inputs(self.inputs.candidates[0], self.inputs.source)
 
 
+def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
+    """The best record of ``model`` that the tracers can make; the model's mode is kept."""
+    climber = _Climber(model, table, inputs, Lazies(model))
+    return climber.without_inputs() or climber.with_inputs()
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What one tracer gave for one candidate."""
+    """What one tracer recorded of one call."""
 
     record: Record
     candidate: Candidate
     training: bool
 
 
-def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
-    """The best record of ``model`` that the tracers can give; the model's mode is kept."""
-    lazies = Lazies(model)
-    symbolic, refusals = _symbolic(model, table, inputs)
-    if symbolic.complete:
-        given = _fill_shapes(symbolic, table, inputs, lazies)
-        return _second_look(Climb(symbolic, given, refusals), model, table)
-    best: _Attempt | None = None
-    doubtful: list[_Attempt] = []
-    for attempt in _attempts(model, table, inputs, lazies):
-        refusals += [(attempt.record.tracer, r) for r in attempt.record.refused]
-        if best is None or _seen(model, table, attempt.record) > _seen(model, table, best.record):
-            best = attempt
-        if attempt.record.complete:
-            if inputs.source != "inferred" or not failed(attempt.record):
+@dataclass(slots=True)
+class _Climber:
+    """Tries the tracers on one model; keeps the refusals, and the best record without inputs."""
+
+    model: nn.Module
+    table: Table
+    inputs: GivenInputs
+    lazies: Lazies
+    refusals: list[tuple[str, Refused]] = field(default_factory=list)
+    unfed: Record = field(default_factory=lambda: Record(""))
+
+    def without_inputs(self) -> Climb | None:
+        """The first whole record of a tracer that needs no inputs, with its shapes filled in."""
+        call = next(iter(self.inputs.candidates), Candidate())
+        records: list[Record] = []
+        for rung in (r for r in LADDER if r.needs is Needs.NAMES):
+            records.append(record := rung.trace(self.model, self.table, call))
+            self._note_refusals(record)
+            if record.complete:
+                return self._second_look(record, self._fill_shapes(record))
+        self.unfed = max(records, key=self._seen, default=self.unfed)
+        return None
+
+    def with_inputs(self) -> Climb:
+        """The best of what the other tracers see with the inputs, and of what was seen before."""
+        best = self._best_attempt()
+        if best is None:
+            return Climb(self.unfed, NONE, self.refusals)
+        if best.record.complete or self._sees_more(best.record, self.unfed):
+            given = GivenInputs((best.candidate,), self.inputs.source)
+            return Climb(best.record, given, self.refusals, best.training)
+        return Climb(self.unfed, self._fill_shapes(self.unfed), self.refusals)
+
+    def _best_attempt(self) -> _Attempt | None:
+        inferred = self.inputs.source == "inferred"
+        best: _Attempt | None = None
+        doubtful: list[_Attempt] = []
+        for attempt in self._attempts():
+            self._note_refusals(attempt.record)
+            if best is None or self._sees_more(attempt.record, best.record):
                 best = attempt
-                break
-            doubtful.append(attempt)
-    else:
-        best = _least_doubtful(doubtful, table) if doubtful else best
-        lazies.restore()  # what they hold now may come from another attempt
-        if best and inputs.source == "inferred" and not best.record.complete:
+            if attempt.record.complete:
+                if not inferred or not failed(attempt.record):
+                    return attempt
+                doubtful.append(attempt)
+        if doubtful:
+            best = self._least_doubtful(doubtful)
+        self.lazies.restore()  # what they hold now may come from another attempt
+        if best and inferred and not best.record.complete:
             forget_others(best.record, frozenset())
-    if best is None:
-        return Climb(symbolic, NONE, refusals)
-    if best.record.complete or _seen(model, table, best.record) > _seen(model, table, symbolic):
-        given = GivenInputs((best.candidate,), inputs.source)
-        return Climb(best.record, given, refusals, best.training)
-    return Climb(symbolic, _fill_shapes(symbolic, table, inputs, lazies), refusals)
+        return best
 
+    def _least_doubtful(self, attempts: list[_Attempt]) -> _Attempt:
+        """The attempt to keep where guessed inputs ran, but some layer refused what it got."""
+        first = attempts[0]
+        of_one = [a for a in attempts if a.record.tracer == first.record.tracer]
+        of_one = [a for a in of_one if a.training == first.training]
+        return of_one[sift([(a.record, a.candidate) for a in of_one], self.table)]
 
-def _least_doubtful(attempts: list[_Attempt], table: Table) -> _Attempt:
-    """The attempt to keep where made-up inputs ran, but some layer refused what it got."""
-    first = attempts[0]
-    of_one = [a for a in attempts if a.record.tracer == first.record.tracer]
-    of_one = [a for a in of_one if a.training == first.training]
-    return of_one[sift([(a.record, a.candidate) for a in of_one], table)]
+    def _attempts(self) -> Iterator[_Attempt]:
+        """The records of the tracers that need inputs, in the order of preference."""
+        rungs = [r for r in LADDER if r.needs is not Needs.NAMES]
+        mode = self.model.training
+        yield from self._in_mode(rungs, mode)
+        if not mode:
+            return
+        self.model.eval()
+        try:
+            yield from self._in_mode([r for r in rungs if r.in_eval], False)
+        finally:
+            self.model.train()
 
+    def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
+        for candidate in self.lazies.each(self.inputs.candidates):
+            on_meta: Record | None = None
+            for rung in rungs:
+                if rung.needs is Needs.SHAPES:
+                    record = on_meta = rung.trace(self.model, self.table, candidate)
+                elif on_meta and wants_numbers(on_meta) and can_be_filled(self.model):
+                    record = rung.trace(self.model, self.table, candidate)
+                    adopt_doubts(record, on_meta, self.model, self.table)
+                else:
+                    continue
+                yield _Attempt(record, candidate, training)
 
-def _second_look(climbed: Climb, model: nn.Module, table: Table) -> Climb:
-    """The recorded forward where the symbolic record does not run on its inputs and that does.
+    def _fill_shapes(self, record: Record) -> GivenInputs:
+        """Run the record on the first inputs that pass, or on those that get furthest.
 
-    A symbolic trace can take the wrong branch without an error (``isinstance(x, Tensor)`` is false
-    for a proxy); what really runs is right.
-    """
-    candidates = climbed.inputs.candidates
-    if not candidates or not any(call.error for call in climbed.record.calls):
-        return climbed
-    recorded = record_forward(Registry(model), table, candidates[0])
-    if not recorded.complete or any(call.error for call in recorded.calls):
-        return climbed
-    return Climb(recorded, climbed.inputs, climbed.refusals)
+        Of guessed inputs that do not pass, only the faults that hold for all of them are kept.
+        """
+        runs: list[Run] = []
+        source = self.inputs.source
+        for candidate in self.lazies.each(self.inputs.candidates):
+            if run_on_meta(record, self.table, candidate) == len(record.calls):
+                return GivenInputs((candidate,), source)
+            runs.append(look_at(record, self.table, candidate))
+        if not runs:
+            clear_values(record)
+            return NONE
+        best, believed = max(runs, key=lambda run: run.first), frozenset[int]()
+        if source == "inferred":
+            best, believed = believable(runs) or (best, believed)
+        self.lazies.restore()
+        run_on_meta(record, self.table, best.candidate)
+        if source == "inferred":
+            forget_others(record, believed)
+        return GivenInputs((best.candidate,), source)
 
+    def _second_look(self, record: Record, given: GivenInputs) -> Climb:
+        """The recorded forward where ``record`` does not run on its inputs and that does.
 
-def _attempts(
-    model: nn.Module, table: Table, inputs: GivenInputs, lazies: Lazies
-) -> Iterator[_Attempt]:
-    """The records of the tracers that need inputs, in the order of preference."""
-    mode = model.training
-    for candidate in lazies.each(inputs.candidates):
-        recorded = record_forward(Registry(model), table, candidate)
-        yield _Attempt(recorded, candidate, mode)
-        if wants_numbers(recorded) and (real := record_for_real(model, table, candidate, recorded)):
-            yield _Attempt(real, candidate, mode)
-        concrete = trace_concretely(Registry(model), table, candidate)
-        if isinstance(concrete, Refused):
-            concrete = Record("concrete", refused=[concrete])
-        yield _Attempt(concrete, candidate, mode)
-    if not mode:
-        return
-    model.eval()
-    try:
-        for candidate in lazies.each(inputs.candidates):
-            recorded = record_forward(Registry(model), table, candidate)
-            yield _Attempt(recorded, candidate, False)
-            if wants_numbers(recorded) and (
-                real := record_for_real(model, table, candidate, recorded)
-            ):
-                yield _Attempt(real, candidate, False)
-    finally:
-        model.train()
+        A symbolic trace can take the wrong branch without an error (``isinstance(x, Tensor)`` is
+        false for a proxy); what really runs is right.
+        """
+        if given.candidates and failed(record):
+            recorded = record_forward(self.model, self.table, given.candidates[0])
+            if recorded.complete and not failed(recorded):
+                record = recorded
+        return Climb(record, given, self.refusals)
 
+    def _note_refusals(self, record: Record) -> None:
+        self.refusals += [(record.tracer, refused) for refused in record.refused]
 
-def _symbolic(
-    model: nn.Module, table: Table, inputs: GivenInputs
-) -> tuple[Record, list[tuple[str, Refused]]]:
-    registry = Registry(model)
-    first = inputs.candidates[0] if inputs.candidates else Candidate()
-    found = trace_symbolically(registry, table, first.kwargs, len(first.args))
-    if isinstance(found, Refused):
-        return Record("symbolic", refused=[found]), [("symbolic", found)]
-    return found, [("symbolic", r) for r in found.refused]
+    def _sees_more(self, record: Record, other: Record) -> bool:
+        return self._seen(record) > self._seen(other)
 
+    def _seen(self, record: Record) -> tuple[int, bool]:
+        """How many distinct leaf layers a record shows as calls, and whether it hides nothing else.
 
-def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazies) -> GivenInputs:
-    """Run the record on the first inputs that pass, or on those that get furthest.
-
-    Of made-up inputs that do not pass, only the faults that hold for all of them are kept.
-    """
-    runs: list[Run] = []
-    for candidate in lazies.each(inputs.candidates):
-        if run_on_meta(record, table, candidate) == len(record.calls):
-            return GivenInputs((candidate,), inputs.source)
-        runs.append(look_at(record, table, candidate))
-    if not runs:
-        clear_values(record)
-        return NONE
-    believed: frozenset[int] = frozenset()
-    best = max(runs, key=lambda run: run.first)
-    if inputs.source == "inferred":
-        best, believed = believable(runs) or (best, believed)
-    lazies.restore()
-    run_on_meta(record, table, best.candidate)
-    if inputs.source == "inferred":
-        forget_others(record, believed)
-    return GivenInputs((best.candidate,), inputs.source)
-
-
-def _seen(model: nn.Module, table: Table, record: Record) -> tuple[int, bool]:
-    """How many distinct leaf layers became calls of the record, and whether nothing else is hidden.
-
-    Layers that the table does not know count for nothing, but an opaque call may hold some.
-    """
-    seen = {id(c.target) for c in record.calls if not c.opaque}
-    clear = bool(record.outputs) and not any(c.opaque for c in record.calls)
-    return sum(1 for m in model.modules() if id(m) in seen and is_leaf(m, table)), clear
+        Layers that the table does not know do not count, but an opaque call may hold some.
+        """
+        seen = {id(c.target) for c in record.calls if not c.opaque}
+        clear = bool(record.outputs) and not any(c.opaque for c in record.calls)
+        return sum(id(m) in seen and is_leaf(m, self.table) for m in self.model.modules()), clear

@@ -1,13 +1,11 @@
-"""One model to one :class:`ModelGraph`: the ladder of tracers, shapes, both modes, description."""
+"""One model to one :class:`ModelGraph`: copy, trace in both modes, description."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -18,15 +16,35 @@ from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.candidate import NONE, GivenInputs
+from bnlint.tracing.bare import in_training, on_meta
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing.describe import describe_parts
 from bnlint.tracing.describing.inventory import describe_modules
 from bnlint.tracing.initial.facts import initial_facts
 from bnlint.tracing.ladder import Climb, climb
-from bnlint.tracing.lazies import without_numbers
-from bnlint.tracing.modes import ModeWatch, watched_mode
-from bnlint.tracing.modules import plainly_held, states_of
+from bnlint.tracing.modes import watched_mode
 from bnlint.tracing.pieces import trace_pieces
+
+
+@dataclass(frozen=True, slots=True)
+class BothModes:
+    """What was seen in train mode and in eval mode; one climb where the mode makes no difference.
+
+    ``training`` is the one that is described. It shows the eval mode where only that could be seen.
+    """
+
+    training: Climb
+    evaluation: Climb
+
+    def train_calls(self) -> dict[int, int] | None:
+        """How often each module is called in train mode; None where that was not seen whole."""
+        whole = self.training.complete and self.training.training
+        return self.training.record.called if whole else None
+
+    def eval_calls(self) -> dict[int, int] | None:
+        """How often each module is called in eval mode; None where that was not seen whole."""
+        whole = self.training.complete and self.evaluation.complete
+        return self.evaluation.record.called if whole else None
 
 
 def trace_model(
@@ -43,49 +61,27 @@ def trace_model(
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
     meta = on_meta(model)
-    with _in_training(meta):
+    with in_training(meta):
         with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
             warnings.simplefilter("ignore")
-            with watched_mode(meta, table) as watch:
-                climbed = climb(meta, table, inputs or NONE)
-            if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
-                forget_others(climbed.record, frozenset())  # what calls it may give all inputs
-            eval_calls = _eval_calls(meta, table, climbed, watch)
-        return _describe(model, meta, ref, table, climbed, eval_calls)
+            seen = _trace_modes(meta, table, inputs or NONE)
+        climbed = seen.training
+        if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
+            forget_others(climbed.record, frozenset())  # what calls it may provide all inputs
+        return _describe(model, meta, ref, table, seen)
 
 
-def on_meta(model: nn.Module) -> nn.Module:
-    """A copy of the model without its numbers; the model itself where it holds none."""
-    held = [m for parent in model.modules() for _, m in plainly_held(parent)]
-    states = [s for m in (model, *held) for s in states_of(m)]
-    if all(s.is_meta for s in states):
-        return model
-    memo: dict[int, Any] = {id(s): _bare(s) for s in states}
+def _trace_modes(meta: nn.Module, table: Table, inputs: GivenInputs) -> BothModes:
+    """The eval mode is traced only if the code that ran may do something else there."""
+    with watched_mode(meta, table) as watch:
+        climbed = climb(meta, table, inputs)
+    if not (watch.differs and climbed.complete and climbed.training):
+        return BothModes(climbed, climbed)
+    meta.eval()
     try:
-        return copy.deepcopy(model, memo)
-    except Exception:  # what can't be copied (locks, generators) is traced as it stands
-        return model
-
-
-def _bare(state: torch.Tensor) -> torch.Tensor:
-    if is_lazy(state):
-        return without_numbers(state)
-    bare: torch.Tensor = torch.empty_like(state, device="meta")
-    if isinstance(state, nn.Parameter):
-        return nn.Parameter(bare, requires_grad=state.requires_grad)
-    return bare
-
-
-@contextlib.contextmanager
-def _in_training(model: nn.Module) -> Iterator[None]:
-    """Train mode inside the block; it may be the user's own model, if that is on meta."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
-    try:
-        yield
+        return BothModes(climbed, climb(meta, table, climbed.inputs))
     finally:
-        for module, training in modes:
-            module.training = training
+        meta.train()
 
 
 @contextlib.contextmanager
@@ -95,52 +91,21 @@ def _quiet_rng() -> Iterator[None]:
         yield
 
 
-def _eval_calls(
-    meta: nn.Module, table: Table, climbed: Climb, watch: ModeWatch
-) -> dict[int, int] | None:
-    """How often each module is called in eval mode; None where that could not be seen whole."""
-    calls = climbed.record.called
-    if not climbed.complete:
-        return None
-    if not climbed.training or not watch.differs:
-        return calls
-    meta.eval()
-    try:
-        again = climb(meta, table, climbed.inputs)
-    finally:
-        meta.train()
-    return again.record.called if again.complete else None
-
-
 def _describe(
-    model: nn.Module,
-    meta: nn.Module,
-    ref: ModelRef,
-    table: Table,
-    climbed: Climb,
-    eval_calls: dict[int, int] | None,
+    model: nn.Module, meta: nn.Module, ref: ModelRef, table: Table, seen: BothModes
 ) -> ModelGraph:
-    locator = Locator(ref.file)
-    parts, hidden = trace_pieces(meta, table, climbed.record)
+    climbed = seen.training
+    record, locator, layers = climbed.record, Locator(ref.file), Layers(table)
+    parts, hidden = trace_pieces(meta, table, record)
     parts = [
         replace(p, block=ref.block, initial=initial_facts(p.record, model, table, whole=p.whole))
         for p in parts
     ]
-    layers = Layers(table)
     ops, edges = describe_parts(parts, layers, locator)
-    record = climbed.record
-    complete = climbed.complete
-    modules = describe_modules(
-        meta,
-        layers,
-        locator,
-        record.called if complete and climbed.training else None,
-        eval_calls if complete else None,
-        record,
-    )
+    modules = describe_modules(meta, layers, locator, seen.train_calls(), seen.eval_calls(), record)
     trace = Trace(
         record.tracer,
-        complete,
+        climbed.complete,
         tuple(Opaque(r.path, r.reason, locator.locate(r.frames)) for r in hidden),
         tuple(Refusal(t, r.reason, locator.locate(r.frames)) for t, r in climbed.refusals),
     )

@@ -15,8 +15,9 @@ import ast
 import contextlib
 import inspect
 import itertools
+import operator
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType, ModuleType
@@ -29,6 +30,14 @@ from bnlint.loading.sites import is_machinery
 
 _PLAIN = (bool, int, float, str, type(None))
 _SIMPLE = (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp)
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+}
 _UNKNOWN = object()
 
 
@@ -68,7 +77,7 @@ class ModeWatch:
 
 
 class _Training:
-    """Takes the place of ``training`` on all modules: a data descriptor precedes their own dicts."""
+    """``training`` of all modules while they are watched: it takes precedence over their dicts."""
 
     def __init__(self, watch: ModeWatch) -> None:
         self.watch = watch
@@ -100,10 +109,10 @@ class _Reading:
 
     def matters(self, scope: Mapping[str, Any]) -> bool:
         """True when the mode may change which operations run."""
-        training, evaluating = (_value(self.expression, scope, mode) for mode in (True, False))
-        if type(training) is type(evaluating) and isinstance(training, _PLAIN):
-            if training == evaluating:
-                return False
+        values = [_value(self.expression, scope, mode) for mode in (True, False)]
+        plain = all(isinstance(value, _PLAIN) for value in values)
+        if plain and type(values[0]) is type(values[1]) and values[0] == values[1]:
+            return False
         return self.function is None or not _is_torchs(self.function, scope)
 
 
@@ -141,9 +150,9 @@ def _tree_of(code: CodeType) -> ast.AST | None:
 
 def _path_to(node: ast.AST, line: int | None, column: int | None) -> list[Any]:
     """The nodes from ``node`` to the attribute ``training`` that ends at a place."""
-    if isinstance(node, ast.Attribute) and node.attr == "training":
-        if (node.end_lineno, node.end_col_offset) == (line, column):
-            return [node]
+    ends = getattr(node, "end_lineno", None), getattr(node, "end_col_offset", None)
+    if ends == (line, column) and isinstance(node, ast.Attribute) and node.attr == "training":
+        return [node]
     for child in ast.iter_child_nodes(node):
         if below := _path_to(child, line, column):
             return [node, *below]
@@ -206,12 +215,10 @@ def _compared(left: Any, op: ast.cmpop, right: Any) -> Any:
         return (left is right) is isinstance(op, ast.Is)
     if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
         return _UNKNOWN
-    if isinstance(op, (ast.Eq, ast.NotEq)):
-        return (left == right) is isinstance(op, ast.Eq)
-    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+    try:
+        return _COMPARISONS[type(op)](left, right)
+    except (KeyError, TypeError):
         return _UNKNOWN
-    orders = {ast.Gt: left > right, ast.GtE: left >= right, ast.Lt: left < right, ast.LtE: left <= right}
-    return orders.get(type(op), _UNKNOWN)
 
 
 def _is_torchs(function: ast.expr, scope: Mapping[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from torch import nn
 
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, is_leaf
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.describing.describe import Part
-from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
@@ -59,11 +59,10 @@ class _Pieces:
             yield from self.of(child, below)
 
     def _traced(self, module: nn.Module, path: str) -> Iterator[Part]:
-        found = trace_symbolically(Registry(module, path), self.table)
-        if isinstance(found, Refused):
-            self.hidden.append(found)
-            return
+        found = trace_symbolically(module, self.table, Candidate(), path)
         self.hidden.extend(found.refused)
+        if not (found.complete or found.calls):
+            return
         self.see(found)
         found.left_out |= isinstance(module, nn.Sequential)  # its holder may use it as a list
         yield Part(found, path, whole=False)

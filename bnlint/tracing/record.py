@@ -1,11 +1,24 @@
-"""What a tracer yields: calls in the order of execution, the same for every tracer."""
+"""What a tracer returns: the calls in the order of execution, or why it could not follow them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from bnlint.layers.calls import Call, Frames, Ref
+from torch import nn
+
+from bnlint.layers.calls import Call, Frames, Ref, name_of
+from bnlint.layers.table import Kind, Table
+from bnlint.loading.sites import is_machinery
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Stray
+
+
+class Tracer(Protocol):
+    """Follows what a model does when it is called; never raises for what the model does."""
+
+    def __call__(self, model: nn.Module, table: Table, call: Candidate, /) -> Record:
+        """Everything it saw of ``model``; a record without calls where it refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +28,13 @@ class Refused:
     path: str
     reason: str
     frames: Frames = ()
+
+    @classmethod
+    def after(cls, error: BaseException, path: str) -> Refused:
+        """The refusal that follows from an error in the forward of the module at ``path``."""
+        lines = str(error).strip().splitlines()
+        text = f": {lines[0]}" if lines and lines[0] else ""
+        return cls(path, f"{type(error).__name__}{text}", _frames_of(error))
 
 
 @dataclass(slots=True)
@@ -38,3 +58,21 @@ class Record:
     def complete(self) -> bool:
         """True when no part of the model stayed out of sight."""
         return not self.refused
+
+
+def kind_of(call: Call, table: Table) -> Kind | None:
+    """The row of the table for a call's layer or function."""
+    if isinstance(call.target, nn.Module):
+        return table.of_module(call.target)
+    return table.of_function(name_of(call.target))
+
+
+def _frames_of(error: BaseException) -> Frames:
+    """The frames of an error's traceback, innermost first, without those of torch and bnlint."""
+    found = []
+    trace = error.__traceback__
+    while trace is not None:
+        if not is_machinery(trace.tb_frame.f_code.co_filename):
+            found.append((trace.tb_frame.f_code, trace.tb_lasti))
+        trace = trace.tb_next
+    return tuple(reversed(found))

@@ -18,7 +18,7 @@ from bnlint.models.guessing.candidate import Candidate, GivenInputs, choose, dec
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.nested import mapped, tensors
-from bnlint.tracing.model import on_meta
+from bnlint.tracing.bare import on_meta
 
 Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """``"1x3x32x32"``, ``["ids=8x128:int64"]``, ``(1, 3, 32, 32)`` or several shapes."""

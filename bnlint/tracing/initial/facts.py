@@ -18,11 +18,10 @@ from torch.nn.parameter import is_lazy
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
 from bnlint.layers.table import Kind, Table
-from bnlint.tracing.belief import kind_of
 from bnlint.tracing.initial.meanfield import Moments
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
 from bnlint.tracing.modules import states_of
-from bnlint.tracing.record import Record
+from bnlint.tracing.record import Record, kind_of
 
 Facts = dict[str, Value]
 

@@ -20,22 +20,14 @@ from bnlint.layers.calls import UNSEEN
 from bnlint.layers.table import Table
 from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import invoke, substitute
-from bnlint.tracing.tracers.autograd import intercept_autograd
-from bnlint.tracing.tracers.reasons import frames_of, reason_of
 from bnlint.tracing.tracers.symbolic import LeafTracer
 
 
-def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> Record | Refused:
-    """What fx sees of the model when it is called with the inputs of ``candidate``."""
-    tracer = ConcreteTracer(registry, table, candidate)
-    try:
-        with intercept_autograd(tracer.call_autograd):
-            tracer.trace(registry.root)
-    except Exception as error:  # the user's forward may raise anything
-        return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
-    return tracer.record("concrete")
+def trace_concretely(model: nn.Module, table: Table, call: Candidate) -> Record:
+    """What fx sees of the model with the arguments of ``call``."""
+    return ConcreteTracer(Registry(model), table, call).followed()
 
 
 class ConcreteProxy(fx.Proxy):
@@ -83,9 +75,10 @@ class ConcreteProxy(fx.Proxy):
 class ConcreteTracer(LeafTracer):
     """Runs every operation on meta while it is traced; numbers never become proxies."""
 
+    name = "concrete"
+
     def __init__(self, registry: Registry, table: Table, candidate: Candidate) -> None:
-        super().__init__(registry, table, frozenset(candidate.kwargs), len(candidate.args))
-        self.candidate = candidate
+        super().__init__(registry, table, candidate)
         self.entry: Any = None
         self.leaf: nn.Module | None = None
 
@@ -100,9 +93,9 @@ class ConcreteTracer(LeafTracer):
         names = list(inspect.signature(forward).parameters)
         args = [
             self._placeholders(name, value)
-            for name, value in zip(_endless(names), self.candidate.args, strict=False)
+            for name, value in zip(_endless(names), self.call.args, strict=False)
         ]
-        kwargs = {k: self._placeholders(k, v) for k, v in self.candidate.kwargs.items()}
+        kwargs = {k: self._placeholders(k, v) for k, v in self.call.kwargs.items()}
         return args, kwargs
 
     def _placeholders(self, name: str, value: Any) -> Any:

@@ -15,8 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.candidate import Candidate
-from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Record
+from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.recorded import record_forward
 
@@ -31,31 +30,34 @@ def wants_numbers(record: Record) -> bool:
     return any(sign in refused.reason for refused in record.refused for sign in _SIGNS)
 
 
-def record_for_real(
-    model: nn.Module, table: Table, candidate: Candidate, failed: Record
-) -> Record | None:
-    """What the forward does with real numbers; None for a model too large or impossible to fill.
-
-    Where a layer with weights is left out, other numbers may have gone another way: the record
-    then is no more whole than ``failed``, the one on meta.
-    """
+def can_be_filled(model: nn.Module) -> bool:
+    """True for a model that is small enough to be filled with numbers."""
     states = (*model.parameters(), *model.buffers())
-    if sum(t.numel() for t in states if not is_lazy(t)) > LIMIT:
-        return None
+    return sum(t.numel() for t in states if not is_lazy(t)) <= LIMIT
+
+
+def record_for_real(model: nn.Module, table: Table, call: Candidate) -> Record:
+    """What the forward does with real numbers; refused where it can't be copied or filled."""
     generator = torch.random.get_rng_state()
     try:
         filled = _filled(model)
-        args, kwargs = with_tensors((candidate.args, dict(candidate.kwargs)), _number)
-    except Exception:  # what cannot be copied or filled is not run
-        return None
+        args, kwargs = with_tensors((call.args, dict(call.kwargs)), _number)
+    except Exception as error:
+        return Record("recorded", refused=[Refused.after(error, "")])
     try:
-        record = record_forward(Registry(filled), table, Candidate(args, kwargs))
+        record = record_forward(filled, table, Candidate(args, kwargs))
     finally:
         torch.random.set_rng_state(generator)
-    record = _as_of(model, filled, record)
+    return _as_of(model, filled, record)
+
+
+def adopt_doubts(record: Record, on_meta: Record, model: nn.Module, table: Table) -> None:
+    """Make a record with numbers no more whole than the one on meta where layers were left out.
+
+    Other numbers may have taken another way, where a layer with weights was not called.
+    """
     if any(id(m) not in record.called for m in _layers_with_weights(model, table)):
-        record.refused += failed.refused
-    return record
+        record.refused += on_meta.refused
 
 
 def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:

@@ -27,20 +27,20 @@ from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.copying import with_tensors
-from bnlint.tracing.tracers.reasons import frames_of, reason_of
 
 
-def record_forward(registry: Registry, table: Table, candidate: Candidate) -> Record:
-    """What the forward did with the inputs of ``candidate``; refused where it raised."""
+def record_forward(model: nn.Module, table: Table, call: Candidate) -> Record:
+    """What the forward did with the arguments of ``call``; refused where it raised."""
+    registry = Registry(model)
     recorder = Recorder(registry, table)
-    recorder.record.left_out = leaves_out(registry.root.forward, candidate)
-    args, kwargs = recorder.enter(candidate)
+    recorder.record.left_out = leaves_out(model.forward, call)
+    args, kwargs = recorder.enter(call)
     try:
         with recorder.watching():
-            result = registry.root(*args, **kwargs)
+            result = model(*args, **kwargs)
     except Exception as error:  # the user's forward may raise anything
         where = recorder.failed_in or registry.path(registry.root)
-        recorder.record.refused.append(Refused(where, reason_of(error), frames_of(error)))
+        recorder.record.refused.append(Refused.after(error, where))
     else:
         recorder.leave(result)
     recorder.record.strays = registry.outermost_strays()

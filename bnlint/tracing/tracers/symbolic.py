@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,41 +18,32 @@ from torch import fx, nn
 from bnlint.layers.calls import State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
+from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
-from bnlint.tracing.tracers.reasons import frames_of, reason_of
 
 
-def trace_symbolically(
-    registry: Registry, table: Table, keywords: Iterable[str] = (), positional: int = 0
-) -> Record | Refused:
-    """What fx sees of the model, or why its outermost forward refused.
+def trace_symbolically(model: nn.Module, table: Table, call: Candidate, path: str = "") -> Record:
+    """What fx sees of the model, which is registered at ``path`` of a bigger one.
 
-    ``keywords`` and ``positional`` say which optional parameters of the forward to feed, beside
-    the required ones.
+    Of ``call`` only the names and the number of arguments count: optional parameters of the
+    forward that it provides are traced, beside the required ones.
     """
-    tracer = LeafTracer(registry, table, frozenset(keywords), positional)
-    try:
-        with intercept_autograd(tracer.call_autograd):
-            tracer.trace(registry.root)
-    except Exception as error:  # the user's forward may raise anything
-        return Refused(registry.path(registry.root), reason_of(error), frames_of(error))
-    return tracer.record("symbolic")
+    return LeafTracer(Registry(model, path), table, call).followed()
 
 
 class LeafTracer(fx.Tracer):
     """The fx tracer that keeps classified layers whole and turns a refusal into an opaque call."""
 
-    def __init__(
-        self, registry: Registry, table: Table, keywords: frozenset[str], positional: int
-    ) -> None:
+    name = "symbolic"
+
+    def __init__(self, registry: Registry, table: Table, call: Candidate) -> None:
         super().__init__()
         self.registry = registry
         self.table = table
-        self.keywords = keywords
-        self.positional = positional
+        self.call = call
         self.owners: list[str] = [registry.path(registry.root)]
         self.refused: list[Refused] = []
         self.called: dict[int, int] = {}
@@ -60,9 +51,16 @@ class LeafTracer(fx.Tracer):
         self.own_parameters = frozenset(map(id, registry.root.parameters()))
         self.quiet = False
 
-    def record(self, name: str) -> Record:
-        """What the finished graph says, as the record of a tracer of that name."""
-        found = Record(name, refused=self.refused, called=self.called, left_out=self.left_out)
+    def followed(self) -> Record:
+        """The record of the model's forward; a refusal where that raises."""
+        root = self.registry.root
+        try:
+            with intercept_autograd(self.call_autograd):
+                self.trace(root)
+        except Exception as error:  # the user's forward may raise anything
+            refused = Refused.after(error, self.registry.path(root))
+            return Record(self.name, refused=[refused])
+        found = Record(self.name, refused=self.refused, called=self.called, left_out=self.left_out)
         return to_record(self.graph, self.registry, self.table, found)
 
     def call_module(
@@ -88,7 +86,7 @@ class LeafTracer(fx.Tracer):
                 raise
             self._roll_back(last)
             del self.refused[depth:]
-            self.refused.append(Refused(path, reason_of(error), frames_of(error)))
+            self.refused.append(Refused.after(error, path))
         finally:
             self.owners.pop()
         return self._leaf(m, path, args, kwargs, opaque=True)
@@ -187,21 +185,20 @@ class LeafTracer(fx.Tracer):
     def _root_arguments(self, forward: Any) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
-        fed = _parameters_to_feed(forward, self.keywords, self.positional)
+        fed = _parameters_to_feed(forward, self.call)
         every = inspect.signature(forward).parameters.values()
         self.left_out = any(p.default is None and p not in fed for p in every)
         for p in fed:
             proxy = self.create_proxy("placeholder", p.name, (), {})
-            if p.kind is inspect.Parameter.KEYWORD_ONLY or kwargs or p.name in self.keywords:
+            if p.kind is inspect.Parameter.KEYWORD_ONLY or kwargs or p.name in self.call.kwargs:
                 kwargs[p.name] = proxy
             else:
                 args.append(proxy)
         return args, kwargs
 
 
-def _parameters_to_feed(
-    forward: Any, keywords: frozenset[str], positional: int
-) -> list[inspect.Parameter]:
+def _parameters_to_feed(forward: Any, call: Candidate) -> list[inspect.Parameter]:
+    keywords, positional = call.kwargs.keys(), len(call.args)
     every = list(inspect.signature(forward).parameters.values())
     named = [p for p in every if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     chosen = [

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import bnlint
-from bnlint.tracing.lazies import Lazies
+from bnlint.tracing.bare import Lazies
 
 
 def test_restored_layers_take_other_channels_as_if_never_called():

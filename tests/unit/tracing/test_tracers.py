@@ -13,8 +13,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.candidate import Candidate, GivenInputs
 from bnlint.tracing.model import trace_model
-from bnlint.tracing.modules import Registry
-from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import run_on_meta
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
@@ -61,10 +60,11 @@ class ByValue(nn.Module):
 def test_plain_fx_refuses_and_the_others_do_not() -> None:
     model, table = ByShape().to("meta"), builtin_table()
     candidate = given((2, 3, 8, 8)).candidates[0]
-    assert isinstance(trace_symbolically(Registry(model), table), Refused)
+    refused = trace_symbolically(model, table, Candidate())
+    assert refused.refused
+    assert not refused.calls
     for trace in (trace_concretely, record_forward):
-        record = trace(Registry(model), table, candidate)
-        assert isinstance(record, Record)
+        record = trace(model, table, candidate)
         assert record.complete
         targets = [type(c.target).__name__ for c in record.calls if isinstance(c.target, nn.Module)]
         assert targets == ["Conv2d", "BatchNorm2d"]
@@ -194,10 +194,10 @@ class Custom(nn.Module):
 def test_autograd_functions_are_operations(trace: str) -> None:
     table, model = builtin_table(), Custom().to("meta")
     if trace == "symbolic":
-        record = trace_symbolically(Registry(model), table)
+        record = trace_symbolically(model, table, Candidate())
     else:
         candidate = given((2, 3, 8, 8)).candidates[0]
-        record = record_forward(Registry(model), table, candidate)
+        record = record_forward(model, table, candidate)
     assert isinstance(record, Record)
     names = [
         c.target if isinstance(c.target, str) else type(c.target).__name__ for c in record.calls
@@ -237,11 +237,11 @@ def test_modules_given_to_an_autograd_function_are_seen(trace: str) -> None:
     table, model = builtin_table(), ReversibleBlock().to("meta")
     candidate = given((2, 8, 6, 6)).candidates[0]
     if trace == "symbolic":
-        record = trace_symbolically(Registry(model), table)
+        record = trace_symbolically(model, table, Candidate())
         assert isinstance(record, Record)
         assert run_on_meta(record, table, candidate) == len(record.calls)
     else:
-        record = record_forward(Registry(model), table, candidate)
+        record = record_forward(model, table, candidate)
     assert {id(m) for m in model.inner} <= {id(c.target) for c in record.calls}
     assert all(c.grad for c in record.calls)
     shapes = [tuple(c.value.shape) for c in record.calls if isinstance(c.value, torch.Tensor)]
