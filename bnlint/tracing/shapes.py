@@ -6,7 +6,8 @@ best shape it knows: a kernel's output for the channels it wants, a norm's input
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of, replace_refs
 from bnlint.layers.shapes import quick
+from bnlint.layers.shapes.plain import is_plain_tensor, like
 from bnlint.layers.table import Table
 from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.record import Record
@@ -98,14 +100,54 @@ def on_bare_weights(
     if not isinstance(target, nn.Module):
         return call(*args, **kwargs)
     states = [*target.named_parameters(), *target.named_buffers()]
-    if all(t.is_meta or is_lazy(t) for _, t in states) or not _takes_meta(args):
-        return call(*args, **kwargs)
-    bare = {name: torch.empty_like(t, device="meta") for name, t in states}
-    return torch.func.functional_call(target, bare, args, dict(kwargs))
+    with _norms_by_formula():
+        if all(t.is_meta or is_lazy(t) for _, t in states) or not _takes_meta(args):
+            return call(*args, **kwargs)
+        bare = {name: torch.empty_like(t, device="meta") for name, t in states}
+        return torch.func.functional_call(target, bare, args, dict(kwargs))
 
 
 def _takes_meta(args: tuple[Any, ...]) -> bool:
     return any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
+
+
+@contextlib.contextmanager
+def _norms_by_formula() -> Iterator[None]:
+    """Compute the shapes of norms inside a layer that runs: on meta, torch decomposes each of them.
+
+    Only while one layer runs, so that no operation of the model is missed for it.
+    """
+    for name, (_, quick_norm) in _NORMS.items():
+        setattr(torch, name, quick_norm)
+    try:
+        yield
+    finally:
+        for name, (original, _) in _NORMS.items():
+            setattr(torch, name, original)
+
+
+def _by_formula(norm: Callable[..., Any], *, per_channel: bool) -> Callable[..., Any]:
+    """The norm without its decomposition where all shapes fit; the norm itself elsewhere."""
+
+    def run(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_plain_tensor(x) or not x.is_floating_point() or x.ndim < 2:
+            return norm(x, *args, **kwargs)
+        shape = x.shape[1:2] if per_channel else x.shape[x.ndim - len(args[0]) :]
+        states = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
+        fits = per_channel or tuple(args[0]) == tuple(shape)
+        if fits and all(is_plain_tensor(s) and s.shape == shape for s in states):
+            return like(x, x.shape)
+        return norm(x, *args, **kwargs)
+
+    return run
+
+
+_NORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "batch_norm": (torch.batch_norm, _by_formula(torch.batch_norm, per_channel=True)),
+    "layer_norm": (torch.layer_norm, _by_formula(torch.layer_norm, per_channel=False)),
+    "rms_norm": (torch.rms_norm, _by_formula(torch.rms_norm, per_channel=False)),
+}
+"""Functions of torch and what to run instead of them; ``torch.nn.functional`` calls them."""
 
 
 def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:

@@ -47,6 +47,7 @@ FUNCTIONS: Mapping[str, FunctionRule] = {
     "mean": pools.mean,
     "sum": pools.mean,
     "adaptive_avg_pool2d": pools.adaptive_function,
+    "scaled_dot_product_attention": kernels.attention,
 }
 """Rules for functions and tensor methods, by plain name."""
 

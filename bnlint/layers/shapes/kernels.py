@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from bnlint.layers.shapes.plain import like
+from bnlint.layers.shapes.plain import is_plain_tensor, like
 
 
 def convolution(layer: nn.modules.conv._ConvNd, x: torch.Tensor) -> torch.Tensor | None:
@@ -64,6 +66,29 @@ def linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor | None:
             f"{layer.in_features}x{layer.out_features})"
         )
     return like(x, (*x.shape[:-1], layer.out_features))
+
+
+def attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, *args: Any, **kwargs: Any
+) -> torch.Tensor | None:
+    """The output of attention: for each query a row as wide as ``value``."""
+    tensors = (query, key, value)
+    if args[3:] or kwargs.get("enable_gqa") or not all(map(is_plain_tensor, tensors)):
+        return None
+    alike = len({(t.dtype, t.ndim, t.shape[:-2]) for t in tensors}) == 1 and query.ndim > 2
+    if not alike or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        return None
+    if attn_mask is not None and not _masks(attn_mask, (*query.shape[:-1], key.shape[-2])):
+        return None
+    return like(query, (*query.shape[:-1], value.shape[-1]))
+
+
+def _masks(mask: Any, scores: tuple[int, ...]) -> bool:
+    """True when a mask broadcasts to the scores of an attention."""
+    if not is_plain_tensor(mask) or mask.ndim > len(scores):
+        return False
+    pairs = zip(reversed(mask.shape), reversed(scores), strict=False)
+    return all(size in (1, wanted) for size, wanted in pairs)
 
 
 def embedding(layer: nn.Embedding, x: torch.Tensor) -> torch.Tensor | None:

@@ -209,3 +209,26 @@ def test_unsure() -> None:
 
 def test_embedding() -> None:
     assert agrees(nn.Embedding(5, 4), torch.zeros(2, 3, dtype=torch.long))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    queries=SIZES,
+    keys=st.tuples(SIZES, SIZES),
+    widths=st.tuples(st.integers(1, 3), st.integers(1, 3), SIZES),
+    heads=st.sampled_from([(2,), (2, 3)]),
+    mask=st.sampled_from([None, (), (1,), (2, 1, 1), (2, 3, 1, 1), (5, 5)]),
+)
+def test_attention(queries: int, keys: Any, widths: Any, heads: Any, mask: Any) -> None:
+    sizes = zip((queries, *keys), widths, strict=True)
+    q, k, v = (tensor(*heads, rows, width) for rows, width in sizes)
+    given_mask = None if mask is None else tensor(*mask)
+    agrees(F.scaled_dot_product_attention, q, k, v, given_mask, dropout_p=0.5)
+
+
+def test_attention_is_sure_of_what_fits() -> None:
+    q, k = tensor(2, 3, 5, 4), tensor(2, 3, 7, 4)
+    for mask in (None, tensor(5, 7), tensor(2, 1, 1, 7)):
+        assert agrees(F.scaled_dot_product_attention, q, k, tensor(2, 3, 7, 6), mask)
+    grouped = tensor(2, 1, 7, 4)
+    assert not agrees(F.scaled_dot_product_attention, q, grouped, grouped, enable_gqa=True)
