@@ -34,6 +34,9 @@ def trace_symbolically(model: nn.Module, table: Table, call: Candidate, path: st
     return LeafTracer(Registry(model, path), table, call).followed()
 
 
+_SCALARS = frozenset((bool, int, float, str, type(None)))
+
+
 class LeafTracer(fx.Tracer):
     """The fx tracer that keeps classified layers whole and turns a refusal into an opaque call."""
 
@@ -123,7 +126,8 @@ class LeafTracer(fx.Tracer):
         type_expr: Any = None,
     ) -> fx.Node:
         """A node that also remembers who called it, from where, and whether gradients flow."""
-        node = self.graph.create_node(kind, target, args, kwargs, name, None)
+        node = self.graph.create_node(kind, target, (), {}, name, None)
+        node.args, node.kwargs = args, kwargs  # there, a search for symbolic numbers takes longest
         if kind != "get_attr":
             node.meta["frames"] = call_frames()
             node.meta["owner"] = self.owners[-1]
@@ -134,6 +138,10 @@ class LeafTracer(fx.Tracer):
         """The argument as fx keeps it; tensors become attributes without touching the model."""
         if isinstance(a, fx.Proxy):
             return a.node
+        if type(a) in _SCALARS:
+            return a
+        if type(a) is tuple:
+            return tuple(map(self.create_arg, a))
         if isinstance(a, torch.Tensor):
             node = self.create_node("get_attr", "tensor", (), {})
             node.meta["value"] = a
