@@ -1,14 +1,14 @@
-"""Which faults hold whatever the input, when the inputs were made up and none of them passes.
+"""Which faults are true for any input, when the inputs were guessed and none of them passes.
 
-A made-up input proves nothing by itself: a linear layer behind a flatten only asks for another
-image size. But a layer that every candidate reaches, and that refuses the same channels (or any
-rank it could be given) each time, is wrong on its own. A fault is believed when
+A guessed input proves nothing by itself: a linear layer after a flatten only needs another image
+size. But a layer that every candidate reaches, and that fails each time for the same channels (or
+for any rank it could get), is wrong by itself. A fault is believed when
 
 - the layer is a kernel or a norm, and a kernel or norm before it fixed what arrives,
 - candidates of at least two different sizes get as far as it, and none further, and
 - they all fail there, in the same way.
 
-Everything that hangs on another failure is forgotten.
+Everything that depends on another failure is forgotten.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def look_at(record: Record, table: Table, candidate: Candidate) -> Run:
 def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
     """The run that fails least among those that get furthest, and the faults to believe of it.
 
-    None where their first failure is nothing to believe.
+    None where their first failure is not to be believed.
     """
     furthest = max(run.first for run in runs)
     kept = [run for run in runs if run.first == furthest]
@@ -79,10 +79,10 @@ def _sizes(candidate: Candidate) -> tuple[tuple[int, ...], ...]:
 
 
 def sift(runs: Sequence[tuple[Record, Candidate]], table: Table) -> int:
-    """The index of the record to keep of those that one tracer gave for several candidates.
+    """The index of the record to keep of those that one tracer made for several candidates.
 
-    What is not to be believed of it is cleared. All of them hold the same calls as the first, or
-    are passed over.
+    Faults of it that are not believed are cleared. Records with other calls than the first are
+    skipped.
     """
     alike = [i for i, (record, _) in enumerate(runs) if _targets(record) == _targets(runs[0][0])]
     looks = [look_at(runs[i][0], table, runs[i][1]) for i in alike]
@@ -104,7 +104,7 @@ def failed(record: Record) -> bool:
 
 
 def forget_others(record: Record, believed: frozenset[int]) -> None:
-    """Clear every failure that is not believed, and all values that hang on one."""
+    """Clear every failure that is not believed, and all values that depend on one."""
     doubtful: set[str] = set()
     for index, call in enumerate(record.calls):
         failed = call.error is not None and index not in believed
@@ -124,9 +124,9 @@ def _fixed(record: Record, table: Table) -> frozenset[str]:
 
 
 def _fixes(call: Call, table: Table) -> bool:
-    """True for a layer with channels of its own; a function's come with its weight.
+    """True for a layer with channels of its own, or a function with a parameter as its weight.
 
-    A blur, say, takes as many copies of its filter as there are channels.
+    A blur, for example, repeats its filter for as many channels as there are.
     """
     kind = kind_of(call, table)
     own = isinstance(call.target, nn.Module) or any(

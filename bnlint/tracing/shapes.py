@@ -1,7 +1,7 @@
 """The tolerant shape pass: run a record on the meta device, keep going past what fails.
 
-An error is kept on its call, for it is just the fault to report, and the pass goes on with the
-best shape it knows: a kernel's output for the channels it wants, a norm's input as its output.
+An error is kept on its call, because it is the fault to report, and the pass continues with the
+best shape it knows: a kernel's output for the channels it expects, a norm's input as its output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.record import Record
 
 
-class Unknown(Exception):
+class _NotRun(Exception):
     """An argument whose value is not known, so the call can't be run."""
 
 
@@ -64,13 +64,13 @@ def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
     def value_of(item: Ref | State) -> Any:
         value = item.tensor if isinstance(item, State) else values.get(item.id, UNSEEN)
         if value is UNSEEN:
-            raise Unknown
+            raise _NotRun
         return value
 
     try:
         args = replace_refs(call.args, value_of)
         kwargs = replace_refs(call.kwargs, value_of)
-    except Unknown:
+    except _NotRun:
         return UNSEEN
     try:
         return invoke(call.target, args, kwargs)
@@ -94,8 +94,8 @@ def on_bare_weights(
 ) -> Any:
     """The result of ``call``; for a layer with numbers in its weights, that of meta ones instead.
 
-    A layer that is not registered in the model was not copied with it, and mixes with no meta
-    tensor.
+    A layer that is not registered in the model was not copied with it, and can't take meta
+    tensors.
     """
     if not isinstance(target, nn.Module):
         return call(*args, **kwargs)
@@ -153,7 +153,7 @@ _NORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
     """The best guess at the result of a call that failed, or UNSEEN.
 
-    A kernel is run on what it wants to see; what keeps its input's shape returns its input.
+    A kernel is run on an input that it accepts; what keeps its input's shape returns its input.
     """
     x = args[0] if args and isinstance(args[0], torch.Tensor) else None
     module = target if isinstance(target, nn.Module) else None

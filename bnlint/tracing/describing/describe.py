@@ -17,8 +17,12 @@ from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.refine import refine
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
-from bnlint.tracing.describing.compose import collapse_self_gates
-from bnlint.tracing.describing.dataflow import count_calls, data_sources, point_to_inplace
+from bnlint.tracing.describing.dataflow import (
+    collapse_self_gates,
+    count_calls,
+    data_sources,
+    point_to_inplace,
+)
 from bnlint.tracing.record import Record
 
 

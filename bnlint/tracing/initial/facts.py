@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
 from bnlint.layers.table import Kind, Table
-from bnlint.tracing.initial.meanfield import Moments
+from bnlint.tracing.initial.meanfield import SignalMoments
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
 from bnlint.tracing.modules import states_of
 from bnlint.tracing.record import Record, kind_of
@@ -80,7 +80,7 @@ class _Reader:
                 self.scales[call.id] = scale
 
     def read(self, call: Call) -> None:
-        """The facts that hang on the weights of one layer."""
+        """The facts that depend on the weights of one layer."""
         if call.id in self.weights:
             weights = self.weights[call.id]
             self.facts[call.id] = _of_rows(weights)
@@ -90,7 +90,7 @@ class _Reader:
             self.facts[call.id] = {"init-dead-share": self._dead_channels(call)}
 
     def _dead_channels(self, norm: Call) -> float:
-        """The share of a batch norm's channels that give nothing above zero, whatever comes."""
+        """The share of a batch norm's channels that are never above zero, whatever the input."""
         scale, shift = self.scales[norm.id]
         constant = scale == 0
         before = next((self.weights.get(ref.id) for ref in norm.refs()), None)
@@ -126,7 +126,7 @@ class _Reader:
             return
         first = next(step for step in run if step.weights is not None)
         assert first.weights is not None
-        propagate(run, Moments(wobble=2 / first.weights.inputs))
+        propagate(run, SignalMoments(wobble=2 / first.weights.inputs))
         died = self._read_deaths(run)
         ends = self.whole and run[-1].call.id in {ref.id for ref in self.record.outputs}
         prediction = predict(run, to_loss=ends)
@@ -144,7 +144,7 @@ class _Reader:
     def _read_deaths(self, run: Sequence[Step]) -> bool:
         """How many units of each kernel before a ReLU start dead; whether biases kill a layer.
 
-        What comes behind the first such layer gets nothing, and nothing is said of it.
+        What follows the first such layer gets no signal, and nothing is said about it.
         """
         for step, after in pairwise(run):
             if step.units is None or "relu-family" not in after.kind.tags:
@@ -199,7 +199,7 @@ def _of_rows(weights: Weights) -> Facts:
 
 
 def _treats_alike(weights: Weights) -> bool:
-    """True when each unit of a kernel gives all its input channels the same weight."""
+    """True when each unit of a kernel has the same weight for all its input channels."""
     rows = weights.rows
     columns = rows.reshape(len(rows), -1, rows.shape[1] // max(weights.inputs, 1) or 1)
     return bool((columns == columns[:, :1]).all())

@@ -36,7 +36,7 @@ Function = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class SignalMoments:
     """Of a layer's values: mean, mean square of what all samples share, mean square of all.
 
     ``wobble`` is the variance, from sample to sample, of the signal's size relative to its mean.
@@ -68,11 +68,11 @@ class Units:
         """The same units, had they no bias."""
         return self if self.bias is None else replace(self, centre=self.centre - self.bias)
 
-    def moments(self) -> Moments:
+    def moments(self) -> SignalMoments:
         """The moments without any activation."""
         shared = float((self.centre**2 + self.vague).mean())
         total = shared + float(self.spread.mean())
-        return Moments(float(self.centre.mean()), shared, total, self.wobble)
+        return SignalMoments(float(self.centre.mean()), shared, total, self.wobble)
 
     def starting_dead(self, largest: float) -> float:
         """The share of units that are below zero even in a sample of ``largest`` deviations.
@@ -88,12 +88,12 @@ class Units:
 class Activated:
     """What an activation leaves, and the mean squares of its slope: of all, of the unit's mean."""
 
-    moments: Moments
+    moments: SignalMoments
     slope: float
     shared_slope: float
 
 
-def through_kernel(rows: torch.Tensor, bias: torch.Tensor | None, x: Moments) -> Units:
+def through_kernel(rows: torch.Tensor, bias: torch.Tensor | None, x: SignalMoments) -> Units:
     """The pre-activations of a kernel whose ``rows`` hold the weights of one unit each."""
     chosen = torch.linspace(0, len(rows) - 1, min(len(rows), UNITS)).long()
     picked = rows[chosen].double()
@@ -173,21 +173,21 @@ def _gathered(
     def mean(of: torch.Tensor) -> float:
         return float((of * weights).sum(-1).mean())
 
-    moments = Moments(mean(value), mean(value**2), mean(square))
+    moments = SignalMoments(mean(value), mean(value**2), mean(square))
     return Activated(moments, mean(slope), mean(gate**2))
 
 
-def largest_of(x: Moments, count: int) -> Moments:
+def largest_of(x: SignalMoments, count: int) -> SignalMoments:
     """The moments of the largest of ``count`` neighbours, taken for independent and normal."""
     up, width = _LARGEST_OF.get(count, (math.sqrt(2 * math.log(max(count, 2))), 0.4))
     lift = up * math.sqrt(x.spread)
     shared = x.shared + 2 * lift * x.mean + lift**2
-    return Moments(x.mean + lift, shared, shared + width * x.spread, x.wobble)
+    return SignalMoments(x.mean + lift, shared, shared + width * x.spread, x.wobble)
 
 
-def mean_of(x: Moments, count: int) -> Moments:
+def mean_of(x: SignalMoments, count: int) -> SignalMoments:
     """The moments of the mean of ``count`` independent neighbours."""
-    return Moments(x.mean, x.shared, x.shared + x.spread / max(count, 1), x.wobble)
+    return SignalMoments(x.mean, x.shared, x.shared + x.spread / max(count, 1), x.wobble)
 
 
 def _below(x: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Stretches of a network without a norm and without branches, and what they do to a signal.
 
 The mean-field theory holds along such a stretch: kernels, activations, pools, one after the other,
-each reading only the one before. A norm sets the signal anew; a merge adds what the theory does
-not follow, and so does everything that is not known.
+each reading only the one before. A norm rescales the signal; a merge adds what the theory does
+not cover, and so does everything that is unknown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bnlint.layers.calls import Call, replace_refs
 from bnlint.layers.table import Kind
 from bnlint.tracing.initial.meanfield import (
     Activated,
-    Moments,
+    SignalMoments,
     Units,
     largest_of,
     mean_of,
@@ -70,7 +70,7 @@ class Step:
     weights: Weights | None = None
     entering: int = 1
     leaving: int = 1
-    before: Moments = field(default_factory=Moments)
+    before: SignalMoments = field(default_factory=SignalMoments)
     units: Units | None = None
     activated: Activated | None = None
 
@@ -153,8 +153,8 @@ def _size(value: Any) -> int:
     return math.prod(value.shape[1:])
 
 
-def propagate(run: Sequence[Step], start: Moments) -> None:
-    """Fill in what each step gets and gives, from ``start`` on."""
+def propagate(run: Sequence[Step], start: SignalMoments) -> None:
+    """Fill in what each step takes and returns, from ``start`` on."""
     x, units = start, None
     for step in run:
         step.before = x
@@ -178,8 +178,8 @@ def _spread_out(step: Step, weights: Weights) -> Units:
     return replace(units, vague=units.vague * share, spread=units.spread * share)
 
 
-def _as_units(x: Moments) -> Units:
-    """Moments of an input, as those of one unit."""
+def _as_units(x: SignalMoments) -> Units:
+    """SignalMoments of an input, as those of one unit."""
     centre = torch.tensor([x.mean], dtype=torch.float64)
     return Units(centre, centre * 0 + max(x.shared - x.mean**2, 0.0), centre * 0 + x.spread)
 
@@ -219,7 +219,7 @@ def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
     kernels = [step for step in run if step.weights is not None]
     if len(kernels) < 2 or any(s.weights is not None and s.weights.square == 0 for s in kernels):
         return None
-    after = kernels[-1].units.moments() if kernels[-1].units else Moments()
+    after = kernels[-1].units.moments() if kernels[-1].units else SignalMoments()
     alike = _alike(kernels[-1], after) if to_loss else 0.0
     sizes = _gradients(run[: run.index(kernels[-1]) + 1], alike)
     return Prediction(
@@ -230,7 +230,7 @@ def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
     )
 
 
-def _alike(last: Step, after: Moments) -> float:
+def _alike(last: Step, after: SignalMoments) -> float:
     """The share of the loss's gradient that is the same for all samples.
 
     The outputs of a random network favour some classes for every sample; a cross-entropy pushes

@@ -1,8 +1,8 @@
 """fx with concrete shapes: proxies carry meta tensors, so sizes and flags are plain numbers.
 
-Control flow that hangs on shapes, ``len``, unpacking and iteration just work, and what comes out
-is fx's own graph, with the shape of every value. It needs inputs, and refuses where a decision
-hangs on the numbers inside a tensor.
+Control flow that depends on shapes, ``len``, unpacking and iteration just work, and the result is
+fx's own graph, with the shape of every value. It needs inputs, and refuses where a decision depends
+on the numbers inside a tensor.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ConcreteProxy(fx.Proxy):
 
     @property
     def value(self) -> Any:
-        """The meta tensor (or tuple of them) that this stands for."""
+        """The meta tensor (or tuple of them) that this represents."""
         return self.node.meta["value"]
 
     def __getattr__(self, name: str) -> Any:

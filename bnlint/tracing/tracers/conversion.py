@@ -85,9 +85,9 @@ class _Conversion:
             self.values[node] = Ref(node.name)
 
     def _value(self, node: fx.Node) -> Any:
-        """What stands for a node; None for one that went with a module that refused.
+        """The value of a node; None for one that was removed with a module that refused.
 
-        A size that was taken before is written down when it is first used, which may be in there.
+        The node of a size is created when the size is first used, which may be in that module.
         """
         return self.values.get(node)
 

@@ -2,7 +2,7 @@
 
 No input is needed. A submodule whose forward can't be traced symbolically (control flow on a
 tensor's value, say) is rolled back to one opaque call, with its reason and the line that refused,
-and ``trace.py`` traces the parts inside it by themselves.
+and ``pieces.py`` traces the parts inside it by themselves.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class LeafTracer(fx.Tracer):
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """Parameters as proxies that remember their path and shape.
 
-        Only the model's own: a layer that is built while the forward runs has to initialise its.
+        Only the model's own: a layer that is built while the forward runs must initialize its own.
         """
         if self.quiet or id(attr_val) not in self.own_parameters:
             return attr_val

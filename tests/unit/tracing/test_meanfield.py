@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bnlint.tracing.initial.meanfield import (
-    Moments,
+    SignalMoments,
     Units,
     largest_of,
     mean_of,
@@ -77,7 +77,7 @@ def test_a_kernel_against_samples():
     layer = nn.Linear(400, 300)
     shared, own = torch.randn(1, 400) * 0.5 + 0.2, torch.randn(2000, 400) * 0.7
     z = layer(shared + own).detach()
-    x = Moments(float(shared.mean()), float(shared.square().mean()),
+    x = SignalMoments(float(shared.mean()), float(shared.square().mean()),
                 float((shared + own).square().mean()))  # fmt: skip
     found = through_kernel(layer.weight.detach(), layer.bias.detach(), x).moments()
     assert found.spread == pytest.approx(float(z.var(0).mean()), rel=0.1)
@@ -103,7 +103,7 @@ def test_few_units_wobble_more():
 
 
 def test_pools():
-    x = Moments(0.0, 0.0, 1.0)
+    x = SignalMoments(0.0, 0.0, 1.0)
     assert mean_of(x, 4).spread == pytest.approx(0.25)
     torch.manual_seed(0)
     largest = torch.randn(100_000, 4).amax(1)

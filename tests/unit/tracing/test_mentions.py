@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from bnlint.tracing.describing.mentions import is_mentioned
+from bnlint.tracing.describing.inventory import is_mentioned
 
 
 class Net(nn.Module):
