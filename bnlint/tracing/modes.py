@@ -44,7 +44,8 @@ _UNKNOWN = object()
 @contextlib.contextmanager
 def watched_mode(model: nn.Module, table: Table) -> Iterator[ModeWatch]:
     """Observe what the code of ``model`` does with its mode inside the block."""
-    watch = ModeWatch(table, any(map(_sets_mode, [*{type(m) for m in model.modules()}])))
+    kinds: set[Any] = {type(m) for m in model.modules()}
+    watch = ModeWatch(table, any(_sets_mode(kind) for kind in kinds))
     module: Any = nn.Module
     module.training = _Training(watch)
     try:

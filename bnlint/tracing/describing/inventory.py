@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import CodeType
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.domain.graph import ModuleInfo, Value
-from bnlint.layers.of_modules import Layers, trainable
+from bnlint.domain.graph import ModuleInfo
+from bnlint.layers.of_modules import Facts, Layers, trainable
 from bnlint.layers.table import CONTAINERS, Kind
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.modules import Stray
@@ -32,48 +32,51 @@ def describe_modules(
 
     Also those that were called without being registered; their facts say how they are held.
     """
-    reads = record.reads
+    by_path = dict(root.named_modules(remove_duplicate=False))
     paths: dict[int, list[str]] = {}
-    modules: dict[int, nn.Module] = {}
-    for path, module in root.named_modules(remove_duplicate=False):
+    for path, module in by_path.items():
         paths.setdefault(id(module), []).append(path)
-        modules[id(module)] = module
-    by_path = {path: modules[key] for key, own_paths in paths.items() for path in own_paths}
     found = []
-    for key, module in modules.items():
-        kind = layers.table.of_module(module)
-        site = site_of(module)
-        first, *others = paths[key]
+    for key, (first, *others) in paths.items():
+        module = by_path[first]
+        kind, site = layers.table.of_module(module), site_of(module)
+        mentioned: Facts = {"mentioned": is_mentioned(first, by_path)} if first else {}
+        states = (*module._parameters, *module._buffers)
         found.append(
             ModuleInfo(
                 first,
                 kind.name if kind else "other",
                 kind.tags if kind else frozenset(),
                 layers.names(module),
-                _module_info_facts(module, kind, layers)
-                | ({"mentioned": is_mentioned(first, by_path)} if first else {}),
+                _module_info_facts(module, kind, layers) | mentioned,
                 tuple(others),
-                sum(
-                    p.numel()
-                    for p in module._parameters.values()
-                    if p is not None and not is_lazy(p)
-                ),
+                _size(module._parameters.values()),
                 None if calls is None else calls.get(key, 0),
                 None if eval_calls is None else eval_calls.get(key, 0),
-                any(f"{p}.{n}" in reads for p in paths[key] for n in _own_state(module)),
+                any(f"{p}.{n}" in record.reads for p in paths[key] for n in states),
                 kind is not None,
                 locator.locate(site.frames) if site else None,
             )
         )
-    if not record.strays:
-        return tuple(found)
-    own = frozenset(map(id, (*root.parameters(), *root.buffers())))
-    return (*found, *(_describe_stray(s, layers, locator, record, own) for s in record.strays))
+    return (*found, *_describe_strays(root, layers, locator, record))
 
 
-def _module_info_facts(module: nn.Module, kind: Kind | None, layers: Layers) -> dict[str, Value]:
+def _size(parameters: Iterable[nn.Parameter | None]) -> int:
+    return sum(p.numel() for p in parameters if p is not None and not is_lazy(p))
+
+
+def _describe_strays(
+    root: nn.Module, layers: Layers, locator: Locator, record: Record
+) -> Iterator[ModuleInfo]:
+    if record.strays:
+        own = frozenset(map(id, (*root.parameters(), *root.buffers())))
+        for stray in record.strays:
+            yield _describe_stray(stray, layers, locator, record, own)
+
+
+def _module_info_facts(module: nn.Module, kind: Kind | None, layers: Layers) -> Facts:
     """What a module says about itself."""
-    facts: dict[str, Value] = {"class": type(module).__name__, "trainable": trainable(module)}
+    facts: Facts = {"class": type(module).__name__, "trainable": trainable(module)}
     return facts | (layers.facts(module, kind) if kind else {})
 
 
@@ -94,16 +97,11 @@ def _describe_stray(
         | {"registered": False, "held": stray.held, "grad": stray.grad}
         | {"states": len(parameters) + len(buffers)}
         | {"trainable": any(p.requires_grad for p in parameters)},
-        parameters=sum(p.numel() for p in parameters if not is_lazy(p)),
+        parameters=_size(parameters),
         calls=record.called.get(id(module), 0),
         leaf=kind is not None,
         construction=locator.locate(site.frames) if site else None,
     )
-
-
-def _own_state(module: nn.Module) -> Iterator[str]:
-    yield from module._parameters
-    yield from module._buffers
 
 
 def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:

@@ -13,40 +13,14 @@ from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
 
 _NOT_TENSORS = frozenset(
-    {
-        "size",
-        "dim",
-        "ndimension",
-        "numel",
-        "element_size",
-        "is_floating_point",
-        "is_complex",
-        "is_cuda",
-        "get_device",
-        "stride",
-        "storage_offset",
-        "nelement",
-        "len",
-        "_assert",
-        "_assert_is_none",
-        "is_contiguous",
-        "data_ptr",
-    }
-)
+    ("size", "dim", "ndimension", "numel", "element_size", "is_floating_point", "is_complex",
+     "is_cuda", "get_device", "stride", "storage_offset", "nelement", "len", "_assert",
+     "_assert_is_none", "is_contiguous", "data_ptr")
+)  # fmt: skip
 _NOT_TENSOR_ATTRIBUTES = frozenset(
-    {
-        "shape",
-        "device",
-        "dtype",
-        "ndim",
-        "requires_grad",
-        "is_cuda",
-        "layout",
-        "is_sparse",
-        "is_quantized",
-        "itemsize",
-    }
-)
+    ("shape", "device", "dtype", "ndim", "requires_grad", "is_cuda", "layout", "is_sparse",
+     "is_quantized", "itemsize")
+)  # fmt: skip
 _YIELD_TUPLES = frozenset({"split", "recurrent", "attention"})
 
 
