@@ -63,8 +63,8 @@ class ModeWatch:
 
     def note(self, frame: FrameType) -> None:
         """Judge one read of the mode, by the frame that reads it."""
-        code = frame.f_code
-        if self.differs or is_machinery(code.co_filename):
+        code, file = frame.f_code, frame.f_code.co_filename
+        if self.differs or (is_machinery(file) and not file.startswith("<")):  # code from a string
             return
         scope = {**frame.f_globals, **frame.f_locals}
         if self._inside_leaf(scope.get(code.co_varnames[0]) if code.co_varnames else None):

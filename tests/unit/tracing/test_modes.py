@@ -136,6 +136,15 @@ class ShortCut(Holding):
         return self.aux(x) if self.drop.p > 0 and self.training else self.fc(x)
 
 
+SPACE = {"Holding": Holding}
+exec(
+    "class FromString(Holding):\n"
+    "    def forward(self, x):\n"
+    "        return self.aux(self.fc(x)) if self.training else self.fc(x)\n",
+    SPACE,
+)
+
+
 class OnlyDropout(Holding):
     def forward(self, x):
         return self.drop(self.fc(x))
@@ -144,7 +153,7 @@ class OnlyDropout(Holding):
 GIVEN = GivenInputs((Candidate((torch.empty(2, 4, device="meta"),)),), "declared")
 DIFFERENT = (
     Branch, ThroughFunction, ThroughPartial, ThroughProperty, ThroughGetattr, OfLayer, Inherited,
-    InHook, OwnDropout, OwnTrain,
+    InHook, OwnDropout, OwnTrain, SPACE["FromString"],
 )  # fmt: skip
 SAME = (Argument, ChosenArgument, NothingToDrop, NothingExtra, ShortCut, OnlyDropout)
 
