@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, select_rules
@@ -22,7 +23,7 @@ from ..zoo.families import Entry
 from .faults import MUTATIONS, Mutation
 from .site import Site, Surroundings, layer_ops
 
-SETTINGS = {"norm-placement": "before-activation"}
+SETTINGS = Settings().for_rules()
 
 
 @dataclass(frozen=True, slots=True)
