@@ -154,6 +154,12 @@ class Variant:
         """The smallest signal of its activations; None without any."""
         return min((a.signal for a in self.activations if a.signal is not None), default=None)
 
+    @property
+    def dead(self) -> float | None:
+        """The mean share of dead units of its activations; None without any."""
+        found = [a.dead for a in self.activations if a.dead is not None]
+        return sum(found) / len(found) if found else None
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -164,6 +170,11 @@ class Comparison:
     samples: int
     objective: str
     seed: int
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rates at which every variant that ran was trained."""
+        return tuple(c.rate for c in next((v.curves for v in self.variants if v.curves), ()))
 
 
 @dataclass(frozen=True, slots=True)

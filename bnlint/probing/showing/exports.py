@@ -142,7 +142,7 @@ def _unseen(result: ProbeResult) -> PageTable:
 
 
 def _comparison(comparison: Comparison) -> Section:
-    rates = [c.rate for c in next((v.curves for v in comparison.variants if v.curves), ())]
+    rates = comparison.rates
     names = ("norm", "norms", "dead", "smallest signal", "gradient, first over last", "loss before")
     after = tuple(f"after, rate {rate:g}" for rate in rates)
     rows = tuple(_variant(v, len(rates)) for v in comparison.variants)
@@ -156,13 +156,12 @@ def _comparison(comparison: Comparison) -> Section:
 def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     if v.error:
         return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
-    dead = [a.dead for a in v.activations if a.dead is not None]
     start = v.curves[0].losses[0] if v.curves else None
     ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
     return (
         v.name,
         str(v.norms),
-        sum(dead) / len(dead) if dead else None,
+        v.dead,
         _number(v.signal),
         _number(gradient_ratio(v.kernels)),
         _number(start),

@@ -111,13 +111,12 @@ def _unseen(result: ProbeResult, paint: Paint) -> Iterator[str]:
 
 
 def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
-    rates = [c.rate for c in next((v.curves for v in comparison.variants if v.curves), ())]
     yield paint(
         f"the same weights with norms elsewhere: {comparison.objective} on {comparison.samples} "
         f"samples, before and after {comparison.steps} steps of gradient descent",
         "bold",
     )
-    heads = "".join(f"{f'rate {rate:g}':>12}" for rate in rates)
+    heads = "".join(f"{f'rate {rate:g}':>12}" for rate in comparison.rates)
     title = f"{'variant':<12}{'norms':>6}{'dead':>8}{'signal':>10}{'gradient':>10}{'start':>9}"
     yield paint(title + heads, "dim")
     yield from (_variant(v) for v in comparison.variants)
@@ -127,14 +126,13 @@ def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
 def _variant(v: Variant) -> str:
     if v.error:
         return f"{v.name:<12}failed: {v.error}"
-    dead = [a.dead for a in v.activations if a.dead is not None]
-    mean = f"{sum(dead) / len(dead):.0%}" if dead else "-"
+    dead = "-" if v.dead is None else f"{v.dead:.0%}"
     signal = v.signal or 0.0
     ratio = gradient_ratio(v.kernels)
     grown = "-" if ratio is None else f"{ratio:.1e}"
     start = f"{v.curves[0].losses[0]:>9.3g}" if v.curves else f"{'-':>9}"
     ends = "".join(f"{c.losses[-1]:>12.3g}" for c in v.curves)
-    return f"{v.name:<12}{v.norms:>6}{mean:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
+    return f"{v.name:<12}{v.norms:>6}{dead:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
 
 
 def _advice(comparison: Comparison) -> Iterator[str]:
