@@ -45,7 +45,7 @@ NUMBERS = (
     Severity.WARNING,
     definition="share of channels whose variance over the batch is under ten eps",
     default="over .25 of a norm",
-    why="On such channels eps decides the scale, and the norm no longer gives variance 1.",
+    why="eps decides the scale of such channels, so their variance after the norm is below 1.",
     remedy="Check whether the channels are constant, or use a smaller eps.",
     source="Ioffe and Szegedy 2015, arXiv:1502.03167: eps then sets the scale",
 )
