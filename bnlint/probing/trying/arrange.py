@@ -17,10 +17,10 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.table import Kind, Table
-from bnlint.probing.nested import tensors
 from bnlint.probing.observing.layout import Layouts
 from bnlint.probing.observing.names import Names, function_name
 from bnlint.probing.observing.readings import Key
+from bnlint.tracing.nested import tensors
 
 PLACEMENTS = ("none", "before", "after")
 """Where the norms of a variant stand: nowhere, before or after each activation a kernel feeds."""

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from bnlint.domain.finding import Severity
 from bnlint.layers.regions import REGIONS
-from bnlint.probing.judging.metrics import METRICS
-from bnlint.probing.judging.metrics.gradients import limit
+from bnlint.probing.judging.gradient_metrics import limit
+from bnlint.probing.judging.metric import metrics
 from bnlint.probing.run import probe
 from tests.unit.probing.nets import Pick, ResNet, mlp
 
@@ -289,6 +289,7 @@ def test_a_norm_that_a_batch_of_one_breaks() -> None:
 
 
 def test_every_metric_says_what_it_is() -> None:
-    assert len({m.name for m in METRICS}) == len(METRICS) == 15
-    for metric in METRICS:
-        assert all((metric.definition, metric.default, metric.source)), metric.name
+    assert len({m.name for m in metrics()}) == len(metrics()) == 15
+    for metric in metrics():
+        said = (metric.definition, metric.default, metric.why, metric.remedy, metric.source)
+        assert all(said), metric.name

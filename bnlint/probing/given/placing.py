@@ -1,4 +1,4 @@
-"""Where and in which precision a probe runs."""
+"""Where and in which precision a probe runs, and the model that it runs there."""
 
 from __future__ import annotations
 
@@ -22,12 +22,23 @@ DTYPES = {
 }
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The user's module inside a compiled or a data-parallel wrapper."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = model.module if isinstance(model, wrappers) else getattr(model, "_orig_mod", None)
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
 def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device:
-    """The device to run on: the named one if it is there, else where the model already is.
+    """The device to run on: the named one, else that of the model.
 
     Raises
     ------
-        ProbeError: the name is no device, or the device is not there.
+    ProbeError
+        The name is no device, or the device is not available.
 
     """
     if device is None:
@@ -49,14 +60,14 @@ def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device
 
 
 def home(model: nn.Module) -> torch.device:
-    """Where the first parameter or buffer of the model lies; the CPU if it has none."""
+    """The device of the model's first parameter or buffer; the CPU if it has none."""
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return torch.device("cpu")
 
 
 def available() -> list[str]:
-    """The kinds of device this machine offers, the CPU first."""
+    """The types of device that this machine has, the CPU first."""
     found = ["cpu"]
     for kind in ("cuda", "xpu", "mps"):
         backend = getattr(torch, kind, None)
@@ -71,7 +82,7 @@ def available() -> list[str]:
 
 
 def _indexed(device: torch.device) -> torch.device:
-    """The device with its number checked."""
+    """The device, if its number is one that this machine has."""
     accelerator = getattr(torch, "accelerator", None)
     if device.type == "cpu" or device.index is None or accelerator is None:
         return device
@@ -84,7 +95,7 @@ def _indexed(device: torch.device) -> torch.device:
 
 
 def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
-    """The model on ``device`` and a note: itself where it lies there, else a copy."""
+    """The model on ``device`` and a note: the model itself if it is there already, else a copy."""
     if any(p.device.type == "meta" for p in model.parameters()):
         raise ProbeError(
             Mistake(
@@ -108,20 +119,20 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
 
 
 def _lazy_buffers(model: nn.Module) -> dict[int, Any]:
-    """A memo for deepcopy with fresh buffers for the lazy ones, which torch cannot copy."""
+    """A memo for deepcopy with new buffers for the lazy ones, which torch cannot copy."""
     fresh: Any = UninitializedBuffer
     lazy = (b for b in model.buffers() if is_lazy(b))
     return {id(b): fresh(device=b.device, dtype=b.dtype) for b in lazy}
 
 
 def same(a: torch.device, b: torch.device) -> bool:
-    """True when both name one device; without a number, any of the kind."""
+    """True if both name the same device; without a number, any of the type."""
     return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
 
 
 @contextmanager
 def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
-    """Mixed precision with ``dtype``, or nothing where it is None."""
+    """Mixed precision with ``dtype``; full precision if it is None."""
     if dtype is None or dtype is torch.float32:
         yield
         return
@@ -134,7 +145,8 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
 
     Raises
     ------
-        ProbeError: it is not one of float16, bfloat16 and float32.
+    ProbeError
+        It is not one of float16, bfloat16 and float32.
 
     """
     found = DTYPES.get(name) if isinstance(name, str) else name
@@ -147,9 +159,9 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Runs compiled parts as plain Python, so that their operations can be seen.
+    """Runs compiled parts as plain Python, so that their operations can be observed.
 
-    Nothing is compiled in a process that has not loaded the compiler, which is large.
+    Does nothing in a process that has not imported the compiler, which is large.
     """
     loaded = "torch._dynamo" in sys.modules
     stance = getattr(torch.compiler, "set_stance", None) if loaded else None

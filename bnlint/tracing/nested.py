@@ -62,7 +62,7 @@ def moved(value: Any, device: torch.device) -> Any:
 
 
 def joined(values: list[Any]) -> Any:
-    """Like values put together along dimension 0; what is no tensor is taken from the first."""
+    """Values of the same structure, concatenated along dimension 0; the rest is from the first."""
     first = values[0]
     if isinstance(first, Tensor):
         return torch.cat(values) if first.ndim else first

@@ -1,8 +1,13 @@
-"""The measurements as chapters of a page: pictures, and a table for each kind of layer."""
+"""A probe for other programs and for pages: a JSON document, and sections with tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Cell, PageTable, Picture, Section
@@ -15,7 +20,15 @@ from bnlint.domain.probe import (
     Variant,
     gradient_ratio,
 )
-from bnlint.probing.showing import plots
+from bnlint.probing.judging.metric import Number, numbers_of
+from bnlint.probing.showing import pictures
+
+Row = ActivationStats | NormStats | KernelStats
+
+VERSION = 1
+
+_SKIPPED = frozenset({"before", "after", "more", "graphs"})
+"""Raw samples are for the pictures, graphs for the page; ``more`` is spread over the row."""
 
 _TITLES = {
     "units": "Units of each activation: dead, switching, always on",
@@ -25,25 +38,59 @@ _TITLES = {
 }
 
 
-def chapters(result: ProbeResult) -> tuple[Section, ...]:
+def document(result: ProbeResult) -> dict[str, Any]:
+    """The whole result but the raw samples as JSON-ready data, by field name.
+
+    Fields may be added, none is renamed or removed. Numbers that JSON lacks become null.
+    """
+    fields: dict[str, Any] = named(result)
+    fields["gradient_ratio"] = named(result.gradient_ratio)
+    return {"version": VERSION, "probe": fields}
+
+
+def to_json(result: ProbeResult) -> str:
+    """The document as indented JSON with a line end."""
+    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+
+
+def named(value: Any) -> Any:
+    """Dataclasses as dicts, tuples and sets as lists, enums as their values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (f.name for f in dataclasses.fields(value))
+        more = named(getattr(value, "more", {}))
+        return {name: named(getattr(value, name)) for name in fields if name not in _SKIPPED} | more
+    if isinstance(value, Mapping):
+        return {str(k): named(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [named(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(named(v) for v in value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def sections(result: ProbeResult) -> tuple[Section, ...]:
     """What a page shows of a probe: how it was done, pictures, tables, the comparison."""
-    pictures, missing = _pictures(result)
+    drawn, missing = _pictures(result)
     tables = (
-        _activations(result.activations),
-        _norms(result.norms),
-        _kernels(result.kernels),
+        _table("Activations", "activation", result.activations),
+        _table("Norms", "norm", result.norms),
+        _table("Kernels", "kernel", result.kernels),
         _unseen(result),
     )
     kept = tuple(table for table in tables if table.rows)
-    first = Section(f"Probe of {result.model}", (*_head(result), *missing), pictures, kept)
+    first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
     return (first, _comparison(result.comparison)) if result.comparison else (first,)
 
 
 def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """The pictures, or why there are none."""
-    names = plots.drawable(result)
+    names = pictures.drawable(result)
     try:
-        return tuple(Picture(_TITLES[n], plots.svg(result, n)) for n in names), ()
+        return tuple(Picture(_TITLES[n], pictures.svg(result, n)) for n in names), ()
     except UsageError as error:
         said = (f"{m.message}: {m.hint}" if m.hint else m.message for m in error.mistakes)
         return (), tuple(said)
@@ -70,35 +117,23 @@ def _head(result: ProbeResult) -> Iterator[str]:
     yield from result.notes
 
 
-def _activations(rows: Sequence[ActivationStats]) -> PageTable:
-    names = ("activation", "kind", "mean", "deviation", "dead", "always on", "inactive")
-    more = ("saturated", "signal", "largest gradient")
-    return PageTable("Activations", (*names, *more), tuple(map(_activation, rows)))
-
-
-def _activation(a: ActivationStats) -> tuple[Cell, ...]:
-    shares = (a.dead, a.always_on, a.inactive, a.saturated)
-    first = (_name(a), a.kind, _number(a.mean), _number(a.std))
-    return (*first, *shares, _number(a.signal), _number(a.gradient))
-
-
-def _norms(rows: Sequence[NormStats]) -> PageTable:
-    names = ("norm", "kind", "mean", "deviation", "low variance", "drift of mean (sigma)")
-    return PageTable("Norms", (*names, "drift of variance (log2)"), tuple(map(_norm, rows)))
-
-
-def _norm(n: NormStats) -> tuple[Cell, ...]:
-    drift = (_number(n.drift_mean), _number(n.drift_variance)) if n.tracked else (None, None)
-    return (_name(n), n.kind, _number(n.mean), _number(n.std), n.low_variance, *drift)
-
-
-def _kernels(rows: Sequence[KernelStats]) -> PageTable:
-    names = ("kernel", "kind", "norm of weight", "norm of gradient", "gradient over weight")
-    cells = tuple(
-        (k.layer, k.kind, _number(k.weight_norm), _number(k.gradient), _number(k.ratio))
-        for k in rows
+def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
+    """A row of cells for each measured row, a column for each of its numbers."""
+    numbers = numbers_of(type(rows[0])) if rows else ()
+    columns = (what, "kind", *(n.page or n.heading for n in numbers))
+    return PageTable(
+        title, columns, tuple((*_first(r), *(_cell(n, r) for n in numbers)) for r in rows)
     )
-    return PageTable("Kernels", names, cells)
+
+
+def _first(row: Row) -> tuple[str, str]:
+    call = 0 if isinstance(row, KernelStats) else row.call
+    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind
+
+
+def _cell(number: Number, row: Row) -> Cell:
+    value = number.read(row)
+    return value if number.share else _number(value)
 
 
 def _unseen(result: ProbeResult) -> PageTable:
@@ -107,7 +142,7 @@ def _unseen(result: ProbeResult) -> PageTable:
 
 
 def _comparison(comparison: Comparison) -> Section:
-    rates = [c.rate for c in next((v.curves for v in comparison.variants if v.curves), ())]
+    rates = comparison.rates
     names = ("norm", "norms", "dead", "smallest signal", "gradient, first over last", "loss before")
     after = tuple(f"after, rate {rate:g}" for rate in rates)
     rows = tuple(_variant(v, len(rates)) for v in comparison.variants)
@@ -121,22 +156,17 @@ def _comparison(comparison: Comparison) -> Section:
 def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     if v.error:
         return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
-    dead = [a.dead for a in v.activations if a.dead is not None]
     start = v.curves[0].losses[0] if v.curves else None
     ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
     return (
         v.name,
         str(v.norms),
-        sum(dead) / len(dead) if dead else None,
+        v.dead,
         _number(v.signal),
         _number(gradient_ratio(v.kernels)),
         _number(start),
         *ends,
     )
-
-
-def _name(row: ActivationStats | NormStats) -> str:
-    return f"{row.layer} #{row.call + 1}" if row.call else row.layer
 
 
 def _number(value: float | None) -> Cell:

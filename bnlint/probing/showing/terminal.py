@@ -6,11 +6,22 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from bnlint.domain.graph import Location
-from bnlint.domain.probe import ActivationStats, Comparison, NormStats, ProbeResult, Variant, ends
-from bnlint.domain.probe import gradient_ratio as ratio_of
+from bnlint.domain.probe import (
+    ActivationStats,
+    Comparison,
+    NormStats,
+    ProbeResult,
+    Variant,
+    ends,
+    gradient_ratio,
+    site_name,
+)
+from bnlint.probing.judging.metric import PREFIX, Number, numbers_of
 
 Paint = Callable[[str, str], str]
 """Puts a text into a style: error, warning, info, bold, dim or good."""
+
+Row = ActivationStats | NormStats
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR = 5
@@ -25,8 +36,8 @@ def render(result: ProbeResult, paint: Paint = plain_paint) -> str:
     """The whole result as text; ``paint`` colours it."""
     blocks = [
         _head(result, paint),
-        _activations(result.activations, paint),
-        _norms(result.norms, paint),
+        _table("activation", result.activations, 10, paint),
+        _table("norm", result.norms, 12, paint),
         _gradient(result),
         _unseen(result, paint),
         _comparison(result.comparison, paint) if result.comparison else (),
@@ -53,54 +64,34 @@ def _head(result: ProbeResult, paint: Paint) -> Iterator[str]:
     yield from (paint(f"note: {note}", "warning") for note in result.notes)
 
 
-def _activations(rows: Sequence[ActivationStats], paint: Paint) -> Iterator[str]:
-    width = max([len(_name(a)) for a in rows] + [10])
-    title = f"{'activation':<{width}}  {'kind':<10} {'mean':>9} {'std':>8}"
-    heads = "".join(f"  {name:<10}" for name in ("dead", "always on", "inactive", "saturated"))
-    yield paint(f"{title}{heads}  {'signal':>7}", "dim")
-    for a in rows:
-        numbers = f"{_name(a):<{width}}  {a.kind:<10} {a.mean:>9.3g} {a.std:>8.3g}"
-        dead = _share(a.dead, "error" if (a.dead or 0) > 0.5 else "", paint)
-        frozen = "warning" if (a.frozen or 0) >= 0.9 else ""
-        shares = f"{dead}{_share(a.always_on, frozen, paint)}{_share(a.inactive, '', paint)}"
-        full = "warning" if (a.saturated or 0) > 0.5 and not a.at_output else ""
-        yield f"{numbers}{shares}{_share(a.saturated, full, paint)}{_signal(a, paint)}".rstrip()
-
-
-def _signal(a: ActivationStats, paint: Paint) -> str:
-    if a.signal is None:
-        return ""
-    text = f"  {a.signal:>7.1e}"
-    return paint(text, "warning") if a.signal < 1e-2 else text
-
-
-def _name(a: ActivationStats | NormStats) -> str:
-    return f"{a.layer}#{a.call + 1}" if a.call else a.layer
-
-
-def _share(share: float | None, style: str, paint: Paint) -> str:
-    if share is None:
-        return "  " + " " * (BAR + 5)
-    text = f"  {bar(share)} {share:>4.0%}"
-    return paint(text, style) if style else text
-
-
-def _norms(rows: Sequence[NormStats], paint: Paint) -> Iterator[str]:
+def _table(what: str, rows: Sequence[Row], kind_width: int, paint: Paint) -> Iterator[str]:
+    """A line for each row under the headings of its numbers; nothing without rows."""
     if not rows:
         return
-    width = max([len(_name(n)) for n in rows] + [10])
-    title = f"{'norm':<{width}}  {'kind':<12} {'mean':>9} {'std':>8}  {'low variance':<12}"
-    yield paint(f"{title}  {'drift of mean':>13}  {'of variance':>11}", "dim")
-    for n in rows:
-        low = f"{bar(n.low_variance)} {n.low_variance:>4.0%}"
-        numbers = f"{_name(n):<{width}}  {n.kind:<12} {n.mean:>9.3g} {n.std:>8.3g}  {low:<12}"
-        yield f"{numbers}  {_drift(n)}".rstrip()
+    numbers = [n for n in numbers_of(type(rows[0])) if n.heading]
+    names = [site_name(row.layer, row.call) for row in rows]
+    width = max(10, *map(len, names))
+    heads = "".join(map(_heading, numbers))
+    yield paint(f"{what:<{width}}  {'kind':<{kind_width}}{heads}".rstrip(), "dim")
+    for name, row in zip(names, rows, strict=True):
+        cells = "".join(_cell(number, row, paint) for number in numbers)
+        yield f"{name:<{width}}  {row.kind:<{kind_width}}{cells}".rstrip()
 
 
-def _drift(n: NormStats) -> str:
-    if n.drift_mean is None or n.drift_variance is None or not n.tracked:
-        return ""
-    return f"{n.drift_mean:>7.2g} sigma  {2**n.drift_variance:>10.2g}x"
+def _heading(number: Number) -> str:
+    if number.share:
+        return f"  {number.heading:<{BAR + 5}}"
+    return number.heading.rjust(number.width)
+
+
+def _cell(number: Number, row: Row, paint: Paint) -> str:
+    value, style = number.read(row), number.mark(row)
+    if number.share:
+        share = "" if value is None else f"{bar(value)} {value:>4.0%}"
+        text = f"  {share:<{max(BAR + 5, len(number.heading))}}"
+    else:
+        text = ("" if value is None else number.text(value)).rjust(number.width)
+    return paint(text, style) if style and value is not None else text
 
 
 def _gradient(result: ProbeResult) -> Iterator[str]:
@@ -120,13 +111,12 @@ def _unseen(result: ProbeResult, paint: Paint) -> Iterator[str]:
 
 
 def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
-    rates = [c.rate for c in next((v.curves for v in comparison.variants if v.curves), ())]
     yield paint(
         f"the same weights with norms elsewhere: {comparison.objective} on {comparison.samples} "
         f"samples, before and after {comparison.steps} steps of gradient descent",
         "bold",
     )
-    heads = "".join(f"{f'rate {rate:g}':>12}" for rate in rates)
+    heads = "".join(f"{f'rate {rate:g}':>12}" for rate in comparison.rates)
     title = f"{'variant':<12}{'norms':>6}{'dead':>8}{'signal':>10}{'gradient':>10}{'start':>9}"
     yield paint(title + heads, "dim")
     yield from (_variant(v) for v in comparison.variants)
@@ -136,14 +126,13 @@ def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
 def _variant(v: Variant) -> str:
     if v.error:
         return f"{v.name:<12}failed: {v.error}"
-    dead = [a.dead for a in v.activations if a.dead is not None]
-    mean = f"{sum(dead) / len(dead):.0%}" if dead else "-"
+    dead = "-" if v.dead is None else f"{v.dead:.0%}"
     signal = v.signal or 0.0
-    ratio = ratio_of(v.kernels)
+    ratio = gradient_ratio(v.kernels)
     grown = "-" if ratio is None else f"{ratio:.1e}"
     start = f"{v.curves[0].losses[0]:>9.3g}" if v.curves else f"{'-':>9}"
     ends = "".join(f"{c.losses[-1]:>12.3g}" for c in v.curves)
-    return f"{v.name:<12}{v.norms:>6}{mean:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
+    return f"{v.name:<12}{v.norms:>6}{dead:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
 
 
 def _advice(comparison: Comparison) -> Iterator[str]:
@@ -171,7 +160,7 @@ def _findings(result: ProbeResult, paint: Paint) -> Iterator[str]:
     for f in result.report.findings:
         severity = paint(f.severity.value, f.severity.value)
         yield f"{paint(_place(f.location), 'dim')}{severity} {f.name}: {f.message}"
-        if f.evidence is not None and not f.rule.startswith("probe/"):
+        if f.evidence is not None and not f.rule.startswith(PREFIX):
             yield f"    measured: {f.evidence.summary}"
     if not result.report.findings:
         yield paint("nothing to report", "good")

@@ -18,8 +18,8 @@ from bnlint.domain.probe import (
     TrainEvalGap,
     Variant,
 )
-from bnlint.probing.showing import plots
-from bnlint.probing.showing.chapters import chapters
+from bnlint.probing.showing import pictures
+from bnlint.probing.showing.exports import sections
 
 ACTIVATION = ActivationStats(
     layer="act",
@@ -65,12 +65,12 @@ FAILED = Variant("before", 1, (), (), (), "out of memory")
 
 
 @pytest.fixture(autouse=True)
-def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "svg", lambda result, name: f"<svg>{name}</svg>")
+def stub_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "svg", lambda result, name: f"<svg>{name}</svg>")
 
 
 def test_a_table_for_each_kind_of_layer() -> None:
-    (chapter,) = chapters(RESULT)
+    (chapter,) = sections(RESULT)
     rows = {table.title: table.rows for table in chapter.tables}
     act = ("act #2", "relu", "0", "1", 0.25, 0.0, 0.5, None, "0.9", None)
     assert rows["Activations"] == (act,)
@@ -84,19 +84,19 @@ def test_a_table_for_each_kind_of_layer() -> None:
 
 
 def test_what_was_done_is_said() -> None:
-    said = " ".join(chapters(RESULT)[0].lines)
+    said = " ".join(sections(RESULT)[0].lines)
     for part in ("8 samples (synthetic) in 1 batch.", "cross-entropy", "1.5", "halved", "by 10%"):
         assert part in said
 
 
 def test_kinds_of_layers_that_are_not_there_have_no_table() -> None:
-    (chapter,) = chapters(replace(RESULT, norms=(), not_observable=()))
+    (chapter,) = sections(replace(RESULT, norms=(), not_observable=()))
     assert [table.title for table in chapter.tables] == ["Activations", "Kernels"]
 
 
 def test_the_comparison_is_a_chapter_of_its_own() -> None:
     comparison = Comparison((RAN, FAILED), 30, 8, "cross-entropy", 0)
-    _, chapter = chapters(replace(RESULT, comparison=comparison))
+    _, chapter = sections(replace(RESULT, comparison=comparison))
     (table,) = chapter.tables
     assert table.columns[-2:] == ("after, rate 0.1", "after, rate 0.2")
     assert table.rows[0] == ("none", "0", 0.25, "0.9", None, "2", "1", "0.5")
@@ -110,8 +110,8 @@ def test_without_matplotlib_the_page_says_how_to_get_pictures(
     def refuse(result: ProbeResult, name: str) -> str:
         raise UsageError(Mistake("pictures need matplotlib", hint="pip install it"))
 
-    monkeypatch.setattr(plots, "svg", refuse)
-    (chapter,) = chapters(RESULT)
+    monkeypatch.setattr(pictures, "svg", refuse)
+    (chapter,) = sections(RESULT)
     assert chapter.pictures == ()
     assert "pictures need matplotlib: pip install it" in chapter.lines
     assert chapter.tables
