@@ -139,7 +139,7 @@ class View:
         return self._modules.get(path)
 
     def successors(self, op: Op) -> tuple[Op, ...]:
-        """The ops that read the result of ``op``; one that reads it twice stands here twice."""
+        """The ops that read the result of ``op``; one that reads it twice occurs twice."""
         return self._successors[op.id]
 
     def predecessors(self, op: Op) -> tuple[Op, ...]:
@@ -147,11 +147,11 @@ class View:
         return self._predecessors[op.id]
 
     def ahead(self, position: int) -> Sequence[int]:
-        """Where the readers stand of the op at a position; passes over whole graphs use this."""
+        """The positions of the readers of the op at a position; for passes over whole graphs."""
         return self._after[position]
 
     def behind(self, position: int) -> Sequence[int]:
-        """Where the ops stand that the op at a position reads, by argument slot."""
+        """The positions of the ops that the op at a position reads, by argument slot."""
         return self._before[position]
 
     def marks(self, wanted: Tags) -> list[bool]:
@@ -164,7 +164,7 @@ class View:
         return tuple(self.ops[n] for n in self.positions(wanted))
 
     def positions(self, wanted: Tags) -> Sequence[int]:
-        """Where the ops stand that fit ``wanted``, in the order of execution."""
+        """The positions of the ops that fit ``wanted``, in the order of execution."""
         if wanted not in self._fitting:
             mask = self.mask(wanted)
             self._fitting[wanted] = [n for n, number in enumerate(self.set_of) if mask[number]]
@@ -204,7 +204,7 @@ class View:
         return known
 
     def source(self, op: Op) -> int | None:
-        """Where the op stands whose result ``op`` reads first; None where it reads none."""
+        """The position of the op whose result ``op`` reads first; None where it reads none."""
         before = self._before[self._position[op.id]]
         return before[0] if before else None
 

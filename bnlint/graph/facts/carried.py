@@ -51,7 +51,7 @@ def _out_shape(_: View, op: Op) -> Answer:
 def settled_shape(op: Op) -> Shape | None:
     """The input's shape where running the op on it proved something: it ran, or it failed.
 
-    A made-up input that only did not suit leaves neither a result nor an error.
+    A guessed input that did not fit leaves neither a result nor an error.
     """
     return in_shape(op) if op.error is not None or out_shape(op) is not None else None
 
