@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
 from bnlint.domain.rule import Tags
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import networkx
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Neighbours = Sequence[Sequence[int]]
 
 KERNEL = Tags(any_of=("kernel",))
@@ -208,11 +209,12 @@ class View:
         before = self._before[self._position[op.id]]
         return before[0] if before else None
 
-    def once(self, compute: Callable[[View], T]) -> T:
-        """What ``compute`` returns for this view; computed at the first request."""
-        if compute not in self._once:
-            self._once[compute] = compute(self)
-        return cast(T, self._once[compute])
+    def once(self, compute: Callable[[View, *Ts], T], *arguments: *Ts) -> T:
+        """What ``compute`` returns for this view, computed at the first request."""
+        key = (compute, arguments) if arguments else compute
+        if key not in self._once:
+            self._once[key] = compute(self, *arguments)
+        return cast(T, self._once[key])
 
     def networkx(self) -> networkx.MultiDiGraph:
         """The graph for networkx: nodes are op ids, their fields are node attributes."""

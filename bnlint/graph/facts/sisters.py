@@ -1,7 +1,8 @@
 """Facts that compare a kernel with its siblings: does a norm follow them, and not this one?
 
-The siblings (``sisters`` in the names of facts) of a kernel are those in the same place of other blocks of the same class; where it is
-in no such block, and feeds an activation, the other kernels of its family that feed one.
+The siblings (``sisters`` in the names of facts) of a kernel are those in the same place of other
+blocks of the same class; where it is in no such block, and feeds an activation, the other kernels
+of its family that feed one.
 """
 
 from __future__ import annotations
