@@ -1,7 +1,7 @@
 """How many channels arrive at an operation, and whether it is the one at fault if they don't fit.
 
 By traced shapes where there are any; else followed from the kernels and norms that fix them, which
-hangs on no input. One pass over the ops in the order of execution, whatever the branches.
+needs no input. One pass over the ops in the order of execution, whatever the branches.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def misled(view: View, op: Op) -> Answer:
 
 
 def _misled(view: View) -> list[bool]:
-    """Whether each position's result hangs on a failure; a kernel's has the channels it says."""
+    """Whether each position's result depends on a failure; a kernel sets its channels itself."""
     kernels = view.marks(KERNEL)
     found = [False] * len(kernels)
     for n, op in enumerate(view.ops):

@@ -51,7 +51,7 @@ def _out_shape(_: View, op: Op) -> Answer:
 def settled_shape(op: Op) -> Shape | None:
     """The input's shape where running the op on it proved something: it ran, or it failed.
 
-    A made-up input that only did not suit leaves neither a result nor an error.
+    A guessed input that did not fit leaves neither a result nor an error.
     """
     return in_shape(op) if op.error is not None or out_shape(op) is not None else None
 
@@ -80,11 +80,7 @@ def in_rank(view: View, op: Op) -> Answer:
 def rank_by_layers(view: View, op: Op) -> int | Unknown:
     """How many axes the input has, followed from the producer and not read from shapes."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_ranks)[source]
-
-
-def _ranks(view: View) -> list[int | Unknown]:
-    return view.forward(_rank_after)
+    return UNKNOWN if source is None else view.once(View.forward, _rank_after)[source]
 
 
 def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
@@ -133,11 +129,7 @@ op_fact("axis-last", "size of the last axis of the input", shapes=True)(_axis_si
 def normalised(view: View, op: Op) -> Answer:
     """Whether a norm lies between it and the kernel behind it."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_normalised)[source]
-
-
-def _normalised(view: View) -> list[bool | Unknown]:
-    return view.forward(_normalised_after)
+    return UNKNOWN if source is None else view.once(View.forward, _normalised_after)[source]
 
 
 def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
@@ -156,11 +148,7 @@ def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
 def channels_last(view: View, op: Op) -> Answer:
     """Whether the producer keeps channels on the last axis; unknown after a reshape."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_layout)[source]
-
-
-def _layout(view: View) -> list[bool | Unknown]:
-    return view.forward(_layout_after)
+    return UNKNOWN if source is None else view.once(View.forward, _layout_after)[source]
 
 
 def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:

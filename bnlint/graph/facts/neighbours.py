@@ -1,4 +1,4 @@
-"""Facts about what stands around an operation."""
+"""Facts about what is next to an operation in the data flow."""
 
 from __future__ import annotations
 

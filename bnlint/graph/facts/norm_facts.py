@@ -51,7 +51,7 @@ def batch_as_channels(view: View, op: Op) -> Answer:
 
     Torch does so where an axis is missing: it averages over the true channels then, and says no
     more than a warning. It shows where axis 1 holds the channels the norm is for, and axis 0 not.
-    Unknown where only a made-up input says how many axes there are.
+    Unknown where only a guessed input says how many axes there are.
     """
     if "instancenorm" not in op.tags:
         return False

@@ -24,21 +24,13 @@ def normed_after(view: View, op: Op) -> Answer:
 
     Looks through passthrough, pooling, pad, dropout, reshapes, splits and merges.
     """
-    return view.once(_normed_after)[view.order(op)]
+    return view.once(_met_first, "norm")[view.order(op)]
 
 
 @op_fact("activated-after")
 def activated_after(view: View, op: Op) -> Answer:
     """Whether an activation reads the result before a kernel or norm does, merges aside."""
-    return view.once(_activated_after)[view.order(op)]
-
-
-def _normed_after(view: View) -> list[Answer]:
-    return _met_first(view, "norm")
-
-
-def _activated_after(view: View) -> list[Answer]:
-    return _met_first(view, "activation")
+    return view.once(_met_first, "activation")[view.order(op)]
 
 
 def _met_first(view: View, tag: str) -> list[Answer]:
@@ -77,7 +69,7 @@ def first_kernel(view: View, op: Op) -> Answer:
 
     Unknown behind a part that could not be traced.
     """
-    return _none(op, view.once(_after_kernel), view.once(_after_opaque))
+    return _none(op, view.once(_behind, "kernel"), view.once(_behind, "opaque"))
 
 
 @op_fact("last-kernel")
@@ -86,13 +78,13 @@ def last_kernel(view: View, op: Op) -> Answer:
 
     Unknown ahead of a part that could not be traced.
     """
-    return _none(op, view.once(_before_kernel), view.once(_before_opaque))
+    return _none(op, view.once(_ahead, "kernel"), view.once(_ahead, "opaque"))
 
 
 @op_fact("norm-ahead")
 def norm_ahead(view: View, op: Op) -> Answer:
     """Whether a norm lies anywhere ahead."""
-    absent = _none(op, view.once(_before_norm), view.once(_before_opaque))
+    absent = _none(op, view.once(_ahead, "norm"), view.once(_ahead, "opaque"))
     return absent if absent is UNKNOWN else not absent
 
 
@@ -111,24 +103,12 @@ def _carry(ops: Iterable[Op], beside: Callable[[Op], tuple[Op, ...]], tag: str) 
     return frozenset(found)
 
 
-def _after_kernel(view: View) -> frozenset[str]:
-    return _carry(view.ops, view.predecessors, "kernel")
+def _behind(view: View, tag: str) -> frozenset[str]:
+    return _carry(view.ops, view.predecessors, tag)
 
 
-def _after_opaque(view: View) -> frozenset[str]:
-    return _carry(view.ops, view.predecessors, "opaque")
-
-
-def _before_kernel(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "kernel")
-
-
-def _before_opaque(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "opaque")
-
-
-def _before_norm(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "norm")
+def _ahead(view: View, tag: str) -> frozenset[str]:
+    return _carry(reversed(view.ops), view.successors, tag)
 
 
 @model_fact("classifier")
