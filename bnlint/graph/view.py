@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
 from bnlint.domain.rule import Tags
+from bnlint.layers.table import having
 
 if TYPE_CHECKING:
     import networkx
@@ -18,6 +19,11 @@ Neighbours = Sequence[Sequence[int]]
 KERNEL = Tags(any_of=("kernel",))
 SKIPPED = Tags(any_of=("passthrough",))
 """What "directly before" and "directly after" look through."""
+
+
+def through(place: str, *, none_of: tuple[str, ...] = ()) -> Tags:
+    """The gap of all operations that the table lets lie within ``place``."""
+    return Tags(any_of=tuple(sorted(having("within", place))), none_of=none_of)
 
 
 def fits(tags: frozenset[str], wanted: Tags) -> bool:

@@ -21,14 +21,15 @@ import torch
 from torch import nn
 
 from bnlint.layers.calls import UNSEEN, Call, State, name_of
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.refine import kind_of
+from bnlint.layers.table import Table, having, rank_of
 from bnlint.models.guessing.candidate import Candidate, describe
 from bnlint.tracing.record import Record
 
 Sign = tuple[str, int]
 """How a layer failed: (channels, how many arrived), or (rank, 0)."""
 
-_DIMS = {"1d": 1, "2d": 2, "3d": 3}
+_SETS_CHANNELS = having("sets", "channels") | {"batchnorm"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,14 +133,7 @@ def _fixes(call: Call, table: Table) -> bool:
     own = isinstance(call.target, nn.Module) or any(
         isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
     )
-    return kind is not None and own and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
-
-
-def kind_of(call: Call, table: Table) -> Kind | None:
-    """The row of the table for a call's layer or function."""
-    if isinstance(call.target, nn.Module):
-        return table.of_module(call.target)
-    return table.of_function(name_of(call.target))
+    return kind is not None and own and bool(kind.tags & _SETS_CHANNELS)
 
 
 def _first_ref(call: Call) -> str:
@@ -152,7 +146,7 @@ def _sign(call: Call, table: Table, values: Mapping[str, Any]) -> Sign | None:
         return None
     if "dense" in kind.tags:
         return ("channels", x.shape[-1]) if x.ndim else None
-    dims = next((n for mark, n in _DIMS.items() if kind.name.endswith(mark)), 0)
+    dims = rank_of(kind.tags) or 0
     if "conv" in kind.tags and dims:
         axis = x.ndim - dims - 1
         return ("channels", x.shape[axis]) if axis in (0, 1) else ("rank", 0)

@@ -12,7 +12,7 @@ from torch import nn
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec, TraceRequest
-from bnlint.layers.table import Table
+from bnlint.layers.table import Table, having
 from bnlint.loading.blame import Blame
 from bnlint.loading.source import Source
 from bnlint.loading.stubs import Stubs, held_stubs
@@ -25,7 +25,7 @@ from bnlint.tracing.model import trace_model
 _SIMILAR = 6
 """Factories of one class that are checked; how many more there are is said in a Problem."""
 
-_COMBINING = {"kernel", "norm", "add", "concat", "product", "matmul"}
+_COMBINING = having("needs", "sizes")
 """Ops that fail where sizes don't go together."""
 
 

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of, replace_refs
+from bnlint.layers.calls import UNSEEN, Call, Ref, State, replace_refs
+from bnlint.layers.refine import kind_of
 from bnlint.layers.shapes import quick
-from bnlint.layers.table import Table
+from bnlint.layers.table import Table, having
 from bnlint.models.guessing.candidate import Candidate
 from bnlint.tracing.record import Record
 
@@ -115,12 +116,12 @@ def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
     """
     x = args[0] if args and isinstance(args[0], torch.Tensor) else None
     module = target if isinstance(target, nn.Module) else None
-    kind = table.of_module(module) if module else table.of_function(name_of(target))
+    kind = kind_of(Call("", target), table)
     if x is None or kind is None:
         return UNSEEN
     if "kernel" in kind.tags:
         return _kernel_result(module, x) if module else UNSEEN
-    if kind.tags & {"norm", "activation", "dropout", "passthrough", "add", "scale"}:
+    if kind.tags & having("keeps", "shape"):
         return x
     return UNSEEN
 

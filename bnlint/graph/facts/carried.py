@@ -12,16 +12,13 @@ from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts import neighbours
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import View
+from bnlint.layers.table import having, rank_of
 
-KEEPS_CHANNELS = frozenset(
-    ("passthrough", "activation", "pooling", "dropout", "upsample", "scale", "norm", "detach",
-     "softmax", "output")
-)  # fmt: skip
-KEEPS_RANK = KEEPS_CHANNELS | {"pad"}
-KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
-MERGES = frozenset(("add", "concat", "product"))
-KEEPS_LAYOUT = KEEPS_RANK | MERGES
-SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
+KEEPS_NORM = having("keeps", "norm")
+SETS_DISTRIBUTION = having("sets", "distribution")
+SETS_LAST = having("sets", "last")
+MERGES = having("acts", "merging")
+KEEPS_LAYOUT = having("keeps", "rank") | MERGES
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -61,11 +58,8 @@ def spatial_dims(op: Op) -> int | Unknown:
     size = op.facts.get("kernel-size")
     if isinstance(size, tuple):
         return len(size)
-    for tag in op.tags:
-        for name, dims in SPATIAL.items():
-            if tag.replace("transpose", "").replace("lazy", "") == name:
-                return dims
-    return UNKNOWN
+    rank = rank_of(op.tags) if "conv" in op.tags else None
+    return UNKNOWN if rank is None else rank
 
 
 @op_fact("in-rank", shapes=True)
@@ -135,7 +129,7 @@ def normalised(view: View, op: Op) -> Answer:
 def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
     if "norm" in op.tags:
         return True
-    if op.tags & {"kernel", "input", "embedding", "matmul", "recurrent", "attention"}:
+    if op.tags & SETS_DISTRIBUTION:
         return False
     if "opaque" in op.tags or not arriving:
         return UNKNOWN
@@ -152,7 +146,7 @@ def channels_last(view: View, op: Op) -> Answer:
 
 
 def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
-    if op.tags & {"dense", "embedding", "layernorm", "attention"}:
+    if op.tags & SETS_LAST:
         return True
     if "recurrent" in op.tags:
         return True if op.facts.get("channels-last") is True else UNKNOWN

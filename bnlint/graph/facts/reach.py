@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
-from bnlint.graph.view import View
+from bnlint.graph.view import View, through
 
-TO_ACTIVATION = Tags(any_of=("passthrough", "pooling", "dropout", "pad"), none_of=("norm",))
+TO_ACTIVATION = through("block", none_of=("norm",))
 OPAQUE = Tags(any_of=("opaque",))
-DIRECT = ("passthrough", "pooling", "dropout", "pad", "reshape", "split")
-MERGED = ("scale", "upsample", "pixelshuffle", "add", "concat", "product")
-TO_NORM = Tags(any_of=(*DIRECT, *MERGED))
+TO_NORM = through("norming")
 """A pre-activation block is normed by the norm after its add, a dense one after its concat."""
-TO_OUTPUT = Tags(any_of=("passthrough", "norm", "softmax", "dropout", "reshape", "saturating"))
+TO_OUTPUT = through("output")
 
 
 @op_fact("normed-after")
@@ -35,11 +33,11 @@ def activated_after(view: View, op: Op) -> Answer:
 
 def _met_first(view: View, tag: str) -> list[Answer]:
     """The answer by position: one pass backwards, since merges follow merges all the way."""
-    wanted, opaque, through = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
+    wanted, opaque, walked = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
     known: list[Answer] = [False] * len(wanted)
     for n in reversed(range(len(known))):
         for m in view.ahead(n):
-            met = True if wanted[m] else UNKNOWN if opaque[m] else through[m] and known[m]
+            met = True if wanted[m] else UNKNOWN if opaque[m] else walked[m] and known[m]
             if met is True:
                 known[n] = True
                 break

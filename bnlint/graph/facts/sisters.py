@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
-from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
-from bnlint.graph.facts.reach import DIRECT, feeds_activation
-from bnlint.graph.view import KERNEL, View, layer_key
+from bnlint.graph.facts.reach import feeds_activation
+from bnlint.graph.view import KERNEL, View, layer_key, through
 
-TO_OWN_NORM = Tags(any_of=DIRECT)
+TO_OWN_NORM = through("own-norm")
 """What counts in a sibling: a norm behind a merge belongs to the next block, if there is one."""
 ENOUGH = 2
 """Siblings in blocks that outweigh a look at the whole model."""
@@ -217,7 +216,7 @@ def factorised(view: View, op: Op) -> Answer:
     size = op.facts.get("kernel-size")
     if not isinstance(size, tuple):
         return UNKNOWN if "conv" in op.tags else False
-    between = Tags(any_of=("passthrough", "activation", "pad", "dropout"))
+    between = through("pair")
     beside = (*view.beyond(op, between), *view.beyond(op, between, back=True))
     others = (o.facts.get("kernel-size") for o in beside if "conv" in o.tags)
     return 1 in size and len(set(size)) > 1 and tuple(reversed(size)) in set(others)

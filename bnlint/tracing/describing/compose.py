@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bnlint.domain.graph import Edge, Op
-from bnlint.layers.table import Table
+from bnlint.layers.table import Table, having
 
-_STEPS = frozenset({"activation", "scale", "arithmetic"})
+_STEPS = having("within", "self-gate")
 _LONGEST = 8
 
 

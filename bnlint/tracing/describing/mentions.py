@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.layers.table import CONTAINERS
+from bnlint.layers.table import containers
 
 BUILDER = "__init__"
 
@@ -24,11 +24,11 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
     What stands in a list or a sequence goes by the name of that. ``modules`` are all by path.
     """
     owner, _, name = path.rpartition(".")
-    while owner and isinstance(modules[owner], CONTAINERS):
+    while owner and isinstance(modules[owner], containers()):
         owner, _, name = owner.rpartition(".")
     holder = modules[owner]
     kind: Any = type(holder)
-    return isinstance(holder, CONTAINERS) or name in spoken_names(kind)
+    return isinstance(holder, containers()) or name in spoken_names(kind)
 
 
 @lru_cache(maxsize=4096)
