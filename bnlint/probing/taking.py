@@ -11,7 +11,7 @@ from torch import nn
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
-from bnlint.loading.source import Source
+from bnlint.loading.parsing import Source
 from bnlint.probing.given import batches as reading
 from bnlint.probing.given.batches import SAMPLES, Batch
 from bnlint.probing.given.noise import candidate, noise

@@ -13,8 +13,8 @@ from bnlint.config.values import At
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec
-from bnlint.loading.source import Source
-from bnlint.models.guessing.candidate import Candidate, GivenInputs, choose, declared
+from bnlint.loading.parsing import Source
+from bnlint.models.guessing.guess import Guess, Guesses, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.nested import mapped, tensors
@@ -50,7 +50,7 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
 
 def candidate(
     model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
-) -> Candidate:
+) -> Guess:
     """The call to make noise for; the first guess that the model's forward takes, on meta.
 
     Raises
@@ -73,10 +73,10 @@ def candidate(
     return chosen.candidates[0]
 
 
-def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
+def _passing(model: nn.Module, given: Guesses) -> Guesses:
     meta = on_meta(model)
 
-    def passes(call: Candidate) -> bool:
+    def passes(call: Guess) -> bool:
         try:
             with torch.no_grad():
                 meta(*call.args, **call.kwargs)
@@ -87,7 +87,7 @@ def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
     return choose(given, passes)
 
 
-def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
+def noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
     """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for whole numbers.
 
     Floats are of the model's own type (a model in half precision) unless another is asked for.
