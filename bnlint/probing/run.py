@@ -16,7 +16,7 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
-from bnlint.loading.source import Source
+from bnlint.loading.parsing import Source
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import SAMPLES, Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for

@@ -23,7 +23,7 @@ from torch import nn
 from bnlint.layers.calls import UNSEEN, Call, State, name_of
 from bnlint.layers.refine import kind_of
 from bnlint.layers.table import Table, having, rank_of
-from bnlint.models.guessing.candidate import Candidate, describe
+from bnlint.models.guessing.guess import Guess, describe
 from bnlint.tracing.record import Record
 
 Sign = tuple[str, int]
@@ -39,12 +39,12 @@ class Run:
     Compared by identity: tensors in a candidate do not compare to a truth value.
     """
 
-    candidate: Candidate
+    candidate: Guess
     first: int
     faults: Mapping[int, Sign | None]
 
 
-def look_at(record: Record, table: Table, candidate: Candidate) -> Run:
+def look_at(record: Record, table: Table, candidate: Guess) -> Run:
     """What failed in ``record``, whose values come from ``candidate``."""
     fixed = _fixed(record, table)
     values = {call.id: call.value for call in record.calls}
@@ -74,12 +74,12 @@ def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
     return min(kept, key=lambda run: len(run.faults)), believed
 
 
-def _sizes(candidate: Candidate) -> tuple[tuple[int, ...], ...]:
+def _sizes(candidate: Guess) -> tuple[tuple[int, ...], ...]:
     """The shapes of the input without their batch."""
-    return tuple(shape[1:] for shape in describe(candidate, "").shapes)
+    return tuple(shape[1:] for shape in describe(candidate).shapes)
 
 
-def sift(runs: Sequence[tuple[Record, Candidate]], table: Table) -> int:
+def sift(runs: Sequence[tuple[Record, Guess]], table: Table) -> int:
     """The index of the record to keep of those that one tracer gave for several candidates.
 
     What is not to be believed of it is cleared. All of them hold the same calls as the first, or

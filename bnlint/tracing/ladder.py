@@ -14,8 +14,8 @@ from torch import nn
 
 from bnlint.domain.graph import Inputs
 from bnlint.layers.table import Table, is_leaf
-from bnlint.models.guessing.candidate import NONE, Candidate, GivenInputs
-from bnlint.models.guessing.candidate import describe as describe_inputs
+from bnlint.models.guessing.guess import NONE, Guess, Guesses
+from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
 from bnlint.tracing.lazies import Lazies
 from bnlint.tracing.modules import Registry
@@ -35,7 +35,7 @@ class Climb:
     """
 
     record: Record
-    inputs: GivenInputs = NONE
+    inputs: Guesses = NONE
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     training: bool = True
 
@@ -48,7 +48,7 @@ class Climb:
         """The inputs as plain data."""
         if not self.inputs.candidates:
             return Inputs()
-        return describe_inputs(self.inputs.candidates[0], self.inputs.source)
+        return describe_inputs(self.inputs.candidates[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class _Attempt:
     """What one tracer gave for one candidate."""
 
     record: Record
-    candidate: Candidate
+    candidate: Guess
     training: bool
 
 
-def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
+def climb(model: nn.Module, table: Table, inputs: Guesses) -> Climb:
     """The best record of ``model`` that the tracers can give; the model's mode is kept."""
     lazies = Lazies(model)
     symbolic, refusals = _symbolic(model, table, inputs)
@@ -86,7 +86,7 @@ def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
     if best is None:
         return Climb(symbolic, NONE, refusals)
     if best.record.complete or _seen(model, table, best.record) > _seen(model, table, symbolic):
-        given = GivenInputs((best.candidate,), inputs.source)
+        given = Guesses((best.candidate,))
         return Climb(best.record, given, refusals, best.training)
     return Climb(symbolic, _fill_shapes(symbolic, table, inputs, lazies), refusals)
 
@@ -115,7 +115,7 @@ def _second_look(climbed: Climb, model: nn.Module, table: Table) -> Climb:
 
 
 def _attempts(
-    model: nn.Module, table: Table, inputs: GivenInputs, lazies: Lazies
+    model: nn.Module, table: Table, inputs: Guesses, lazies: Lazies
 ) -> Iterator[_Attempt]:
     """The records of the tracers that need inputs, in the order of preference."""
     mode = model.training
@@ -144,17 +144,17 @@ def _attempts(
 
 
 def _symbolic(
-    model: nn.Module, table: Table, inputs: GivenInputs
+    model: nn.Module, table: Table, inputs: Guesses
 ) -> tuple[Record, list[tuple[str, Refused]]]:
     registry = Registry(model)
-    first = inputs.candidates[0] if inputs.candidates else Candidate()
+    first = inputs.candidates[0] if inputs.candidates else Guess()
     found = trace_symbolically(registry, table, first.kwargs, len(first.args))
     if isinstance(found, Refused):
         return Record("symbolic", refused=[found]), [("symbolic", found)]
     return found, [("symbolic", r) for r in found.refused]
 
 
-def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazies) -> GivenInputs:
+def _fill_shapes(record: Record, table: Table, inputs: Guesses, lazies: Lazies) -> Guesses:
     """Run the record on the first inputs that pass, or on those that get furthest.
 
     Of made-up inputs that do not pass, only the faults that hold for all of them are kept.
@@ -162,7 +162,7 @@ def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazi
     runs: list[Run] = []
     for candidate in lazies.each(inputs.candidates):
         if run_on_meta(record, table, candidate) == len(record.calls):
-            return GivenInputs((candidate,), inputs.source)
+            return Guesses((candidate,))
         runs.append(look_at(record, table, candidate))
     if not runs:
         clear_values(record)
@@ -175,7 +175,7 @@ def _fill_shapes(record: Record, table: Table, inputs: GivenInputs, lazies: Lazi
     run_on_meta(record, table, best.candidate)
     if inputs.source == "inferred":
         forget_others(record, believed)
-    return GivenInputs((best.candidate,), inputs.source)
+    return Guesses((best.candidate,))
 
 
 def _seen(model: nn.Module, table: Table, record: Record) -> tuple[int, bool]:

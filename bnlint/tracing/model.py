@@ -18,7 +18,7 @@ from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.loading.sites import Locator, record_sites
-from bnlint.models.guessing.candidate import NONE, GivenInputs
+from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing.describe import describe_parts
 from bnlint.tracing.describing.inventory import describe_modules
@@ -33,7 +33,7 @@ def trace_model(
     model: nn.Module,
     *,
     ref: ModelRef | None = None,
-    inputs: GivenInputs | None = None,
+    inputs: Guesses | None = None,
     table: Table | None = None,
 ) -> ModelGraph:
     """The classified graph of ``model``, which itself is left as it is.

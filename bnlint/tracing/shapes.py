@@ -17,7 +17,7 @@ from bnlint.layers.calls import UNSEEN, Call, Ref, State, replace_refs
 from bnlint.layers.refine import kind_of
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, having
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.record import Record
 
 
@@ -25,7 +25,7 @@ class Unknown(Exception):
     """An argument whose value is not known, so the call can't be run."""
 
 
-def run_on_meta(record: Record, table: Table, candidate: Candidate) -> int:
+def run_on_meta(record: Record, table: Table, candidate: Guess) -> int:
     """The index of the first call that failed (``len(calls)`` if none did); fills in values."""
     values = dict(_inputs(record, candidate))
     first_error = len(record.calls)
@@ -45,7 +45,7 @@ def clear_values(record: Record) -> None:
         call.value, call.error = UNSEEN, None
 
 
-def _inputs(record: Record, candidate: Candidate) -> Mapping[str, Any]:
+def _inputs(record: Record, candidate: Guess) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     waiting = list(candidate.args)
     for call in record.calls:

@@ -18,8 +18,8 @@ from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
-from bnlint.loading.source import Source
-from bnlint.models.guessing.candidate import Candidate, GivenInputs, choose, declared
+from bnlint.loading.parsing import Source
+from bnlint.models.guessing.guess import Guess, Guesses, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.model import on_meta
@@ -106,7 +106,7 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
 
 def candidate(
     model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
-) -> Candidate:
+) -> Guess:
     """The call to make noise for; the first guess that the model's forward accepts, on meta.
 
     Raises
@@ -130,10 +130,10 @@ def candidate(
     return chosen.candidates[0]
 
 
-def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
+def _passing(model: nn.Module, given: Guesses) -> Guesses:
     meta = on_meta(model)
 
-    def passes(call: Candidate) -> bool:
+    def passes(call: Guess) -> bool:
         try:
             with torch.no_grad():
                 meta(*call.args, **call.kwargs)
@@ -144,7 +144,7 @@ def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
     return choose(given, passes)
 
 
-def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
+def noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
     """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for integers.
 
     Floats have the dtype of the model's weights (half precision, say) unless another is declared.

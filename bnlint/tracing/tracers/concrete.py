@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 
 from bnlint.layers.calls import UNSEEN
 from bnlint.layers.table import Table
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import invoke, substitute
@@ -27,7 +27,7 @@ from bnlint.tracing.tracers.reasons import frames_of, reason_of
 from bnlint.tracing.tracers.symbolic import LeafTracer
 
 
-def trace_concretely(registry: Registry, table: Table, candidate: Candidate) -> Record | Refused:
+def trace_concretely(registry: Registry, table: Table, candidate: Guess) -> Record | Refused:
     """What fx sees of the model when it is called with the inputs of ``candidate``."""
     tracer = ConcreteTracer(registry, table, candidate)
     try:
@@ -83,7 +83,7 @@ class ConcreteProxy(fx.Proxy):
 class ConcreteTracer(LeafTracer):
     """Runs every operation on meta while it is traced; numbers never become proxies."""
 
-    def __init__(self, registry: Registry, table: Table, candidate: Candidate) -> None:
+    def __init__(self, registry: Registry, table: Table, candidate: Guess) -> None:
         super().__init__(registry, table, frozenset(candidate.kwargs), len(candidate.args))
         self.candidate = candidate
         self.entry: Any = None

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.layers.table import Table, is_leaf
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
 from bnlint.tracing.tracers.copying import with_tensors
@@ -32,7 +32,7 @@ def wants_numbers(record: Record) -> bool:
 
 
 def record_for_real(
-    model: nn.Module, table: Table, candidate: Candidate, failed: Record
+    model: nn.Module, table: Table, candidate: Guess, failed: Record
 ) -> Record | None:
     """What the forward does with real numbers; None for a model too large or impossible to fill.
 
@@ -49,7 +49,7 @@ def record_for_real(
     except Exception:  # what cannot be copied or filled is not run
         return None
     try:
-        record = record_forward(Registry(filled), table, Candidate(args, kwargs))
+        record = record_forward(Registry(filled), table, Guess(args, kwargs))
     finally:
         torch.random.set_rng_state(generator)
     record = _as_of(model, filled, record)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import Guesses
+from bnlint.models.guessing.guess import given as stated
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
@@ -21,10 +22,10 @@ from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
 
-def given(*shapes: tuple[int, ...], **named: tuple[int, ...]) -> GivenInputs:
+def given(*shapes: tuple[int, ...], **named: tuple[int, ...]) -> Guesses:
     args = tuple(torch.empty(s, device="meta") for s in shapes)
     kwargs = {k: torch.empty(s, device="meta") for k, s in named.items()}
-    return GivenInputs((Candidate(args, kwargs),), "declared")
+    return stated(*args, **kwargs)
 
 
 def kinds(graph: ModelGraph) -> list[str]:
@@ -136,9 +137,7 @@ class Several(nn.Module):
 
 def test_structured_inputs_and_outputs() -> None:
     args = ({"x": torch.empty(2, 4, device="meta")},)
-    inputs = GivenInputs(
-        (Candidate(args, {"extra": torch.empty(2, 4, device="meta")}),), "declared"
-    )
+    inputs = stated(*args, extra=torch.empty(2, 4, device="meta"))
     graph = trace_model(Several(), inputs=inputs)
     assert graph.trace.complete
     output = next(op for op in graph.ops if op.kind == "output")

@@ -1,4 +1,4 @@
-"""A file's bytes to a :class:`SourceFile`, decoded as Python itself would."""
+"""One source file: its bytes, decoded as Python itself would decode them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.sources.types import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to check.
+
+    ``path`` is as reports show it: relative to the working directory with forward slashes when it
+    is below, else absolute. ``digest`` is the SHA-256 of its bytes. ``targets`` are the calls or
+    names after ``::``. ``module`` is the dotted name if an installed module was named. ``buffer``
+    is true if the text replaces what is on the disk (standard input, an editor's buffer).
+    """
+
+    path: str
+    text: str
+    digest: str
+    targets: tuple[str, ...] = ()
+    named_by_hand: bool = False
+    module: str = ""
+    buffer: bool = False
 
 
 def source_file(
@@ -20,7 +39,7 @@ def source_file(
     module: str = "",
     buffer: bool = False,
 ) -> SourceFile | Problem:
-    """The source file, or the problem that keeps it from being read."""
+    """The source file, or the problem that prevents reading it."""
     try:
         data = read()
     except OSError as error:

@@ -1,7 +1,8 @@
-"""What a parameter's name says about a value that will do; the first row that fits wins.
+"""What names say: of parameters, settings, attributes and functions; every such table is here.
 
-The numbers agree with each other on purpose: every width is a multiple of every number of heads
-and groups, and a profile decides which channels go in and come out.
+In a table of patterns, the first row that matches wins. The numbers agree with each other on
+purpose: every width is a multiple of every number of heads and groups, and a profile decides how
+many channels go in and come out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ WIDTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One consistent set of guesses; ``lists`` says whether ``layers`` counts for each stage."""
+    """One consistent set of numbers; with ``lists``, ``layers`` counts the layers of each stage."""
 
     channels_in: int
     channels_out: int
@@ -35,12 +36,12 @@ class Either:
 PROFILES = (Profile(3, WIDTH), Profile(WIDTH, WIDTH, lists=False), Profile(WIDTH, 2 * WIDTH))
 """A model that reads images, a block that keeps its width, a block that widens."""
 
-Guess = str | int | float | bool | Either
+Meaning = str | int | float | bool | Either
 
 _N = r"(n|num|nb|number_of)?_?"
 _CHANNELS = r"(c|ch|chs|chans?|channels?|nc|filters|feature_maps|planes)"
 
-_ROWS: tuple[tuple[Guess, tuple[str, ...]], ...] = (
+_ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     ("in", (r"(c|ch)(_?in|1)", r"in_?planes?", r"nc_in", r"in_?nc", r"inp", r"n_?in")),
     ("in", (rf"{_N}(in|input|image|img)_?{_CHANNELS}", rf"{_N}channels?_?in", r"colou?rs")),
     ("in", (rf"{_N}(chs|chans?|channels?)", r"nc")),
@@ -90,14 +91,16 @@ _ROWS: tuple[tuple[Guess, tuple[str, ...]], ...] = (
 )
 _NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
 
-_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
+_LAYER_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
     (r".*(norm|bn).*", nn.BatchNorm2d),
     (r".*(act|activation|nonlinear|nl|relu).*", nn.ReLU),
     (r".*conv.*", nn.Conv2d),
 )
+_LAYER_PARAMETER = re.compile(
+    r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm"
+)
 _CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
-
-
+_TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
 _WORDS = tuple(
     (value, re.compile(rf"(\w+_)?({pattern})(_?(name|fn|func|function|type|mode|layer))?"))
     for value, pattern in (
@@ -108,31 +111,97 @@ _WORDS = tuple(
     )
 )
 
+WITHOUT_WEIGHTS = {
+    "pretrained": False,
+    "pretrained_backbone": False,
+    "weights": None,
+    "weights_backbone": None,
+    "encoder_weights": None,
+}
+"""Arguments that say which weights to download, and the value that downloads none."""
+
+IMAGE_SIZE = re.compile(r"(image|img)_?(size|res|resolution|shape|hw)s?|resolution|crop_size")
+INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
+IMAGE_CHANNELS = re.compile(
+    r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
+)
+LENGTH_NAMES = re.compile(
+    r"(seq|sequence|input|signal)_?(len|length)|n_times|(n|num)_(time_)?samples"
+)
+FRAMES = re.compile(r"(n|num)?_?frames")
+"""Arguments and attributes of a model that state a size of its input."""
+
+WHOLE_TENSORS = ("randint", "LongTensor", "arange")
+TENSORS = ("randn", "rand", "zeros", "ones", "empty", "Tensor", "FloatTensor", *WHOLE_TENSORS)
+"""Functions that create a tensor of a given shape, some of whole numbers."""
+
+SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
+SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")
+"""Methods that return a tensor of the same shape, or the model itself."""
+
+SUMMARY_TOOLS = ("summary", "torchsummary", "get_model_complexity_info")
+SUMMARY_SHAPES = ("input_size", "input_res")
+"""Tools that take a model and the shape of its input, and their keyword for it."""
+
+TRACING_TOOLS = (
+    "export",
+    "trace",
+    "profile",
+    "flops",
+    "FlopCountAnalysis",
+    "add_graph",
+    "draw_graph",
+)
+TRACING_INPUTS = ("inputs", "args", "input_data")
+"""Tools that take a model and its inputs, and their keywords for them."""
+
+_MODELS = ("module", "model", "net", "network")
+
 
 def word(name: str) -> str:
-    """A word for a name that wants one; empty when it says nothing."""
+    """A word for a parameter that takes one; empty if the name says nothing."""
     return next((found for found, pattern in _WORDS if pattern.fullmatch(name)), "")
 
 
 def number(name: str, profile: Profile) -> Any:
-    """A number, a flag or a tuple for a name; None when it says nothing."""
+    """A number, a flag or a tuple for a parameter; None if the name says nothing."""
     for pattern, value in _NUMBERS:
         if pattern.fullmatch(name):
             return _resolved(value, profile)
     return None
 
 
+def is_layer_parameter(name: str) -> bool:
+    """True for the name of a parameter that takes a class of layers."""
+    return bool(_LAYER_PARAMETER.fullmatch(name))
+
+
 def layer_type(name: str) -> type[nn.Module] | None:
-    """The class of layers that a name such as ``norm_layer`` asks for."""
-    return next((cls for pattern, cls in _TYPES if re.fullmatch(pattern, name)), None)
+    """The class of layers that a parameter such as ``norm_layer`` takes."""
+    return next((cls for pattern, cls in _LAYER_TYPES if re.fullmatch(pattern, name)), None)
+
+
+def is_block(cls: type) -> bool:
+    """True for a class whose name says that models repeat it."""
+    return any(part in cls.__name__.lower() for part in ("block", "neck"))
 
 
 def is_config(name: str) -> bool:
-    """True for a name that stands for a settings object."""
+    """True for the name of a settings object."""
     return bool(_CONFIG.fullmatch(name))
 
 
-def _resolved(value: Guess, profile: Profile) -> Any:
+def is_time(name: str) -> bool:
+    """True for an input with one number for each sample, such as a diffusion step."""
+    return bool(_TIMES.fullmatch(name))
+
+
+def is_model(name: str) -> bool:
+    """True for the name of a parameter that takes a whole model."""
+    return name in _MODELS
+
+
+def _resolved(value: Meaning, profile: Profile) -> Any:
     if isinstance(value, Either):
         return value.several if profile.lists else value.one
     roles = {"in": profile.channels_in, "out": profile.channels_out, "width": WIDTH}

@@ -1,4 +1,4 @@
-"""The models of an imported file: which to build, in which order, and what to say of the rest."""
+"""The models of an imported file: which are traced, in which order, and what is left out."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.blame import Blame
-from bnlint.loading.source import Source
+from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stubs, held_stubs
-from bnlint.models.guessing.candidate import NONE, GivenInputs
+from bnlint.models.building import Built, Workshop
+from bnlint.models.guessing.guess import NONE
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
-from bnlint.models.workshop import Built, Workshop
 from bnlint.tracing.model import trace_model
 
 _SIMILAR = 6
-"""Factories of one class that are checked; how many more there are is said in a Problem."""
+"""Factories of one class that are checked; a Problem says how many more there are."""
 
 _COMBINING = having("needs", "sizes")
 """Ops that fail where sizes don't go together."""
@@ -31,7 +31,7 @@ _COMBINING = having("needs", "sizes")
 
 @dataclass(slots=True)
 class Models:
-    """Builds and traces the models of one module, and remembers what was covered by then."""
+    """Builds and traces the models of one module, and remembers what was already covered."""
 
     workshop: Workshop
     request: TraceRequest
@@ -42,7 +42,7 @@ class Models:
     roots: Counter[str] = field(default_factory=Counter)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
-        """Graphs and problems, model by model: those the user named, else all that are found."""
+        """Graphs and problems, model by model: of those that the user named, else of all."""
         if not self.request.models:
             yield from self._discovered()
         for spec in self.request.models:
@@ -72,7 +72,7 @@ class Models:
                 yield from self._best(self.workshop.attempts(maker), self.request.inputs)
 
     def _is_covered(self, maker: Maker, found: Survey) -> bool:
-        """True for what a bigger model holds, and for what needs guesses where a call is known."""
+        """True for a part of a bigger model, and for a guessed call if another one is known."""
         if maker.origin == "class":
             return maker.make in self.covered and (maker.part or bool(maker.required))
         if maker.required:
@@ -84,7 +84,7 @@ class Models:
     def _best(
         self, attempts: Iterator[Built | Problem], inputs: tuple[InputSpec, ...]
     ) -> Iterator[ModelGraph | Problem]:
-        """The first model whose arguments were not made up, or whose made-up ones fit together."""
+        """The first model whose arguments were not guessed, or whose guessed ones fit together."""
         first: Built | None = None
         for built in attempts:
             if isinstance(built, Problem):
@@ -99,7 +99,7 @@ class Models:
             if _fits(records):
                 yield from records
                 return
-        if first is not None:  # the made-up values are to blame: say nothing about shapes
+        if first is not None:  # the guesses are wrong: check nothing that depends on shapes
             yield from self._trace(first, inputs, without_inputs=not inputs)
 
     def _is_repeated(self, built: Built) -> bool:
@@ -114,14 +114,13 @@ class Models:
         self.covered |= {type(m) for m in built.model.modules()}
         try:
             with self.stubs.unusable():
-                inputs = NONE if without_inputs else self._inputs(built, specs)
+                inputs = NONE
+                if not without_inputs:
+                    inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
                 yield trace_model(built.model, ref=built.ref, inputs=inputs, table=self.table)
         except Exception as error:
             yield self._untraceable(built.ref, error)
         yield from self._stub_notes(built)
-
-    def _inputs(self, built: Built, specs: tuple[InputSpec, ...]) -> GivenInputs:
-        return find_inputs(built.model, self.workshop.source, built.ref, specs)
 
     def _untraceable(self, ref: ModelRef, error: Exception) -> Problem:
         doing = f"tracing {ref.name}"
@@ -137,7 +136,7 @@ class Models:
             )
 
     def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
-        """What was not checked; it blocks where nothing of the file was."""
+        """What was not checked; it blocks if nothing of the file was."""
         source = self.workshop.source
         for root, count in self.roots.items():
             if count > _SIMILAR:
@@ -152,7 +151,7 @@ class Models:
 
 
 def structure(model: nn.Module) -> tuple[Any, ...]:
-    """Equal for models that are built alike: classes, paths, shapes and plain settings."""
+    """A key that is equal for models of the same classes, paths, shapes and plain settings."""
     modules = tuple(
         (name, type(m), _plain(m)) for name, m in model.named_modules(remove_duplicate=False)
     )
@@ -167,7 +166,7 @@ def _plain(module: nn.Module) -> tuple[tuple[str, str], ...]:
 
 
 def _fits(records: list[ModelGraph | Problem]) -> bool:
-    """False when the shapes show that values which were made up don't go together."""
+    """False if the shapes show that guessed values do not fit together."""
     graphs = [r for r in records if isinstance(r, ModelGraph)]
     return bool(graphs) and all(map(_is_consistent, graphs))
 
