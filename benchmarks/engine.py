@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 
+from bnlint.config import Settings
 from bnlint.domain.graph import Edge, ModelGraph, ModelRef, ModuleInfo, Op, Trace
 from bnlint.engine.catalogue import built_in_files, load_rules
 from bnlint.engine.check import check_graph
 
-SETTINGS = {"norm-placement": "before-activation"}
+SETTINGS = Settings().for_rules()
 CHAIN = (
     ("conv2d", {"conv2d", "conv", "kernel"}, {"bias": True, "in-channels": 8, "out-channels": 8}),
     ("batchnorm2d", {"batchnorm2d", "batchnorm", "norm"}, {"channels": 8, "eps": 1e-5}),

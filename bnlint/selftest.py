@@ -22,7 +22,7 @@ Tracer = Callable[[str, str], Sequence[ModelGraph]]
 T = TypeVar("T")
 Conditions = tuple[Condition, ...]
 Hit = tuple[str, int, str]
-"""A rule, a line of the example, and the severity; an empty severity stands for the rule's own."""
+"""A rule, a line of the example, and the severity; an empty severity means the rule's own."""
 
 _EXPECT = re.compile(r"#\s*expect:\s*(.+?)\s*$")
 _ONE = re.compile(r"([A-Z]+[0-9]+)(?:\((error|warning|info)\))?\Z")

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, select_rules
 from bnlint.engine.check import check_graph
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import Guess, Guesses, Origin
 from bnlint.tracing.model import trace_model
 
 from ..zoo.families import Entry
 from .faults import MUTATIONS, Mutation
 from .site import Site, Surroundings, layer_ops
 
-SETTINGS = {"norm-placement": "before-activation"}
+SETTINGS = Settings().for_rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Bench:
         self.name = entry.name
         self.model = build(entry)
         given = entry.inputs(self.model)
-        self.inputs = GivenInputs((Candidate(*given),), entry.source) if given else None
+        self.inputs = Guesses((Guess(*given, origin=Origin(entry.source)),)) if given else None
         self.rules: tuple[Rule, ...] = select_rules(load_rules(built_in_files()))
         self.graph = trace_model(self.model, inputs=self.inputs)
 

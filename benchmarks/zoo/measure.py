@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.config import Settings
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.rule import Rule
 from bnlint.engine.check import check_graph
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import Guess, Guesses, Origin
 from bnlint.tracing.model import trace_model
 
 from .families import Entry
@@ -108,9 +109,9 @@ def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
     started = time.perf_counter()
     try:
         given = entry.inputs(model)
-        inputs = GivenInputs((Candidate(*given),), entry.source) if given else None
+        inputs = Guesses((Guess(*given, origin=Origin(entry.source)),)) if given else None
         graph = trace_model(model, inputs=inputs)
-        checked = check_graph(graph, rules, {"norm-placement": "before-activation"})
+        checked = check_graph(graph, rules, Settings().for_rules())
     except Exception as error:
         row.failure = f"CRASH: {type(error).__name__}: {str(error).splitlines()[:1]}"
         return row

@@ -19,10 +19,10 @@ from bnlint.domain.probe import ProbeResult
 from bnlint.pipeline.probe_file import probe_file
 from bnlint.probing.given.probe_options import add_options as add_probe_options
 from bnlint.probing.given.probe_options import options_of
-from bnlint.probing.showing import canvas, plots
-from bnlint.probing.showing.chapters import chapters
-from bnlint.probing.showing.document import document as measured
-from bnlint.probing.showing.text import render as table
+from bnlint.probing.showing import pictures
+from bnlint.probing.showing.exports import document as measured
+from bnlint.probing.showing.exports import sections
+from bnlint.probing.showing.terminal import render as table
 from bnlint.report import RenderOptions
 from bnlint.report.formats.json import document as lint_document
 from bnlint.report.lines import paint
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         }
     )
     if given["plot"]:
-        canvas.require()  # before anything is measured
+        pictures.require()  # before anything is measured
     static = _static(settings)
     # The graphs are for the page: the process that measures has its own.
     sent = replace(static, graphs=())
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     for output in settings.formats:
         _write(result, settings, output)
     if given["plot"]:
-        for path in plots.save(result, given["plot"]):
+        for path in pictures.save(result, given["plot"]):
             print(f"written: {path}", file=sys.stderr)
     worst = result.report.worst()
     counts = worst is not None and worst.at_least(Severity(settings.fail_on))
@@ -96,7 +96,7 @@ def _static(settings: Settings) -> Report:
 def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
     """Render the result (text, json) or its report (every other format) to its place."""
     if output.format not in ("text", "json"):
-        write_report(result.report, replace(settings, formats=(output,)), lambda: chapters(result))
+        write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))
         return
     if output.format == "json":
         write_text(output, _document(result))

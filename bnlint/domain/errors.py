@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Location
+from bnlint.domain.phrases import first_line, shortened
+
+_MEMORY_WORDS = (
+    "memoryerror",
+    "std::bad_alloc",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +64,20 @@ class ProbeError(BnlintError):
 
 class FixError(BnlintError):
     """An edit cannot be applied to the user's files."""
+
+
+def in_words(error: BaseException, limit: int = 300) -> str:
+    """The type of an error and the first line of its text, cut after ``limit`` characters."""
+    line = shortened(first_line(str(error).strip()), limit)
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True if the error says, for any device or library, that memory ran out."""
+    return isinstance(error, MemoryError) or mentions_memory(str(error))
+
+
+def mentions_memory(text: str) -> bool:
+    """True if the text of an error or a traceback says that memory ran out."""
+    text = text.lower()
+    return any(words in text for words in _MEMORY_WORDS)

@@ -1,4 +1,4 @@
-"""What the probe measured, as plain data: per activation, per norm, per kernel, and the verdict."""
+"""What the probe measured, as plain data: per activation, norm and kernel, and the findings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from bnlint.domain.finding import Report
 
 @dataclass(frozen=True, slots=True)
 class ActivationStats:
-    """One call of one activation; shares are of its units, or of its values where said.
+    """One call of one activation; shares are of its units, or of its values where noted.
 
-    ``layer`` names it as in the traced graph, ``call`` is the 0-based n-th call of it in a forward.
-    ``samples`` counts batch entries, ``units`` channels. ``mean``/``std`` are of the pre-activation
-    over units, samples and space; ``minimum``/``maximum`` likewise, exact. ``dead``, ``always_on``
-    and ``frozen`` are shares of units and exact; ``inactive`` and ``saturated`` are shares of
-    values, from a strided sample; None where the activation has no such region. ``signal`` is the
-    spread between samples over the root mean square, None where there are no samples to compare (a
-    table of positions, say). ``gradient`` is the largest absolute gradient
-    at the pre-activation, None where none was asked for. ``at_output`` is true when the model
-    returns its result. ``before`` and ``after`` are sampled values on either side (for the ridge
-    picture); ``zeros`` is the share of exact zeros among ``after``. ``largest`` is the greatest
-    finite magnitude.
+    ``layer`` is its name in the traced graph, ``call`` counts its calls in one forward from 0.
+    ``samples`` counts batch entries, ``units`` channels. ``mean`` and ``std`` are of the
+    pre-activation over units, samples and space; ``minimum`` and ``maximum`` are exact. ``dead``,
+    ``always_on`` and ``frozen`` are exact shares of units; ``inactive`` and ``saturated`` are
+    shares of values, from a strided sample; None if the activation has no such region. ``signal``
+    is the spread between samples over the root mean square; None if there are no samples to compare
+    (a table of positions). ``gradient`` is the largest absolute gradient at the pre-activation,
+    None if there was no backward. ``at_output`` is true if the model returns its result.
+    ``before`` and ``after`` are sampled values on either side, for the ridge picture. ``largest``
+    is the largest finite magnitude. ``more`` holds the numbers of ``probing.observing.numbers``.
     """
 
     layer: str
@@ -49,7 +48,7 @@ class ActivationStats:
     always_on_units: tuple[int, ...] = ()
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
-    zeros: float = 0.0
+    more: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def frozen(self) -> float | None:
@@ -61,14 +60,14 @@ class ActivationStats:
 
 @dataclass(frozen=True, slots=True)
 class NormStats:
-    """One call of one norm, against the statistics of the batch that entered it.
+    """One call of one norm, compared with the statistics of the batch that entered it.
 
     ``low_variance`` is the share of channels with a batch variance under ten eps. ``drift_mean`` is
     the median over channels of abs(running mean - batch mean) / sigma, ``drift_variance`` that of
     abs(log2(running variance / batch variance)); None without running statistics. ``tracked`` is
-    ``num_batches_tracked``. ``values_per_sample`` is 1 where a batch of one sample would raise.
-    ``call_distance`` is the largest distance to another call of the same norm in one forward:
-    abs mean difference over sigma; None for a single call.
+    ``num_batches_tracked``. ``values_per_sample`` is 1 if a batch of one sample would raise an
+    error. ``call_distance`` is the largest distance to another call of the same norm in one
+    forward, abs(mean difference) / sigma; None for a single call.
     """
 
     layer: str
@@ -90,10 +89,10 @@ class NormStats:
 
 @dataclass(frozen=True, slots=True)
 class KernelStats:
-    """One kernel in the order of first call: root mean square over batches of its gradient norm.
+    """One kernel, in the order of first calls; ``gradient`` is its norm, rms over the batches.
 
-    ``gradient`` is None for a frozen weight (not ``trainable``), or if no gradient was asked for.
-    Kernels of one ``stage`` read the same tensor (the projections of an attention); 0 is none.
+    ``gradient`` is None for a frozen weight (not ``trainable``) and without a backward. Kernels of
+    the same ``stage`` read the same tensor (the projections of an attention); 0 means unknown.
     """
 
     layer: str
@@ -105,7 +104,7 @@ class KernelStats:
 
     @property
     def ratio(self) -> float | None:
-        """norm(gradient) / norm(weight), or None where either is missing."""
+        """norm(gradient) / norm(weight), or None if either is missing."""
         if self.gradient is None or self.weight_norm == 0:
             return None
         return self.gradient / self.weight_norm
@@ -113,7 +112,7 @@ class KernelStats:
 
 @dataclass(frozen=True, slots=True)
 class NotObserved:
-    """A part of the model that the probe could not look into, and why; never read it as clean."""
+    """A part of the model that the probe could not look into, and why; this does not mean clean."""
 
     layer: str
     reason: str
@@ -155,6 +154,12 @@ class Variant:
         """The smallest signal of its activations; None without any."""
         return min((a.signal for a in self.activations if a.signal is not None), default=None)
 
+    @property
+    def dead(self) -> float | None:
+        """The mean share of dead units of its activations; None without any."""
+        found = [a.dead for a in self.activations if a.dead is not None]
+        return sum(found) / len(found) if found else None
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -166,15 +171,20 @@ class Comparison:
     objective: str
     seed: int
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rates at which every variant that ran was trained."""
+        return tuple(c.rate for c in next((v.curves for v in self.variants if v.curves), ()))
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Everything one probe measured and judged.
+    """Everything that one probe measured and judged.
 
-    ``objective`` says what the gradient is of. ``source`` is user, file or synthetic. ``notes``
-    tell the reader what the run did on its own (a halved batch, a copied model). ``biases`` maps
-    the kernels named by a redundant-bias finding to the relative change of the output when the
-    bias changes.
+    ``objective`` names the loss that the gradient is of. ``source`` is user, file or synthetic.
+    ``notes`` say what the run changed by itself (a halved batch, a copied model). ``biases`` maps
+    the kernels of redundant-bias findings to the relative change of the output when the bias
+    changes.
     """
 
     model: str
@@ -203,11 +213,16 @@ class ProbeResult:
         return gradient_ratio(self.kernels)
 
 
+def site_name(layer: str, call: int) -> str:
+    """The layer, with ``#2`` for its second call in a forward."""
+    return f"{layer}#{call + 1}" if call else layer
+
+
 def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
     """The ratio of the first kernel over that of the last; None with fewer than two measured.
 
-    Also None where both are zero and a trainable kernel starts at zero (a head, say): then no
-    gradient passes at the first step by design.
+    Also None if both are zero and a trainable kernel starts at zero (a head): no gradient passes
+    at the first step then, by design.
     """
     found = ends(kernels)
     first, last = (k.ratio for k in found) if found else (None, None)
@@ -220,10 +235,10 @@ def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
 
 
 def ends(kernels: Sequence[KernelStats]) -> tuple[KernelStats, KernelStats] | None:
-    """The first and the last kernel with a measured ratio; None where there are not two.
+    """The first and the last kernel with a measured ratio; None if there are not two.
 
-    Of kernels that read the same tensor the one with the largest ratio stands for all: a query's
-    gradient passes a softmax and says nothing of what comes back beside it.
+    Of kernels that read the same tensor the largest ratio counts: the gradient of a query passes a
+    softmax, and does not show what comes back through the key and the value.
     """
     measured = [k for k in kernels if k.ratio is not None]
     if not measured:

@@ -21,7 +21,7 @@ class InputSpec:
     dtype: str = "float32"
 
     def written(self) -> str:
-        """As it is given by hand: ``1x3x224x224``, ``mask=8x16:bool``, ``scalar``."""
+        """As a user writes it: ``1x3x224x224``, ``mask=8x16:bool``, ``scalar``."""
         name = f"{self.name}=" if self.name else ""
         dtype = "" if self.dtype == "float32" else f":{self.dtype}"
         return f"{name}{'x'.join(map(str, self.shape)) or 'scalar'}{dtype}"
@@ -37,7 +37,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """In one model, a kernel whose bias is gone, and the norm whose running mean held it."""
+    """In one model, a layer whose bias was removed, and the norm whose running mean contains it."""
 
     model: str
     kernel: str
@@ -46,10 +46,10 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Run the named models on the CPU with made-up weights, instead of tracing them.
+    """Run the named models on the CPU with reproducible weights, instead of tracing them.
 
-    What they give is written to the file ``store``; with ``against``, it is compared with what
-    that file holds from an earlier trial of the same models before an edit.
+    Their results are written to the file ``store``; with ``against``, they are compared with those
+    that an earlier trial of the same models wrote there before an edit.
     """
 
     store: str
@@ -59,7 +59,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What a trial of one model gave: ``ran``, ``equal``, ``different`` or ``impossible``, why."""
+    """The outcome of a trial of one model: ``ran``, ``equal``, ``different`` or ``impossible``.
+
+    ``detail`` says why.
+    """
 
     model: str
     verdict: str
@@ -71,13 +74,13 @@ class TraceRequest:
     """One file (or installed module) to import, and the models to trace in it.
 
     ``path`` is absolute; locations in the answer use it. ``module`` names an installed module
-    instead (``path`` is then empty). ``text`` stands in for the file's content where it is not
-    None (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
+    instead (``path`` is then empty). ``text``, if not None, replaces the content of the
+    file (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
     the config declares; without any, models are discovered. ``inputs`` are for every model.
     ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
-    to import from. ``real_weights`` builds models below ``weight_limit`` parameters for real, so
-    that initial values can be read. ``overlays`` are texts that stand in for the content of local
-    files the module imports, by absolute path.
+    to import from. ``real_weights`` builds models of up to ``weight_limit`` parameters for real, so
+    that initial values can be read. ``overlays`` are texts that replace the content of local files
+    that the module imports, by absolute path.
     """
 
     path: str
@@ -116,7 +119,7 @@ FileRequest = TraceRequest | TrialRequest
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The last record of a file: local modules it imported, torch's version, seconds by step."""
+    """The last record of a file: imported local modules, torch's version, seconds by step."""
 
     imported: tuple[str, ...] = ()
     torch: str = ""
@@ -129,7 +132,7 @@ Record = ModelGraph | Problem | TrialResult | Closing
 
 @dataclass(frozen=True, slots=True)
 class TraceOutcome:
-    """What became of one file: the graphs of its models, and what could not be checked.
+    """The result for one file: the graphs of its models, and what could not be checked.
 
     ``imported`` holds the paths of local modules the file imported: its cached graphs depend on
     their content too.
@@ -145,7 +148,7 @@ class TraceOutcome:
 
 
 def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
-    """The records of one file put together, in their order."""
+    """The outcome of one file from its records, in their order."""
     graphs: list[ModelGraph] = []
     problems: list[Problem] = []
     trials: list[TrialResult] = []

@@ -107,7 +107,7 @@ class Exception_:
 class Convention:
     """A convention: ``share`` or more of the model's layers that fit capture ``of`` fire.
 
-    One finding for the model then stands for them all, provided that ``at_least`` of them fire.
+    One finding for the model then replaces them all, provided that ``at_least`` of them fire.
     """
 
     of: str

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bnlint.domain.graph import Location, ModelGraph, ModuleInfo, Op, Value
 from bnlint.domain.rule import Tags
 from bnlint.graph.view import View
+from bnlint.layers.table import having
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Subject = Op | ModuleInfo
 
-_HOLDS_MEAN = frozenset(("batchnorm", "instancenorm"))
+_HOLDS_MEAN = having("keeps", "running-mean")
 _WITHOUT_MEAN = Tags(none_of=("kernel", *sorted(_HOLDS_MEAN)))
 
 

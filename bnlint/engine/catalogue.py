@@ -71,13 +71,12 @@ def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) ->
     """
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
     from bnlint.engine.parse import parse_rule
-    from bnlint.layers.tags import TAGS
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
     for path in paths:
         try:
-            rules.append(parse_rule(_text(path), str(path), tags=TAGS if tags is None else tags))
+            rules.append(parse_rule(_text(path), str(path), tags=tags))
         except RuleError as error:
             mistakes += error.mistakes
     if mistakes:

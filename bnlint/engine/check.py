@@ -114,7 +114,7 @@ class _Walk:
 
 
 def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:
-    """True when the match fires, False when it does not, else the facts nobody knows."""
+    """True when the match fires, False when it does not, else the facts that are unknown."""
     truth = decide_all(rule.where, scope.resolve)
     if truth is False:
         return False

@@ -94,7 +94,7 @@ def decide(condition: Condition, resolve: Resolve) -> Truth:
     left, operator = resolve(condition.left), OPERATORS[condition.operator]
     if operator.sides == 1:
         return (left is UNKNOWN) is (operator.word == "is-unknown")
-    right = resolve(condition.right)
+    right = resolve(condition.right) if condition.right.subject else condition.right.value
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
     return operator.holds(left, right)
@@ -126,5 +126,11 @@ def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
 
 def unknown_facts(conditions: Iterable[Condition], resolve: Resolve) -> tuple[str, ...]:
     """The facts that the conditions ask for and that are unknown, as ``kernel.bias``."""
-    operands = (o for c in conditions for o in c.operands() if o.subject)
-    return tuple(dict.fromkeys(f"{o.subject}.{o.fact}" for o in operands if resolve(o) is UNKNOWN))
+    missing: dict[str, None] = {}
+    for condition in conditions:
+        for operand in (condition.left, condition.right):
+            if operand.subject and resolve(operand) is UNKNOWN:
+                missing[f"{operand.subject}.{operand.fact}"] = None
+        if condition.alternatives:
+            missing.update(dict.fromkeys(unknown_facts(condition.alternatives, resolve)))
+    return tuple(missing)

@@ -15,7 +15,7 @@ from bnlint.domain.rule import MEASURES
 from bnlint.engine.conditions import OPERATORS
 from bnlint.engine.vocabulary import ACTIONS, MODEL_WORDS, MODULE_WORDS, OP_WORDS, SETTINGS
 from bnlint.graph.facts import INITIAL_PREFIX
-from bnlint.layers.tags import TAGS
+from bnlint.layers.table import tags
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -162,7 +162,7 @@ def schema() -> Schema:
         "title": "A rule of bnlint",
         **RULE.schema(),
         "$defs": {
-            "tags": _one_or_more(_word(TAGS)),
+            "tags": _one_or_more(_word(tags())),
             "step": {
                 "type": "object",
                 "minProperties": 1,

@@ -31,20 +31,21 @@ from bnlint.engine.grammar import (
 from bnlint.engine.vocabulary import CONVENTION_WORDS, SETTINGS, SUBJECTS
 from bnlint.engine.wording import placeholders
 from bnlint.engine.yaml_nodes import Reader
-from bnlint.layers.tags import TAGS
+from bnlint.layers.table import tags as all_tags
 
 
 def parse_rule(
     text: str,
     path: str,
     *,
-    tags: Collection[str] = TAGS,
+    tags: Collection[str] | None = None,
     settings: Collection[str] = SETTINGS,
 ) -> Rule:
     """The rule that ``text`` states; raises :class:`RuleError` with every mistake in it."""
     reader = Reader(path, text)
     root = reader.root()
-    rule = _RuleParser(reader, tags, settings).rule(root) if root is not None else None
+    known = all_tags() if tags is None else tags
+    rule = _RuleParser(reader, known, settings).rule(root) if root is not None else None
     if reader.mistakes or rule is None:
         ordered = sorted(reader.mistakes, key=lambda m: m.location.line if m.location else 0)
         raise RuleError(*ordered)

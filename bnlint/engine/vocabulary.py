@@ -11,7 +11,7 @@ from bnlint.domain.rule import MEASURES
 from bnlint.edits import actions
 from bnlint.engine.conditions import OPERATORS
 from bnlint.graph.facts import INITIAL_PREFIX, MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS, Fact
-from bnlint.layers.tags import TAGS
+from bnlint.layers.table import tags
 
 SETTINGS = frozenset(RULE_SETTINGS)
 MODEL_WORDS = frozenset((*MODEL_FACTS,))
@@ -47,7 +47,7 @@ def reference() -> str:
         ("In a convention's message (`{convention.…}`)", _words(CONVENTION_WORDS)),
         ("Measurements of the probe (`evidence: {measure: …}`)", _rows(MEASURES.items())),
         ("Fixes", _fixes()),
-        ("Tags", _words(TAGS)),
+        ("Tags", _words(tags())),
     ]
     return "\n".join(f"### {title}\n\n{body}\n" for title, body in parts)
 

@@ -68,7 +68,7 @@ def _related(subject: Subject) -> Related:
 
 
 def _assumptions(rule: Rule, scope: Scope, ref: ModelRef) -> str:
-    """Says so when the finding hangs on something that bnlint made up."""
+    """Says so when the finding depends on something that bnlint guessed."""
     said = ""
     if ref.inputs.source == "inferred" and _from_shapes(rule, scope):
         shapes = ", ".join(shown(shape) for shape in ref.inputs.shapes)
@@ -115,7 +115,7 @@ def _measurable(rule: Rule, scope: Scope) -> Measurable | None:
 def fold(
     rule: Rule, facts: Facts, matches: Sequence[Match], findings: Sequence[Finding]
 ) -> Finding | None:
-    """The one finding that stands for all, or None when they are no convention."""
+    """The one finding that replaces all, or None where they are not a convention."""
     convention = rule.convention
     if convention is None or not findings:
         return None

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
 from bnlint.domain.rule import Tags
+from bnlint.layers.table import having
 
 if TYPE_CHECKING:
     import networkx
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Neighbours = Sequence[Sequence[int]]
 
 KERNEL = Tags(any_of=("kernel",))
 SKIPPED = Tags(any_of=("passthrough",))
 """What "directly before" and "directly after" look through."""
+
+
+def through(place: str, *, none_of: tuple[str, ...] = ()) -> Tags:
+    """The gap of all operations that the table lets lie within ``place``."""
+    return Tags(any_of=tuple(sorted(having("within", place))), none_of=none_of)
 
 
 def fits(tags: frozenset[str], wanted: Tags) -> bool:
@@ -139,7 +146,7 @@ class View:
         return self._modules.get(path)
 
     def successors(self, op: Op) -> tuple[Op, ...]:
-        """The ops that read the result of ``op``; one that reads it twice stands here twice."""
+        """The ops that read the result of ``op``; one that reads it twice occurs twice."""
         return self._successors[op.id]
 
     def predecessors(self, op: Op) -> tuple[Op, ...]:
@@ -147,11 +154,11 @@ class View:
         return self._predecessors[op.id]
 
     def ahead(self, position: int) -> Sequence[int]:
-        """Where the readers stand of the op at a position; passes over whole graphs use this."""
+        """The positions of the readers of the op at a position; for passes over whole graphs."""
         return self._after[position]
 
     def behind(self, position: int) -> Sequence[int]:
-        """Where the ops stand that the op at a position reads, by argument slot."""
+        """The positions of the ops that the op at a position reads, by argument slot."""
         return self._before[position]
 
     def marks(self, wanted: Tags) -> list[bool]:
@@ -164,7 +171,7 @@ class View:
         return tuple(self.ops[n] for n in self.positions(wanted))
 
     def positions(self, wanted: Tags) -> Sequence[int]:
-        """Where the ops stand that fit ``wanted``, in the order of execution."""
+        """The positions of the ops that fit ``wanted``, in the order of execution."""
         if wanted not in self._fitting:
             mask = self.mask(wanted)
             self._fitting[wanted] = [n for n, number in enumerate(self.set_of) if mask[number]]
@@ -204,15 +211,16 @@ class View:
         return known
 
     def source(self, op: Op) -> int | None:
-        """Where the op stands whose result ``op`` reads first; None where it reads none."""
+        """The position of the op whose result ``op`` reads first; None where it reads none."""
         before = self._before[self._position[op.id]]
         return before[0] if before else None
 
-    def once(self, compute: Callable[[View], T]) -> T:
-        """What ``compute`` returns for this view; computed at the first request."""
-        if compute not in self._once:
-            self._once[compute] = compute(self)
-        return cast(T, self._once[compute])
+    def once(self, compute: Callable[[View, *Ts], T], *arguments: *Ts) -> T:
+        """What ``compute`` returns for this view, computed at the first request."""
+        key = (compute, arguments) if arguments else compute
+        if key not in self._once:
+            self._once[key] = compute(self, *arguments)
+        return cast(T, self._once[key])
 
     def networkx(self) -> networkx.MultiDiGraph:
         """The graph for networkx: nodes are op ids, their fields are node attributes."""

@@ -8,13 +8,13 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+from bnlint.domain.errors import mentions_memory
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
 from bnlint.isolation.jobs import kind_of
 from bnlint.isolation.protocol import FAULTS, OUTPUT, Ended, Limits, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
-_MEMORY = ("MemoryError", "std::bad_alloc", "can't allocate memory", "Cannot allocate memory")
 _TAIL = 600
 
 
@@ -81,7 +81,7 @@ def _reason(ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str
             f"not finished after {limits.timeout:g} s",
             "give it more with --timeout, or move the work under `if __name__ == '__main__'`",
         )
-    if any(mark in output for mark in _MEMORY):
+    if mentions_memory(output):
         return _memory(limits)
     if ended.status == -signal.SIGKILL:
         kind, _, hint = _memory(limits)

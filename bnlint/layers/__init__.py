@@ -1,1 +1,1 @@
-"""What every layer and function is, and what it says about itself."""
+"""What every layer and function is, and what a call of one says; nothing here imports torch."""

@@ -6,9 +6,10 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 Frames = tuple[tuple[CodeType, int], ...]
 """Where something happened: ``(code, instruction)`` pairs, innermost first."""
@@ -28,14 +29,14 @@ _LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The result of an earlier call, standing where the tensor stood in the arguments."""
+    """The result of an earlier call, in the place of the tensor in the arguments."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A parameter, buffer or constant tensor, standing where it stood in the arguments."""
+    """A parameter, buffer or constant tensor, in its place in the arguments."""
 
     path: str
     shape: tuple[int, ...]
@@ -48,7 +49,7 @@ class Call:
     """One executed operation.
 
     ``target`` is a leaf module, a function, or the name of a tensor method; ``"input"`` and
-    ``"boundary"`` stand for what enters a model and for the edge of a part that was traced alone.
+    ``"boundary"`` are what enters a model and the edge of a part that was traced alone.
     ``owner`` is the path of the module whose forward makes the call, ``path`` the leaf's own.
     ``value`` is its result on the meta device, where it was run. ``role`` is ``op``, ``number``
     for sizes and what is computed from them, or ``pick`` for taking an element of a tuple result.
@@ -77,7 +78,7 @@ class Call:
 
     def data(self) -> list[Ref]:
         """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
-        if isinstance(self.target, nn.Module) or name_of(self.target) not in _LIKE_ANOTHER:
+        if is_module(self.target) or name_of(self.target) not in _LIKE_ANOTHER:
             return self.refs()
         found: list[Ref] = []
         _find_refs(self.args[:1], found)
@@ -112,15 +113,39 @@ def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
     return value
 
 
+def is_module(target: Any) -> TypeGuard[nn.Module]:
+    """True for a layer, false for a function or the name of a tensor method."""
+    from torch import nn
+
+    return isinstance(target, nn.Module)
+
+
+def schema_of(target: Any) -> Any:
+    """The schema of an operator that an exported graph calls; None for any other target."""
+    return getattr(target, "_schema", None) if type(target).__name__ == "OpOverload" else None
+
+
 def name_of(target: Any) -> str:
-    """The plain name of a function or a layer's class, or the tensor method a string names."""
+    """The plain name of a function or a layer's class, or the tensor method a string names.
+
+    ``conv2d`` for the operator ``aten.conv2d.default``.
+    """
     if isinstance(target, str):
         return target
-    if isinstance(target, nn.Module):
+    if is_module(target):
         return type(target).__name__
-    return str(getattr(target, "__name__", type(target).__name__))
+    name = str(getattr(target, "__name__", type(target).__name__))
+    return name.partition(".")[0] if schema_of(target) is not None else name
+
+
+def dotted_name(target: Any) -> str:
+    """The dotted name of a function or tensor method."""
+    if isinstance(target, str):
+        return f"torch.Tensor.{target}"
+    module = getattr(target, "__module__", None) or "torch"
+    return f"{module}.{name_of(target)}"
 
 
 def frees(target: Any, args: tuple[Any, ...]) -> bool:
-    """True for ``x.set_()``: it lets go of the numbers of a tensor, whose shape still counts."""
+    """True for ``x.set_()``: it frees the memory of a tensor, whose shape still counts."""
     return len(args) == 1 and name_of(target) == "set_"

@@ -7,57 +7,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from torch.nn import functional
-
-from bnlint.layers.calls import State
-from bnlint.layers.of_modules import Facts, pool_padding
-from bnlint.layers.table import Kind
-
-_CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups")
-_AVERAGE = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
-_SIGNATURES: Mapping[str, tuple[str, ...]] = {
-    # builtins have no signature; the names of the arguments that facts are read from
-    "conv1d": _CONV,
-    "conv2d": _CONV,
-    "conv3d": _CONV,
-    "conv_transpose1d": _TRANSPOSED,
-    "conv_transpose2d": _TRANSPOSED,
-    "conv_transpose3d": _TRANSPOSED,
-    "linear": ("input", "weight", "bias"),
-    "softmax": ("input", "dim"),
-    "log_softmax": ("input", "dim"),
-    "clamp": ("input", "min", "max"),
-    "clamp_": ("input", "min", "max"),
-    "clip": ("input", "min", "max"),
-    "clamp_min": ("input", "min"),
-    "cat": ("tensors", "dim"),
-    "concat": ("tensors", "dim"),
-    "concatenate": ("tensors", "dim"),
-    "stack": ("tensors", "dim"),
-    "flatten": ("input", "start_dim", "end_dim"),
-    "mean": ("input", "dim", "keepdim"),
-    "sum": ("input", "dim", "keepdim"),
-    "amax": ("input", "dim", "keepdim"),
-    "transpose": ("input", "dim0", "dim1"),
-    "chunk": ("input", "chunks", "dim"),
-    "split": ("input", "size", "dim"),
-    "avg_pool1d": _AVERAGE,
-    "avg_pool2d": _AVERAGE,
-    "avg_pool3d": _AVERAGE,
-    "adaptive_avg_pool1d": ("input", "output_size"),
-    "adaptive_avg_pool2d": ("input", "output_size"),
-    "adaptive_avg_pool3d": ("input", "output_size"),
-}
+from bnlint.layers.calls import State, name_of, schema_of
+from bnlint.layers.of_modules import Facts, is_one, pool_padding
+from bnlint.layers.signatures import arguments_of_builtin
+from bnlint.layers.table import Kind, having
 
 
-def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a function call by name, with the defaults of ``torch.nn.functional``."""
-    names = _SIGNATURES.get(name)
-    if names is not None:
+def arguments_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a function call by name, with the defaults of ``torch.nn.functional``.
+
+    ``target`` is the function or its plain name.
+    """
+    name = name_of(target)
+    schema = schema_of(target)
+    if schema is not None:
+        return _of_operator(name, schema, args, kwargs)
+    names = arguments_of_builtin(name)
+    if names:
         return dict(zip(names, args, strict=False)) | kwargs
     signature = _signature(name)
     if signature is None:
@@ -70,8 +40,33 @@ def arguments_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> di
     return dict(bound.arguments)
 
 
+_RENAMED = {"self": "input", "train": "training", "use_input_stats": "training"}
+"""What operators call differently from ``torch.nn.functional``."""
+
+
+def _of_operator(
+    name: str, schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of an operator, named as those of the function that it is the core of."""
+    found = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
+    found |= dict(zip((a.name for a in schema.arguments), args, strict=False)) | kwargs
+    found = {_RENAMED.get(k, k): v for k, v in found.items()}
+    if name.endswith("_no_training"):
+        found["training"] = False
+    if name in ("mm", "bmm", "addmm"):
+        weight = found.pop("mat2")
+        if isinstance(weight, State):
+            found["weight"] = replace(weight, shape=weight.shape[:-3:-1])
+        if name == "addmm":
+            found["bias"] = found.pop("input")
+            found["input"] = found.pop("mat1")
+    return found
+
+
 @lru_cache(maxsize=256)
 def _signature(name: str) -> inspect.Signature | None:
+    from torch.nn import functional
+
     function: Callable[..., Any] | None = getattr(functional, name, None)
     if function is None:
         return None
@@ -93,20 +88,30 @@ def function_facts(name: str, kind: Kind, arguments: Mapping[str, Any]) -> Facts
         facts["inplace"] = _is_inplace(name) or arguments.get("inplace") is True
     elif _is_inplace(name):
         facts["inplace"] = True
-    if kind.name in ("dropout", "droppath"):
+    facts.update(_settings(kind, arguments))
+    if "pooling" in kind.tags:
+        facts.update(_pooling(kind, arguments))
+    return facts
+
+
+def _settings(kind: Kind, arguments: Mapping[str, Any]) -> Facts:
+    """The arguments that are facts as they are."""
+    facts: Facts = {}
+    if kind.tags & having("facts", "p"):
         facts.update(_plain_facts(arguments, "p", "training"))
-    if kind.name in ("softmax", "logsoftmax", "concat", "stack", "reduce", "split"):
+    if kind.tags & having("facts", "dim"):
         facts.update(_plain_facts(arguments, "dim"))
     if kind.name in ("concat", "stack"):
         facts.setdefault("dim", 0)
-    if kind.name == "flatten":
+    if kind.tags & having("facts", "start-dim"):
         facts.update(_plain_facts({"start-dim": arguments.get("start_dim", 0)}, "start-dim"))
-    if "pooling" in kind.tags and "output_size" in arguments:
-        size = arguments["output_size"]
-        entries = size if isinstance(size, (tuple, list)) else (size,)
-        facts["global"] = all(s == 1 for s in entries)
-    if kind.name == "avgpool":
-        facts.update(pool_padding(arguments))
+    return facts
+
+
+def _pooling(kind: Kind, arguments: Mapping[str, Any]) -> Facts:
+    facts = pool_padding(arguments) if kind.name == "avgpool" else {}
+    if "output_size" in arguments:
+        facts["global"] = is_one(arguments["output_size"])
     return facts
 
 
@@ -146,7 +151,7 @@ def _weight_shape(shape: tuple[int, ...], kind: Kind, groups: Any) -> Facts:
     facts: Facts = {"in-channels": inner, "out-channels": outer}
     if "conv" in kind.tags:
         facts["kernel-size"] = tuple(size)
-    facts["pointwise"] = all(s == 1 for s in size)
+    facts["pointwise"] = is_one(size)
     facts["depthwise"] = groups != 1 and groups == inner
     return facts
 

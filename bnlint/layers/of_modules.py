@@ -6,20 +6,19 @@ Fact names are the contract with the rules; a fact that can't be read is left ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import torch
-from torch import nn
-from torch.nn.parameter import is_lazy
+from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Value
-from bnlint.layers.table import Kind, Table, dotted_names
+from bnlint.layers.table import Kind, Table, dotted_names, having, rank_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Facts = dict[str, Value]
 
 
 class Layers:
-    """What the layers of one model say about themselves, each asked once."""
+    """What the layers of one model say about themselves; each is read once."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -50,13 +49,15 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         facts.update(_norm(module, kind, table))
     if "activation" in kind.tags:
         facts["saturating"] = "saturating" in kind.tags
-    if kind.name in ("dropout", "droppath"):
+    if kind.tags & having("facts", "p"):
         facts.update(_named(module, p=("p", "drop_prob")))
     facts.update(_named(module, inplace=("inplace",)))
     if "pooling" in kind.tags:
         facts.update(_pooling(module))
-    if kind.name in ("softmax", "logsoftmax", "flatten"):
-        facts.update(_named(module, dim=("dim",), **{"start-dim": ("start_dim",)}))
+    if kind.tags & having("facts", "dim"):
+        facts.update(_named(module, dim=("dim",)))
+    if kind.tags & having("facts", "start-dim"):
+        facts.update(_named(module, **{"start-dim": ("start_dim",)}))
     if kind.name == "recurrent":
         facts.update(_named(module, **{"channels-last": ("batch_first",)}))
     if kind.name == "embedding":
@@ -90,7 +91,7 @@ def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:
 
 def _kernel(module: nn.Module, kind: Kind) -> Facts:
     weight = _parameter(module, "weight")
-    lazy = is_lazy(weight)
+    lazy = _is_lazy(weight)
     facts: Facts = {"lazy": lazy, "transposed": "transposed" in kind.tags}
     channels: dict[str, tuple[str, ...]] = {
         "in-channels": ("in_channels", "in_features", "in1_features", "nx"),
@@ -125,13 +126,16 @@ def _conv(module: nn.Module, facts: Facts) -> Facts:
 
 
 def _shape_of_kernel(found: Facts, facts: Facts) -> Facts:
-    size = found.get("kernel-size")
-    entries = size if isinstance(size, tuple) else (size,)
     groups = found.get("groups")
     return {
-        "pointwise": all(s == 1 for s in entries),
+        "pointwise": is_one(found.get("kernel-size")),
         "depthwise": groups != 1 and groups == facts.get("in-channels"),
     }
+
+
+def is_one(size: Any) -> bool:
+    """True for a size of 1 along every axis."""
+    return all(s == 1 for s in (size if isinstance(size, (tuple, list)) else (size,)))
 
 
 def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
@@ -146,9 +150,9 @@ def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
         momentum = getattr(module, "momentum", None)
         facts["momentum"] = momentum if isinstance(momentum, (int, float)) else None
         facts.update(_named(module, tracks=("track_running_stats",)))
-    rank = kind.name[-2:]
-    if rank in ("1d", "2d", "3d") and "batchnorm" in kind.tags:
-        facts["rank"] = int(rank[0])
+    rank = rank_of(kind.tags)
+    if rank is not None:
+        facts["rank"] = rank
     elif kind.name == "instancenorm" and type(module).__name__[-2:] in ("1d", "2d", "3d"):
         facts["rank"] = int(type(module).__name__[-2])
     if kind.name == "groupnorm":
@@ -158,13 +162,13 @@ def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
 
 
 def _norm_channels(module: nn.Module, weight: Any) -> Facts:
-    if is_lazy(weight):
+    if _is_lazy(weight):
         return {"lazy": True}
     shape = getattr(module, "normalized_shape", None)
     if isinstance(shape, tuple) and shape:
         return {"channels": _plain(shape[-1]), "normalized-shape": tuple(map(_plain, shape))}
     found = _named(module, channels=("num_features", "num_channels"))
-    if not found and isinstance(weight, torch.Tensor) and weight.ndim == 1:
+    if not found and weight is not None and weight.ndim == 1:
         found = {"channels": weight.shape[0]}
     if found.get("channels") == 0:
         return {"lazy": True}
@@ -187,8 +191,7 @@ def _pooling(module: nn.Module) -> Facts:
     facts: Facts = {}
     size = getattr(module, "output_size", None)
     if size is not None:
-        entries = size if isinstance(size, (tuple, list)) else (size,)
-        facts["global"] = all(s == 1 for s in entries)
+        facts["global"] = is_one(size)
     facts.update(pool_padding(vars(module)))
     return facts
 
@@ -203,8 +206,16 @@ def pool_padding(settings: Mapping[str, Any]) -> Facts:
 
 def _parameter(module: nn.Module, name: str) -> Any:
     """A parameter or buffer of any kind; None where it is missing or not a tensor."""
+    import torch
+
     value = getattr(module, name, None)
     return value if isinstance(value, torch.Tensor) else None
+
+
+def _is_lazy(weight: Any) -> bool:
+    from torch.nn.parameter import is_lazy
+
+    return bool(is_lazy(weight))
 
 
 def _plain(value: Any) -> Any:

@@ -1,49 +1,62 @@
-"""What the table alone can't tell: the kind of an operation in the light of its arguments."""
+"""What a name alone does not say: the kind of an operation in the light of its arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from bnlint.domain.graph import Value
-from bnlint.layers.calls import Call, State, name_of
+from bnlint.layers.calls import Call, State, dotted_name, is_module, name_of, schema_of
 from bnlint.layers.of_calls import arguments_of
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.table import Kind, Table, having
 
 _SPATIAL_DIMS = frozenset(
     {(2, 3), (-2, -1), (-1, -2), (3, 2), (2, 3, 4), (-3, -2, -1), (-1, -2, -3)}
 )
-_WITH_CONSTANT = frozenset({"add", "product", "arithmetic"})
 _SCALING = frozenset(
     {
-        "add",
-        "iadd",
-        "radd",
-        "sub",
-        "isub",
-        "rsub",
-        "subtract",
-        "mul",
-        "imul",
-        "rmul",
-        "multiply",
-        "div",
-        "idiv",
-        "truediv",
-        "itruediv",
-        "rtruediv",
-        "divide",
-        "true_divide",
+        *("add", "iadd", "radd", "sub", "isub", "rsub", "subtract"),
+        *("mul", "imul", "rmul", "multiply"),
+        *("div", "idiv", "truediv", "itruediv", "rtruediv", "divide", "true_divide"),
     }
 )
+
+
+def kind_of(call: Call, table: Table) -> Kind | None:
+    """The kind of a call's layer or function; None for one that the table does not know."""
+    if is_module(call.target):
+        return table.of_module(call.target)
+    name = name_of(call.target)
+    if call.target is getattr and len(call.args) > 1:
+        name = str(call.args[1])  # the property: x.T
+    found = table.of_function(name, dotted_name(call.target))
+    if found is None or schema_of(call.target) is None:
+        return found
+    return _of_operator(found, call, table)
+
+
+def _of_operator(kind: Kind, call: Call, table: Table) -> Kind:
+    """The kind that a layer has which was exported as this operator."""
+    arguments = arguments_of(call.target, call.args, call.kwargs)
+    weight = arguments.get("weight")
+    if kind.name == "conv" and isinstance(weight, State):
+        turned = "transpose" if arguments.get("transposed") is True else ""
+        return table.kind(f"conv{turned}{len(weight.shape) - 2}d")
+    if kind.name == "matmul" and isinstance(weight, State):
+        return table.kind("linear")
+    if kind.name == "hardtanh" and arguments.get("min_val") == 0:
+        return table.kind("relu6")
+    result = call.value[0] if isinstance(call.value, (tuple, list)) else call.value
+    if kind.name == "batchnorm" and hasattr(result, "ndim"):
+        return table.kind(f"batchnorm{max(result.ndim - 2, 1)}d")
+    return kind
 
 
 def refine(
     kind: Kind, facts: Mapping[str, Value], call: Call, table: Table, data_inputs: int
 ) -> Kind:
-    """The kind with the tags its facts and arguments bring; ``data_inputs`` counts its tensors."""
+    """The kind with the tags of its facts and arguments; ``data_inputs`` counts its tensors."""
     name = name_of(call.target)
-    if kind.name in _WITH_CONSTANT and data_inputs == 1:
+    if kind.tags & having("acts", "scaling") and data_inputs == 1:
         kind = _with_constant(kind, name, call, table)
     if kind.name == "reduce" and name.strip("_") == "mean" and facts.get("dim") in _SPATIAL_DIMS:
         kind = table.kind("globalpool")
@@ -54,7 +67,7 @@ def refine(
 def _with_constant(kind: Kind, name: str, call: Call, table: Table) -> Kind:
     plain = name.removeprefix("__").rstrip("_")
     if plain in ("clamp", "clip", "clamp_min", "maximum"):
-        return _clamp(kind, name, call, table)
+        return _clamp(kind, call, table)
     if plain in _SCALING and not _doubles(call):
         return table.kind("scale")
     return kind
@@ -67,8 +80,8 @@ def _doubles(call: Call) -> bool:
     )
 
 
-def _clamp(kind: Kind, name: str, call: Call, table: Table) -> Kind:
-    arguments: Mapping[str, Any] = arguments_of(name, call.args, call.kwargs)
+def _clamp(kind: Kind, call: Call, table: Table) -> Kind:
+    arguments = arguments_of(call.target, call.args, call.kwargs)
     if arguments.get("min") == 0:
         return table.kind("relu" if arguments.get("max") is None else "relu6")
     return kind
@@ -80,7 +93,7 @@ def _extra_tags(kind: Kind, facts: Mapping[str, Value]) -> set[str]:
     }
     if "norm" in kind.tags and "activation" in facts:
         tags |= {"fused", "activation"}
-    if kind.name in ("dropout", "droppath") and _does_nothing(facts):
+    if kind.tags & having("facts", "p") and _does_nothing(facts):
         tags.add("passthrough")
     if facts.get("global") is True:
         tags.add("globalpool")

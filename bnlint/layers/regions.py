@@ -2,13 +2,17 @@
 
 The inactive region holds the inputs whose derivative is under a tenth of its largest value, at the
 outer ends; for the smooth functions the thresholds were found numerically (a test repeats that).
+They are in the column ``inactive`` of the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+from bnlint.layers.table import Row, builtin_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Region:
     """Inputs at or below ``low`` and at or above ``high`` are inactive.
 
     ``exact`` is true where the derivative there is exactly zero, so that a unit can be dead.
-    ``saturating`` tells a bounded function, whose share of such values is called *saturated*.
+    ``saturating`` marks a bounded function, whose share of such values is called *saturated*.
     """
 
     low: float | None = None
@@ -27,53 +31,51 @@ class Region:
 
 NOWHERE = Region()
 
-REGIONS: Mapping[str, Region] = {
-    "relu": Region(0.0, exact=True),
-    "relu6": Region(0.0, 6.0, exact=True),
-    "threshold": Region(0.0, exact=True),
-    "hardswish": Region(-3.0, exact=True),
-    "sigmoid": Region(-3.6369, 3.6369, saturating=True),
-    "tanh": Region(-1.8184, 1.8184, saturating=True),
-    "softsign": Region(-2.1623, 2.1623, saturating=True),
-    "hardsigmoid": Region(-3.0, 3.0, exact=True, saturating=True),
-    "hardtanh": Region(-1.0, 1.0, exact=True, saturating=True),
-    "logsigmoid": Region(high=2.1972),
-    "leakyrelu": Region(0.0),
-    "elu": Region(-2.3026),
-    "celu": Region(-2.3026),
-    "selu": Region(-2.3026),
-    "gelu": Region(-1.7282),
-    "silu": Region(-0.8825),
-    "mish": Region(-2.5398),
-    "softplus": Region(-2.1972),
-}
+
+@lru_cache(maxsize=1)
+def regions() -> Mapping[str, Region]:
+    """The inactive region of each activation that has one, for the default arguments."""
+    rows = builtin_table().rows.items()
+    return {kind: _region(row) for kind, row in rows if row.inactive}
 
 
-MOVED = frozenset({"threshold", "hardtanh", "leakyrelu"})
-"""Kinds whose region hangs on the arguments of the call."""
+@lru_cache(maxsize=1)
+def moved_kinds() -> frozenset[str]:
+    """The kinds whose region depends on the arguments of the call."""
+    rows = builtin_table().rows.items()
+    return frozenset(k for k, row in rows if {"moved", "never-from"} & row.inactive.keys())
 
 
 def region_of(kind: str, arguments: Mapping[str, Any]) -> Region:
     """The inactive region of one call, moved by the arguments that move it."""
-    region = REGIONS.get(kind, NOWHERE)
-    if kind == "threshold":
-        return replace(region, low=_number(arguments, "threshold", 0.0))
-    if kind == "hardtanh":
-        low, high = _number(arguments, "min_val", -1.0), _number(arguments, "max_val", 1.0)
-        return replace(region, low=low, high=high)
-    if kind == "leakyrelu" and _number(arguments, "negative_slope", 0.01) >= 0.1:
-        return NOWHERE
-    return region
+    region = regions().get(kind, NOWHERE)
+    if kind not in moved_kinds():
+        return region
+    inactive = builtin_table().rows[kind].inactive
+    for name, limit in inactive.get("never-from", {}).items():
+        if _number(arguments, name, 0.0) >= limit:
+            return NOWHERE
+    moved = inactive.get("moved", {})
+    low, high = (
+        _number(arguments, moved[end], inactive[end]) if end in moved else known
+        for end, known in (("low", region.low), ("high", region.high))
+    )
+    return replace(region, low=low, high=high)
 
 
 def clamp_kind(arguments: Mapping[str, Any]) -> str | None:
     """``relu``, ``relu6`` or None for a clamp with these bounds."""
     low, high = arguments.get("min"), arguments.get("max")
-    if not _is_number(low) or low != 0:  # a tensor is not looked into: that would wait for it
+    if not _is_number(low) or low != 0:  # reading the value of a tensor would wait for its device
         return None
     if high is None:
         return "relu"
     return "relu6" if _is_number(high) and high == 6 else None
+
+
+def _region(row: Row) -> Region:
+    plain = ("low", "high", "exact", "saturating")
+    return Region(**{name: row.inactive[name] for name in plain if name in row.inactive})
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,8 @@
-"""The table that says what every layer and function is (``layers.yaml`` and the user's rows)."""
+"""The table that says what every layer and function is: ``layers.yaml`` and the user's rows.
+
+Everything that is asked about kinds is asked here, so that a new kind of layer is one row. Nothing
+in this room imports torch by itself: rules and settings are checked without it.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
-
-import yaml
-from torch import nn
 
 from bnlint.domain.errors import ConfigError
 
-CONTAINERS = (
-    nn.Sequential,
-    nn.ModuleList,
-    nn.ModuleDict,
-    nn.ParameterList,
-    nn.ParameterDict,
-)
+if TYPE_CHECKING:
+    from torch import nn
+
+BY_ARGUMENTS = frozenset(("depthwise", "fused", "lazy", "pointwise"))
+"""Tags that depend on how a layer is built, and not on its class alone."""
+
+ATEN = "torch._ops.aten."
+"""The module of the operators of which exported graphs consist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,20 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of ``layers.yaml``: kinds with their families, names of modules and of functions."""
+class Row:
+    """A row of ``layers.yaml``; ``traits`` are its columns of words."""
 
-    families: Mapping[str, tuple[str, ...]]
+    families: tuple[str, ...]
+    rank: int | None
+    inactive: Mapping[str, Any]
+    traits: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows by kind, and the kinds by the names of modules and of functions."""
+
+    rows: Mapping[str, Row]
     modules: Mapping[str, tuple[tuple[str, str], ...]]
     functions: Mapping[str, str]
     anywhere: Mapping[str, str]
@@ -48,7 +60,7 @@ class Table:
     def kind(self, name: str) -> Kind:
         """The kind called ``name`` with the transitive closure of its families."""
         if name not in self._kinds:
-            self._kinds[name] = Kind(name, _closure(name, self.families))
+            self._kinds[name] = Kind(name, _closure(name, self.rows))
         return self._kinds[name]
 
     def of_module(self, module: nn.Module) -> Kind | None:
@@ -75,17 +87,24 @@ class Table:
         return self.kind(named) if named else None
 
     def of_function(self, name: str, dotted: str = "") -> Kind | None:
-        """The kind of a function or tensor method by its plain name, or a user's dotted one."""
+        """The kind of a function or tensor method by its plain name, or by a dotted one."""
         found = self.functions.get(dotted) or self.functions.get(plain_name(name))
         return self.kind(found) if found else None
 
     def extended(self, rows: Iterable[tuple[str, str]]) -> Table:
-        """This table with a user's rows ``(dotted name, kind)`` before its own."""
+        """This table with a user's rows ``(dotted name, kind)`` before its own.
+
+        Raises
+        ------
+        ConfigError
+            When a row names an unknown kind.
+
+        """
         modules, functions = dict(self.modules), dict(self.functions)
         mistakes = []
         for dotted, kind in rows:
-            if kind not in self.families:
-                near = difflib.get_close_matches(kind, self.families, 1)
+            if kind not in self.rows:
+                near = difflib.get_close_matches(kind, self.rows, 1)
                 mistakes.append(
                     f"layers: {dotted!r} has the unknown kind {kind!r}"
                     + (f"; did you mean {near[0]!r}?" if near else "")
@@ -95,25 +114,92 @@ class Table:
             functions[dotted] = kind
         if mistakes:
             raise ConfigError(*mistakes)
-        return Table(self.families, modules, functions, self.anywhere)
+        return Table(self.rows, modules, functions, self.anywhere)
 
 
 @lru_cache(maxsize=1)
 def builtin_table() -> Table:
     """The table that ships with bnlint."""
+    import yaml  # a run on unchanged files asks for no kind, and must not wait for this
+
     text = resources.files("bnlint.layers").joinpath("layers.yaml").read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    rows: dict[str, Any] = yaml.load(text, Loader=loader)
+    return read_table(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def read_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The table of rows that are written as in ``layers.yaml``."""
     modules: dict[str, tuple[tuple[str, str], ...]] = {}
-    for dotted, kind in rows["modules"].items():
-        prefix, _, last = dotted.rpartition(".")
-        modules[last] = (*modules.get(last, ()), (prefix, kind))
-    return Table(
-        {name: tuple(parents) for name, parents in rows["kinds"].items()},
-        modules,
-        rows["functions"],
-        rows["anywhere"],
-    )
+    functions: dict[str, str] = {}
+    anywhere: dict[str, str] = {}
+    for kind, row in rows.items():
+        for dotted in _words(row, "modules"):
+            prefix, _, last = dotted.rpartition(".")
+            modules[last] = (*modules.get(last, ()), (prefix, kind))
+        functions.update(dict.fromkeys(_words(row, "functions"), kind))
+        functions.update((ATEN + name, kind) for name in _words(row, "aten"))
+        anywhere.update(dict.fromkeys(_words(row, "anywhere"), kind))
+    return Table({kind: _row(row) for kind, row in rows.items()}, modules, functions, anywhere)
+
+
+_NAMING = ("is", "modules", "functions", "aten", "anywhere", "rank", "inactive")
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    traits = {column: _words(row, column) for column in row if column not in _NAMING}
+    return Row(_words(row, "is"), row.get("rank"), row.get("inactive", {}), traits)
+
+
+def _words(row: Mapping[str, Any], column: str) -> tuple[str, ...]:
+    """The words of a column, which may hold one or a list."""
+    value = row.get(column, ())
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def kinds() -> frozenset[str]:
+    """Every kind and family: what a user's layer can be."""
+    return frozenset(builtin_table().rows)
+
+
+def tags() -> frozenset[str]:
+    """Every tag that a rule may name."""
+    return kinds() | BY_ARGUMENTS
+
+
+@lru_cache(maxsize=128)
+def having(column: str, word: str) -> frozenset[str]:
+    """The kinds and families whose row has ``word`` in ``column``, as ``keeps`` and ``channels``.
+
+    An operation has the trait where one of its tags is among them.
+
+    Raises
+    ------
+    KeyError
+        When no row has the word: it is misspelled.
+
+    """
+    rows = builtin_table().rows.items()
+    found = frozenset(kind for kind, row in rows if word in row.traits.get(column, ()))
+    if not found:
+        raise KeyError(f"{column}: {word}")
+    return found
+
+
+@lru_cache(maxsize=8)
+def members(family: str) -> tuple[str, ...]:
+    """The kinds that belong to this family alone, in the order of the table."""
+    rows = builtin_table().rows.items()
+    return tuple(kind for kind, row in rows if row.families == (family,))
+
+
+def rank_of(tags: Iterable[str]) -> int | None:
+    """The number of spatial axes of an operation with these tags; None where its kind has none."""
+    return next((_ranks()[tag] for tag in tags if tag in _ranks()), None)
+
+
+@lru_cache(maxsize=1)
+def _ranks() -> Mapping[str, int]:
+    rows = builtin_table().rows.items()
+    return {kind: row.rank for kind, row in rows if row.rank is not None}
 
 
 def plain_name(name: str) -> str:
@@ -128,26 +214,35 @@ def dotted_names(module: nn.Module) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=1)
+def containers() -> tuple[type[nn.Module], ...]:
+    """The classes of torch that hold layers and do nothing themselves."""
+    from torch import nn
+
+    return (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
+
 def is_leaf(module: nn.Module, table: Table) -> bool:
     """True for modules that become one operation: classified, or torch's own but no container."""
     if table.of_module(module) is not None:
         return True
-    if isinstance(module, CONTAINERS):
+    if isinstance(module, containers()):
         return False
     return type(module).__module__.startswith(("torch.nn.", "torch.ao.nn.", "torch.jit."))
 
 
-def _closure(name: str, families: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+def _closure(name: str, rows: Mapping[str, Row]) -> frozenset[str]:
     found, waiting = {name}, [name]
     while waiting:
-        for parent in families.get(waiting.pop(), ()):
-            if parent not in found:
-                found.add(parent)
-                waiting.append(parent)
+        row = rows.get(waiting.pop())
+        for family in row.families if row else ():
+            if family not in found:
+                found.add(family)
+                waiting.append(family)
     return frozenset(found)
 
 
 def _is_frozen_norm(module: nn.Module) -> bool:
-    """Statistics and scale kept as buffers and nothing to learn: a frozen batch norm."""
+    """True where statistics and scale are buffers and nothing is learned: a frozen batch norm."""
     buffers = module._buffers
     return not module._parameters and {"running_mean", "running_var", "weight"} <= buffers.keys()

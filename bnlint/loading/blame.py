@@ -1,20 +1,18 @@
-"""An error that the user's code raised, said as a Problem that points at the user's line."""
+"""An error that the user's code raised, as a Problem that points at the user's line."""
 
 from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
 
+from bnlint.domain.errors import in_words, is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.phrases import first_line, shortened
-from bnlint.loading.downloads import refused
-
-_MEMORY_WORDS = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc")
+from bnlint.loading.denied import denied_download
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """What was being done when the code raised: kind and words for it, file and model."""
+    """What bnlint was doing when the user's code raised, and what to report if it did."""
 
     kind: ProblemKind
     doing: str
@@ -25,18 +23,18 @@ class Blame:
 
     def problem(self, error: BaseException) -> Problem:
         """The error as a Problem; exits, memory and downloads have kinds of their own."""
-        kind, message, hint = self._say(error)
+        kind, message, hint = self._explain(error)
         line = line_in(error, self.path)
         return Problem(kind, self.path, message, hint, line, self.model, self.blocking)
 
-    def _say(self, error: BaseException) -> tuple[ProblemKind, str, str]:
-        if target := refused(error):
+    def _explain(self, error: BaseException) -> tuple[ProblemKind, str, str]:
+        if target := denied_download(error):
             return (
                 ProblemKind.DOWNLOAD,
                 f"{self.doing} wants to download {target}, which bnlint refuses",
                 "no weights are needed to check a model: pass pretrained=False or weights=None",
             )
-        if is_memory(error):
+        if is_out_of_memory(error):
             return (
                 ProblemKind.MEMORY,
                 f"{self.doing} needs more memory than the limit",
@@ -45,25 +43,14 @@ class Blame:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             return (
                 ProblemKind.EXIT,
-                f"{self.doing} ends the process ({said(error)})",
+                f"{self.doing} ends the process ({in_words(error)})",
                 "keep command-line parsing and exits under `if __name__ == '__main__'`",
             )
-        return self.kind, f"{self.doing} failed: {said(error)}", self.hint
-
-
-def is_memory(error: BaseException) -> bool:
-    """True when the error says that no memory was left."""
-    return isinstance(error, MemoryError) or any(w in str(error) for w in _MEMORY_WORDS)
-
-
-def said(error: BaseException, limit: int = 300) -> str:
-    """The error's type and the first line of its text."""
-    first = shortened(first_line(str(error).strip()), limit)
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+        return self.kind, f"{self.doing} failed: {in_words(error)}", self.hint
 
 
 def line_in(error: BaseException, path: str) -> int:
-    """The innermost line of ``path`` that the error passed through, 0 when there is none."""
+    """The innermost line of ``path`` that the error passed through, 0 if there is none."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return error.lineno or 0
     lines = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == path]

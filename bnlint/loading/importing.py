@@ -1,6 +1,6 @@
-"""A user's file as a module: found packages, local folders, and stubs for what is not installed.
+"""A user's file as a module: with local folders on the path and stubs for what is not installed.
 
-Meant for a child process: folders added to ``sys.path`` stay there.
+For child processes only: folders added to ``sys.path`` stay there.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, ModuleType
+from typing import Any
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.loading.blame import Blame, line_in
-from bnlint.loading.notebooks import lend_shell
-from bnlint.loading.retry import extend_path, is_local, mend
-from bnlint.loading.source import Place, Source, place
+from bnlint.loading.parsing import Place, Source, place
+from bnlint.loading.retry import extend_path, forget, unblock
+from bnlint.loading.sites import is_local
 from bnlint.loading.stubs import Stubs
 
 _RETRIES = 40
+_MAGICS = re.compile(r"\bget_ipython\(\)\.(run_line_magic|run_cell_magic|system|getoutput|magic)\(")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A file that was imported, and the stubs it needed; close them before tracing.
+    """A file that was imported, and the stubs that it needed; close them before tracing.
 
     ``bare`` names the package that was entered without its own ``__init__.py``, or is empty.
     """
@@ -41,8 +44,8 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
     """The file's module, or why it cannot be imported.
 
     A package that is not installed is replaced by a stub; a local module that is found in a
-    folder above the file is imported from there; a missing part of the file's own package is the
-    user's to mend.
+    folder above the file is imported from there; only the user can supply a missing part of the
+    file's own package.
     """
     spot, stubs, bare = place(source), Stubs(), ""
     extend_path(spot.root, source.folder, *search)
@@ -52,7 +55,7 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
             return Imported(_load(source, spot), stubs, bare)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
             last = error
-            if isinstance(error, Exception) and mend(error, source, spot, stubs):
+            if isinstance(error, Exception) and unblock(error, source, spot, stubs):
                 continue
             if bare or not _is_parents_fault(error, source, spot):
                 break
@@ -60,8 +63,7 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
             bare = spot.bare[0]
     stubs.close()
     assert last is not None
-    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", source.path)
-    return _explain(blame, last, tuple(dict.fromkeys(stubs.names)))
+    return _failure(source.path, last, tuple(dict.fromkeys(stubs.names)))
 
 
 def import_module(name: str) -> ModuleType | Problem:
@@ -70,7 +72,7 @@ def import_module(name: str) -> ModuleType | Problem:
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        return _explain(Blame(ProblemKind.IMPORT_FAILED, "importing it", name), error)
+        return _failure(name, error)
 
 
 def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
@@ -105,7 +107,7 @@ def local_modules(before: set[str], own: str) -> tuple[str, ...]:
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads the text that was parsed, whatever the disk holds by now."""
+    """Loads the text that was parsed, whatever is on the disk by now."""
 
     def __init__(self, name: str, source: Source) -> None:
         super().__init__(name, source.path)
@@ -113,6 +115,19 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         return compile(self._source.text, self._source.path, "exec", dont_inherit=True)
+
+
+class _NoShell:
+    """Takes the magics of a notebook saved as a script (``%matplotlib``, ``!pip``)."""
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        return None
+
+    run_line_magic = run_cell_magic = system = magic = _nothing
+
+    def getoutput(self, *_: Any, **__: Any) -> list[str]:
+        """No lines: no command is run."""
+        return []
 
 
 def _load(source: Source, spot: Place) -> ModuleType:
@@ -127,7 +142,8 @@ def _load(source: Source, spot: Place) -> ModuleType:
     spec = importlib.util.spec_from_file_location(spot.name, source.path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    lend_shell(module, source.text)
+    if _MAGICS.search(source.text):  # others that ask for it expect a plain script
+        vars(module).setdefault("get_ipython", _NoShell)
     sys.modules[spot.name] = module
     try:
         loader.exec_module(module)
@@ -145,10 +161,7 @@ def _is_parents_fault(error: BaseException, source: Source, spot: Place) -> bool
 def _without_parents(spot: Place) -> Place:
     """The same place, entered without running the packages above the file."""
     parts = spot.name.split(".")[:-1]
-    top = parts[0]
-    for name in list(sys.modules):
-        if name == top or name.startswith(top + "."):
-            del sys.modules[name]
+    forget(parts[0])
     names = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
     return Place(spot.root, spot.name, names)
 
@@ -181,8 +194,8 @@ def _import_line(tree: ast.Module, name: str) -> int:
     return 0
 
 
-def _explain(blame: Blame, error: BaseException, replaced: tuple[str, ...] = ()) -> Problem:
-    """Why an import fails; ``replaced`` are the packages that it had to do without."""
+def _failure(path: str, error: BaseException, replaced: tuple[str, ...] = ()) -> Problem:
+    """Why an import failed; ``replaced`` are the packages that were stubbed for it."""
     hint = ""
     if replaced:
         hint = f"install {', '.join(replaced)}: what is not installed was replaced for this try"
@@ -192,4 +205,5 @@ def _explain(blame: Blame, error: BaseException, replaced: tuple[str, ...] = ())
         hint = "paths are relative to an empty folder while bnlint imports a file"
     elif isinstance(error, Exception):
         hint = "bnlint imports the file: keep work under `if __name__ == '__main__'`"
-    return Blame(blame.kind, blame.doing, blame.path, hint=hint, blocking=True).problem(error)
+    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", path, hint=hint, blocking=True)
+    return blame.problem(error)

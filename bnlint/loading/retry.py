@@ -1,4 +1,4 @@
-"""What gets a failed import further: a local folder that was not on the path, or a stub."""
+"""What may make a failed import succeed: a local folder that was not on the path, or a stub."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 
-from bnlint.loading.source import Place, Source
+from bnlint.loading.parsing import Place, Source
+from bnlint.loading.sites import is_local
 from bnlint.loading.stubs import Stubs
 
 _ANCESTORS = 6
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
-def mend(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
-    """Make the next try get further: a local folder found, or a stub put in place."""
+def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """True if the next try will get further: a local folder or a stub was added."""
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return _mend_missing(error.name, source, spot, stubs)
+        return _add_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
-        return _mend_name(found[2], found[1], stubs)
-    return _mend_broken(error, source, spot, stubs)
+        return _add_name(found[2], found[1], stubs)
+    return _replace_broken(error, source, spot, stubs)
 
 
-def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
+def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     top = name.partition(".")[0]
     if name in stubs.names:
         return False
@@ -51,8 +51,8 @@ def _mend_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     return True
 
 
-def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
-    """An installed package of another version lacks a name: only that name is replaced."""
+def _add_name(module: str, name: str, stubs: Stubs) -> bool:
+    """Replace one name that an installed package of another version lacks."""
     owner = sys.modules.get(module)
     path = getattr(owner, "__file__", None) or ""
     if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
@@ -61,8 +61,8 @@ def _mend_name(module: str, name: str, stubs: Stubs) -> bool:
     return True
 
 
-def _mend_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
-    """Another package fails while it is imported: it is as good as missing."""
+def _replace_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
+    """Replace another package that fails while it is imported, as if it were missing."""
     home = os.path.join(spot.root, spot.name.partition(".")[0]) + os.sep if spot.parent else ""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == source.path or _is_own(f.filename, home)]
@@ -71,7 +71,7 @@ def _mend_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) ->
     for name in _imported_names(own[-1].line or ""):
         top = name.partition(".")[0]
         if top not in (*stubs.names, "torch", spot.name.partition(".")[0]):
-            _forget(top)
+            forget(top)
             stubs.add(top)
             return True
     return False
@@ -82,15 +82,15 @@ def _is_own(filename: str, home: str) -> bool:
     return filename.startswith(home) if home else is_local(filename)
 
 
-def _forget(top: str) -> None:
-    """Drop what was loaded of a package that failed half-way."""
+def forget(top: str) -> None:
+    """Remove a package that failed, and what was loaded of it, from the imported modules."""
     for name in list(sys.modules):
         if name == top or name.startswith(top + "."):
             del sys.modules[name]
 
 
 def _imported_names(line: str) -> Iterator[str]:
-    """The modules that an import statement names, even where it goes on in the next line."""
+    """The modules that an import statement names, even if it continues in the next line."""
     try:
         yield from _names_in(ast.parse(line.strip()).body)
     except SyntaxError:
@@ -107,7 +107,7 @@ def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _missing_tops(tree: ast.Module) -> Iterator[str]:
-    """Packages imported without a ``try`` at the top of the file that are nowhere to be found."""
+    """Packages that the file imports at its top without a ``try`` and that cannot be found."""
     for name in _names_in(tree.body):
         top = name.partition(".")[0]
         if top not in sys.modules and importlib.util.find_spec(top) is None:
@@ -122,7 +122,7 @@ def _below(top: str, tree: ast.Module) -> tuple[str, ...]:
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
     """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
 
-    A package may be a folder of nothing but folders, where a module ``below`` it is found.
+    A package may be a folder that only holds folders, in which a module ``below`` it is found.
     """
     for _ in range(_ANCESTORS):
         if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
@@ -148,7 +148,7 @@ def extend_path(*folders: str) -> None:
     """Import from these folders first, in this order.
 
     A folder inside a package must not come before the one that holds the package, wherever that
-    stands already: ``net/torch/net.py`` is not what ``import net`` means.
+    is already on the path: ``net/torch/net.py`` is not what ``import net`` means.
     """
     place = 0
     for folder in filter(None, folders):
@@ -156,12 +156,3 @@ def extend_path(*folders: str) -> None:
             sys.path.insert(place, folder)
         place = sys.path.index(folder) + 1
     importlib.invalidate_caches()
-
-
-def is_local(path: str) -> bool:
-    """True for a file that is neither installed, nor Python's, nor ours."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-    stdlib = os.path.dirname(os.__file__) + os.sep
-    if any(mark in path for mark in _INSTALLED) or path.startswith("<"):
-        return False
-    return not path.startswith((here, stdlib))

@@ -35,16 +35,16 @@ _DEPTH = 24
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _ENTRY = os.path.join(_OWN, "tracing", "model.py")
-"""Beyond this file the frames are those of whoever asked for the trace: not the model's."""
+"""Frames outside this file belong to the caller of the trace, not to the model."""
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where something happened; ``late`` marks modules that were built while a forward ran.
+    """Where something happened; ``late`` is true for a module built while a forward ran.
 
-    ``arguments`` are plain numbers that the constructor of a module was given, by name.
+    ``arguments`` are the plain numbers among the arguments of a module's constructor, by name.
     """
 
     frames: Frames
@@ -52,39 +52,34 @@ class Site:
     arguments: Arguments = ()
 
 
-@dataclass(slots=True)
-class Recorder:
-    """What :func:`record_sites` yields; ``late`` is true while a model's forward runs."""
-
-    late: bool = False
-
-
 @contextlib.contextmanager
-def record_sites(*, late: bool = False) -> Iterator[Recorder]:
-    """Note the construction site of every module that is built inside the block."""
-    recorder = Recorder(late)
+def record_sites(*, late: bool = False) -> Iterator[None]:
+    """Note the construction site of every module that is built inside the block.
+
+    ``late`` marks them as built while a forward runs.
+    """
     original = nn.Module.__init__
 
     def noting(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         if ATTRIBUTE not in self.__dict__:
-            self.__dict__[ATTRIBUTE] = _site(self, sys._getframe(1), recorder.late)
+            self.__dict__[ATTRIBUTE] = _site(self, sys._getframe(1), late)
         original(self, *args, **kwargs)
 
     nn.Module.__init__ = noting  # type: ignore[method-assign]
     try:
-        yield recorder
+        yield
     finally:
         nn.Module.__init__ = original  # type: ignore[method-assign]
 
 
 def site_of(module: nn.Module) -> Site | None:
-    """The construction site noted on a module, or None when nobody watched it being built."""
+    """The construction site noted on a module, or None if its construction was not recorded."""
     found = module.__dict__.get(ATTRIBUTE)
     return found if isinstance(found, Site) else None
 
 
 def call_frames() -> Frames:
-    """The frames that led to the current call, innermost first, without torch's and our own."""
+    """The frames of the current call, innermost first, without those of torch and bnlint."""
     return _collect(sys._getframe(1))
 
 
@@ -126,12 +121,12 @@ def _collect(frame: FrameType | None) -> Frames:
 
 @lru_cache(maxsize=4096)
 def is_machinery(filename: str) -> bool:
-    """True for files of torch and of bnlint, whose frames tell a user nothing."""
+    """True for files of torch and of bnlint, whose frames say nothing to a user."""
     return filename.startswith((_TORCH, _OWN, "<frozen", "<string>", "<eval_with_key"))
 
 
 def definition_of(cls: type) -> Location | None:
-    """Where a class is defined, or None when its source is not at hand."""
+    """Where a class is defined, or None if its source is not available."""
     try:
         file = inspect.getsourcefile(cls)
     except (OSError, TypeError):
@@ -151,7 +146,7 @@ def definition_of(cls: type) -> Location | None:
 
 @dataclass(frozen=True, slots=True)
 class Locator:
-    """Turns frames into locations, as seen from the file that is checked.
+    """Turns frames into locations, from the view of the file that is checked.
 
     The innermost frame of the user's own code wins: not the standard library, and not an
     installed package, unless the checked file is a part of that very package.
@@ -160,12 +155,19 @@ class Locator:
     file: str = ""
 
     def locate(self, frames: Frames) -> Location | None:
-        """The location a report should point at, or None when there is no frame at all."""
+        """The location that a report should point at, or None if there is no frame at all."""
         home = _package_of(self.file)
         for code, instruction in frames:
             if _is_users(code.co_filename, home):
                 return _position(code, instruction)
         return _position(*frames[0]) if frames else None
+
+
+def is_local(path: str) -> bool:
+    """True for a file that is neither installed, nor Python's, nor a part of bnlint."""
+    if path.startswith("<") or _package_of(path):
+        return False
+    return not path.startswith((_OWN, _STDLIB))
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,7 @@ from torch import nn
 
 
 class StubUsed(ImportError):
-    """Something of a package that is not installed was needed after all."""
+    """User code needs something of a package that is not installed."""
 
 
 class Stubs(MetaPathFinder, Loader):
@@ -46,7 +46,7 @@ class Stubs(MetaPathFinder, Loader):
         self.names.append(f"{module.__name__}.{name}")
 
     def close(self) -> None:
-        """Take all stubs out of ``sys``, and let those that are held raise when they are used."""
+        """Take all stubs out of ``sys``; those that someone still holds raise when used."""
         self.closed = True
         if self in sys.meta_path:
             sys.meta_path.remove(self)
@@ -102,7 +102,7 @@ class StubPackage(ModuleType):
 
 
 class StubObject:
-    """The base that stands in for a missing class."""
+    """The base that replaces a missing class."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class StubObject:
 
 
 class StubModule(nn.Module):
-    """The base that stands in for a missing class whose subclass defines ``forward``."""
+    """The base that replaces a missing class whose subclass defines ``forward``."""
 
     _bnlint_stubs: Stubs
 
@@ -146,7 +146,7 @@ class Stub:
         return self._more(f".{name}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Another stub; a decorator gives back what it decorates."""
+        """Another stub; a decorator returns what it decorates."""
         made = self._more("()")
         if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
             return args[0]
@@ -211,7 +211,7 @@ def _last(stub: Stub) -> str:
 
 
 def _defines_forward(path: str, line: int) -> bool:
-    """True when the class statement at this line has a ``forward``: then it is a model's class."""
+    """True if the class statement at this line has a ``forward``: then it is a model's class."""
     return any(first <= line <= last for first, last in _model_classes(path))
 
 

@@ -53,9 +53,10 @@ def _about_layers(settings: Settings) -> Iterator[Complaint]:
     if not settings.layers:
         return
     from bnlint.engine.vocabulary import did_you_mean
-    from bnlint.layers.tags import KINDS
+    from bnlint.layers.table import kinds
 
+    known = kinds()
     for name, kind in settings.layers:
-        if kind not in KINDS:
-            hint = did_you_mean(kind, KINDS) or "`bnlint NET.py --graph` shows the kinds of layers"
+        if kind not in known:
+            hint = did_you_mean(kind, known) or "`bnlint NET.py --graph` shows the kinds of layers"
             yield Complaint(("layers", name), f"{name!r} has the unknown kind {kind!r}", hint, kind)

@@ -24,7 +24,7 @@ from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
 from bnlint.pipeline.rulebook import RuleSet, compiled_rules, read_rule_files
 from bnlint.pipeline.work import FileResult, Files, Work, examine
-from bnlint.sources import Paths, Search, Sources, collect
+from bnlint.sources import FileSearch, Paths, Sources, collect
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -95,7 +95,7 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
 def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
     """The files that the paths name, without those that a comment takes out."""
     exclude, force = settings.exclude, settings.force_exclude
-    search = Search(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
+    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
     if means and means.stdin:
         search = replace(search, stdin=means.stdin)
     found = collect(settings.paths, search)
@@ -150,7 +150,7 @@ def trace_live(
     model: nn.Module, inputs: Any, name: str, layers: tuple[tuple[str, str], ...] = ()
 ) -> ModelGraph:
     """The graph of a live model; raises UsageError for what is no model."""
-    from bnlint.tracing.live import trace_given
+    from bnlint.tracing.instance import trace_given
 
     args, kwargs = _arguments(inputs)
     return trace_given(model, args, kwargs, name, layers)

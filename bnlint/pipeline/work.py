@@ -13,7 +13,7 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Undecided
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
-from bnlint.pipeline.notes import unfit_inputs, unseen_parts
+from bnlint.pipeline.notes import unfit_inputs, unknown_operations, unseen_parts
 from bnlint.pipeline.rulebook import RuleFiles, RuleSet
 from bnlint.sources import Paths, SourceFile
 
@@ -151,7 +151,7 @@ def examine(
     unfit: list[Problem] = []
     for graph in outcome.graphs:
         checked = check_graph(graph, chosen, settings)
-        unfit += unfit_inputs(graph, checked.findings)
+        unfit += (*unfit_inputs(graph, checked.findings), *unknown_operations(graph))
         findings += checked.findings
         undecided += checked.undecided
     return FileResult(

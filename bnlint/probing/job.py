@@ -17,11 +17,11 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec
 from bnlint.layers.table import builtin_table
 from bnlint.loading.importing import import_module, import_source
+from bnlint.loading.parsing import Source, read
 from bnlint.loading.sites import record_sites
-from bnlint.loading.source import Source, read
+from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import survey
-from bnlint.models.workshop import Built, Workshop
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.run import probe
 from bnlint.tracing.model import trace_model

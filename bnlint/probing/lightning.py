@@ -7,8 +7,7 @@ from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.showing.sinks import numbers
-from bnlint.probing.watch import Watch, watch
+from bnlint.probing.watch import Watch, numbers, watch
 
 try:
     from lightning.pytorch.callbacks import Callback
@@ -21,8 +20,9 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 class ProbeCallback(Callback):
     """Probes every ``every``-th training step and logs the numbers to the trainer's loggers.
 
-    ``part`` names the submodule to watch when ``forward`` of the module is not what trains (most
-    training steps call ``self.model(x)``): the step is then read where that runs.
+    ``part`` names the submodule to watch if the training step does not call ``forward`` of the
+    module but of a submodule (``self.model(x)``). Without it the only child that has parameters is
+    watched, else the module itself.
     """
 
     def __init__(self, every: int = 100, part: str = "") -> None:

@@ -11,26 +11,22 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from bnlint.domain.errors import ProbeError
+from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
-from bnlint.loading.source import Source
-from bnlint.probing.given import batches as reading
-from bnlint.probing.given import devices
-from bnlint.probing.given.batches import SAMPLES, Batch
-from bnlint.probing.given.noise import Shapes
+from bnlint.loading.parsing import Source
+from bnlint.probing.given import placing
+from bnlint.probing.given.batches import SAMPLES, Batch, joined
+from bnlint.probing.given.noise import Shapes, Wish, batches_for
 from bnlint.probing.judging.evidence import layers_to_measure
-from bnlint.probing.judging.places import places
-from bnlint.probing.judging.verdict import judged
+from bnlint.probing.judging.judge import judged, places
 from bnlint.probing.observing import measure
-from bnlint.probing.observing.merge import merged, merged_norms
+from bnlint.probing.observing.ranks import agreed, gathered
 from bnlint.probing.observing.readings import unseen
-from bnlint.probing.observing.summarise import activation_stats, kernel_stats, norm_stats
-from bnlint.probing.result import Probed, showing
-from bnlint.probing.session import Observed, Session
-from bnlint.probing.taking import Wish, checked, taken
+from bnlint.probing.probed import Probed, measured, showing
+from bnlint.probing.session import Observed, Session, observe
 from bnlint.probing.trying.counterfactual import compared
 from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
 from bnlint.probing.trying.objective import Loss, Objective
@@ -59,62 +55,80 @@ def probe(
     source: Source | None = None,
     table: Table | None = None,
 ) -> Probed:
-    """What happens in ``model`` when it runs: per activation, norm and kernel, and the verdict.
+    """What happens in ``model`` when it runs: per activation, norm and kernel, and the findings.
 
     Nothing is left behind: weights, buffers, gradients, modes, hooks and generators are as before,
     also after an error.
 
-    Args:
-        model: any live module. It is probed where it lies, unless ``device`` says otherwise.
-        batches: a tensor, a dict of keywords, a tuple (arguments, and targets last), a list or
-            loader of those, a callable that gives one, or the path of a ``.pt`` or ``.npz`` file.
-            Without it the inputs are N(0, 1) noise, and nothing is said about their scale.
-        targets: the targets of a single batch.
-        loss: ``loss(outputs, targets)`` or ``loss(outputs)``, a scalar. Without it the model's own
-            ``loss`` output, else cross-entropy with random labels or a random projection.
-        device: where to run; a copy of the model is moved there if it lies elsewhere.
-        dtype: ``float16`` or ``bfloat16`` for autocast.
-        inputs: shape of the noise, ``"1x3x32x32"`` or tuples; guessed without it.
-        samples: read batches until there are so many. Fewer than 256 weaken "dead".
-        batch_size: the size used in training, for ``norm-batch-noise``; a loader tells it.
-        train: put a model that is in eval mode into train mode for the probe.
-        compare: also measure without norms, with norms before and after each activation.
-        steps: steps of gradient descent in that comparison.
-        seed: for noise, labels and dropout.
-        report: a static report on this model; ``BN301`` findings get their experiment.
-        graph: the traced graph, for source lines.
-        source: the file of the model, which may show what it is called with.
-        table: layer table with the user's own rows.
+    Parameters
+    ----------
+    model
+        Any live module. It is probed on its own device unless ``device`` names another.
+    batches
+        A tensor, a dict of keywords, a tuple (arguments, and targets last), a list or loader of
+        those, a callable that returns one, or the path of a ``.pt`` or ``.npz`` file. Without it
+        the inputs are N(0, 1) noise, and their scale is not judged.
+    targets
+        The targets of a single batch.
+    loss
+        ``loss(outputs, targets)`` or ``loss(outputs)``, a scalar. Without it the model's own
+        ``loss`` output, else cross-entropy with random labels or a random projection.
+    device
+        Where to run; a copy of the model is moved there if it is elsewhere.
+    dtype
+        ``float16`` or ``bfloat16`` for autocast.
+    inputs
+        The shape of the noise, ``"1x3x32x32"`` or tuples; guessed without it.
+    samples
+        How many samples to read. With fewer than 256, units are not called dead.
+    batch_size
+        The size used in training, for ``norm-batch-noise``; by default that of the loader.
+    train
+        Whether a model that is in eval mode is put into train mode for the probe.
+    compare
+        Also measures without norms, with norms before and after each activation.
+    steps
+        Steps of gradient descent in that comparison.
+    seed
+        For noise, labels and dropout.
+    report
+        A static report on this model; the biases of its redundant-bias findings are tried out.
+    graph
+        The traced graph, for source lines.
+    source
+        The file of the model, which may show what it is called with.
+    table
+        The table of layers with the user's own rows.
 
     Raises
     ------
-        ProbeError: the device is not there, the batch does not fit the model, has one sample, the
-            loss is not finite, or the model has no activation that could be seen.
+    ProbeError
+        The device is not available, the batch does not fit the model or has one sample, the loss is
+        not finite, or no activation could be observed.
 
     """
-    model = unwrapped(checked(model, batch_size, steps))
-    wish = Wish(targets, inputs, samples, batch_size, train, compare, steps, report, graph, source)
-    place = devices.resolve(device, model)
-    live, moved = devices.placed(model, place)
-    session = Session(
-        live, place, devices.precision(dtype), Objective(loss, seed), table or builtin_table(), seed
-    )
+    model = placing.unwrapped(_checked(model, batch_size, steps))
+    wish = Wish(targets, inputs, samples, batch_size, compare, steps, report, graph, source)
+    place = placing.resolve(device, model)
+    live, moved = placing.placed(model, place)
+    precision = placing.precision(dtype)
+    session = Session(live, place, precision, Objective(loss, seed), table or builtin_table(), seed)
     if moved:
         session.note(moved)
     with untouched(live, place, batches), _mode(live, train):
         return showing(_probed(session, batches, wish))
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The user's module inside a compiled or a data-parallel wrapper."""
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while True:
-        inner = getattr(model, "_orig_mod", None)
-        if isinstance(model, wrappers):
-            inner = model.module
-        if not isinstance(inner, nn.Module):
-            return model
-        model = inner
+def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
+    """The model, if it is one and the numbers make sense."""
+    if not isinstance(model, nn.Module):
+        kind = type(model).__name__
+        raise ProbeError(Mistake(f"a {kind} is no model", hint="give a torch.nn.Module, built"))
+    if batch_size is not None and batch_size < 1:
+        raise ProbeError(Mistake(f"batch_size={batch_size}: it must be 1 or more"))
+    if steps < 0:
+        raise ProbeError(Mistake(f"steps={steps}: it cannot be negative"))
+    return model
 
 
 @contextmanager
@@ -128,7 +142,9 @@ def _mode(model: nn.Module, train: bool) -> Iterator[None]:
 
 
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
-    source, batches, observed = taken(session, given, wish)
+    source, batches, seen = agreed(lambda: _seen(session, given, wish))
+    observed = gathered(session, seen)
+    _refuse(observed)
     with unseen():
         result = _result(session, observed, source)
     result = _tried(session, result, batches, wish, observed)
@@ -137,11 +153,56 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
 
 
-def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
+def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], Observed]:
+    """Where the inputs came from, the batches, and what this process observed of them."""
+    source, batches = batches_for(session.model, given, wish, session.seed, session.note)
+    session.reseed()
+    observed = observe(session, batches)
+    if session.scale > 1 and _overflown(observed):
+        session.scale = 1.0
+        session.note("gradients overflow float16 at a scale of 1024: the loss is not scaled")
+        session.reseed()
+        observed = observe(session, batches)
+    return source, batches, observed
+
+
+def _overflown(observed: Observed) -> bool:
+    """True where gradients are not finite although all that ran forward is."""
     seen = observed.observer
+    forward = all(bool(r.maximum.isfinite().all()) for r in seen.activations)
+    gradients = [n for k in seen.kernels.values() for n in k.norms]
+    gradients += [g for r in seen.activations for g in r.gradients]
+    return forward and not all(bool(g.isfinite().all()) for g in gradients)
+
+
+def _refuse(observed: Observed) -> None:
+    """Raises if nothing was observed, or a loss is not finite that should be."""
+    seen = observed.observer
+    if not seen.activations:
+        parts = "; ".join(f"{u.layer}: {u.reason}" for u in seen.not_observable)
+        raise ProbeError(
+            Mistake(
+                "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
+                hint="the probe measures what enters and leaves activations",
+            )
+        )
+    extremes = (x for r in seen.activations for x in (r.maximum, r.minimum))
+    finite = all(bool(x.isfinite().all()) for x in extremes)
+    if finite and not all(map(math.isfinite, observed.losses)):
+        where = "the loss" if observed.outputs_finite else "the model's output"
+        raise ProbeError(
+            Mistake(
+                f"{where} is not finite although everything that enters an activation is",
+                hint=f"the loss is {observed.objective}; check it and the targets",
+            )
+        )
+
+
+def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
     loss = sum(observed.losses) / len(observed.losses)
-    return ProbeResult(
-        model=type(session.model).__name__,
+    return measured(
+        session.model,
+        observed.observer,
         device=str(session.device),
         dtype=str(session.dtype or torch.float32).removeprefix("torch."),
         samples=observed.samples,
@@ -149,10 +210,6 @@ def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
         source=source,
         objective=observed.objective,
         loss=loss if math.isfinite(loss) else None,
-        activations=tuple(map(activation_stats, merged(seen.activations))),
-        norms=norm_stats(merged_norms(seen.norms)),
-        kernels=kernel_stats(seen.kernels.values()),
-        not_observable=seen.not_observable,
     )
 
 
@@ -165,7 +222,7 @@ def _tried(
     result = replace(result, gap=gap)
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
     if size is not None:
-        pool = first if first.samples >= 2 * size else reading.joined(batches)
+        pool = first if first.samples >= 2 * size else joined(batches)
         noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
         result = replace(result, batch_noise=noise, batch_size=size)
     layers = layers_to_measure("bias-effect", wish.report) if wish.report else []
@@ -181,7 +238,7 @@ def _tried(
 
 
 def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
-    """What an experiment found; None, with a note, where the model fails or memory runs out."""
+    """What an experiment found; None, with a note, if the model fails or memory runs out."""
     try:
         return run()
     except ProbeError as error:

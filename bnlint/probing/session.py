@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.layers.table import Table
-from bnlint.probing.given import devices
+from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.nested import tensors
 from bnlint.probing.observing import measure
 from bnlint.probing.observing.layout import Layouts
 from bnlint.probing.observing.modules import follow
@@ -24,6 +23,7 @@ from bnlint.probing.trying.arrange import Rearranged
 from bnlint.probing.trying.objective import Objective
 from bnlint.probing.untouched.guard import kept
 from bnlint.probing.untouched.state import seed
+from bnlint.tracing.nested import tensors
 
 HALF_SCALE = 1024.0
 """Losses in float16 are scaled up by this, so that small gradients do not underflow to zero."""
@@ -57,7 +57,7 @@ class Session:
 
         """
         try:
-            with devices.autocast(self.device, self.dtype), self._arranged():
+            with placing.autocast(self.device, self.dtype), self._arranged():
                 return self.model(*batch.args, **batch.kwargs)
         except Exception as error:
             if measure.out_of_memory(error):
@@ -116,7 +116,7 @@ def observe(session: Session, batches: list[Batch], gradients: bool = True) -> O
     names: list[str] = []
     waiting, samples = list(batches), 0
     try:
-        with devices.eager():
+        with placing.eager():
             while waiting:
                 batch = waiting.pop(0)
                 marks = _marks(observer)

@@ -1,13 +1,14 @@
 """Probing now and then while a model trains, at next to no cost: the training step itself is read.
 
 Every ``every``-th forward in train mode runs under observation, and the gradients are those of the
-user's own backward. The numbers come over when the next forward begins, or at the end.
+user's own backward. The numbers are fetched when the next forward begins, or at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -16,19 +17,18 @@ from torch import Tensor, nn
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
-from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table
-from bnlint.probing.given.devices import eager
-from bnlint.probing.judging.places import places
-from bnlint.probing.judging.verdict import judged
-from bnlint.probing.nested import samples, tensors
-from bnlint.probing.observing.merge import merged, merged_norms
+from bnlint.probing.given.placing import eager, unwrapped
+from bnlint.probing.judging.judge import judged, places
+from bnlint.probing.judging.metric import numbers_of
 from bnlint.probing.observing.observe import Observer
 from bnlint.probing.observing.readings import KernelReading, Reading, bring, norm_of
-from bnlint.probing.observing.summarise import activation_stats, kernel_stats, norm_stats
-from bnlint.probing.result import Probed, showing
-from bnlint.probing.run import unwrapped
-from bnlint.probing.showing.sinks import Sink, numbers, sink_of
+from bnlint.probing.probed import Probed, measured, showing
+from bnlint.tracing.nested import samples, tensors
+
+Sink = Callable[[int, Mapping[str, float]], None]
+"""Takes the step and numbers by name."""
 
 
 def watch(
@@ -41,23 +41,30 @@ def watch(
 ) -> Watch:
     """A context in which every ``every``-th training forward of ``model`` is probed.
 
-    Args:
-        model: the model as it is trained; nothing about it changes but two hooks, until the end.
-            A compiled one is run as it was written in the steps that are probed.
-        every: how many forwards from one probe to the next; the first one is probed.
-        log: where numbers go: a TensorBoard ``SummaryWriter``, the path of a folder for one, or a
-            function of the step and a mapping of names to numbers.
-        keep: so many latest results stay in ``results``.
-        table: layer table with the user's own rows.
+    Parameters
+    ----------
+    model
+        The model as it is trained; nothing about it changes but two hooks, until the end. A
+        compiled one runs uncompiled in the steps that are probed.
+    every
+        How many forwards from one probe to the next; the first one is probed.
+    log
+        Where numbers go: a TensorBoard ``SummaryWriter``, the path of a folder for one, or a
+        function of the step and a mapping of names to numbers.
+    keep
+        How many of the latest results stay in ``results``.
+    table
+        The table of layers with the user's own rows.
 
     Raises
     ------
-        UsageError: ``every`` is not positive, or TensorBoard is wanted and missing.
+    UsageError
+        ``every`` is not positive, or TensorBoard is wanted and missing.
 
     """
     if every < 1:
         raise UsageError(Mistake(f"every={every}: it must be 1 or more"))
-    return Watch(model, every, sink_of(log), keep, table)
+    return Watch(model, every, _sink(log), keep, table)
 
 
 class Watch:
@@ -111,10 +118,10 @@ class Watch:
         if kind is None:
             self.flush()
         elif self._pending is not None:
-            self._pending.drop()
+            self._pending.observer.release()
 
     def flush(self) -> None:
-        """Brings the numbers of the last observed step over, and logs them; call after backward."""
+        """Fetches and logs the numbers of the last observed step; call it after the backward."""
         pending, self._pending = self._pending, None
         if pending is None:
             return
@@ -165,7 +172,7 @@ class Watch:
             self._pending = _Pending(self.model, observer, self.step - 1)
 
     def _stop(self) -> None:
-        """Leaves the observation, also when the forward raised."""
+        """Ends the observation, also if the forward raised an error."""
         running, self._running = self._running, None
         if running is not None:
             running[1].close()
@@ -182,35 +189,27 @@ class _Pending:
                 hook = _keeper(kernel)
                 observer.handles.append(kernel.weight.register_hook(hook))  # type: ignore[no-untyped-call]
 
-    def drop(self) -> None:
-        """Removes the hooks without looking."""
-        self.observer.release()
-
     def result(self) -> Probed:
         """What was measured, judged."""
         seen = self.observer
         seen.release()
+        first = seen.activations[0]
         readings: list[Reading] = [*seen.activations, *seen.norms, *seen.kernels.values()]
         bring(readings)
-        rows = tuple(map(activation_stats, merged(seen.activations)))
         weight = next(iter(self.model.parameters()), None)
-        result = ProbeResult(
-            model=type(self.model).__name__,
+        result = measured(
+            self.model,
+            seen,
             device=str(weight.device) if weight is not None else "cpu",
-            dtype=rows[0].dtype,
-            samples=rows[0].samples,
+            dtype=first.dtype,
+            samples=first.moments.samples,
             batches=1,
             source="user",
             objective="the training loss",
             loss=None,
-            activations=rows,
-            norms=norm_stats(merged_norms(seen.norms)),
-            kernels=kernel_stats(seen.kernels.values()),
-            not_observable=seen.not_observable,
         )
         findings = judged(result, places(self.model, None))
-        fields = {name: getattr(result, name) for name in result.__dataclass_fields__}
-        return showing(ProbeResult(**{**fields, "report": Report(findings=findings)}))
+        return showing(replace(result, report=Report(findings=findings)))
 
 
 def _keeper(kernel: KernelReading) -> Callable[[Tensor], None]:
@@ -218,3 +217,44 @@ def _keeper(kernel: KernelReading) -> Callable[[Tensor], None]:
         kernel.norms.append(norm_of(gradient))
 
     return keep
+
+
+def numbers(result: ProbeResult) -> dict[str, float]:
+    """The numbers of a result by name, as loggers take them."""
+    found: dict[str, float] = {}
+    for a in result.activations:
+        logged = ((n.name, n.read(a)) for n in numbers_of(ActivationStats) if n.logged)
+        site = site_name(a.layer, a.call)
+        found |= {f"bnlint/{k.replace('_', '-')}/{site}": v for k, v in logged if v is not None}
+    ratio = result.gradient_ratio
+    if ratio is not None:
+        found["bnlint/gradient-ratio"] = ratio
+    found["bnlint/findings"] = float(len(result.report.findings))
+    return found
+
+
+def _sink(log: Any) -> Sink | None:
+    """The function that writes to what ``log`` names."""
+    if log is None:
+        return None
+    if hasattr(log, "add_scalar"):
+        return _scalars(log)
+    if callable(log):
+        sink: Sink = log
+        return sink
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UsageError(
+            Mistake("logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'")
+        ) from error
+    return _scalars(SummaryWriter(str(log)))
+
+
+def _scalars(writer: Any) -> Sink:
+    def write(step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+        writer.flush()
+
+    return write

@@ -1,8 +1,8 @@
 """Arguments, folders and globs turned into source files, before anything is imported."""
 
-from bnlint.sources.collect import collect
+from bnlint.sources.collect import Sources, collect
+from bnlint.sources.expand import FileSearch
 from bnlint.sources.paths import Paths
-from bnlint.sources.read import source_file
-from bnlint.sources.types import Search, SourceFile, Sources
+from bnlint.sources.source_file import SourceFile, source_file
 
-__all__ = ["Paths", "Search", "SourceFile", "Sources", "collect", "source_file"]
+__all__ = ["FileSearch", "Paths", "SourceFile", "Sources", "collect", "source_file"]

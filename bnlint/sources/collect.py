@@ -1,4 +1,4 @@
-"""All arguments together: every file once, in the order of paths."""
+"""All arguments together as source files: every file once, in the order of paths."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.sources.expand import Match, expand
-from bnlint.sources.read import source_file
-from bnlint.sources.types import Search, SourceFile, Sources, clean
+from bnlint.sources.expand import FileSearch, Match, clean, expand
+from bnlint.sources.source_file import SourceFile, source_file
 
 _MENTIONS = re.compile(r"torch|\bnn\b")
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files to check in the order of their paths, and what is not checked.
+
+    ``skipped`` are files that mention neither torch nor nn. ``by_hand`` holds the paths of all
+    that was named one by one, also of what could not be read.
+    """
+
+    files: tuple[SourceFile, ...] = ()
+    skipped: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    by_hand: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _File:
-    """One file while arguments are collected; it may be named more than once."""
+    """One file while arguments are collected; several of them may name it."""
 
     path: Path
     module: str = ""
@@ -26,14 +39,14 @@ class _File:
     targets: dict[str, None] = field(default_factory=dict)
 
     def add(self, match: Match) -> None:
-        """Take one more mention of the file into account."""
+        """Take one more argument that names the file into account."""
         self.by_hand |= match.by_hand
         self.module = self.module or match.module
         if match.target:
             self.targets[match.target] = None
 
 
-def collect(arguments: Sequence[str], search: Search) -> Sources:
+def collect(arguments: Sequence[str], search: FileSearch) -> Sources:
     """The source files that the arguments name; what cannot be read becomes a problem.
 
     An argument is a file, a folder, a glob, ``-``, ``file::Target(...)`` or ``pkg.module::Name``.
@@ -59,15 +72,15 @@ def collect(arguments: Sequence[str], search: Search) -> Sources:
     return _sorted(results, by_hand)
 
 
-def _stdin_name(search: Search) -> str:
-    """What standard input is shown as; nothing when it stands for a file that is left out."""
+def _stdin_name(search: FileSearch) -> str:
+    """The path that standard input is shown as; empty if that file is excluded."""
     if not search.stdin_filename:
         return "<stdin>"
     path = clean(search.cwd / search.stdin_filename)
     return "" if search.force_exclude and search.excluded(path) else search.shown(path)
 
 
-def _read(file: _File, search: Search) -> SourceFile | Problem:
+def _read(file: _File, search: FileSearch) -> SourceFile | Problem:
     return source_file(
         search.shown(file.path),
         file.path.read_bytes,
@@ -78,7 +91,7 @@ def _read(file: _File, search: Search) -> SourceFile | Problem:
 
 
 def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sources:
-    """The results in the order of paths; files without a word of torch are told apart."""
+    """The results in the order of paths; files that do not mention torch are skipped."""
     files = sorted((r for r in results if isinstance(r, SourceFile)), key=lambda f: f.path)
     problems = sorted((r for r in results if isinstance(r, Problem)), key=lambda p: p.file)
     checked = tuple(f for f in files if f.targets or f.module or _MENTIONS.search(f.text))
@@ -87,8 +100,8 @@ def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sourc
     return Sources(checked, skipped, tuple(problems), tuple(sorted(by_hand)))
 
 
-def _missing(argument: str, search: Search) -> Problem:
-    """What to say of an argument that stands for nothing."""
+def _missing(argument: str, search: FileSearch) -> Problem:
+    """The problem of an argument that names nothing."""
     name, separator, _ = argument.partition("::")
     if (search.cwd / name).exists():
         message, hint = "is neither a file nor a folder", "for a pipe: bnlint - < PIPE"
@@ -101,7 +114,7 @@ def _missing(argument: str, search: Search) -> Problem:
     return Problem(ProblemKind.NOT_FOUND, argument, message, hint, blocking=True)
 
 
-def _similar(name: str, search: Search) -> str:
+def _similar(name: str, search: FileSearch) -> str:
     """``did you mean …?`` with the most similar name in the same folder."""
     from difflib import get_close_matches
 

@@ -1,18 +1,18 @@
-"""What one argument stands for, as paths."""
+"""One argument of the command line as the paths that it names."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from glob import iglob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnlint.sources.ignored import ignored_by_git
-from bnlint.sources.types import Search, clean
+from bnlint.domain.phrases import below
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -28,11 +28,41 @@ EXCLUDED = frozenset(
 
 _WILD = re.compile(r"[*?\[]")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_GIT_SECONDS = 20
+
+
+def _stdin() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+@dataclass(frozen=True, slots=True)
+class FileSearch:
+    """Where to look: ``cwd`` for arguments, ``root`` for excludes (both absolute)."""
+
+    cwd: Path
+    root: Path
+    exclude: tuple[str, ...] = ()
+    force_exclude: bool = False
+    stdin_filename: str = ""
+    stdin: Callable[[], bytes] = _stdin
+
+    def excluded(self, path: Path) -> bool:
+        """True if an exclude matches the path or a folder above it, by name or from the root."""
+        if not self.exclude:
+            return False
+        relative = Path(self.shown(path, self.root))
+        parts = [part.as_posix() for part in (relative, *relative.parents)]
+        names = {path.name, *parts, *relative.parts}
+        return any(fnmatch(name, glob.rstrip("/")) for glob in self.exclude for name in names)
+
+    def shown(self, path: Path, base: Path | None = None) -> str:
+        """The path relative to the working directory if it is below, else absolute."""
+        return below(path, base or self.cwd)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A file that an argument stands for."""
+    """A file that an argument names, and the part after ``::``."""
 
     path: Path
     by_hand: bool = False
@@ -40,8 +70,8 @@ class Match:
     module: str = ""
 
 
-def expand(argument: str, search: Search) -> list[Match] | None:
-    """The files an argument stands for; None when there is nothing of that name."""
+def expand(argument: str, search: FileSearch) -> list[Match] | None:
+    """The files that an argument names; None if there is nothing of that name."""
     name, separator, target = argument.partition("::")
     path = clean(search.cwd / Path(name).expanduser())
     if path.is_file():
@@ -58,13 +88,13 @@ def expand(argument: str, search: Search) -> list[Match] | None:
     return None
 
 
-def walk(path: Path, search: Search) -> Iterator[Path]:
-    """The Python files below a folder (or the file itself), less those excluded or ignored."""
+def walk(path: Path, search: FileSearch) -> Iterator[Path]:
+    """The Python files below a folder (or the file itself), without excluded and ignored ones."""
     if path.is_file():
         if path.suffix == ".py" and not search.excluded(path):
             yield path
         return
-    ignored = ignored_by_git(path)
+    ignored = _ignored_by_git(path)
     for folder, folders, names in os.walk(path):
         here = Path(folder)
         folders[:] = [name for name in sorted(folders) if _enter(here / name, search, ignored)]
@@ -74,7 +104,7 @@ def walk(path: Path, search: Search) -> Iterator[Path]:
                 yield file
 
 
-def _enter(folder: Path, search: Search, ignored: frozenset[Path]) -> bool:
+def _enter(folder: Path, search: FileSearch, ignored: frozenset[Path]) -> bool:
     return folder.name not in EXCLUDED and folder not in ignored and not search.excluded(folder)
 
 
@@ -95,7 +125,7 @@ def module_file(name: str, cwd: Path) -> Path | None:
 
 
 def _spec(name: str, folders: Sequence[str] | None) -> ModuleSpec | None:
-    """The spec of a module; finders of editable installs are asked too."""
+    """The spec of a module; also from the finders of editable installs."""
     from importlib.machinery import PathFinder
 
     found = PathFinder.find_spec(name, folders)
@@ -106,3 +136,24 @@ def _spec(name: str, folders: Sequence[str] | None) -> ModuleSpec | None:
             if found is not None:
                 break
     return found
+
+
+def clean(path: Path) -> Path:
+    """The path without ``..``; links are kept, since users know the files by that name."""
+    return Path(os.path.normpath(path))
+
+
+def _ignored_by_git(folder: Path) -> frozenset[Path]:
+    """The files and whole folders below ``folder`` that git ignores; none outside a repository."""
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return frozenset()
+    import subprocess
+
+    command = ["git", "-C", str(folder), "ls-files", "--others", "--ignored"]
+    command += ["--exclude-standard", "--directory", "-z"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    names = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    return frozenset(folder / name.rstrip("/") for name in names if name)

@@ -21,14 +21,15 @@ import torch
 from torch import nn
 
 from bnlint.layers.calls import UNSEEN, Call, State, name_of
-from bnlint.layers.table import Table
-from bnlint.models.guessing.candidate import Candidate, describe
-from bnlint.tracing.record import Record, kind_of
+from bnlint.layers.refine import kind_of
+from bnlint.layers.table import Table, having, rank_of
+from bnlint.models.guessing.guess import Guess, describe
+from bnlint.tracing.record import Record
 
 Sign = tuple[str, int]
 """How a layer failed: (channels, how many arrived), or (rank, 0)."""
 
-_DIMS = {"1d": 1, "2d": 2, "3d": 3}
+_SETS_CHANNELS = having("sets", "channels") | {"batchnorm"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +39,12 @@ class Run:
     Compared by identity: tensors in a candidate do not compare to a truth value.
     """
 
-    candidate: Candidate
+    candidate: Guess
     first: int
     faults: Mapping[int, Sign | None]
 
 
-def look_at(record: Record, table: Table, candidate: Candidate) -> Run:
+def look_at(record: Record, table: Table, candidate: Guess) -> Run:
     """What failed in ``record``, whose values come from ``candidate``."""
     fixed = _fixed(record, table)
     values = {call.id: call.value for call in record.calls}
@@ -73,13 +74,13 @@ def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
     return min(kept, key=lambda run: len(run.faults)), believed
 
 
-def _sizes(candidate: Candidate) -> tuple[tuple[int, ...], ...]:
+def _sizes(candidate: Guess) -> tuple[tuple[int, ...], ...]:
     """The shapes of the input without their batch."""
-    return tuple(shape[1:] for shape in describe(candidate, "").shapes)
+    return tuple(shape[1:] for shape in describe(candidate).shapes)
 
 
-def sift(runs: Sequence[tuple[Record, Candidate]], table: Table) -> int:
-    """The index of the record to keep of those that one tracer made for several candidates.
+def sift(runs: Sequence[tuple[Record, Guess]], table: Table) -> int:
+    """The index of the record to keep of those that one tracer gave for several candidates.
 
     Faults of it that are not believed are cleared. Records with other calls than the first are
     skipped.
@@ -132,7 +133,7 @@ def _fixes(call: Call, table: Table) -> bool:
     own = isinstance(call.target, nn.Module) or any(
         isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
     )
-    return kind is not None and own and bool(kind.tags & {"kernel", "batchnorm", "embedding"})
+    return kind is not None and own and bool(kind.tags & _SETS_CHANNELS)
 
 
 def _first_ref(call: Call) -> str:
@@ -145,7 +146,7 @@ def _sign(call: Call, table: Table, values: Mapping[str, Any]) -> Sign | None:
         return None
     if "dense" in kind.tags:
         return ("channels", x.shape[-1]) if x.ndim else None
-    dims = next((n for mark, n in _DIMS.items() if kind.name.endswith(mark)), 0)
+    dims = rank_of(kind.tags) or 0
     if "conv" in kind.tags and dims:
         axis = x.ndim - dims - 1
         return ("channels", x.shape[axis]) if axis in (0, 1) else ("rank", 0)

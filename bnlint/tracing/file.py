@@ -19,8 +19,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
-from bnlint.loading.devices import NoAccelerator
-from bnlint.loading.downloads import refuse_downloads
+from bnlint.loading.denied import NoAccelerator, deny_downloads
 from bnlint.loading.importing import (
     Imported,
     import_module,
@@ -28,32 +27,31 @@ from bnlint.loading.importing import (
     import_source,
     local_modules,
 )
-from bnlint.loading.overlay import overlaid
+from bnlint.loading.parsing import Source, overlaid, read
 from bnlint.loading.sites import record_sites
-from bnlint.loading.source import Source, read
 from bnlint.loading.stubs import Stubs
-from bnlint.models.workshop import Workshop
-from bnlint.tracing.models import Models
+from bnlint.models.building import Workshop
+from bnlint.tracing.discovery import Models
 
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds by step; each call of :meth:`lap` books the time since the last one."""
+    """Seconds by step: each call of :meth:`lap` adds the time since the last one."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     last: float = field(default_factory=time.perf_counter)
 
     def lap(self, step: str) -> None:
-        """Book the time since the last lap on ``step``."""
+        """Add the time since the last lap to ``step``."""
         now = time.perf_counter()
         self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
         self.last = now
 
 
 def trace_records(request: TraceRequest) -> Iterator[Record]:
-    """What can be said about one file, as soon as it is known; ends with a ``Closing``.
+    """Graphs and problems of one file as soon as they are known, and a ``Closing`` at the end.
 
-    Runs the user's code and changes this process for good: meant for a child.
+    Runs the user's code and changes this process for good: for child processes only.
     """
     before, clock = set(sys.modules), Clock()
     with opened(request) as found:
@@ -85,8 +83,10 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
 
     Raises
     ------
-        SyntaxError: the code is not Python.
-        Exception: whatever the code raises.
+    SyntaxError
+        The code is not Python.
+    Exception
+        Whatever the code raises.
 
     """
     source = read(path, code)
@@ -110,11 +110,11 @@ def warm_up() -> None:
 
 
 def _settle(request: TraceRequest) -> None:
-    """A process fit for the user's code: no downloads, no bytecode left behind, no arguments."""
+    """Prepare this process for the user's code: no downloads, no bytecode files, no arguments."""
     sys.dont_write_bytecode = True
     sys.argv = [request.path or request.module]
     warnings.simplefilter("ignore")
-    refuse_downloads()
+    deny_downloads()
     torch.manual_seed(0)
     random.seed(0)
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from bnlint.domain.graph import Inputs
 from bnlint.layers.table import Table, is_leaf
-from bnlint.models.guessing.candidate import NONE, Candidate, GivenInputs
-from bnlint.models.guessing.candidate import describe as describe_inputs
+from bnlint.models.guessing.guess import NONE, Guess, Guesses
+from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
 from bnlint.tracing.record import Record, Refused, Tracer
@@ -61,7 +61,7 @@ class Climb:
     """
 
     record: Record
-    inputs: GivenInputs = NONE
+    inputs: Guesses = NONE
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     training: bool = True
 
@@ -74,10 +74,10 @@ class Climb:
         """The inputs as plain data."""
         if not self.inputs.candidates:
             return Inputs()
-        return describe_inputs(self.inputs.candidates[0], self.inputs.source)
+        return describe_inputs(self.inputs.candidates[0])
 
 
-def climb(model: nn.Module, table: Table, inputs: GivenInputs) -> Climb:
+def climb(model: nn.Module, table: Table, inputs: Guesses) -> Climb:
     """The best record of ``model`` that the tracers can make; the model's mode is kept."""
     climber = _Climber(model, table, inputs, Lazies(model))
     return climber.without_inputs() or climber.with_inputs()
@@ -88,7 +88,7 @@ class _Attempt:
     """What one tracer recorded of one call."""
 
     record: Record
-    candidate: Candidate
+    candidate: Guess
     training: bool
 
 
@@ -98,14 +98,14 @@ class _Climber:
 
     model: nn.Module
     table: Table
-    inputs: GivenInputs
+    inputs: Guesses
     lazies: Lazies
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
 
     def without_inputs(self) -> Climb | None:
         """The first whole record of a tracer that needs no inputs, with its shapes filled in."""
-        call = next(iter(self.inputs.candidates), Candidate())
+        call = next(iter(self.inputs.candidates), Guess())
         records: list[Record] = []
         for rung in (r for r in LADDER if r.needs is Needs.NAMES):
             records.append(record := rung.trace(self.model, self.table, call))
@@ -121,7 +121,7 @@ class _Climber:
         if best is None:
             return Climb(self.unfed, NONE, self.refusals)
         if best.record.complete or self._sees_more(best.record, self.unfed):
-            given = GivenInputs((best.candidate,), self.inputs.source)
+            given = Guesses((best.candidate,))
             return Climb(best.record, given, self.refusals, best.training)
         return Climb(self.unfed, self._fill_shapes(self.unfed), self.refusals)
 
@@ -177,7 +177,7 @@ class _Climber:
                     continue
                 yield _Attempt(record, candidate, training)
 
-    def _fill_shapes(self, record: Record) -> GivenInputs:
+    def _fill_shapes(self, record: Record) -> Guesses:
         """Run the record on the first inputs that pass, or on those that get furthest.
 
         Of guessed inputs that do not pass, only the faults that hold for all of them are kept.
@@ -186,7 +186,7 @@ class _Climber:
         source = self.inputs.source
         for candidate in self.lazies.each(self.inputs.candidates):
             if run_on_meta(record, self.table, candidate) == len(record.calls):
-                return GivenInputs((candidate,), source)
+                return Guesses((candidate,))
             runs.append(look_at(record, self.table, candidate))
         if not runs:
             clear_values(record)
@@ -198,9 +198,9 @@ class _Climber:
         run_on_meta(record, self.table, best.candidate)
         if source == "inferred":
             forget_others(record, believed)
-        return GivenInputs((best.candidate,), source)
+        return Guesses((best.candidate,))
 
-    def _second_look(self, record: Record, given: GivenInputs) -> Climb:
+    def _second_look(self, record: Record, given: Guesses) -> Climb:
         """The recorded forward where ``record`` does not run on its inputs and that does.
 
         A symbolic trace can take the wrong branch without an error (``isinstance(x, Tensor)`` is

@@ -15,7 +15,7 @@ from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
 from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import Locator, record_sites
-from bnlint.models.guessing.candidate import NONE, GivenInputs
+from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.tracing.bare import in_training, on_meta
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing.describe import describe_parts
@@ -51,7 +51,7 @@ def trace_model(
     model: nn.Module,
     *,
     ref: ModelRef | None = None,
-    inputs: GivenInputs | None = None,
+    inputs: Guesses | None = None,
     table: Table | None = None,
 ) -> ModelGraph:
     """The classified graph of ``model``, which itself is left as it is.
@@ -71,7 +71,7 @@ def trace_model(
         return _describe(model, meta, ref, table, seen)
 
 
-def _trace_modes(meta: nn.Module, table: Table, inputs: GivenInputs) -> BothModes:
+def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses) -> BothModes:
     """The eval mode is traced only if the code that ran may do something else there."""
     with watched_mode(meta, table) as watch:
         climbed = climb(meta, table, inputs)

@@ -9,7 +9,7 @@ from torch import nn
 
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, is_leaf
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.describing.describe import Part
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
@@ -59,7 +59,7 @@ class _Pieces:
             yield from self.of(child, below)
 
     def _traced(self, module: nn.Module, path: str) -> Iterator[Part]:
-        found = trace_symbolically(module, self.table, Candidate(), path)
+        found = trace_symbolically(module, self.table, Guess(), path)
         self.hidden.extend(found.refused)
         if not (found.complete or found.calls):
             return

@@ -7,17 +7,17 @@ from typing import Protocol
 
 from torch import nn
 
-from bnlint.layers.calls import Call, Frames, Ref, name_of
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.calls import Call, Frames, Ref
+from bnlint.layers.table import Table
 from bnlint.loading.sites import is_machinery
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.modules import Stray
 
 
 class Tracer(Protocol):
     """Follows what a model does when it is called; never raises for what the model does."""
 
-    def __call__(self, model: nn.Module, table: Table, call: Candidate, /) -> Record:
+    def __call__(self, model: nn.Module, table: Table, call: Guess, /) -> Record:
         """Everything it saw of ``model``; a record without calls where it refuses."""
 
 
@@ -58,13 +58,6 @@ class Record:
     def complete(self) -> bool:
         """True when no part of the model stayed out of sight."""
         return not self.refused
-
-
-def kind_of(call: Call, table: Table) -> Kind | None:
-    """The row of the table for a call's layer or function."""
-    if isinstance(call.target, nn.Module):
-        return table.of_module(call.target)
-    return table.of_function(name_of(call.target))
 
 
 def _frames_of(error: BaseException) -> Frames:

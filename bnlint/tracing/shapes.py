@@ -14,11 +14,12 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of, replace_refs
+from bnlint.layers.calls import UNSEEN, Call, Ref, State, replace_refs
+from bnlint.layers.refine import kind_of
 from bnlint.layers.shapes import quick
-from bnlint.layers.shapes.plain import is_plain_tensor, like
-from bnlint.layers.table import Table
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.layers.shapes.registry import is_plain_tensor, like
+from bnlint.layers.table import Table, having
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.record import Record
 
 
@@ -26,7 +27,7 @@ class _NotRun(Exception):
     """An argument whose value is not known, so the call can't be run."""
 
 
-def run_on_meta(record: Record, table: Table, candidate: Candidate) -> int:
+def run_on_meta(record: Record, table: Table, candidate: Guess) -> int:
     """The index of the first call that failed (``len(calls)`` if none did); fills in values."""
     values = dict(_inputs(record, candidate))
     first_error = len(record.calls)
@@ -46,7 +47,7 @@ def clear_values(record: Record) -> None:
         call.value, call.error = UNSEEN, None
 
 
-def _inputs(record: Record, candidate: Candidate) -> Mapping[str, Any]:
+def _inputs(record: Record, candidate: Guess) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     waiting = list(candidate.args)
     for call in record.calls:
@@ -157,12 +158,12 @@ def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
     """
     x = args[0] if args and isinstance(args[0], torch.Tensor) else None
     module = target if isinstance(target, nn.Module) else None
-    kind = table.of_module(module) if module else table.of_function(name_of(target))
+    kind = kind_of(Call("", target), table)
     if x is None or kind is None:
         return UNSEEN
     if "kernel" in kind.tags:
         return _kernel_result(module, x) if module else UNSEEN
-    if kind.tags & {"norm", "activation", "dropout", "passthrough", "add", "scale"}:
+    if kind.tags & having("keeps", "shape"):
         return x
     return UNSEEN
 

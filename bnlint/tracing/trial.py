@@ -1,8 +1,8 @@
-"""Models run on the CPU with made-up weights: what they give is kept, or compared with what was.
+"""Models run on the CPU with reproducible weights; results are stored or compared.
 
-Two versions of a file cannot live in one process, so each is run in its own. The numbers of a
-parameter or a running statistic depend on its name and shape alone; whatever two versions share
-therefore starts from the same weights, and no weights have to be kept.
+Two versions of a file cannot be loaded in one process, so each runs in its own. The numbers of a
+parameter or a running statistic depend only on its name and shape. So what two versions share
+starts from the same weights, and no weights have to be stored.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
+from bnlint.domain.errors import in_words
 from bnlint.domain.finding import Problem
 from bnlint.domain.request import (
     Closing,
@@ -28,7 +28,8 @@ from bnlint.domain.request import (
     TrialRequest,
     TrialResult,
 )
-from bnlint.models.workshop import Built, Workshop
+from bnlint.models.building import Built, Workshop
+from bnlint.models.guessing.guess import tensors_in
 from bnlint.tracing.file import opened
 
 LIMIT = 200_000_000
@@ -41,7 +42,7 @@ _BATCHES = (1, 2, 4)
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The tensors a model gave by mode, and how it was run."""
+    """The tensors that a model returned by mode, and how it was run."""
 
     dtype: torch.dtype
     batch: int
@@ -63,7 +64,7 @@ def trial_records(request: TrialRequest) -> Iterator[Record]:
 def try_models(
     workshop: Workshop, models: Iterable[ModelSpec], trial: Trial
 ) -> Iterator[TrialResult]:
-    """A verdict for each model; see :class:`Trial`."""
+    """A verdict for each model, as :class:`Trial` asks for it."""
     kept: dict[str, Results] = {}
     if trial.against:
         kept = torch.load(trial.store, weights_only=False)
@@ -106,7 +107,7 @@ def _unfit(model: nn.Module, spec: ModelSpec) -> str:
 
 
 def _first_run(model: nn.Module, inputs: Sequence[InputSpec]) -> Results | str:
-    """The results in double precision if the model takes it, or why it does not run."""
+    """The results, in double precision if the model runs in it, or why it does not run."""
     reason = ""
     for dtype in _TOLERANCE:
         for batch in _BATCHES:
@@ -140,7 +141,7 @@ def run(
     batch: int,
     folds: tuple[Fold, ...],
 ) -> tuple[Results, str]:
-    """What the model gives in train and then in eval mode, and why a mode is missing."""
+    """The model's results in train and then in eval mode, and why one of them is missing."""
     model.to(dtype)
     fill_weights(model, dtype)
     for fold in folds:
@@ -152,14 +153,15 @@ def run(
         torch.manual_seed(0)
         try:
             with torch.no_grad():
-                outputs[mode] = _tensors(model(*args, **kwargs))
+                found = tensors_in(model(*args, **kwargs))
+            outputs[mode] = [t.detach().to(torch.float64) for t in found]
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = in_words(error)
     return Results(dtype, batch, outputs), reason
 
 
 def fill_weights(model: nn.Module, dtype: torch.dtype) -> None:
-    """Set parameters and running statistics to numbers that only their names and shapes decide."""
+    """Set parameters and running statistics to numbers that depend only on names and shapes."""
     norms = [name for name, m in model.named_modules() if hasattr(m, "running_var")]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -174,7 +176,7 @@ def fill_weights(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def fold_bias(model: nn.Module, fold: Fold, dtype: torch.dtype) -> None:
-    """Lower the running mean of a norm by the bias that the kernel before it has lost."""
+    """Subtract from a norm's running mean the bias that was removed from the layer before it."""
     norm: Any = model.get_submodule(fold.norm)
     if getattr(norm, "running_mean", None) is not None:
         with torch.no_grad():
@@ -184,7 +186,7 @@ def fold_bias(model: nn.Module, fold: Fold, dtype: torch.dtype) -> None:
 def difference(
     before: Sequence[torch.Tensor], after: Sequence[torch.Tensor], tolerance: float
 ) -> str:
-    """How far apart two lists of results are in words, or nothing when they are equal."""
+    """How two lists of results differ, in words; empty if they are equal."""
     if [t.shape for t in before] != [t.shape for t in after]:
         return "the results have other shapes"
     for old, new in zip(before, after, strict=True):
@@ -222,8 +224,3 @@ def _inputs(
         else:
             args.append(value)
     return args, kwargs
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    leaves = pytree.tree_leaves(value)
-    return [t.detach().to(torch.float64) for t in leaves if isinstance(t, torch.Tensor)]

@@ -8,16 +8,16 @@ from torch import nn
 
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, builtin_table, is_leaf
-from bnlint.models.guessing.candidate import NONE, Candidate, GivenInputs
+from bnlint.models.guessing.guess import NONE, Guess, given
 from bnlint.tracing import ladder
 from bnlint.tracing.ladder import LADDER, Needs, Rung, climb
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.record import Record, Refused
 
-GIVEN = GivenInputs((Candidate((torch.empty(2, 4, device="meta"),)),), "declared")
+GIVEN = given(torch.empty(2, 4, device="meta"))
 
 
-def trace_as_registered(model: nn.Module, table: Table, call: Candidate) -> Record:
+def trace_as_registered(model: nn.Module, table: Table, call: Guess) -> Record:
     """The layers one after the other, in the order in which they are registered."""
     record = Record("as registered", [Call("input", "input", ("input",))])
     for path, module in model.named_modules():
@@ -29,7 +29,7 @@ def trace_as_registered(model: nn.Module, table: Table, call: Candidate) -> Reco
     return record
 
 
-def refuse(model: nn.Module, table: Table, call: Candidate) -> Record:
+def refuse(model: nn.Module, table: Table, call: Guess) -> Record:
     """Nothing: it always refuses."""
     return Record("refusing", refused=[Refused("", "for the test")])
 
@@ -75,7 +75,7 @@ def test_a_refusal_is_a_record_and_is_reported(monkeypatch, inputs):
 
 
 def test_of_a_new_tracer_that_is_tried_in_both_modes_the_eval_record_may_win(monkeypatch):
-    def only_in_eval(model: nn.Module, table: Table, call: Candidate) -> Record:
+    def only_in_eval(model: nn.Module, table: Table, call: Guess) -> Record:
         return (refuse if model.training else trace_as_registered)(model, table, call)
 
     rungs = [*LADDER, Rung(only_in_eval, Needs.SHAPES, in_eval=True)]

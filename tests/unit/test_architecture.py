@@ -57,16 +57,14 @@ SHARED_STEMS = frozenset({"__init__", "__main__"})
 
 STEMS_TO_BE_RENAMED = frozenset(
     {
-        *("calls", "channels", "devices", "flow", "kernels", "measure", "model", "modules"),
-        *("nodes", "norms", "probe", "run", "session", "source", "text", "verdict"),
+        *("calls", "channels", "flow", "kernels", "measure", "model", "modules"),
+        *("nodes", "norms", "probe", "run", "session", "text", "verdict"),
         *("arguments", "actions", "request"),
     }
 )
 """Files that share a name with another one that holds something else. TODO: empty this."""
 
-CLASSES_TO_BE_RENAMED = frozenset(
-    {"Session", "State", "Moments", "Recorder", "Search", "Unknown", "Refused"}
-)
+CLASSES_TO_BE_RENAMED = frozenset({"Session", "State", "Moments", "Unknown", "Refused"})
 """Classes that share a name with another one that is something else. TODO: empty this."""
 
 PUBLIC_FACES = frozenset({"Report", "ModelGraph"})

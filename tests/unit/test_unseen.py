@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+from torch import nn
+
+import bnlint
+from bnlint.domain.finding import ProblemKind
 from bnlint.domain.graph import Location, Opaque, Trace
-from bnlint.pipeline.notes import unseen_parts
+from bnlint.pipeline.notes import unknown_operations, unseen_parts
+from bnlint.report import RenderOptions
+from bnlint.report.lines import summary
 from tests.unit.graphs import Builder
 
 LOOPS = "TraceError: Proxy object cannot be iterated"
@@ -36,3 +43,33 @@ def test_parts_with_one_cause_are_told_together() -> None:
 def test_the_same_reason_at_another_line_is_another_cause() -> None:
     parts = [Opaque(f"blocks.{i}", LOOPS, Location("net.py", i + 1)) for i in range(2)]
     assert len(messages(*parts)) == 2
+
+
+def unknown(known: int, other: int) -> list[str]:
+    builder = Builder()
+    builder.chain("input", *["relu"] * known)
+    for number in range(other):
+        builder.add("other", module="", **{"class": "blend" if number % 3 else "warp"})
+    return [p.message for p in unknown_operations(builder.chain("output").build())]
+
+
+def test_a_model_of_unknown_operations_is_not_checked() -> None:
+    assert unknown(known=1, other=3) == [
+        "3 of 4 operations are of no known kind, most often blend (2), warp (1)"
+    ]
+
+
+def test_a_few_unknown_operations_are_nothing_to_say() -> None:
+    assert unknown(known=3, other=3) == []
+    assert unknown(known=0, other=0) == []
+
+
+def test_the_summary_of_such_a_model_is_not_clean() -> None:
+    class Strange(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cumsum(torch.special.bessel_j0(x), 1)
+
+    report = bnlint.check_model(Strange(), (torch.zeros(2, 3),))
+    assert [p.kind for p in report.problems] == [ProblemKind.UNTRACEABLE]
+    assert not any(p.blocking for p in report.problems)
+    assert "1 not checked" in summary(report, RenderOptions())

@@ -12,6 +12,7 @@ from torch import fx, nn
 from bnlint.domain.graph import ModelGraph, Op, Value
 from bnlint.edits import NoEdit, behind, norms_after
 from bnlint.graph.view import View
+from bnlint.layers.calls import name_of
 from bnlint.layers.signatures import parameters_of
 
 __all__ = ["ACTIONS", "NoEdit", "Repair"]
@@ -184,8 +185,7 @@ def _short(op: Op) -> str:
 
 
 def _name(node: fx.Node) -> str:
-    target = node.target
-    return target if isinstance(target, str) else str(getattr(target, "__name__", target))
+    return name_of(node.target)
 
 
 def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:

@@ -1,7 +1,7 @@
 """How many channels arrive at an operation, and whether it is the one at fault if they don't fit.
 
 By traced shapes where there are any; else followed from the kernels and norms that fix them, which
-hangs on no input. One pass over the ops in the order of execution, whatever the branches.
+needs no input. One pass over the ops in the order of execution, whatever the branches.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts.carried import in_shape, out_shape, settled_shape, spatial_dims
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import KERNEL, View
+from bnlint.layers.table import having, rank_of
 
-KEEPS = frozenset(
-    ("passthrough", "activation", "dropout", "scale", "norm", "detach", "softmax", "output")
-)
-KEEPS_FIRST = frozenset(("pooling", "upsample"))
-"""These work on the axes after the channels, so they keep channels that stand before those."""
-LAST_AXIS = frozenset(("layernorm", "rmsnorm", "dense"))
+KEEPS = having("keeps", "channels")
+KEEPS_FIRST = having("keeps", "maps")
+"""These work on the axes after the channels, so they keep channels that come before those."""
+LAST_AXIS = having("reads", "last")
+SETS = having("sets", "channels")
+ELEMENTWISE_MERGES = having("acts", "merging") - {"concat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,13 @@ def _carried(view: View) -> list[Carried]:
 
 def _after(op: Op, arriving: Sequence[Carried]) -> Carried:
     first = arriving[0] if arriving else NOTHING
-    if op.tags & {"kernel", "embedding"}:
+    if op.tags & SETS:
         return _after_kernel(op, first)
     if isinstance(op.facts.get("channels"), int) and not op.tags & LAST_AXIS:
         return _after_norm(op, first)
     if "concat" in op.tags:
         return _joined(op, arriving)
-    if op.tags & {"add", "product"}:
+    if op.tags & ELEMENTWISE_MERGES:
         return first if arriving and all(a == first for a in arriving) else NOTHING
     if "globalpool" in op.tags:
         return Carried(first.count, "only") if first.axis == "first" else NOTHING
@@ -120,7 +121,7 @@ def _after_norm(op: Op, arriving: Carried) -> Carried:
     assert isinstance(count, int)
     if not isinstance(arriving.count, Unknown):
         return arriving if arriving.count == count else NOTHING
-    spatial = op.tags & {"batchnorm2d", "batchnorm3d"}
+    spatial = "batchnorm" in op.tags and (rank_of(op.tags) or 0) > 1
     return Carried(count, "first") if spatial else NOTHING
 
 
@@ -142,7 +143,7 @@ def misled(view: View, op: Op) -> Answer:
 
 
 def _misled(view: View) -> list[bool]:
-    """Whether each position's result hangs on a failure; a kernel's has the channels it says."""
+    """Whether each position's result depends on a failure; a kernel sets its channels itself."""
     kernels = view.marks(KERNEL)
     found = [False] * len(kernels)
     for n, op in enumerate(view.ops):

@@ -12,16 +12,13 @@ from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts import neighbours
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import View
+from bnlint.layers.table import having, rank_of
 
-KEEPS_CHANNELS = frozenset(
-    ("passthrough", "activation", "pooling", "dropout", "upsample", "scale", "norm", "detach",
-     "softmax", "output")
-)  # fmt: skip
-KEEPS_RANK = KEEPS_CHANNELS | {"pad"}
-KEEPS_NORM = KEEPS_RANK | {"reshape", "split", "pixelshuffle", "reduce"}
-MERGES = frozenset(("add", "concat", "product"))
-KEEPS_LAYOUT = KEEPS_RANK | MERGES
-SPATIAL = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
+KEEPS_NORM = having("keeps", "norm")
+SETS_DISTRIBUTION = having("sets", "distribution")
+SETS_LAST = having("sets", "last")
+MERGES = having("acts", "merging")
+KEEPS_LAYOUT = having("keeps", "rank") | MERGES
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -51,7 +48,7 @@ def _out_shape(_: View, op: Op) -> Answer:
 def settled_shape(op: Op) -> Shape | None:
     """The input's shape where running the op on it proved something: it ran, or it failed.
 
-    A made-up input that only did not suit leaves neither a result nor an error.
+    A guessed input that did not fit leaves neither a result nor an error.
     """
     return in_shape(op) if op.error is not None or out_shape(op) is not None else None
 
@@ -61,11 +58,8 @@ def spatial_dims(op: Op) -> int | Unknown:
     size = op.facts.get("kernel-size")
     if isinstance(size, tuple):
         return len(size)
-    for tag in op.tags:
-        for name, dims in SPATIAL.items():
-            if tag.replace("transpose", "").replace("lazy", "") == name:
-                return dims
-    return UNKNOWN
+    rank = rank_of(op.tags) if "conv" in op.tags else None
+    return UNKNOWN if rank is None else rank
 
 
 @op_fact("in-rank", shapes=True)
@@ -80,11 +74,7 @@ def in_rank(view: View, op: Op) -> Answer:
 def rank_by_layers(view: View, op: Op) -> int | Unknown:
     """How many axes the input has, followed from the producer and not read from shapes."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_ranks)[source]
-
-
-def _ranks(view: View) -> list[int | Unknown]:
-    return view.forward(_rank_after)
+    return UNKNOWN if source is None else view.once(View.forward, _rank_after)[source]
 
 
 def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
@@ -133,17 +123,13 @@ op_fact("axis-last", "size of the last axis of the input", shapes=True)(_axis_si
 def normalised(view: View, op: Op) -> Answer:
     """Whether a norm lies between it and the kernel behind it."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_normalised)[source]
-
-
-def _normalised(view: View) -> list[bool | Unknown]:
-    return view.forward(_normalised_after)
+    return UNKNOWN if source is None else view.once(View.forward, _normalised_after)[source]
 
 
 def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
     if "norm" in op.tags:
         return True
-    if op.tags & {"kernel", "input", "embedding", "matmul", "recurrent", "attention"}:
+    if op.tags & SETS_DISTRIBUTION:
         return False
     if "opaque" in op.tags or not arriving:
         return UNKNOWN
@@ -156,15 +142,11 @@ def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
 def channels_last(view: View, op: Op) -> Answer:
     """Whether the producer keeps channels on the last axis; unknown after a reshape."""
     source = view.source(op)
-    return UNKNOWN if source is None else view.once(_layout)[source]
-
-
-def _layout(view: View) -> list[bool | Unknown]:
-    return view.forward(_layout_after)
+    return UNKNOWN if source is None else view.once(View.forward, _layout_after)[source]
 
 
 def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
-    if op.tags & {"dense", "embedding", "layernorm", "attention"}:
+    if op.tags & SETS_LAST:
         return True
     if "recurrent" in op.tags:
         return True if op.facts.get("channels-last") is True else UNKNOWN

@@ -1,4 +1,4 @@
-"""Facts about what stands around an operation."""
+"""Facts about what is next to an operation in the data flow."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from collections.abc import Iterable
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
-from bnlint.graph.view import View, fits
+from bnlint.graph.view import View, fits, through
+from bnlint.layers.table import having
 
-PLUMBING = Tags(any_of=("passthrough", "reshape", "split", "pad", "scale", "dropout", "detach"))
+PLUMBING = through("plumbing")
 """What "ahead" and "behind" look through: it moves values, or scales them, and no more."""
 
-GATE_PATH = Tags(
-    any_of=("passthrough", "reshape", "split", "scale", "activation", "softmax", "kernel",
-            "upsample", "pad"),
-    none_of=("norm",),
-)  # fmt: skip
-HEAD_PATH = Tags(
-    any_of=("passthrough", "reshape", "scale", "activation", "kernel", "dropout", "norm"),
-    none_of=("globalpool",),
-)
+GATE_PATH = through("gate", none_of=("norm",))
+GATE_END = Tags(any_of=tuple(having("ends", "gate")))
+HEAD_PATH = through("head", none_of=("globalpool",))
 
 
 @op_fact("users")
@@ -42,12 +37,12 @@ def sole_reader(view: View, op: Op) -> Answer:
 
     Looks back through passthrough, pooling, upsampling and what "behind" looks through.
     """
-    through = (*PLUMBING.any_of, "pooling", "upsample")
+    passed = having("within", "plumbing") | having("keeps", "maps")
     source = next(iter(view.predecessors(op)), None)
     while source is not None:
         if len({reader.id for reader in view.successors(source)}) > 1:
             return False
-        if not source.tags & set(through):
+        if not source.tags & passed:
             return True
         source = next(iter(view.predecessors(source)), None)
     return True
@@ -107,11 +102,10 @@ def gates(view: View, op: Op) -> Answer:
 
 def _gate_sources(view: View) -> frozenset[str]:
     """Every op from which a gate can be reached: one search backwards from all gates at once."""
-    closing = Tags(any_of=("saturating", "softmax"))
     found: set[str] = set()
     todo = [
         gate
-        for gate in view.fitting(closing)
+        for gate in view.fitting(GATE_END)
         if any("product" in o.tags for o in view.beyond(gate, PLUMBING))
     ]
     while todo:

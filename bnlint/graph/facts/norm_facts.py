@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.carried import in_rank, in_shape, rank_by_layers, settled_shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
 from bnlint.graph.view import View
+from bnlint.layers.table import members, rank_of
 
-FAMILIES = ("batchnorm", "instancenorm", "groupnorm", "layernorm", "rmsnorm", "localresponsenorm")
-BATCH_NORM_RANKS: Mapping[int, tuple[int, ...]] = {1: (2, 3), 2: (4,), 3: (5,)}
+FAMILIES = members("norm")
 _RANKED = re.compile(r"(.*Norm)[123]d\Z")
 _DIGITS = {2: "1d", 3: "1d", 4: "2d", 5: "3d"}
 HALF = 0.5
@@ -34,11 +33,11 @@ def family(_: View, op: Op) -> Answer:
 @op_fact("ranks-allowed")
 def ranks_allowed(view: View, op: Op) -> Answer:
     """Numbers of axes that the norm accepts."""
-    rank = next((n for n in (1, 2, 3) if f"batchnorm{n}d" in op.tags), op.facts.get("rank"))
+    rank = rank_of(op.tags) or op.facts.get("rank")
     if not isinstance(rank, int) or "syncbatchnorm" in op.tags:
         return UNKNOWN
     if "batchnorm" in op.tags:
-        return BATCH_NORM_RANKS.get(rank, UNKNOWN)
+        return (2, 3) if rank == 1 else (rank + 2,)
     if "instancenorm" not in op.tags:
         return UNKNOWN
     # One sample is accepted too, but a batch that is taken for one is not what was meant.
@@ -51,7 +50,7 @@ def batch_as_channels(view: View, op: Op) -> Answer:
 
     Torch does so where an axis is missing: it averages over the true channels then, and says no
     more than a warning. It shows where axis 1 holds the channels the norm is for, and axis 0 not.
-    Unknown where only a made-up input says how many axes there are.
+    Unknown where only a guessed input says how many axes there are.
     """
     if "instancenorm" not in op.tags:
         return False

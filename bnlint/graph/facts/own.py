@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import Answer, model_fact, op_fact
 from bnlint.graph.view import View, layer_key
+from bnlint.layers.table import having
 
 INITIAL_PREFIX = "init-"
 
@@ -76,7 +77,7 @@ def layers(view: View, tag: str) -> int:
 @model_fact("merges")
 def merges(view: View) -> Answer:
     """How many adds and concatenations it has."""
-    return len(view.fitting(Tags(any_of=("add", "concat"))))
+    return len(view.fitting(Tags(any_of=tuple(having("acts", "merging") - {"product"}))))
 
 
 op_fact("path", "the layer's name: features.0")(lambda _, op: op.layer)

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
-from bnlint.graph.view import View
+from bnlint.graph.view import View, through
 
-TO_ACTIVATION = Tags(any_of=("passthrough", "pooling", "dropout", "pad"), none_of=("norm",))
+TO_ACTIVATION = through("block", none_of=("norm",))
 OPAQUE = Tags(any_of=("opaque",))
-DIRECT = ("passthrough", "pooling", "dropout", "pad", "reshape", "split")
-MERGED = ("scale", "upsample", "pixelshuffle", "add", "concat", "product")
-TO_NORM = Tags(any_of=(*DIRECT, *MERGED))
+TO_NORM = through("norming")
 """A pre-activation block is normed by the norm after its add, a dense one after its concat."""
-TO_OUTPUT = Tags(any_of=("passthrough", "norm", "softmax", "dropout", "reshape", "saturating"))
+TO_OUTPUT = through("output")
 
 
 @op_fact("normed-after")
@@ -24,30 +22,22 @@ def normed_after(view: View, op: Op) -> Answer:
 
     Looks through passthrough, pooling, pad, dropout, reshapes, splits and merges.
     """
-    return view.once(_normed_after)[view.order(op)]
+    return view.once(_met_first, "norm")[view.order(op)]
 
 
 @op_fact("activated-after")
 def activated_after(view: View, op: Op) -> Answer:
     """Whether an activation reads the result before a kernel or norm does, merges aside."""
-    return view.once(_activated_after)[view.order(op)]
-
-
-def _normed_after(view: View) -> list[Answer]:
-    return _met_first(view, "norm")
-
-
-def _activated_after(view: View) -> list[Answer]:
-    return _met_first(view, "activation")
+    return view.once(_met_first, "activation")[view.order(op)]
 
 
 def _met_first(view: View, tag: str) -> list[Answer]:
     """The answer by position: one pass backwards, since merges follow merges all the way."""
-    wanted, opaque, through = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
+    wanted, opaque, walked = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
     known: list[Answer] = [False] * len(wanted)
     for n in reversed(range(len(known))):
         for m in view.ahead(n):
-            met = True if wanted[m] else UNKNOWN if opaque[m] else through[m] and known[m]
+            met = True if wanted[m] else UNKNOWN if opaque[m] else walked[m] and known[m]
             if met is True:
                 known[n] = True
                 break
@@ -77,7 +67,7 @@ def first_kernel(view: View, op: Op) -> Answer:
 
     Unknown behind a part that could not be traced.
     """
-    return _none(op, view.once(_after_kernel), view.once(_after_opaque))
+    return _none(op, view.once(_behind, "kernel"), view.once(_behind, "opaque"))
 
 
 @op_fact("last-kernel")
@@ -86,13 +76,13 @@ def last_kernel(view: View, op: Op) -> Answer:
 
     Unknown ahead of a part that could not be traced.
     """
-    return _none(op, view.once(_before_kernel), view.once(_before_opaque))
+    return _none(op, view.once(_ahead, "kernel"), view.once(_ahead, "opaque"))
 
 
 @op_fact("norm-ahead")
 def norm_ahead(view: View, op: Op) -> Answer:
     """Whether a norm lies anywhere ahead."""
-    absent = _none(op, view.once(_before_norm), view.once(_before_opaque))
+    absent = _none(op, view.once(_ahead, "norm"), view.once(_ahead, "opaque"))
     return absent if absent is UNKNOWN else not absent
 
 
@@ -111,24 +101,12 @@ def _carry(ops: Iterable[Op], beside: Callable[[Op], tuple[Op, ...]], tag: str) 
     return frozenset(found)
 
 
-def _after_kernel(view: View) -> frozenset[str]:
-    return _carry(view.ops, view.predecessors, "kernel")
+def _behind(view: View, tag: str) -> frozenset[str]:
+    return _carry(view.ops, view.predecessors, tag)
 
 
-def _after_opaque(view: View) -> frozenset[str]:
-    return _carry(view.ops, view.predecessors, "opaque")
-
-
-def _before_kernel(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "kernel")
-
-
-def _before_opaque(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "opaque")
-
-
-def _before_norm(view: View) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, "norm")
+def _ahead(view: View, tag: str) -> frozenset[str]:
+    return _carry(reversed(view.ops), view.successors, tag)
 
 
 @model_fact("classifier")

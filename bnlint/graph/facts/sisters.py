@@ -1,7 +1,8 @@
-"""Facts that compare a kernel with its sisters: does a norm follow them, and not this one?
+"""Facts that compare a kernel with its siblings: does a norm follow them, and not this one?
 
-The sisters of a kernel are those in the same place of other blocks of the same class; where it is
-in no such block, and feeds an activation, the other kernels of its family that feed one.
+The siblings (``sisters`` in the names of facts) of a kernel are those in the same place of other
+blocks of the same class; where it is in no such block, and feeds an activation, the other kernels
+of its family that feed one.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
-from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
-from bnlint.graph.facts.reach import DIRECT, feeds_activation
-from bnlint.graph.view import KERNEL, View, layer_key
+from bnlint.graph.facts.reach import feeds_activation
+from bnlint.graph.view import KERNEL, View, layer_key, through
 
-TO_OWN_NORM = Tags(any_of=DIRECT)
-"""What counts in a sister: a norm behind a merge belongs to the next block, if there is one."""
+TO_OWN_NORM = through("own-norm")
+"""What counts in a sibling: a norm behind a merge belongs to the next block, if there is one."""
 ENOUGH = 2
-"""Sisters in blocks that outweigh a look at the whole model."""
+"""Siblings in blocks that outweigh a look at the whole model."""
 MOSTLY = 0.5
 
 
@@ -53,8 +53,8 @@ class _Slot:
     """A place in a block: the block's class, the path inside it, the classes on that path.
 
     ``alone`` is true where the kernel is the only one of the block: a wrapper such as conv, norm
-    and activation. Its class stands all over a model, so it accuses nobody; it excuses those that
-    have no sisters in larger blocks.
+    and activation. Its class is used all over a model, so it accuses no kernel; it excuses those
+    that have no siblings in larger blocks.
     """
 
     block: str
@@ -113,7 +113,7 @@ def _counts(view: View) -> dict[Group, _Count]:
 
 @dataclass(frozen=True, slots=True)
 class _Sisters:
-    """The sisters of one kernel: how many, how many normed, and the lowest share of any group."""
+    """The siblings of one kernel: how many, how many normed, and the lowest share of any group."""
 
     place: str
     count: _Count
@@ -159,7 +159,7 @@ def sisters_with_norm(view: View, op: Op) -> Answer:
 def sisters_normed(view: View, op: Op) -> Answer:
     """The share of those; unknown without any.
 
-    Where the kernel stands in several blocks, one in the other, the lowest share of any of them.
+    Where the kernel is in several nested blocks, the lowest share of any of them.
     """
     found = _sisters(view, op)
     return round(found.lowest, 4) if found and found.count.all else UNKNOWN
@@ -216,7 +216,7 @@ def factorised(view: View, op: Op) -> Answer:
     size = op.facts.get("kernel-size")
     if not isinstance(size, tuple):
         return UNKNOWN if "conv" in op.tags else False
-    between = Tags(any_of=("passthrough", "activation", "pad", "dropout"))
+    between = through("pair")
     beside = (*view.beyond(op, between), *view.beyond(op, between, back=True))
     others = (o.facts.get("kernel-size") for o in beside if "conv" in o.tags)
     return 1 in size and len(set(size)) > 1 and tuple(reversed(size)) in set(others)

@@ -8,15 +8,13 @@ from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
 from bnlint.graph.view import KERNEL, View, layer_key
+from bnlint.layers.table import having
 
-SAME_MEMORY = frozenset(("identity", "dropout", "droppath"))
-KEEPS_INPUT = frozenset(("kernel", "norm", "maxpool", "avgpool", "lppool", "product", "matmul"))
+SAME_MEMORY = having("keeps", "memory")
+KEEPS_INPUT = having("needs", "input")
 """What torch was seen to refuse in backward when its input had been overwritten."""
 OUTPUT, DETACH = Tags(any_of=("output",)), Tags(any_of=("detach",))
-BREAKS_CHAIN = Tags(any_of=(
-    "norm", "add", "concat", "product", "self-normalising", "attention", "recurrent", "matmul",
-    "softmax", "input", "opaque",
-))  # fmt: skip
+BREAKS_CHAIN = Tags(any_of=tuple(having("ends", "chain")))
 
 
 @op_fact("inplace-on-shared")
@@ -50,7 +48,7 @@ def _owner(view: View, op: Op) -> Op:
 
 
 def _is_view(op: Op) -> bool:
-    return op.kind in SAME_MEMORY or bool(op.tags & {"reshape", "split"})
+    return not op.tags.isdisjoint(SAME_MEMORY)
 
 
 def _readers(view: View, owner: Op) -> list[Op]:

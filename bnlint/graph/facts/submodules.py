@@ -10,11 +10,12 @@ from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, module_fact, op_fact
 from bnlint.graph.facts.neighbours import shared_tags
 from bnlint.graph.view import View, layer_key
+from bnlint.layers.table import having
 
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
 LAYERS = frozenset(("kernel", "norm"))
-KEEPS_SHIFT = Tags(any_of=("passthrough", "pooling", "transpose"), none_of=("lppool",))
-TO_KERNEL = Tags(none_of=("kernel", "input", "embedding"))
+KEEPS_SHIFT = Tags(any_of=tuple(having("keeps", "shift")), none_of=("lppool",))
+TO_KERNEL = Tags(none_of=(*having("sets", "channels"), "input"))
 
 
 def short(types: tuple[str, ...]) -> str:

@@ -2,54 +2,31 @@
 
 There, the first convolution imports sympy (.2 s), the first addition torch's compiler (.8 s), and
 a batch norm is decomposed into a dozen steps: more than all the rest of a run. A rule covers only
-what it is sure of (torch's own layer or function, plain floating tensors), the rest really runs.
-``tests/unit/layers/test_shapes.py`` holds every rule against the real operation.
+what it is sure of (torch's own layer or function, plain floating tensors); everything else really
+runs. To add a rule, write one function with :func:`for_layers` or :func:`for_functions`.
+``tests/unit/layers/test_shapes.py`` compares every rule with the real operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from bnlint.layers.calls import name_of
-from bnlint.layers.shapes import elementwise, kernels, norms, pools
-from bnlint.layers.shapes.plain import is_plain_module, is_plain_tensor
-
-LayerRule = Callable[[Any, torch.Tensor], torch.Tensor | None]
-FunctionRule = Callable[..., torch.Tensor | None]
-
-LAYERS: tuple[tuple[type[nn.Module], LayerRule], ...] = (
-    (nn.modules.conv._ConvTransposeNd, kernels.transposed),
-    (nn.modules.conv._ConvNd, kernels.convolution),
-    (nn.Linear, kernels.linear),
-    (nn.modules.batchnorm._NormBase, norms.per_channel),
-    (nn.LayerNorm, norms.layer),
-    (nn.GroupNorm, norms.group),
-    (nn.modules.pooling._MaxPoolNd, pools.window),
-    (nn.modules.pooling._AvgPoolNd, pools.window),
-    (nn.modules.pooling._AdaptiveAvgPoolNd, pools.adaptive),
-    (nn.modules.pooling._AdaptiveMaxPoolNd, pools.adaptive),
-    (nn.modules.dropout._DropoutNd, elementwise.layer),
-    (nn.Embedding, kernels.embedding),
-    *((kind, elementwise.layer) for kind in elementwise.LAYERS),
+from bnlint.layers.calls import is_module, name_of
+from bnlint.layers.shapes import elementwise, kernels, pools
+from bnlint.layers.shapes.registry import (
+    function_rule,
+    is_plain_module,
+    is_plain_tensor,
+    layer_rule,
 )
-"""Rules for layers, by class; the first that fits."""
+from bnlint.layers.table import builtin_table, having
 
-FUNCTIONS: Mapping[str, FunctionRule] = {
-    **dict.fromkeys(elementwise.UNARY, elementwise.unary),
-    **dict.fromkeys(elementwise.BINARY, elementwise.binary),
-    **dict.fromkeys(elementwise.IN_PLACE, elementwise.in_place),
-    "cat": elementwise.concatenated,
-    "concat": elementwise.concatenated,
-    "mean": pools.mean,
-    "sum": pools.mean,
-    "adaptive_avg_pool2d": pools.adaptive_function,
-    "scaled_dot_product_attention": kernels.attention,
-}
-"""Rules for functions and tensor methods, by plain name."""
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["elementwise", "kernels", "pools", "quick"]
 
 
 def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
@@ -63,9 +40,12 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
     """
     if not args:
         return None
-    if isinstance(target, nn.Module):
+    if is_module(target):
         return _layer(target, args, kwargs)
-    rule = FUNCTIONS.get(name_of(target))
+    name = name_of(target)
+    rule = function_rule(name)
+    if rule is None and _is_pointwise(builtin_table().functions.get(name)):
+        rule = elementwise.unary
     if rule is None or not _is_torch(target):
         return None
     return rule(*args, **kwargs)
@@ -76,10 +56,15 @@ def _layer(
 ) -> torch.Tensor | None:
     if kwargs or len(args) != 1 or not is_plain_tensor(args[0]) or not is_plain_module(module):
         return None
-    for kind, rule in LAYERS:
-        if isinstance(module, kind):
-            return rule(module, args[0])
-    return None
+    rule = layer_rule(type(module))
+    if rule is None:
+        kind = builtin_table().of_module(module)
+        rule = elementwise.layer if kind and _is_pointwise(kind.name) else None
+    return rule(module, args[0]) if rule else None
+
+
+def _is_pointwise(kind: str | None) -> bool:
+    return kind in having("acts", "pointwise")
 
 
 def _is_torch(target: Any) -> bool:

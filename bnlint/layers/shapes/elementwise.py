@@ -1,75 +1,42 @@
-"""Operations that work element by element, with broadcasting, and concatenation."""
+"""Operations that work element by element, with broadcasting, and concatenation; norms, too.
+
+Norms keep the shape of their input; their checks are torch's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like
 
-from bnlint.layers.shapes.plain import is_plain_tensor, like
-
-LAYERS: tuple[type[nn.Module], ...] = (
-    nn.ReLU,
-    nn.Hardtanh,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.CELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Hardswish,
-    nn.Softplus,
-    nn.Sigmoid,
-    nn.Hardsigmoid,
-    nn.Tanh,
-    nn.Softsign,
-    nn.Softmax,
-    nn.LogSoftmax,
-    nn.Identity,
-)
-"""Layers whose output has the shape and type of their input."""
-
-UNARY = frozenset(
-    {
-        *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish"),
-        *("hardswish", "hardsigmoid", "hardtanh", "softplus", "sigmoid", "tanh", "softmax"),
-        *("log_softmax", "dropout", "dropout1d", "dropout2d", "dropout3d", "exp", "sqrt", "abs"),
-        *("contiguous", "clamp"),
-    }
-)
-"""Functions and methods whose result has the shape and type of their first argument."""
-
-BINARY = frozenset(
-    {
-        *("add", "sub", "mul", "div", "truediv", "multiply", "divide", "subtract"),
-        *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
-        *("__truediv__", "__rtruediv__", "maximum", "minimum"),
-    }
-)
-"""Functions of two tensors, or of a tensor and a number, that broadcast."""
-
-IN_PLACE = frozenset(
-    {
-        *("iadd", "isub", "imul", "itruediv", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
-        *("add_", "sub_", "mul_", "div_"),
-    }
-)
-"""The same, written into the first argument."""
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
+@for_layers("_DropoutNd")
 def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
     """A tensor like the input; the input itself where the layer would return that."""
     if not x.is_floating_point():
         return None
-    gives_input = isinstance(module, nn.Identity) or getattr(module, "inplace", False) is True
-    return x if gives_input else like(x, x.shape)
+    from torch import nn
+
+    same = isinstance(module, nn.Identity) or getattr(module, "inplace", False) is True
+    return x if same else like(x, x.shape)
 
 
+@for_layers("Softmax2d")
+def _of_maps(module: nn.Softmax2d, x: torch.Tensor) -> torch.Tensor | None:
+    return like(x, x.shape) if x.is_floating_point() and x.ndim in (3, 4) else None
+
+
+@for_functions("exp", "sqrt", "abs", "contiguous", "clamp")
+@for_functions("dropout", "dropout1d", "dropout2d", "dropout3d")
 def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     """A tensor like the first argument."""
+    import torch
+
     if any(isinstance(a, torch.Tensor) for a in (*args, *kwargs.values())):
         return None
     if not is_plain_tensor(x) or not x.is_floating_point() or "dtype" in kwargs:
@@ -77,6 +44,9 @@ def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     return x if kwargs.get("inplace") is True else like(x, x.shape)
 
 
+@for_functions("add", "sub", "mul", "div", "truediv", "multiply", "divide", "subtract")
+@for_functions("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__")
+@for_functions("__truediv__", "__rtruediv__", "maximum", "minimum")
 def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
     """The broadcast of two floating tensors of one type, or of one and a number.
 
@@ -99,6 +69,8 @@ def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
     return like(a, broadcast(a.shape, b.shape))
 
 
+@for_functions("iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_")
+@for_functions("__iadd__", "__isub__", "__imul__", "__itruediv__")
 def in_place(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
     """The first argument, when the second broadcasts to it."""
     found = binary(a, b, **kwargs)
@@ -125,6 +97,7 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> list[int]:
     return [n if m == 1 else m for m, n in zip(left, right, strict=True)]
 
 
+@for_functions("cat", "concat")
 def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | None:
     """``torch.cat`` of floating tensors of one type.
 
@@ -153,3 +126,53 @@ def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | No
     shape = list(first.shape)
     shape[axis] = sum(t.shape[axis] for t in tensors)
     return like(first, shape)
+
+
+@for_layers("_NormBase")
+def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.Tensor | None:
+    """The output of a batch or instance norm.
+
+    Raises
+    ------
+    ValueError
+        For a wrong rank, for wrong channels, or for one value per channel in training.
+
+    """
+    from torch import nn
+    from torch.nn import functional
+
+    if isinstance(norm, nn.SyncBatchNorm):
+        return None
+    norm._check_input_dim(x)  # type: ignore[no-untyped-call]
+    batch_norm = isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    if (batch_norm or norm.affine or norm.track_running_stats) and x.ndim > 1:
+        axis = 1 if batch_norm else x.ndim - norm._get_no_batch_dim()  # type: ignore[operator]
+        if x.shape[axis] != norm.num_features:
+            raise ValueError(
+                f"expected {norm.num_features} channels in axis {axis}, got {x.shape[axis]}"
+            )
+    if batch_norm and norm.training:
+        functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
+    return like(x, x.shape)
+
+
+@for_layers("LayerNorm")
+def layer_norm(norm: nn.LayerNorm, x: torch.Tensor) -> torch.Tensor | None:
+    """The output of a layer norm."""
+    wanted = tuple(norm.normalized_shape)
+    if tuple(x.shape[-len(wanted) :]) != wanted:
+        raise RuntimeError(
+            f"Given normalized_shape={list(wanted)}, expected input with shape "
+            f"[*, {', '.join(map(str, wanted))}], but got input of size{list(x.shape)}"
+        )
+    return like(x, x.shape)
+
+
+@for_layers("GroupNorm")
+def group_norm(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor | None:
+    """The output of a group norm."""
+    if x.ndim < 2 or x.shape[1] % norm.num_groups:
+        return None
+    if norm.affine and x.shape[1] != norm.num_channels:
+        raise RuntimeError(f"expected {norm.num_channels} channels, got {x.shape[1]}")
+    return like(x, x.shape)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like
 
-from bnlint.layers.shapes.plain import is_plain_tensor, like
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
+@for_layers("_ConvNd")
 def convolution(layer: nn.modules.conv._ConvNd, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a convolution, batched or not."""
     _check(layer, x)
@@ -35,6 +37,7 @@ def convolution(layer: nn.modules.conv._ConvNd, x: torch.Tensor) -> torch.Tensor
     return _result(layer, x, sizes)
 
 
+@for_layers("_ConvTransposeNd")
 def transposed(layer: nn.modules.conv._ConvTransposeNd, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a transposed convolution without an explicit output size."""
     _check(layer, x)
@@ -55,6 +58,7 @@ def transposed(layer: nn.modules.conv._ConvTransposeNd, x: torch.Tensor) -> torc
     return _result(layer, x, sizes) if min(sizes) > 0 else None
 
 
+@for_layers("Linear")
 def linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a linear layer."""
     if not x.is_floating_point() or not x.ndim:
@@ -68,6 +72,7 @@ def linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor | None:
     return like(x, (*x.shape[:-1], layer.out_features))
 
 
+@for_functions("scaled_dot_product_attention")
 def attention(
     query: Any, key: Any, value: Any, attn_mask: Any = None, *args: Any, **kwargs: Any
 ) -> torch.Tensor | None:
@@ -91,9 +96,10 @@ def _masks(mask: Any, scores: tuple[int, ...]) -> bool:
     return all(size in (1, wanted) for size, wanted in pairs)
 
 
+@for_layers("Embedding")
 def embedding(layer: nn.Embedding, x: torch.Tensor) -> torch.Tensor | None:
     """A row of the table for each token."""
-    if x.dtype not in (torch.int32, torch.int64):
+    if str(x.dtype) not in ("torch.int32", "torch.int64"):
         return None
     return like(layer.weight, (*x.shape, layer.embedding_dim))
 

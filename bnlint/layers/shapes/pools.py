@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from bnlint.layers.shapes.registry import (
+    for_functions,
+    for_layers,
+    is_plain_tensor,
+    like,
+    several,
+)
 
-from bnlint.layers.shapes.plain import is_plain_tensor, like, several
+if TYPE_CHECKING:
+    import torch
 
 
+@for_layers("_MaxPoolNd", "_AvgPoolNd")
 def window(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a max or average pool with a moving window."""
     axes = int(type(pool).__name__[-2]) if type(pool).__name__[-2:-1].isdigit() else 0
@@ -33,6 +41,7 @@ def _moved(size: int, kernel: int, stride: int, pad: int, step: int, *, ceil: bo
     return found - 1 if ceil and (found - 1) * stride >= size + pad else found
 
 
+@for_layers("_AdaptiveAvgPoolNd", "_AdaptiveMaxPoolNd")
 def adaptive(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     """The output of an adaptive pool."""
     axes = int(type(pool).__name__[-2]) if type(pool).__name__[-2:-1].isdigit() else 0
@@ -41,6 +50,7 @@ def adaptive(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     return _adapted(x, pool.output_size, axes)
 
 
+@for_functions("adaptive_avg_pool2d")
 def adaptive_function(x: Any, output_size: Any = None) -> torch.Tensor | None:
     """``adaptive_avg_pool2d(x, output_size)``."""
     return _adapted(x, output_size, 2) if is_plain_tensor(x) else None
@@ -55,6 +65,7 @@ def _adapted(x: torch.Tensor, size: Any, axes: int) -> torch.Tensor | None:
     return like(x, (*x.shape[:-axes], *sizes))
 
 
+@for_functions("mean", "sum")
 def mean(x: Any, dim: Any = None, keepdim: Any = False, **others: Any) -> torch.Tensor | None:
     """``x.mean(dim)`` and ``x.sum(dim)`` over the axes given."""
     axes = several(dim, 1)

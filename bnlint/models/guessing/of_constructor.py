@@ -1,55 +1,131 @@
-"""Values for required arguments, made up from their names and annotations."""
+"""Calls of a constructor or a factory: as it is, as the source calls it, or with guessed arguments.
+
+Values for required arguments are guessed from their names and annotations.
+"""
 
 from __future__ import annotations
 
 import collections.abc
 import enum
 import inspect
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
-from bnlint.models.guessing.lexicon import Profile, is_config, layer_type, number, word
+from bnlint.loading.parsing import Source
+from bnlint.models.guessing.guess import Guess, Origin
+from bnlint.models.guessing.written import written_calls
+from bnlint.models.lexicon import (
+    PROFILES,
+    WITHOUT_WEIGHTS,
+    Profile,
+    is_block,
+    is_config,
+    is_layer_parameter,
+    layer_type,
+    number,
+    word,
+)
+from bnlint.models.survey import Maker
 
 _PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
-_MAKER = re.compile(r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm")
 _NOTHING = inspect.Parameter.empty
 
 
-@dataclass(slots=True)
-class Filled:
-    """Keyword values for required parameters; ``missing`` is the first one nothing is known of."""
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """No call can be made, because nothing is known about this parameter."""
 
-    values: dict[str, Any] = field(default_factory=dict)
-    missing: str = ""
+    parameter: str
+
+
+def find_calls(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
+    """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown.
+
+    ``names`` is the module's namespace, where annotations and classes of the file are looked up.
+    """
+    if not maker.required:
+        yield from _without_requirements(maker, names)
+        return
+    for call in written_calls(maker.name, source, names):
+        completed = _completed(maker, call, names)
+        if completed is not None:
+            yield completed
+    yield from _guessed(maker, names)
+
+
+def _without_requirements(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess]:
+    """The plain call, without downloads, and with numbers for what defaults to None."""
+    yield Guess(origin=Origin.NONE)
+    known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
+    if known:
+        yield Guess((), known)
+    if numbers := _numbers_for_none(maker, names):
+        yield Guess((), numbers, guessed=tuple(numbers))
+
+
+def _numbers_for_none(maker: Maker, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers for what defaults to None: a class may refuse to be built without them."""
+    found = {}
+    for parameter in maker.parameters:
+        if parameter.default is None and parameter.name not in WITHOUT_WEIGHTS:
+            asked = parameter.replace(default=parameter.empty)
+            value = next(_values(asked, PROFILES[0], names), None)
+            if type(value) in (int, float):
+                found[parameter.name] = value
+    return found
+
+
+def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | None:
+    """A call written in the source, with guesses for the arguments that it lacks."""
+    try:
+        bound = inspect.Signature(maker.parameters).bind_partial(*call.args, **call.kwargs)
+    except TypeError:
+        return None
+    missing = tuple(p for p in maker.required if p.name not in bound.arguments)
+    filled = fill(missing, PROFILES[0], names)
+    if isinstance(filled, Lacking):
+        return None
+    return replace(call, kwargs={**call.kwargs, **filled}, guessed=tuple(filled))
+
+
+def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
+    """Calls with every required argument guessed, one for each profile."""
+    tried = set()
+    profiles = PROFILES[1:] + PROFILES[:1] if maker.part else PROFILES
+    for profile in profiles:
+        filled = fill(maker.required, profile, names)
+        if isinstance(filled, Lacking):
+            yield filled
+            return
+        guess = Guess((), filled, guessed=tuple(filled))
+        text = guess.written(maker.name)
+        if text not in tried:
+            tried.add(text)
+            yield guess
 
 
 def fill(
     parameters: tuple[inspect.Parameter, ...], profile: Profile, names: Mapping[str, Any]
-) -> Filled:
-    """Values for these parameters; stops at the first one that nothing is known about.
-
-    ``names`` is the module's namespace, where annotations and classes of the file are looked up.
-    """
-    filled = Filled()
+) -> dict[str, Any] | Lacking:
+    """Values for these parameters by name, or the first one that nothing is known about."""
+    filled: dict[str, Any] = {}
     for parameter in parameters:
-        found = list(_values(parameter, profile, names))
-        if not found:
-            filled.missing = parameter.name
-            return filled
-        filled.values[parameter.name] = found[0]
+        value = next(_values(parameter, profile, names), _NOTHING)
+        if value is _NOTHING:
+            return Lacking(parameter.name)
+        filled[parameter.name] = value
     return filled
 
 
 def _values(
     parameter: inspect.Parameter, profile: Profile, names: Mapping[str, Any]
 ) -> Iterator[Any]:
-    """Values that may do, likeliest first."""
+    """Values that may work, likeliest first."""
     hint, name = _annotation(parameter, names), parameter.name.lower().strip("_")
     if _wants_type(hint, name):
         yield from _layer_types(name, names)
@@ -62,7 +138,7 @@ def _values(
 
 
 def _fitting(hint: Any, value: Any) -> Iterator[Any]:
-    """The value in the form that an annotation asks for; nothing where it rules it out."""
+    """The value in the form that an annotation asks for; nothing if the annotation excludes it."""
     origin = _origin(hint)
     if hint in (_NOTHING, Any):
         yield value
@@ -103,33 +179,29 @@ def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
 
 
 def _settings(cls: type) -> Iterator[Any]:
-    """An object of a class whose arguments all have defaults: a config, as a rule."""
+    """An object of a class whose arguments all have defaults: usually a config."""
     try:
         yield cls()
-    except Exception:  # it needs arguments, or does not like their defaults
+    except Exception:  # it needs arguments, or refuses its own defaults
         return
 
 
 def _wants_type(hint: Any, name: str) -> bool:
-    """True for a parameter that takes a class of layers, by its annotation or by its name."""
+    """True for a parameter that takes a class of layers, by its annotation or its name."""
     if _origin(hint) in (type, collections.abc.Callable):
         return True
-    return hint in (_NOTHING, Any) and bool(_MAKER.fullmatch(name))
+    return hint in (_NOTHING, Any) and is_layer_parameter(name)
 
 
 def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
-    """A block of the file where a block is asked for; else a class of torch."""
+    """Blocks of the file if the name asks for one, and a class of torch."""
     if "block" in name:
         for value in names.values():
-            if isinstance(value, type) and issubclass(value, nn.Module) and _is_block(value):
+            if isinstance(value, type) and issubclass(value, nn.Module) and is_block(value):
                 yield value
     found = layer_type(name)
     if found is not None:
         yield found
-
-
-def _is_block(cls: type) -> bool:
-    return any(word in cls.__name__.lower() for word in ("block", "neck"))
 
 
 def _annotation(parameter: inspect.Parameter, names: Mapping[str, Any]) -> Any:
@@ -147,10 +219,14 @@ def _origin(hint: Any) -> Any:
 
 
 class GuessedConfig:
-    """A settings object that answers by the names it is asked for."""
+    """A settings object that guesses every setting from its name."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+
+    def __repr__(self) -> str:
+        """Three dots, as reports show it in a call."""
+        return "..."
 
     def __getattr__(self, name: str) -> Any:
         value = None if name.startswith("_") else number(name.lower(), self._profile)
@@ -165,5 +241,5 @@ class GuessedConfig:
             raise KeyError(name) from error
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The default where there is one, else the guess."""
+        """The default if there is one, else the guess."""
         return default if default is not None else getattr(self, name)

@@ -1,15 +1,27 @@
-"""The inputs of a model: declared, else mined from its file, else inferred from its layers."""
+"""The inputs of a model's forward: given, else found in its file, else guessed from its layers."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
 from torch import nn
 
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec
-from bnlint.loading.source import Source
-from bnlint.models.guessing.candidate import NONE, GivenInputs, declared
-from bnlint.models.guessing.inferred import infer
-from bnlint.models.guessing.written_inputs import carried, mine
+from bnlint.loading.parsing import Source
+from bnlint.models.guessing.guess import NONE, Guess, Guesses, declared, empty
+from bnlint.models.guessing.of_layers import BATCH, LENGTH, Spec, entry_of, specs_of, stated
+from bnlint.models.guessing.written_inputs import carried, passed
+from bnlint.models.lexicon import is_time
+from bnlint.models.outline import own_forward
+
+_LIMIT = 12
+"""Calls that are guessed for one model."""
 
 
 def find_inputs(
@@ -17,19 +29,127 @@ def find_inputs(
     source: Source | None,
     ref: ModelRef,
     specs: tuple[InputSpec, ...] = (),
-) -> GivenInputs:
-    """How the model may be called; nothing is run for it.
+) -> Guesses:
+    """The calls of the model's forward that may work; nothing is run to find them.
 
-    Inputs that the source shows being passed to a model built by this very call are taken as they
-    are. Those passed to a model of the same class built otherwise only come first among the
-    inferred ones, since its channels may differ.
+    Inputs that the source passes to a model built by this very call are used as they are. Those
+    passed to a model of the same class that is built in another way only come first among the
+    guessed ones, because its channels may differ.
     """
     if specs:
         return declared(specs)
     if own := carried(model):
-        return GivenInputs((own,), "mined")
-    sure, likely = mine(source, ref) if source else ((), ())
+        return Guesses((own,))
+    sure, likely = passed(source, ref) if source else ((), ())
     if sure:
-        return GivenInputs(sure[:1], "mined")
+        return Guesses(sure[:1])
     candidates = (*likely, *infer(model, source))
-    return GivenInputs(candidates, "inferred") if candidates else NONE
+    return Guesses(candidates) if candidates else NONE
+
+
+def infer(model: nn.Module, source: Source | None = None) -> tuple[Guess, ...]:
+    """Calls that may work for the model, likeliest first; empty if its layers say nothing."""
+    if (own := _of_transformers(model)) is not None:
+        return own
+    names = required_inputs(model)
+    if not names:
+        return ()
+    readers = _readers(type(model), source)
+    options = [_options(model, name, readers.get(name, ())) for name in names]
+    if not any(options):
+        return ()
+    shared = next(o for o in options if o)
+    filled = [o or shared for o in options]
+    count = max(map(len, filled))
+    calls = (tuple(o[min(i, len(o) - 1)] for o in filled) for i in range(count))
+    return tuple(islice((Guess(tuple(empty(*spec) for spec in call)) for call in calls), _LIMIT))
+
+
+def required_inputs(model: nn.Module) -> list[str]:
+    """The names of the inputs that a call must have; the first one if all are optional."""
+    try:
+        parameters = list(inspect.signature(model.forward).parameters.values())
+    except (TypeError, ValueError):
+        return ["x"]
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in plain if p.default is p.empty]
+    if needed:
+        return needed
+    return [p.name for p in plain[:1]] or (["x"] if parameters else [])
+
+
+def _options(model: nn.Module, name: str, readers: tuple[str, ...]) -> list[Spec]:
+    """Shapes and dtypes of one input: from the layers that read it, else from the first layer."""
+    sizes = stated(model)
+    for reader in readers:
+        module = getattr(model, reader, None)
+        if isinstance(module, nn.Module) and (entry := entry_of(module)) is not None:
+            return specs_of(entry, model, sizes)
+    if is_time(name):
+        return [((BATCH,), torch.long), ((BATCH,), torch.float32)]
+    if (entry := entry_of(model)) is not None:
+        return specs_of(entry, model, sizes)
+    return [(shape, torch.float32) for shape in sizes.shapes(BATCH)]
+
+
+def _readers(cls: type, source: Source | None) -> dict[str, tuple[str, ...]]:
+    """For each input of ``forward``, the attributes of ``self`` called on it before it changes."""
+    node = _forward(cls, source)
+    if node is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    bound: set[str] = set()
+    for statement in node.body:
+        for name, attribute in _reads(statement):
+            if name not in bound:
+                found.setdefault(name, []).append(attribute)
+        stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+        bound |= {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+    return {name: tuple(attributes) for name, attributes in found.items()}
+
+
+def _reads(statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Each plain name that is passed straight to an attribute of ``self``, and that attribute."""
+    for call in ast.walk(statement):
+        if isinstance(call, ast.Call) and (attribute := _own_attribute(call.func)):
+            yield from ((a.id, attribute) for a in call.args if isinstance(a, ast.Name))
+
+
+def _forward(cls: type, source: Source | None) -> ast.FunctionDef | None:
+    top = source.tree.body if source else []
+    classes = [n for n in top if isinstance(n, ast.ClassDef) and n.name == cls.__name__]
+    return own_forward(classes[0]) if classes else None
+
+
+def _own_attribute(func: ast.expr) -> str:
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+        return func.attr if func.value.id == "self" else ""
+    return ""
+
+
+def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:
+    """Calls of a model that names its main input and keeps sizes in a config, else None."""
+    name, config = getattr(model, "main_input_name", None), getattr(model, "config", None)
+    if not isinstance(name, str) or config is None:
+        return None
+    main = _main_input(name, config)
+    if main is None:
+        return None
+    kwargs: dict[str, Any] = {name: empty(*main)}
+    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
+        kwargs["decoder_input_ids"] = empty(*main)
+    return (Guess((), kwargs),)
+
+
+def _main_input(name: str, config: Any) -> Spec | None:
+    if name == "input_ids":
+        return (BATCH, LENGTH), torch.long
+    if name == "pixel_values":
+        size = getattr(config, "image_size", None)
+        side = size if isinstance(size, (list, tuple)) else (size or 224,) * 2
+        return (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
+    if name == "input_values":
+        return (BATCH, 16000), torch.float32
+    if name == "input_features":
+        return (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
+    return None

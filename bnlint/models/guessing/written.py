@@ -1,14 +1,16 @@
-"""Calls and shapes that a file, or the tests beside it, already write down."""
+"""Calls that a file, or the tests beside it, already contain, and the values that they state."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from bnlint.loading.source import Source, read
+from bnlint.domain.graph import Location
+from bnlint.loading.parsing import Source, read
+from bnlint.models.guessing.guess import Guess, Origin
 
 _LIMIT = 12
 _HARMLESS = (
@@ -17,30 +19,20 @@ _HARMLESS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SeenCall:
-    """A call of a name in some source: its arguments as far as they could be evaluated."""
-
-    text: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    line: int = 0
-
-
-def seen_calls(name: str, source: Source, names: Mapping[str, Any]) -> Iterator[SeenCall]:
+def written_calls(name: str, source: Source, names: Mapping[str, Any]) -> Iterator[Guess]:
     """Calls of ``name`` in the file, those under ``__main__`` first, then in its tests.
 
     Only arguments without side effects are evaluated: literals, names of the module, constants
     assigned in the same block. A call with any other argument is left out.
     """
-    found: dict[str, SeenCall] = {}
-    for tree, known in ((source.tree, names), *((t.tree, names) for t in tests_of(source))):
-        for scope in scopes(tree, skip=name):
-            local = constants(scope, known)
+    found: dict[str, Guess] = {}
+    for text in (source, *tests_of(source)):
+        for scope in scopes(text.tree, skip=name):
+            local = constants(scope, names)
             for call in calls_in(scope, name):
-                seen = _evaluated(call, name, local)
+                seen = _evaluated(call, text.path, local)
                 if seen is not None and len(found) < _LIMIT:
-                    found.setdefault(seen.text, seen)
+                    found.setdefault(seen.written(name), seen)
     yield from found.values()
 
 
@@ -70,16 +62,19 @@ def called(node: ast.Call) -> str:
 
 
 def constants(scope: ast.AST, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The names known in a block: the given ones, defaults, and harmless assignments in it."""
+    """The names known in a block: ``names``, defaults, and harmless assignments in the block."""
     known = dict(names)
     for node in ast.walk(scope):
-        if isinstance(node, ast.arguments):
-            plain = [*node.posonlyargs, *node.args]
-            for arg, default in zip(reversed(plain), reversed(node.defaults), strict=False):
-                _bind(known, arg.arg, default)
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-            _bind_target(known, node.targets[0], node.value)
+        for name, value in (*_defaults(node), *assigned(node)):
+            with contextlib.suppress(ValueError):
+                known[name] = value_of(value, known)
     return known
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name that an assignment sets, with its expression; nothing for other nodes."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        yield from _unpacked(node.targets[0], node.value)
 
 
 def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -87,7 +82,8 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
     Raises
     ------
-        ValueError: it may have side effects, or uses a name that is not known.
+    ValueError
+        It may have side effects, or it uses a name that is not known.
 
     """
     if not all(isinstance(part, _HARMLESS) for part in ast.walk(node)):
@@ -100,7 +96,7 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def tests_of(source: Source) -> list[Source]:
-    """The parsed test files that stand next to a file by their name."""
+    """The parsed test files that belong to a file by their name."""
     stem = os.path.splitext(os.path.basename(source.path))[0]
     found = []
     beside = (source.folder, os.path.join(source.folder, "tests"))
@@ -111,22 +107,26 @@ def tests_of(source: Source) -> list[Source]:
     return found
 
 
-def _bind(known: dict[str, Any], name: str, node: ast.expr) -> None:
-    try:
-        known[name] = value_of(node, known)
-    except ValueError:
-        return
+def location_of(node: ast.expr, path: str) -> Location:
+    """Where an expression begins."""
+    return Location(path, node.lineno, node.col_offset + 1)
 
 
-def _bind_target(known: dict[str, Any], target: ast.expr, value: ast.expr) -> None:
+def _defaults(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(node, ast.arguments):
+        names = [a.arg for a in (*node.posonlyargs, *node.args)]
+        yield from zip(reversed(names), reversed(node.defaults), strict=False)
+
+
+def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(target, ast.Name):
-        _bind(known, target.id, value)
+        yield target.id, value
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for one, part in zip(target.elts, value.elts, strict=False):
-            _bind_target(known, one, part)
+            yield from _unpacked(one, part)
 
 
-def _evaluated(call: ast.Call, name: str, names: Mapping[str, Any]) -> SeenCall | None:
+def _evaluated(call: ast.Call, path: str, names: Mapping[str, Any]) -> Guess | None:
     try:
         if any(k.arg is None for k in call.keywords):
             return None
@@ -134,14 +134,4 @@ def _evaluated(call: ast.Call, name: str, names: Mapping[str, Any]) -> SeenCall 
         kwargs = {k.arg: value_of(k.value, names) for k in call.keywords if k.arg}
     except ValueError:
         return None
-    shown = [shown_value(a) for a in args]
-    shown += [f"{key}={shown_value(value)}" for key, value in kwargs.items()]
-    return SeenCall(f"{name}({', '.join(shown)})", args, kwargs, call.lineno)
-
-
-def shown_value(value: Any) -> str:
-    """A value as it would be written in a call."""
-    if isinstance(value, type) or callable(value):
-        return getattr(value, "__name__", repr(value))
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return Guess(args, kwargs, Origin.FOUND, location_of(call, path))

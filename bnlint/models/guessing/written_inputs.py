@@ -1,71 +1,59 @@
-"""Inputs that are written down: on the model itself, or where the source calls it."""
+"""Inputs that are written in the source: by the model itself, or where the model is called."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 
 from bnlint.domain.graph import ModelRef
-from bnlint.loading.source import Source
-from bnlint.models.guessing.candidate import Candidate
-from bnlint.models.guessing.written import called, constants, scopes, tests_of, value_of
-
-_FLOAT = ("randn", "rand", "zeros", "ones", "empty", "Tensor", "FloatTensor")
-_WHOLE = ("randint", "LongTensor", "arange")
-_SUMMARY = ("summary", "torchsummary", "get_model_complexity_info")
-_TAKES_MODEL = (
-    "export",
-    "trace",
-    "profile",
-    "flops",
-    "FlopCountAnalysis",
-    "add_graph",
-    "draw_graph",
+from bnlint.loading.parsing import Source
+from bnlint.models import lexicon
+from bnlint.models.guessing.guess import Guess, Origin, emptied, empty, tensors_in
+from bnlint.models.guessing.written import (
+    assigned,
+    called,
+    constants,
+    location_of,
+    scopes,
+    tests_of,
+    value_of,
 )
-_SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
+
 _NO_TENSOR = object()
 
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
-def carried(model: nn.Module) -> Candidate | None:
-    """The inputs that a model names itself, as Lightning, transformers and timm do."""
+
+def carried(model: nn.Module) -> Guess | None:
+    """The inputs that a model names itself, as Lightning and timm do."""
     example = getattr(model, "example_input_array", None)
     if isinstance(example, torch.Tensor):
-        return Candidate((to_meta(example),))
+        return Guess((emptied(example),), origin=Origin.FOUND)
     if isinstance(example, tuple) and example:
-        return Candidate(tuple(map(to_meta, example)))
+        return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
         size = _setting(getattr(model, name, None), "input_size")
         if isinstance(size, tuple) and len(size) == 3:
-            return Candidate((_empty((2, *size)),))
+            return Guess((empty((2, *size)),), origin=Origin.FOUND)
     return None
 
 
-def to_meta(value: Any) -> Any:
-    """The value with every tensor in it replaced by an empty one on meta."""
-    if isinstance(value, torch.Tensor):
-        return torch.empty_like(value, device="meta")
-    if isinstance(value, (tuple, list)):
-        return type(value)(map(to_meta, value))
-    if isinstance(value, Mapping):
-        return {k: to_meta(v) for k, v in value.items()}
-    return value
-
-
-def mine(source: Source, ref: ModelRef) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+def passed(source: Source, ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Guess, ...]]:
     """Inputs passed to this very model, and inputs passed to its class built in another way."""
-    sure: list[Candidate] = []
-    likely: list[Candidate] = []
-    for tree in (source.tree, *(t.tree for t in tests_of(source))):
-        module = constants(ast.Module([n for n in tree.body if isinstance(n, ast.Assign)], []), {})
-        for scope in scopes(tree, skip=ref.name):
-            block = Block.read(scope, module, ref)
-            for exact, candidate in block.inputs():
-                (sure if exact else likely).append(candidate)
+    sure: list[Guess] = []
+    likely: list[Guess] = []
+    for text in (source, *tests_of(source)):
+        top = ast.Module([n for n in text.tree.body if isinstance(n, ast.Assign)], [])
+        module = constants(top, {})
+        for scope in scopes(text.tree, skip=ref.name):
+            for guess in Block.read(scope, module, ref, text.path).inputs():
+                (sure if guess.origin is Origin.FOUND else likely).append(guess)
     return tuple(sure), tuple(likely[:3])
 
 
@@ -81,56 +69,62 @@ class Block:
     tensors: Mapping[str, torch.Tensor]
     models: Mapping[str, bool]
     ref: ModelRef
+    path: str
 
     @classmethod
-    def read(cls, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef) -> Block:
-        """The block's own view, with names of the module below it."""
+    def read(cls, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> Block:
+        """What the block knows, starting from the names of its module."""
         names = constants(scope, module)
         tensors: dict[str, torch.Tensor] = {}
         models = {ref.name: True} if ref.origin == "instance" else {}
-        for name, value in _assignments(scope):
+        for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
             made = _tensor(value, names)
             if made is not None:
                 tensors[name] = made
             elif (call := _construction(value, ref.name)) is not None:
                 models[name] = _same_call(call, ref)
-        return cls(scope, names, tensors, models, ref)
+        return cls(scope, names, tensors, models, ref, path)
 
-    def inputs(self) -> Iterator[tuple[bool, Candidate]]:
-        """Inputs in the order of the code, each with whether it is for this very model."""
+    def inputs(self) -> Iterator[Guess]:
+        """Inputs in the order of the code; guessed ones where the model was built otherwise."""
         for node in ast.walk(self.scope):
-            if not isinstance(node, ast.Call):
-                continue
-            exact = self._holds_model(node.func)
-            if exact is not None:
-                candidate = self._candidate(node.args, node.keywords)
-            else:
-                exact, candidate = self._of_tool(node)
-            if exact is not None and candidate is not None:
-                yield exact, candidate
+            if isinstance(node, ast.Call) and (guess := self._guess(node)) is not None:
+                yield guess
 
-    def _of_tool(self, node: ast.Call) -> tuple[bool | None, Candidate | None]:
-        """``summary(net, (3, 32, 32))``, ``torch.onnx.export(net, x)`` and their like."""
-        if not node.args or (exact := self._holds_model(node.args[0])) is None:
-            return None, None
-        if called(node) in _SUMMARY:
-            return exact, self._of_summary(node)
-        if called(node) in _TAKES_MODEL:
-            given = [k.value for k in node.keywords if k.arg in ("inputs", "args", "input_data")]
-            first = (node.args[1:2] or given)[:1]
+    def _guess(self, node: ast.Call) -> Guess | None:
+        """The inputs that a call passes to the model itself, or to a tool along with the model."""
+        exact, read = self._holds_model(node.func), self._of_call
+        if exact is None and node.args:
+            exact, read = self._holds_model(node.args[0]), self._of_tool
+        arguments = None if exact is None else read(node)
+        if arguments is None:
+            return None
+        origin = Origin.FOUND if exact else Origin.GUESSED
+        return Guess(*arguments, origin, location_of(node, self.path))
+
+    def _of_call(self, node: ast.Call) -> Arguments | None:
+        return self._arguments(node.args, node.keywords)
+
+    def _of_tool(self, node: ast.Call) -> Arguments | None:
+        """``summary(net, (3, 32, 32))``, ``torch.onnx.export(net, x)`` and the like."""
+        if called(node) in lexicon.SUMMARY_TOOLS:
+            return self._of_summary(node)
+        if called(node) in lexicon.TRACING_TOOLS:
+            named = [k.value for k in node.keywords if k.arg in lexicon.TRACING_INPUTS]
+            first = (node.args[1:2] or named)[:1]
             spread = [e for a in first for e in (a.elts if isinstance(a, ast.Tuple) else [a])]
-            return exact, self._candidate(spread, [])
-        return None, None
+            return self._arguments(spread, [])
+        return None
 
-    def _of_summary(self, node: ast.Call) -> Candidate | None:
-        sizes = [k.value for k in node.keywords if k.arg in ("input_size", "input_res")]
+    def _of_summary(self, node: ast.Call) -> Arguments | None:
+        sizes = [k.value for k in node.keywords if k.arg in lexicon.SUMMARY_SHAPES]
         try:
             shape = value_of((node.args[1:2] or sizes)[0], self.names)
         except (ValueError, IndexError):
             return None
         if not _is_shape(shape):
             return None
-        return Candidate((_empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),))
+        return (empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),), {}
 
     def _holds_model(self, node: ast.expr) -> bool | None:
         """Whether an expression is the model: True for this very one, None if it is not."""
@@ -141,13 +135,11 @@ class Block:
         call = _construction(node, self.ref.name)
         return None if call is None else _same_call(call, self.ref)
 
-    def _candidate(self, args: list[ast.expr], keywords: list[ast.keyword]) -> Candidate | None:
-        values = [self._value(a) for a in args]
+    def _arguments(self, args: list[ast.expr], keywords: list[ast.keyword]) -> Arguments | None:
+        values = tuple(self._value(a) for a in args)
         named = {k.arg: self._value(k.value) for k in keywords if k.arg}
         every = [*values, *named.values()]
-        if _NO_TENSOR in every or not any(isinstance(v, torch.Tensor) for v in _flat(every)):
-            return None
-        return Candidate(tuple(values), named)
+        return (values, named) if _NO_TENSOR not in every and tensors_in(every) else None
 
     def _value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name) and node.id in self.tensors:
@@ -166,30 +158,18 @@ class Block:
             return _NO_TENSOR
 
 
-def _assignments(scope: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-            if isinstance(target, ast.Name):
-                yield target.id, node.value
-            elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                for one, value in zip(target.elts, node.value.elts, strict=False):
-                    if isinstance(one, ast.Name):
-                        yield one.id, value
-
-
 def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
-    """The empty twin of a tensor that is created with a plain shape, through ``.cuda()`` too."""
-    while isinstance(node, ast.Call) and called(node) in _SAME_SHAPE:
+    """An empty tensor like the one that an expression creates, if it states the shape."""
+    while isinstance(node, ast.Call) and called(node) in lexicon.SAME_SHAPE:
         node = node.args[0] if called(node) == "Variable" and node.args else _inner(node)
-    if not isinstance(node, ast.Call) or called(node) not in _FLOAT + _WHOLE:
+    if not isinstance(node, ast.Call) or called(node) not in lexicon.TENSORS:
         return None
     try:
         shape = _shape(node, names)
     except ValueError:
         return None
-    whole = called(node) in _WHOLE or _is_whole(node)
-    return _empty(shape, torch.long if whole else torch.float32) if shape else None
+    whole = called(node) in lexicon.WHOLE_TENSORS or _is_whole(node)
+    return empty(shape, torch.long if whole else torch.float32) if shape else None
 
 
 def _inner(node: ast.Call) -> ast.expr:
@@ -223,14 +203,14 @@ def _construction(node: ast.expr, name: str) -> ast.Call | None:
     while isinstance(node, ast.Call):
         if called(node) == name:
             return node
-        if called(node) not in ("cuda", "to", "eval", "train", "float", "half", "cpu"):
+        if called(node) not in lexicon.SAME_MODEL:
             return None
         node = _inner(node)
     return None
 
 
 def _same_call(call: ast.Call, ref: ModelRef) -> bool:
-    """True when the traced model was built by this call, as far as its text says."""
+    """True if the traced model was built by this call, as far as the text shows."""
     if not call.args and not call.keywords:
         return ref.arguments in ("", f"{ref.name}()")
     inside = ref.arguments.partition("(")[2]
@@ -239,18 +219,6 @@ def _same_call(call: ast.Call, ref: ModelRef) -> bool:
 
 def _squeezed(text: str) -> str:
     return text.replace(" ", "").replace('"', "'")
-
-
-def _flat(values: list[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _flat(list(value))
-        else:
-            yield value
-
-
-def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
 
 
 def _setting(holder: Any, name: str) -> Any:

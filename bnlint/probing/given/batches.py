@@ -1,4 +1,4 @@
-"""What the model is called with: tensors, dicts, tuples, loaders, callables, files, or noise."""
+"""What a model is called with: batches from tensors, dicts, tuples, loaders, callables, files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.errors import BnlintError, Mistake, ProbeError
-from bnlint.probing.nested import joined as joined_values
-from bnlint.probing.nested import moved, part, samples
+from bnlint.tracing import nested
 
 SAMPLES = 256
-"""So many samples make *dead* mean dead; a loader is read until there are as many."""
+"""A loader is read until there are this many samples; with fewer, units are not called dead."""
 
 HARMLESS = "it is damaged, or holds more than tensors, which loading it would have to run as code"
 
@@ -35,16 +34,16 @@ class Batch:
     @property
     def samples(self) -> int:
         """The number of samples in it."""
-        return samples((self.args, dict(self.kwargs)))
+        return nested.samples((self.args, dict(self.kwargs)))
 
     def on(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        return Batch(*(moved(v, device) for v in self.parts))
+        return Batch(*(nested.moved(v, device) for v in self.parts))
 
     def slice(self, start: int, stop: int) -> Batch:
         """The samples from ``start`` to ``stop``."""
         total = self.samples
-        return Batch(*(part(v, total, start, stop) for v in self.parts))
+        return Batch(*(nested.part(v, total, start, stop) for v in self.parts))
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -53,11 +52,12 @@ class Batch:
 
 
 def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
-    """The batches in what the user gave, one at a time.
+    """The batches in what the user passed, one at a time.
 
     Raises
     ------
-        ProbeError: it holds no tensor, or a file cannot be read.
+    ProbeError
+        It holds no tensor, or a file cannot be read.
 
     """
     if isinstance(given, (str, Path)):
@@ -80,7 +80,7 @@ def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
 
 
 def _items(given: Iterable[Any]) -> Iterator[Any]:
-    """The items of a loader, whose own errors are the user's to read."""
+    """The items of a loader; its own errors are reported to the user."""
     what = f"the {type(given).__name__} of the batches"
     with _speaking(what):
         iterator = iter(given)
@@ -106,7 +106,14 @@ def _speaking(what: str) -> Iterator[None]:
 
 
 def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
-    """The first batches that together hold ``wanted`` samples, or all there are."""
+    """The first batches that together hold ``wanted`` samples, or all there are.
+
+    Raises
+    ------
+    ProbeError
+        There is no batch, or one without samples.
+
+    """
     taken: list[Batch] = []
     count = 0
     for batch in batches:
@@ -147,16 +154,16 @@ def _from_mapping(item: Mapping[str, Any], targets: Any, forward: _Forward) -> B
 
 
 def _from_sequence(item: tuple[Any, ...], targets: Any, forward: _Forward) -> Batch:
-    """A tuple is the arguments; a last entry the forward does not need is the targets."""
+    """A tuple is the arguments; a last entry that the forward does not need is the targets."""
     if targets is None and len(item) > 1 and len(item) > forward.required:
         *inputs, targets = item
         if len(inputs) == 1 and isinstance(inputs[0], (tuple, list, Mapping)):
-            return batch_of_inputs(inputs[0], targets, forward)
+            return _from_inputs(inputs[0], targets, forward)
         return Batch(tuple(inputs), {}, targets)
     return Batch(item, {}, targets)
 
 
-def batch_of_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
+def _from_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
     """The inner inputs of ``(inputs, targets)``: a dict is keywords, a tuple is arguments."""
     if isinstance(inputs, Mapping):
         return _from_mapping(inputs, targets, forward)
@@ -224,12 +231,9 @@ def _tensor(array: Any) -> Tensor:
 
 
 def joined(batches: Sequence[Batch], at_most: int = 2) -> Batch:
-    """The first batches as one; only the first where they do not fit together."""
-    chosen = batches[:at_most]
+    """The first batches as one; only the first if they cannot be concatenated."""
+    parts = [b.parts for b in batches[:at_most]]
     try:
-        args = joined_values([b.args for b in chosen])
-        kwargs = joined_values([dict(b.kwargs) for b in chosen])
-        targets = joined_values([b.targets for b in chosen])
+        return Batch(*(nested.joined(list(part)) for part in zip(*parts, strict=True)))
     except (RuntimeError, TypeError):
         return batches[0]
-    return Batch(args, kwargs, targets)

@@ -1,8 +1,12 @@
-"""Noise of the right shape: declared, else what the file shows or the layers suggest."""
+"""The batches of a probe: those that were given, or noise of the right shape.
+
+The shape is declared, or found in the file, or guessed from the layers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,17 +15,68 @@ from torch import Tensor, nn
 from bnlint.config.declared import inputs as read_inputs
 from bnlint.config.values import At
 from bnlint.domain.errors import Mistake, ProbeError
-from bnlint.domain.graph import ModelRef
+from bnlint.domain.finding import Report
+from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
-from bnlint.loading.source import Source
-from bnlint.models.guessing.candidate import Candidate, GivenInputs, choose, declared
+from bnlint.loading.parsing import Source
+from bnlint.models.guessing.guess import Guess, Guesses, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
-from bnlint.probing.given.batches import Batch
-from bnlint.probing.nested import mapped, tensors
+from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
+from bnlint.tracing.nested import mapped, samples
 
 Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """``"1x3x32x32"``, ``["ids=8x128:int64"]``, ``(1, 3, 32, 32)`` or several shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked of a probe; :func:`bnlint.probing.run.probe` documents each."""
+
+    targets: Any = None
+    inputs: Shapes | None = None
+    samples: int = SAMPLES
+    batch_size: int | None = None
+    compare: bool = False
+    steps: int = 30
+    report: Report | None = None
+    graph: ModelGraph | None = None
+    source: Source | None = None
+
+
+def batches_for(
+    model: nn.Module, given: Any, wish: Wish, seed: int, note: Callable[[str], None]
+) -> tuple[str, list[Batch]]:
+    """Where the inputs come from (user, file or synthetic), and enough batches of them.
+
+    Raises
+    ------
+    ProbeError
+        There are fewer than two samples, or the shape of the noise is unknown.
+
+    """
+    if given is None:
+        if wish.samples < 2:
+            raise ProbeError(
+                Mistake("a batch of one sample tells nothing", hint="ask for 2 or more")
+            )
+        ref = wish.graph.ref if wish.graph is not None else None
+        call = candidate(model, wish.inputs, wish.source, ref)
+        return "synthetic", [noise(call, model, wish.samples, seed)]
+    found = enough(read(given, wish.targets, model), wish.samples)
+    if found[-1].samples == 1 < found[0].samples:
+        found.pop()  # a batch norm would raise; a loader of real data often ends so
+        note("left out the last batch, which is a single sample")
+    if sum(b.samples for b in found) < 2:
+        raise ProbeError(
+            Mistake(
+                "a batch of one sample tells nothing: dead units and a collapsing signal only "
+                "show between samples",
+                hint=f"give at least 2 samples, better {SAMPLES}",
+            )
+        )
+    path = isinstance(given, (str, bytes)) or hasattr(given, "__fspath__")
+    return "file" if path else "user", found
 
 
 def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
@@ -29,7 +84,8 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
 
     Raises
     ------
-        ProbeError: they cannot be read.
+    ProbeError
+        They cannot be read.
 
     """
     items: list[Any] = [inputs] if isinstance(inputs, str) else list(inputs)
@@ -50,12 +106,13 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
 
 def candidate(
     model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
-) -> Candidate:
-    """The call to make noise for; the first guess that the model's forward takes, on meta.
+) -> Guess:
+    """The call to make noise for; the first guess that the model's forward accepts, on meta.
 
     Raises
     ------
-        ProbeError: nothing was given and no guess passes.
+    ProbeError
+        Nothing was given and no guess is accepted.
 
     """
     if inputs is not None:
@@ -73,10 +130,10 @@ def candidate(
     return chosen.candidates[0]
 
 
-def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
+def _passing(model: nn.Module, given: Guesses) -> Guesses:
     meta = on_meta(model)
 
-    def passes(call: Candidate) -> bool:
+    def passes(call: Guess) -> bool:
         try:
             with torch.no_grad():
                 meta(*call.args, **call.kwargs)
@@ -87,16 +144,16 @@ def _passing(model: nn.Module, given: GivenInputs) -> GivenInputs:
     return choose(given, passes)
 
 
-def noise(call: Candidate, model: nn.Module, count: int, seed: int) -> Batch:
-    """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for whole numbers.
+def noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
+    """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for integers.
 
-    Floats are of the model's own type (a model in half precision) unless another is asked for.
-
-    What has no batch dimension (another size in front than the first input) keeps its shape.
+    Floats have the dtype of the model's weights (half precision, say) unless another is declared.
+    An input without a batch dimension (its first size is not that of the first input) keeps its
+    shape.
     """
     generator = torch.Generator().manual_seed(seed)
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    first = next((t.shape[0] for t in tensors((call.args, dict(call.kwargs))) if t.ndim), 0)
+    first = samples((call.args, dict(call.kwargs)))
     sizes = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
     highest = min(sizes, default=2)
 

@@ -1,1 +1,1 @@
-"""From measurements to findings."""
+"""From measurements to findings: metrics, what they measure, and evidence for static findings."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from bnlint.layers.table import builtin_table, having
+
 PLACES = 36
 """At most so many places of a feature map (6 x 6) are looked at for mean, variance and signal."""
 
@@ -29,16 +31,14 @@ class Layouts:
     def note(self, shape: torch.Size, kind: str) -> None:
         """Remembers that a kernel or norm of this kind yielded this shape."""
         if len(shape) > 2:
-            self.axes[shape] = len(shape) - 1 if kind in LAST else 1
+            last = not builtin_table().kind(kind).tags.isdisjoint(having("reads", "last"))
+            self.axes[shape] = len(shape) - 1 if last else 1
 
     def axis(self, shape: torch.Size) -> int:
         """The dimension of the units; without a precedent 1 for feature maps, else the last."""
         if len(shape) <= 2:
             return 1
         return self.axes.get(shape, 1 if len(shape) > 3 else len(shape) - 1)
-
-
-LAST = frozenset({"linear", "bilinear", "layernorm", "rmsnorm"})
 
 
 def with_units(x: Tensor) -> Tensor:

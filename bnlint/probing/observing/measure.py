@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
 from bnlint.probing.observing.layout import places, raw_step, unit_dims, with_units
+from bnlint.probing.observing.numbers import taken
 from bnlint.probing.observing.readings import (
     ActivationReading,
     Key,
@@ -36,7 +37,8 @@ def activation(
     dims = unit_dims(x.ndim, axis)
     dtype = str(x.dtype).removeprefix("torch.")
     region = region_of(kind, arguments)
-    return ActivationReading(key, kind, region, dtype, found, x.amax(dims), x.amin(dims), raw)
+    top, bottom, more = x.amax(dims), x.amin(dims), taken(x, axis)
+    return ActivationReading(key, kind, region, dtype, found, top, bottom, raw, more=more)
 
 
 def sampled(x: Tensor, axis: int) -> Tensor:

@@ -6,7 +6,7 @@ Runs on the host in double precision, after the one transfer. Source: Chan, Golu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from bnlint.layers.regions import Region
+from bnlint.probing.observing.numbers import combined
 from bnlint.probing.observing.readings import ActivationReading, Moments, NormReading
 
 
@@ -34,6 +35,7 @@ class Activation:
     gradient: Tensor | None
     at_output: bool
     compares: bool
+    more: Mapping[str, Tensor]
 
 
 def merged(readings: Iterable[ActivationReading]) -> list[Activation]:
@@ -89,6 +91,7 @@ def _activation(group: list[ActivationReading]) -> Activation:
         reduce(torch.maximum, gradients) if gradients else None,
         any(r.at_output for r in group),
         all(r.compares for r in group),
+        combined([r.more for r in same]),
     )
 
 

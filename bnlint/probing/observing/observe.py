@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import NotObserved
 from bnlint.layers.of_calls import arguments_of
-from bnlint.layers.regions import MOVED, clamp_kind
+from bnlint.layers.regions import clamp_kind, moved_kinds
 from bnlint.layers.table import Kind, Table, builtin_table, plain_name
 from bnlint.probing.observing import measure
 from bnlint.probing.observing.gates import Gates
@@ -165,7 +165,7 @@ class Observer(TorchFunctionMode):
     def _read_activation(
         self, key: Key, kind: Kind, name: str, x: Tensor, args: Any, kwargs: dict[str, Any]
     ) -> ActivationReading:
-        arguments = arguments_of(name, args, kwargs) if kind.name in MOVED else {}
+        arguments = arguments_of(name, args, kwargs) if kind.name in moved_kinds() else {}
         axis = self.layouts.axis(x.shape)
         reading = measure.activation(x.detach(), axis, key, kind.name, arguments, self._scratch)
         reading.compares = x.shape[0] > 1 or self.samples <= 1

@@ -34,7 +34,8 @@ class ActivationReading:
     ``gradients`` holds the largest absolute gradient per unit, one entry for each time that a
     gradient arrived. ``at_output`` is true when the model returned what this call returned,
     ``is_gate`` when its result multiplied something else. ``compares`` is false where the rows are
-    no samples: a table of positions has one row for a whole batch.
+    no samples: a table of positions has one row for a whole batch. ``more`` holds what
+    :mod:`bnlint.probing.observing.numbers` takes.
     """
 
     key: Key
@@ -51,6 +52,7 @@ class ActivationReading:
     is_gate: bool = False
     asked: bool = False
     compares: bool = True
+    more: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -203,5 +205,6 @@ def _slots(readings: Sequence[Reading]) -> Iterator[tuple[Any, Any]]:
         if isinstance(reading, ActivationReading):
             yield from ((_Attributes(reading.moments), name) for name in ("mean", "deviations"))
             yield from ((reading.gradients, i) for i in range(len(reading.gradients)))
+            yield from ((reading.more, name) for name in reading.more)
         if isinstance(reading, KernelReading):
             yield from ((reading.norms, i) for i in range(len(reading.norms)))

@@ -11,6 +11,7 @@ from torch import Tensor
 from bnlint.domain.probe import ActivationStats, KernelStats, NormStats
 from bnlint.layers.regions import Region
 from bnlint.probing.observing.merge import Activation, unit_moments
+from bnlint.probing.observing.numbers import finished
 from bnlint.probing.observing.readings import KernelReading, NormReading
 
 KEPT = 1000
@@ -51,7 +52,7 @@ def activation_stats(a: Activation) -> ActivationStats:
         always_on_units=always_on or (),
         before=_thinned(a.before),
         after=_thinned(a.after),
-        zeros=float((a.after == 0).float().mean()) if a.after.numel() else 0.0,
+        more=finished(a),
     )
 
 

@@ -16,17 +16,16 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from bnlint.layers.of_calls import arguments_of
-from bnlint.layers.table import Kind, Table
-from bnlint.probing.nested import tensors
+from bnlint.layers.table import Kind, Table, having
 from bnlint.probing.observing.layout import Layouts
 from bnlint.probing.observing.names import Names, function_name
 from bnlint.probing.observing.readings import Key
+from bnlint.tracing.nested import tensors
 
 PLACEMENTS = ("none", "before", "after")
 """Where the norms of a variant stand: nowhere, before or after each activation a kernel feeds."""
 
-CARRIES = frozenset({"passthrough", "reshape", "dropout", "pooling", "add", "concat", "slice",
-                     "split", "upsample", "pixelshuffle", "pad"})  # fmt: skip
+CARRIES = having("within", "feeding")
 """Operations through which a kernel still counts as feeding what follows."""
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.given.devices import eager
+from bnlint.probing.given.placing import eager
 from bnlint.probing.observing.merge import merged
 from bnlint.probing.observing.readings import Key
 from bnlint.probing.observing.summarise import activation_stats, kernel_stats

@@ -12,13 +12,13 @@ from torch.overrides import TorchFunctionMode
 
 from bnlint.domain.probe import TrainEvalGap
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.given.devices import eager
-from bnlint.probing.nested import mapped, tensors
+from bnlint.probing.given.placing import eager
 from bnlint.probing.observing.modules import follow
 from bnlint.probing.observing.names import Names, function_name, kind_of
 from bnlint.probing.session import Session
 from bnlint.probing.untouched.guard import kept
 from bnlint.probing.untouched.writes import memory
+from bnlint.tracing.nested import mapped, tensors
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from bnlint.domain.errors import Mistake, ProbeError
-from bnlint.probing.nested import tensors
 from bnlint.probing.observing.layout import Layouts
+from bnlint.tracing.nested import tensors
 
 Loss = Callable[..., Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.probing.nested import tensors
 from bnlint.probing.untouched.state import State, generators
 from bnlint.probing.untouched.writes import CopyOnWrite, memory
+from bnlint.tracing.nested import tensors
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from bnlint.probing.nested import tensors
+from bnlint.tracing.nested import tensors
 
 
 class CopyOnWrite(TorchFunctionMode):

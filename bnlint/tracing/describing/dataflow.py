@@ -15,9 +15,9 @@ from torch import nn
 
 from bnlint.domain.graph import Edge, Op
 from bnlint.layers.calls import Call, Ref, name_of, replace_refs
-from bnlint.layers.table import Table
+from bnlint.layers.table import Table, having
 
-_STEPS = frozenset({"activation", "scale", "arithmetic"})
+_STEPS = having("within", "self-gate")
 _LONGEST = 8
 _DATA_SOURCES = frozenset(
     {"rand", "randn", "randint", "randn_like", "rand_like", "normal", "normal_"}

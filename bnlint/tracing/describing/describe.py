@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
-from bnlint.layers.calls import Call, Ref, name_of
+from bnlint.layers.calls import Call, Ref, dotted_name, name_of
 from bnlint.layers.of_calls import arguments_of, function_facts
 from bnlint.layers.of_modules import Layers, parameters_of
-from bnlint.layers.refine import refine
+from bnlint.layers.refine import kind_of, refine
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.describing.dataflow import (
@@ -85,7 +85,7 @@ class Description:
         self, call: Call, index: int, total: int, inputs: Iterable[Ref], data_inputs: int
     ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
-        kind = self._kind(call, module)
+        kind = self._kind(call)
         facts: dict[str, Value] = {"registered": not call.held, "grad": call.grad}
         facts.update({"call-index": index, "calls": total})
         facts.update(self.part.initial.get(call.id, {}))
@@ -109,7 +109,7 @@ class Description:
             kind.tags,
             _layer_name(call, module),
             call.path if call.path is not None else call.owner,
-            self.layers.names(module) if module is not None else (_dotted(call.target),),
+            self.layers.names(module) if module is not None else (dotted_name(call.target),),
             facts,
             inputs=tuple(_shape_of(self.values.get(r.id)) for r in inputs),
             outputs=tuple(_shapes_of(call.value)),
@@ -118,15 +118,12 @@ class Description:
             error=call.error,
         )
 
-    def _kind(self, call: Call, module: nn.Module | None) -> Kind:
+    def _kind(self, call: Call) -> Kind:
         if call.opaque:
             return self.table.kind("opaque")
         if call.target == "input":
             return self.table.kind("input" if self.part.whole else "opaque")
-        if module is not None:
-            return self.table.of_module(module) or self.table.kind("other")
-        found = self.table.of_function(_function_name(call), _dotted(call.target))
-        return found or self.table.kind("other")
+        return kind_of(call, self.table) or self.table.kind("other")
 
     def _module_facts(self, module: nn.Module, kind: Kind) -> dict[str, Value]:
         parameters = list(parameters_of(module))
@@ -141,7 +138,7 @@ class Description:
     def _function_facts(self, call: Call, kind: Kind) -> dict[str, Value]:
         name = name_of(call.target)
         facts: dict[str, Value] = {"class": name}
-        facts.update(function_facts(name, kind, arguments_of(name, call.args, call.kwargs)))
+        facts.update(function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs)))
         return facts
 
     def _add_output(self, sources: Mapping[str, str]) -> None:
@@ -200,17 +197,3 @@ def _is_torchs(module: nn.Module) -> bool:
     """True when the forward that runs is torch's own, so that the attributes mean what they say."""
     forward = "forward" in vars(module) or type(module).forward
     return getattr(forward, "__module__", "").startswith("torch.")
-
-
-def _function_name(call: Call) -> str:
-    """The name of the function; for ``getattr(x, "T")`` that of the property."""
-    if call.target is getattr and len(call.args) > 1:
-        return str(call.args[1])
-    return name_of(call.target)
-
-
-def _dotted(target: Any) -> str:
-    if isinstance(target, str):
-        return f"torch.Tensor.{target}"
-    module = getattr(target, "__module__", None) or "torch"
-    return f"{module}.{name_of(target)}"

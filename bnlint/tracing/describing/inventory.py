@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModuleInfo
 from bnlint.layers.of_modules import Facts, Layers, trainable
-from bnlint.layers.table import CONTAINERS, Kind
+from bnlint.layers.table import Kind, containers
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.modules import Stray
 from bnlint.tracing.record import Record
@@ -111,11 +111,11 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
     somewhere, apart from where it is built. What is in a container goes by the name of that.
     """
     owner, _, name = path.rpartition(".")
-    while owner and isinstance(modules[owner], CONTAINERS):
+    while owner and isinstance(modules[owner], containers()):
         owner, _, name = owner.rpartition(".")
     holder = modules[owner]
     kind: Any = type(holder)
-    return isinstance(holder, CONTAINERS) or name in spoken_names(kind)
+    return isinstance(holder, containers()) or name in spoken_names(kind)
 
 
 @lru_cache(maxsize=4096)

@@ -17,18 +17,19 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.refine import kind_of
+from bnlint.layers.table import Kind, Table, having
 from bnlint.tracing.initial.meanfield import SignalMoments
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
 from bnlint.tracing.modules import states_of
-from bnlint.tracing.record import Record, kind_of
+from bnlint.tracing.record import Record
 
 Facts = dict[str, Value]
 
 DEVIATIONS = {True: 4.0, False: 3.2}
 """How far the largest of a batch lies from its mean: for maps (many positions), for vectors."""
 
-_SETS_SCALE = frozenset(("norm", "input"))
+_SETS_SCALE = having("sets", "scale")
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bnlint.layers.calls import Call, replace_refs
-from bnlint.layers.table import Kind
+from bnlint.layers.table import Kind, having
 from bnlint.tracing.initial.meanfield import (
     Activated,
     SignalMoments,
@@ -29,11 +29,7 @@ from bnlint.tracing.initial.meanfield import (
 from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import invoke
 
-CARRIES = frozenset(("passthrough", "dropout", "reshape", "pooling", "relu", "leakyrelu"))
-SMOOTH = frozenset(
-    ("relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "softplus", "sigmoid",
-     "hardsigmoid", "tanh", "hardtanh", "softsign", "logsigmoid")
-)  # fmt: skip
+FOLLOWED = having("within", "theory")
 SAMPLES = 256
 """The batch for which a gradient is predicted."""
 
@@ -126,7 +122,7 @@ def _is_followed(call: Call, kind: Kind, weights: Mapping[str, Weights]) -> bool
         return False
     if "kernel" in kind.tags:
         return call.id in weights
-    return bool(kind.tags & CARRIES) or kind.name in SMOOTH
+    return not kind.tags.isdisjoint(FOLLOWED)
 
 
 def _count_positions(step: Step, run: Sequence[Step], source: Any) -> None:

@@ -18,14 +18,14 @@ from torch.utils import _pytree as pytree
 
 from bnlint.layers.calls import UNSEEN
 from bnlint.layers.table import Table
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import invoke, substitute
 from bnlint.tracing.tracers.symbolic import LeafTracer
 
 
-def trace_concretely(model: nn.Module, table: Table, call: Candidate) -> Record:
+def trace_concretely(model: nn.Module, table: Table, call: Guess) -> Record:
     """What fx sees of the model with the arguments of ``call``."""
     return ConcreteTracer(Registry(model), table, call).followed()
 
@@ -77,7 +77,7 @@ class ConcreteTracer(LeafTracer):
 
     name = "concrete"
 
-    def __init__(self, registry: Registry, table: Table, candidate: Candidate) -> None:
+    def __init__(self, registry: Registry, table: Table, candidate: Guess) -> None:
         super().__init__(registry, table, candidate)
         self.entry: Any = None
         self.leaf: nn.Module | None = None

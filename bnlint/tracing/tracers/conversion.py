@@ -7,8 +7,17 @@ from typing import Any
 
 from torch import fx
 
-from bnlint.layers.calls import UNSEEN, Call, Ref, State, frees, name_of
-from bnlint.layers.table import Kind, Table
+from bnlint.layers.calls import (
+    UNSEEN,
+    Call,
+    Ref,
+    State,
+    dotted_name,
+    frees,
+    name_of,
+    schema_of,
+)
+from bnlint.layers.table import Kind, Table, having
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record
 
@@ -18,10 +27,20 @@ _NOT_TENSORS = frozenset(
      "_assert_is_none", "is_contiguous", "data_ptr")
 )  # fmt: skip
 _NOT_TENSOR_ATTRIBUTES = frozenset(
-    ("shape", "device", "dtype", "ndim", "requires_grad", "is_cuda", "layout", "is_sparse",
-     "is_quantized", "itemsize")
-)  # fmt: skip
-_YIELD_TUPLES = frozenset({"split", "recurrent", "attention"})
+    {
+        "shape",
+        "device",
+        "dtype",
+        "ndim",
+        "requires_grad",
+        "is_cuda",
+        "layout",
+        "is_sparse",
+        "is_quantized",
+        "itemsize",
+    }
+)
+_YIELD_TUPLES = having("acts", "returning-tuples")
 
 
 def to_record(graph: fx.Graph, registry: Registry, table: Table, record: Record) -> Record:
@@ -54,9 +73,23 @@ class _Conversion:
             self.record.reads.add(state.path)
         elif frees(node.target, node.args):
             self.values[node] = self.values.get(node.all_input_nodes[0])
+        elif (weight := self._reshaped(node)) is not None:
+            self.values[node] = weight
         else:
             self.record.calls.append(self._call(node, self._role(node)))
             self.values[node] = Ref(node.name)
+
+    def _reshaped(self, node: fx.Node) -> State | None:
+        """The weight that an exported layer transposes before it multiplies by it."""
+        if schema_of(node.target) is None or len(node.all_input_nodes) != 1:
+            return None
+        state, kind = self._value(node.all_input_nodes[0]), self._kind(node)
+        if not isinstance(state, State) or state.tensor is None:
+            return None
+        if kind is None or "reshape" not in kind.tags:
+            return None
+        tensor = node.target(state.tensor, *node.args[1:], **node.kwargs)  # type: ignore[operator]
+        return State(state.path, tuple(tensor.shape), state.parameter, tensor)
 
     def _value(self, node: fx.Node) -> Any:
         """The value of a node; None for one that was removed with a module that refused.
@@ -77,7 +110,9 @@ class _Conversion:
         if self._is_pick(node):
             return "pick"
         kind = self._kind(node)
-        if node.meta.get("opaque", False) or (kind and _YIELD_TUPLES & kind.tags):
+        schema = schema_of(node.target)
+        several = schema is not None and len(schema.returns) > 1
+        if several or node.meta.get("opaque", False) or (kind and _YIELD_TUPLES & kind.tags):
             self.tuples.add(node)
             node.meta["nested"] = kind is not None and "recurrent" in kind.tags
         return "op"
@@ -92,6 +127,8 @@ class _Conversion:
         if node.target is getattr and node.args[1] in _NOT_TENSOR_ATTRIBUTES:
             return True
         inputs = node.all_input_nodes
+        if name == "copy_" and isinstance(self._value(inputs[0]), State):
+            return schema_of(node.target) is not None  # an exported norm updates its statistics
         return bool(inputs) and all(n in self.numbers for n in inputs)
 
     def _is_pick(self, node: fx.Node) -> bool:
@@ -110,7 +147,7 @@ class _Conversion:
         module = node.meta.get("module")
         if module is not None:
             return self.table.of_module(module)
-        return self.table.of_function(name_of(node.target))
+        return self.table.of_function(name_of(node.target), dotted_name(node.target))
 
     def _call(self, node: fx.Node, role: str) -> Call:
         module = node.meta.get("module")

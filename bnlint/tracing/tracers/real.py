@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.layers.table import Table, is_leaf
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.recorded import record_forward
@@ -36,7 +36,7 @@ def can_be_filled(model: nn.Module) -> bool:
     return sum(t.numel() for t in states if not is_lazy(t)) <= LIMIT
 
 
-def record_for_real(model: nn.Module, table: Table, call: Candidate) -> Record:
+def record_for_real(model: nn.Module, table: Table, call: Guess) -> Record:
     """What the forward does with real numbers; refused where it can't be copied or filled."""
     generator = torch.random.get_rng_state()
     try:
@@ -45,7 +45,7 @@ def record_for_real(model: nn.Module, table: Table, call: Candidate) -> Record:
     except Exception as error:
         return Record("recorded", refused=[Refused.after(error, "")])
     try:
-        record = record_forward(filled, table, Candidate(args, kwargs))
+        record = record_forward(filled, table, Guess(args, kwargs))
     finally:
         torch.random.set_rng_state(generator)
     return _as_of(model, filled, record)

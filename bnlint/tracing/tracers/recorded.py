@@ -21,7 +21,7 @@ from bnlint.layers.calls import UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
-from bnlint.models.guessing.candidate import Candidate, leaves_out
+from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import on_bare_weights, substitute
@@ -29,7 +29,7 @@ from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.copying import with_tensors
 
 
-def record_forward(model: nn.Module, table: Table, call: Candidate) -> Record:
+def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     """What the forward did with the arguments of ``call``; refused where it raised."""
     registry = Registry(model)
     recorder = Recorder(registry, table)
@@ -68,7 +68,7 @@ class Recorder(TorchFunctionMode):
 
     # --- the ends of the record ---
 
-    def enter(self, candidate: Candidate) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def enter(self, candidate: Guess) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments to call the model with, each tensor noted as an input of the record."""
         names = [*map(str, range(len(candidate.args))), *candidate.kwargs]
         values = [*candidate.args, *candidate.kwargs.values()]

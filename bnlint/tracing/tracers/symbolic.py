@@ -18,14 +18,14 @@ from torch import fx, nn
 from bnlint.layers.calls import State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
-from bnlint.models.guessing.candidate import Candidate
+from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
 
 
-def trace_symbolically(model: nn.Module, table: Table, call: Candidate, path: str = "") -> Record:
+def trace_symbolically(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
     """What fx sees of the model, which is registered at ``path`` of a bigger one.
 
     Of ``call`` only the names and the number of arguments count: optional parameters of the
@@ -42,7 +42,7 @@ class LeafTracer(fx.Tracer):
 
     name = "symbolic"
 
-    def __init__(self, registry: Registry, table: Table, call: Candidate) -> None:
+    def __init__(self, registry: Registry, table: Table, call: Guess) -> None:
         super().__init__()
         self.registry = registry
         self.table = table
@@ -205,7 +205,7 @@ class LeafTracer(fx.Tracer):
         return args, kwargs
 
 
-def _parameters_to_feed(forward: Any, call: Candidate) -> list[inspect.Parameter]:
+def _parameters_to_feed(forward: Any, call: Guess) -> list[inspect.Parameter]:
     keywords, positional = call.kwargs.keys(), len(call.args)
     every = list(inspect.signature(forward).parameters.values())
     named = [p for p in every if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

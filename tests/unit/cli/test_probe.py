@@ -6,7 +6,7 @@ import pytest
 
 from bnlint.cli import probe_command
 from bnlint.domain.errors import UsageError
-from bnlint.probing.showing import canvas
+from bnlint.probing.showing import pictures
 
 
 def _measured(*_: object) -> None:
@@ -14,7 +14,7 @@ def _measured(*_: object) -> None:
 
 
 def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canvas, "find_spec", lambda name: None)
+    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
     monkeypatch.setattr(
         probe_command, "probe_file", lambda *_: pytest.fail("something was measured")
     )

@@ -231,7 +231,7 @@ def test_a_download_without_a_way_around_it(check: Check) -> None:
 
 
 def test_an_encoding_that_is_declared_and_one_that_is_not(check: Check, write: Write) -> None:
-    import bnlint.loading.source as source
+    import bnlint.loading.parsing as source
 
     path = write("", "latin.py")
     with open(path, "wb") as stream:

@@ -61,9 +61,8 @@ def test_a_probe_whose_code_ends_the_process_is_reported(write: Write) -> None:
 
 
 def test_a_model_that_ends_the_process_is_no_fault_of_ours(check: Check) -> None:
-    problems = check(
-        LINEAR.replace("self.layer(x)", "self.layer(x) if x is None else exit(4)")
-    ).problems
+    code = LINEAR.replace("self.layer(x)", "self.layer(x) if x is None else exit(4)")
+    problems = check(code).problems
     assert {problem.kind for problem in problems} <= {
         ProblemKind.EXIT,
         ProblemKind.UNTRACEABLE,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.loading.devices import NoAccelerator
-from bnlint.models.build import build
+from bnlint.loading.denied import NoAccelerator
+from bnlint.models.building import build
 
 
 def test_what_is_wanted_on_cuda_stays_where_it_is() -> None:

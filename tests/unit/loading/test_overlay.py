@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bnlint.loading.overlay import overlaid
+from bnlint.loading.parsing import overlaid
 
 
 @pytest.mark.parametrize(

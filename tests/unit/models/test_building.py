@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.models.build import NotAModel, build
+from bnlint.models.building import NotAModel, build
 
 
 def test_models_are_built_on_meta() -> None:

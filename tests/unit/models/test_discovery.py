@@ -12,9 +12,9 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec, TraceRequest
 from bnlint.layers.table import builtin_table
-from bnlint.loading.source import Source, read
-from bnlint.models.workshop import Workshop
-from bnlint.tracing.models import Models
+from bnlint.loading.parsing import Source, read
+from bnlint.models.building import Workshop
+from bnlint.tracing.discovery import Models
 
 PATH = "/nowhere/net.py"
 HEAD = "import torch\nfrom torch import nn\n"

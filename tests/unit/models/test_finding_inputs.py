@@ -8,10 +8,9 @@ from torch import nn
 
 from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
-from bnlint.loading.source import Source, read
-from bnlint.models.guessing.candidate import GivenInputs, choose, describe
-from bnlint.models.guessing.inferred import infer, required_inputs
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.loading.parsing import Source, read
+from bnlint.models.guessing.guess import Guesses, choose, describe
+from bnlint.models.guessing.of_forward import find_inputs, infer, required_inputs
 
 
 def source(code: str) -> Source:
@@ -20,13 +19,13 @@ def source(code: str) -> Source:
     return found
 
 
-def mined(code: str, call: str = "Net()", model: nn.Module | None = None) -> GivenInputs:
+def mined(code: str, call: str = "Net()", model: nn.Module | None = None) -> Guesses:
     ref = ModelRef("/nowhere/net.py", call.partition("(")[0], "class", call)
     return find_inputs(model or nn.Identity(), source(code), ref)
 
 
-def shapes(given: GivenInputs) -> tuple[Shape, ...]:
-    return describe(given.candidates[0], given.source).shapes if given.candidates else ()
+def shapes(given: Guesses) -> tuple[Shape, ...]:
+    return describe(given.candidates[0]).shapes if given.candidates else ()
 
 
 MINED = {
@@ -64,7 +63,7 @@ def test_inputs_that_the_file_shows(name: str) -> None:
 
 def test_whole_numbers_stay_whole() -> None:
     given = mined("net = Net()\nnet(torch.randint(0, 9, (2, 4)))")
-    assert given.args[0].dtype is torch.long
+    assert given.candidates[0].args[0].dtype is torch.long
 
 
 @pytest.mark.parametrize(
@@ -94,8 +93,8 @@ def test_declared_inputs_win() -> None:
     ref = ModelRef("/nowhere/net.py", "Net", "class", "Net()")
     given = find_inputs(nn.Linear(3, 4), source("Net()(torch.rand(2, 9))"), ref, specs)
     assert given.source == "declared"
-    assert describe(given.candidates[0], "declared").dtypes == ("float32", "bool")
-    assert given.kwargs["mask"].is_meta
+    assert describe(given.candidates[0]).dtypes == ("float32", "bool")
+    assert given.candidates[0].kwargs["mask"].is_meta
 
 
 def test_inputs_that_the_model_carries() -> None:
@@ -137,7 +136,7 @@ with torch.device("meta"):
 @pytest.mark.parametrize("name", LAYERS)
 def test_one_of_the_inferred_inputs_passes(name: str) -> None:
     model = LAYERS[name]
-    given = GivenInputs(infer(model), "inferred")
+    given = Guesses(infer(model))
 
     def passes(candidate: object) -> bool:
         try:

@@ -10,8 +10,11 @@ from typing import Any, Literal
 import pytest
 from torch import nn
 
-from bnlint.models.guessing.lexicon import PROFILES, WIDTH
-from bnlint.models.guessing.of_constructor import GuessedConfig, fill
+from bnlint.loading.parsing import Source, read
+from bnlint.models.guessing.guess import Guess, Origin
+from bnlint.models.guessing.of_constructor import GuessedConfig, Lacking, fill, find_calls
+from bnlint.models.lexicon import PROFILES, WIDTH
+from bnlint.models.survey import maker_of
 
 IMAGE, BLOCK, WIDENING = PROFILES
 
@@ -33,7 +36,7 @@ class BasicBlock(nn.Module):
 def guess(name: str, hint: Any = inspect.Parameter.empty, profile: Any = IMAGE) -> Any:
     parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hint)
     filled = fill((parameter,), profile, {"BasicBlock": BasicBlock, "Optional": typing.Optional})
-    return filled.missing if filled.missing else filled.values[name]
+    return filled.parameter if isinstance(filled, Lacking) else filled[name]
 
 
 @pytest.mark.parametrize(
@@ -127,3 +130,19 @@ def test_a_settings_object_answers_by_name() -> None:
         _ = config.zorp
     with pytest.raises(KeyError):
         config["zorp"]
+
+
+def test_calls_say_where_their_arguments_come_from() -> None:
+    text = "class Net:\n    def __init__(self, width, stride): ...\n\nnet = Net(width=8)\n"
+    source = read("/nowhere/net.py", text)
+    assert isinstance(source, Source)
+    names: dict[str, Any] = {}
+    exec(text.replace("net = Net(width=8)", ""), names)
+    found, *guessed = find_calls(maker_of(names["Net"], "Net", source), source, names)
+    assert isinstance(found, Guess)
+    assert found.written("Net") == "Net(width=8, stride=1)"
+    assert found.origin is Origin.FOUND
+    assert found.guessed == ("stride",)
+    assert found.place is not None
+    assert found.place.line == 4
+    assert [g.origin for g in guessed if isinstance(g, Guess)] == [Origin.GUESSED] * len(guessed)

@@ -12,7 +12,7 @@ from bnlint.domain.finding import Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.pipeline.probe_file import probe_file
 from bnlint.probing.given.probe_options import ProbeOptions, add_options, options_of
-from bnlint.probing.showing import document, text
+from bnlint.probing.showing import exports, terminal
 
 NET = """
 import torch
@@ -107,9 +107,9 @@ def test_a_file_with_several_models_asks_for_one(tmp_path: Path) -> None:
 
 
 def test_the_host_never_loads_torch() -> None:
-    code = "import sys, bnlint.pipeline.probe_file, bnlint.probing.showing.text\n"
+    code = "import sys, bnlint.pipeline.probe_file, bnlint.probing.showing.terminal\n"
     code += "import bnlint.probing.given.probe_options\n"
-    code += "import bnlint.probing.showing.plots; raise SystemExit('torch' in sys.modules)"
+    code += "import bnlint.probing.showing.pictures; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -122,5 +122,5 @@ def test_the_options_of_the_command_reach_the_probe(net: Path) -> None:
     assert (result.samples, result.dtype, result.source) == (20, "bfloat16", "synthetic")
     assert result.comparison is not None
     assert (result.comparison.steps, result.comparison.seed) == (1, 3)
-    assert text.render(result).startswith("probe of Net")
-    assert document.render(result).startswith("{")
+    assert terminal.render(result).startswith("probe of Net")
+    assert exports.to_json(result).startswith("{")

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.finding import Severity
-from bnlint.layers.regions import REGIONS
-from bnlint.probing.judging.metrics import METRICS
-from bnlint.probing.judging.metrics.gradients import limit
+from bnlint.layers.regions import moved_kinds, regions
+from bnlint.probing.judging.gradient_metrics import limit
+from bnlint.probing.judging.metric import metrics
 from bnlint.probing.run import probe
 from tests.unit.probing.nets import Pick, ResNet, mlp
 
@@ -114,13 +114,13 @@ def test_the_inactive_share_informs_and_never_says_dead() -> None:
 
 
 def test_regions_are_where_the_slope_is_a_tenth() -> None:
-    names = [n for n in REGIONS if n not in ("relu", "relu6", "threshold", "leakyrelu", "hardtanh")]
+    names = [n for n in regions() if n not in {"relu", "relu6", *moved_kinds()}]
     functions = {n: getattr(F, n) for n in names}
     x = torch.linspace(-15, 15, 300_001, dtype=torch.float64, requires_grad=True)
     for name, function in functions.items():
         (slope,) = torch.autograd.grad(function(x).sum(), x)
         steep = x.detach()[slope.abs() >= 0.1 * slope.abs().max()]
-        low, high = REGIONS[name].low, REGIONS[name].high
+        low, high = regions()[name].low, regions()[name].high
         assert float(steep.min()) == pytest.approx(-15 if low is None else low, abs=2e-3), name
         assert float(steep.max()) == pytest.approx(15 if high is None else high, abs=2e-3), name
 
@@ -289,6 +289,7 @@ def test_a_norm_that_a_batch_of_one_breaks() -> None:
 
 
 def test_every_metric_says_what_it_is() -> None:
-    assert len({m.name for m in METRICS}) == len(METRICS) == 15
-    for metric in METRICS:
-        assert all((metric.definition, metric.default, metric.source)), metric.name
+    assert len({m.name for m in metrics()}) == len(metrics()) == 15
+    for metric in metrics():
+        said = (metric.definition, metric.default, metric.why, metric.remedy, metric.source)
+        assert all(said), metric.name

@@ -14,7 +14,7 @@ from bnlint.domain.finding import Evidence, Finding, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing.run import probe
-from bnlint.probing.showing import document, plots, text
+from bnlint.probing.showing import exports, pictures, terminal
 from bnlint.tracing.model import trace_model
 from tests.unit.probing.nets import ResNet, mlp
 
@@ -30,7 +30,7 @@ def compared():
 def test_every_picture_is_drawn_and_no_label_leaves_the_page(compared, tmp_path: Path) -> None:
     written = compared.save_plots(tmp_path)
     assert [p.name for p in written] == ["units.png", "grad-flow.png", "ridge.png", "loss.png"]
-    for name in plots.PLOTS:
+    for name in pictures.PLOTS:
         assert fits(compared.plot(name)), name
 
 
@@ -48,7 +48,7 @@ def test_long_names_and_many_layers_stay_on_the_page() -> None:
 
     result = probe(Deep(), torch.randn(32, 8))
     assert "of 60 shown" in result.plot("units").axes[0].get_title()
-    for name in plots.drawable(result):
+    for name in pictures.drawable(result):
         assert fits(result.plot(name)), name
 
 
@@ -58,7 +58,7 @@ def test_a_legend_of_all_variants_fits_a_small_net() -> None:
     result = probe(net, torch.randn(64, 8), compare=True, steps=1)
     figure = result.plot("grad-flow")
     assert len(figure.legends[0].get_texts()) == 5
-    for name in plots.PLOTS:
+    for name in pictures.PLOTS:
         assert fits(result.plot(name)), name
 
 
@@ -81,7 +81,7 @@ def test_what_the_static_run_found_is_shown_with_its_place_and_its_measurement(
     static = Finding("BN101", "norm-after-activation", Severity.WARNING, "it stands after", at,
                      "Net", "norm", evidence=evidence)  # fmt: skip
     result = replace(probe(mlp(1), torch.randn(64, 32)), report=Report(findings=(static,)))
-    shown = text.render(result).splitlines()[-2:]
+    shown = terminal.render(result).splitlines()[-2:]
     assert shown[0] == "net.py:7:3: warning norm-after-activation: it stands after"
     assert shown[1].strip() == "measured: 4 of 4 units are dead"
 
@@ -90,8 +90,8 @@ def test_graphs_in_the_report_do_not_break_the_json() -> None:
     result = probe(mlp(1), torch.randn(64, 32))
     graph = trace_model(mlp(1))
     told = replace(result, report=replace(result.report, graphs=(graph,)))
-    assert json.loads(document.render(told))["probe"]["samples"] == 64
-    assert document.named(frozenset({"b", "a"})) == ["a", "b"]
+    assert json.loads(exports.to_json(told))["probe"]["samples"] == 64
+    assert exports.named(frozenset({"b", "a"})) == ["a", "b"]
 
 
 def fits(figure) -> bool:
@@ -129,19 +129,19 @@ def test_the_table_names_every_activation_norm_and_finding() -> None:
 
 
 def test_colour_comes_from_the_caller(compared) -> None:
-    shown = text.render(compared, lambda t, style: f"<{style}>{t}</>")
+    shown = terminal.render(compared, lambda t, style: f"<{style}>{t}</>")
     assert "<bold>probe of Sequential</>" in shown
 
 
 def test_bars_are_exact_to_an_eighth() -> None:
-    assert [text.bar(s, 2).rstrip() for s in (0, 0.5, 1, 1 / 16, 0.001)] == [
+    assert [terminal.bar(s, 2).rstrip() for s in (0, 0.5, 1, 1 / 16, 0.001)] == [
         "",
         "█",
         "██",
         "▏",
         "▏",
     ]
-    assert {len(text.bar(s / 10)) for s in range(11)} == {text.BAR}
+    assert {len(terminal.bar(s / 10)) for s in range(11)} == {terminal.BAR}
 
 
 def test_the_result_survives_the_pipe_and_json(compared) -> None:

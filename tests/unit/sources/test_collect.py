@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from bnlint.domain.finding import ProblemKind
-from bnlint.sources import Search, Sources, collect
+from bnlint.sources import FileSearch, Sources, collect
 
 NET = "import torch.nn as nn\n"
 
 
-def _search(folder: Path, **changes: object) -> Search:
-    return Search(folder, folder, **changes)  # type: ignore[arg-type]
+def _search(folder: Path, **changes: object) -> FileSearch:
+    return FileSearch(folder, folder, **changes)  # type: ignore[arg-type]
 
 
 def _paths(sources: Sources) -> list[str]:
@@ -165,7 +165,7 @@ def test_what_git_ignores_is_left_out_of_searches(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_shown_like_the_file_it_stands_for(tmp_path: Path) -> None:
-    search = Search(tmp_path, tmp_path, ("old",), stdin=lambda: b"import torch\n")
+    search = FileSearch(tmp_path, tmp_path, ("old",), stdin=lambda: b"import torch\n")
     named = replace(search, stdin_filename=str(tmp_path / "a" / ".." / "net.py"))
     assert [f.path for f in collect(["-"], named).files] == ["net.py"]
     excluded = replace(search, stdin_filename="old/net.py")
@@ -175,6 +175,6 @@ def test_standard_input_is_shown_like_the_file_it_stands_for(tmp_path: Path) -> 
 
 def test_what_is_neither_a_file_nor_a_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    (problem,) = collect(["pipe"], Search(tmp_path, tmp_path)).problems
+    (problem,) = collect(["pipe"], FileSearch(tmp_path, tmp_path)).problems
     assert problem.message == "is neither a file nor a folder"
     assert "bnlint - < PIPE" in problem.hint

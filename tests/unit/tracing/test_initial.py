@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from bnlint.domain.graph import ModelGraph, Op
 from bnlint.layers.table import builtin_table
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import given
 from bnlint.tracing.initial.facts import weights_of
 from bnlint.tracing.model import trace_model
 
@@ -101,8 +101,7 @@ def shape_of(net: nn.Sequential) -> tuple[int, ...]:
 
 
 def traced(net: nn.Module, shape: tuple[int, ...]) -> ModelGraph:
-    given = Candidate((torch.empty(shape, device="meta"),))
-    return trace_model(net, inputs=GivenInputs((given,), "declared"))
+    return trace_model(net, inputs=given(torch.empty(shape, device="meta")))
 
 
 def end_of(graph: ModelGraph) -> Op:

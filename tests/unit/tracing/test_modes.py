@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.layers.table import builtin_table
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import given
 from bnlint.tracing.ladder import climb
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.modes import watched_mode
@@ -150,7 +150,7 @@ class OnlyDropout(Holding):
         return self.drop(self.fc(x))
 
 
-GIVEN = GivenInputs((Candidate((torch.empty(2, 4, device="meta"),)),), "declared")
+GIVEN = given(torch.empty(2, 4, device="meta"))
 DIFFERENT = (
     Branch, ThroughFunction, ThroughPartial, ThroughProperty, ThroughGetattr, OfLayer, Inherited,
     InHook, OwnDropout, OwnTrain, SPACE["FromString"],

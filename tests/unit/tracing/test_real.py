@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import given
 from bnlint.tracing.model import trace_model
 
 
@@ -43,8 +43,8 @@ class Net(nn.Module):
 def trace(spare: nn.Module, scales: nn.Module | None = None):
     with torch.device("meta"):
         net = Net(spare, scales or nn.Identity())
-        given = GivenInputs((Candidate((Batch(torch.empty(4, 8)),)),), "declared")
-    return trace_model(net, inputs=given)
+        inputs = given(Batch(torch.empty(4, 8)))
+    return trace_model(net, inputs=inputs)
 
 
 def test_objects_and_plain_tensors_get_numbers():
@@ -78,5 +78,5 @@ def test_what_an_attention_holds_need_not_be_called():
 
     with torch.device("meta"):
         net = Attends(attention, nn.Identity())
-        given = GivenInputs((Candidate((Batch(torch.empty(4, 8)),)),), "declared")
-    assert trace_model(net, inputs=given).trace.complete
+        inputs = given(Batch(torch.empty(4, 8)))
+    assert trace_model(net, inputs=inputs).trace.complete

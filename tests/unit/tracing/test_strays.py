@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import given
 from bnlint.tracing.model import trace_model
 
 TEACHER = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
@@ -36,7 +36,7 @@ class Net(nn.Module):
         return nn.ReLU()(x), y
 
 
-GIVEN = GivenInputs((Candidate((torch.empty(2, 8, device="meta"),)),), "declared")
+GIVEN = given(torch.empty(2, 8, device="meta"))
 
 
 def strays():

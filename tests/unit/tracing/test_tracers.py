@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
+from bnlint.models.guessing.guess import Guess, Guesses
+from bnlint.models.guessing.guess import given as stated
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import run_on_meta
@@ -20,10 +21,10 @@ from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
 
-def given(*shapes: tuple[int, ...], **named: tuple[int, ...]) -> GivenInputs:
+def given(*shapes: tuple[int, ...], **named: tuple[int, ...]) -> Guesses:
     args = tuple(torch.empty(s, device="meta") for s in shapes)
     kwargs = {k: torch.empty(s, device="meta") for k, s in named.items()}
-    return GivenInputs((Candidate(args, kwargs),), "declared")
+    return stated(*args, **kwargs)
 
 
 def kinds(graph: ModelGraph) -> list[str]:
@@ -60,7 +61,7 @@ class ByValue(nn.Module):
 def test_plain_fx_refuses_and_the_others_do_not() -> None:
     model, table = ByShape().to("meta"), builtin_table()
     candidate = given((2, 3, 8, 8)).candidates[0]
-    refused = trace_symbolically(model, table, Candidate())
+    refused = trace_symbolically(model, table, Guess())
     assert refused.refused
     assert not refused.calls
     for trace in (trace_concretely, record_forward):
@@ -136,9 +137,7 @@ class Several(nn.Module):
 
 def test_structured_inputs_and_outputs() -> None:
     args = ({"x": torch.empty(2, 4, device="meta")},)
-    inputs = GivenInputs(
-        (Candidate(args, {"extra": torch.empty(2, 4, device="meta")}),), "declared"
-    )
+    inputs = stated(*args, extra=torch.empty(2, 4, device="meta"))
     graph = trace_model(Several(), inputs=inputs)
     assert graph.trace.complete
     output = next(op for op in graph.ops if op.kind == "output")
@@ -194,7 +193,7 @@ class Custom(nn.Module):
 def test_autograd_functions_are_operations(trace: str) -> None:
     table, model = builtin_table(), Custom().to("meta")
     if trace == "symbolic":
-        record = trace_symbolically(model, table, Candidate())
+        record = trace_symbolically(model, table, Guess())
     else:
         candidate = given((2, 3, 8, 8)).candidates[0]
         record = record_forward(model, table, candidate)
@@ -237,7 +236,7 @@ def test_modules_given_to_an_autograd_function_are_seen(trace: str) -> None:
     table, model = builtin_table(), ReversibleBlock().to("meta")
     candidate = given((2, 8, 6, 6)).candidates[0]
     if trace == "symbolic":
-        record = trace_symbolically(model, table, Candidate())
+        record = trace_symbolically(model, table, Guess())
         assert isinstance(record, Record)
         assert run_on_meta(record, table, candidate) == len(record.calls)
     else:

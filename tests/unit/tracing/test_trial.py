@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialResult
-from bnlint.loading.source import Source, read
-from bnlint.models.workshop import Workshop
+from bnlint.loading.parsing import Source, read
+from bnlint.models.building import Workshop
 from bnlint.tracing.trial import LIMIT, try_models
 
 NET = """\

@@ -6,15 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.models.guessing.candidate import Candidate, GivenInputs
-from bnlint.models.guessing.inferred import infer
+from bnlint.models.guessing.guess import Guess, Guesses, Origin
+from bnlint.models.guessing.of_forward import infer
 from bnlint.tracing.model import trace_model
 
 
 def failures(model: nn.Module, *shapes: tuple[int, ...], source: str = "inferred") -> list[str]:
     """The layers that failed for inputs of ``shapes`` (by default those bnlint makes up)."""
-    candidates = tuple(Candidate((torch.empty(s, device="meta"),)) for s in shapes)
-    given = GivenInputs(candidates or infer(model), source)
+    candidates = tuple(
+        Guess((torch.empty(s, device="meta"),), origin=Origin(source)) for s in shapes
+    )
+    given = Guesses(candidates or infer(model))
     return [op.layer for op in trace_model(model, inputs=given).ops if op.error is not None]
 
 
@@ -72,9 +74,9 @@ class Conditioned(nn.Module):
 
 def test_what_comes_straight_from_an_input_proves_nothing():
     pairs = [
-        Candidate(tuple(torch.empty(2, 3, n, n, device="meta") for _ in range(2))) for n in (16, 32)
+        Guess(tuple(torch.empty(2, 3, n, n, device="meta") for _ in range(2))) for n in (16, 32)
     ]
-    graph = trace_model(Conditioned(), inputs=GivenInputs(tuple(pairs), "inferred"))
+    graph = trace_model(Conditioned(), inputs=Guesses(tuple(pairs)))
     assert [op.layer for op in graph.ops if op.error] == []
 
 
@@ -99,7 +101,7 @@ def test_recorded_forwards_are_judged_alike(channels, expected):
 
 def test_values_that_hang_on_an_unsuitable_input_are_forgotten():
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(7, 4), nn.BatchNorm1d(4))
-    ops = {op.layer: op for op in trace_model(net, inputs=GivenInputs(infer(net), "inferred")).ops}
+    ops = {op.layer: op for op in trace_model(net, inputs=Guesses(infer(net))).ops}
     assert ops["0"].outputs
     assert not ops["2"].outputs
     assert ops["3"].inputs == (None,)

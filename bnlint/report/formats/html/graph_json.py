@@ -9,6 +9,7 @@ from typing import Any
 
 from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
+from bnlint.layers.table import having
 from bnlint.report import RenderOptions
 from bnlint.report.formats.html.contents import shape
 from bnlint.report.formats.html.markup import SourceLinks, lines
@@ -17,8 +18,7 @@ from bnlint.report.lines import plain
 LIMIT = 50_000
 """The most operations on one page; further graphs are left out, and the page says so."""
 
-FAMILIES = ("input", "output", "norm", "kernel", "activation", "pooling", "opaque")
-_JOINS = frozenset({"add", "concat", "product"})
+_JOINS = having("acts", "merging")
 _PLAIN = {"registered": True, "grad": True, "call-index": 0, "calls": 1}
 """Facts that are left out where they have these values."""
 
@@ -138,7 +138,8 @@ class _GraphWriter:
 def _family(op: Op) -> str:
     if op.tags & _JOINS:
         return "join"
-    return next((name for name in FAMILIES if name in op.tags), "other")
+    shown = op.tags & having("shown", "apart")
+    return "norm" if "norm" in shown else next(iter(shown), "other")
 
 
 def _value(value: Value) -> str:

@@ -1,0 +1,94 @@
+"""Where shape rules register, and what they may be sure of: torch's own forward, plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+LayerRule = Callable[[Any, Any], "torch.Tensor | None"]
+FunctionRule = Callable[..., "torch.Tensor | None"]
+_Rule = TypeVar("_Rule", bound=Callable[..., "torch.Tensor | None"])
+
+_LAYERS: dict[str, LayerRule] = {}
+_FUNCTIONS: dict[str, FunctionRule] = {}
+_by_class: WeakKeyDictionary[type, LayerRule | None] = WeakKeyDictionary()
+
+
+def for_layers(*classes: str) -> Callable[[_Rule], _Rule]:
+    """Registers a rule ``(layer, x)`` for these classes of ``torch.nn`` and their subclasses."""
+
+    def register(rule: _Rule) -> _Rule:
+        _LAYERS.update(dict.fromkeys(classes, rule))
+        _by_class.clear()
+        return rule
+
+    return register
+
+
+def for_functions(*names: str) -> Callable[[_Rule], _Rule]:
+    """Registers a rule that takes the call's arguments, by names of functions or methods."""
+
+    def register(rule: _Rule) -> _Rule:
+        _FUNCTIONS.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def layer_rule(cls: type) -> LayerRule | None:
+    """The rule for a class, by the first of its base classes that has one."""
+    if cls not in _by_class:
+        own = (b.__name__ for b in cls.__mro__ if b.__module__.startswith("torch.nn.modules."))
+        _by_class[cls] = next((_LAYERS[name] for name in own if name in _LAYERS), None)
+    return _by_class[cls]
+
+
+def function_rule(name: str) -> FunctionRule | None:
+    """The rule for a function or tensor method of that name."""
+    return _FUNCTIONS.get(name)
+
+
+def is_plain_tensor(value: Any) -> bool:
+    """True for a floating or integer tensor on meta that is no subclass of its own."""
+    import torch
+    from torch.nn.parameter import is_lazy
+
+    plain = (torch.Tensor, torch.nn.Parameter)
+    return type(value) in plain and value.is_meta and not is_lazy(value)
+
+
+def is_plain_module(module: nn.Module) -> bool:
+    """True for a layer that runs torch's own forward, without hooks or missing parameters."""
+    from torch.nn.parameter import is_lazy
+
+    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+        return False
+    home: str = type(module).forward.__module__
+    if not home.startswith("torch.nn.modules."):
+        return False
+    return not any(p is not None and is_lazy(p) for p in module._parameters.values())
+
+
+def like(x: torch.Tensor, shape: Iterable[int]) -> torch.Tensor:
+    """A new empty tensor of a shape and of the same type.
+
+    It is contiguous: views of it that code takes later must not fail for strides that only the
+    real operation would know.
+    """
+    import torch
+
+    return torch.empty(tuple(shape), dtype=x.dtype, device="meta")
+
+
+def several(value: Any, count: int) -> tuple[int, ...] | None:
+    """A size given once or for every axis, for ``count`` axes; None for anything else."""
+    if isinstance(value, int):
+        return (value,) * count
+    if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
+        return tuple(value) * count if len(value) == 1 else tuple(value)
+    return None

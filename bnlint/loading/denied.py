@@ -1,0 +1,102 @@
+"""What user code is denied while it is imported and built: the network and accelerators.
+
+Linting needs no weights, and what a file wants on CUDA is built where everything else is.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, NoReturn
+
+import torch
+import torch.hub
+from torch.overrides import TorchFunctionMode
+
+_ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "npu")
+_OFFLINE_ERRORS = ("OfflineModeIsEnabled", "LocalEntryNotFoundError")
+_OFFLINE_WORDS = ("We couldn't connect to 'https://huggingface.co'", "offline mode is enabled")
+
+
+class DownloadDenied(ConnectionError):
+    """User code wanted something from the network; ``target`` is the URL or the host."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"bnlint refuses downloads: {target}")
+        self.target = target
+
+
+def deny_downloads() -> None:
+    """Make every way of this process to the network raise :class:`DownloadDenied`.
+
+    What ``torch.hub`` finds in its cache still loads. Cannot be undone: for child processes only.
+    """
+    torch.hub.download_url_to_file = _deny_url
+    socket.getaddrinfo = _deny_host
+    socket.create_connection = _deny_address
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+
+
+def denied_download(error: BaseException) -> str:
+    """What the code tried to download, along the chain of causes; empty if nothing."""
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo:
+        current = todo.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, DownloadDenied):
+            return current.target
+        text = str(current)
+        if type(current).__name__ in _OFFLINE_ERRORS or any(w in text for w in _OFFLINE_WORDS):
+            return "huggingface.co"
+        todo += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+    return ""
+
+
+class NoAccelerator(TorchFunctionMode):
+    """A context in which ``.cuda()``, ``.to("cuda")`` and ``device="cuda"`` change nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """The result of ``func`` without its request for an accelerator."""
+        kwargs = kwargs or {}
+        if func is torch.Tensor.cuda:
+            return args[0]
+        if func is torch.Tensor.to:
+            here = args[0].device
+            args = tuple(here if is_accelerator(a) else a for a in args)
+            kwargs = {k: here if is_accelerator(v) else v for k, v in kwargs.items()}
+        elif "device" in kwargs and is_accelerator(kwargs["device"]):
+            kwargs = {k: v for k, v in kwargs.items() if k != "device"}
+        return func(*args, **kwargs)
+
+
+def is_accelerator(device: Any) -> bool:
+    """True for a device, or the name of one, that this process lacks."""
+    if isinstance(device, torch.device):
+        return device.type in _ACCELERATORS
+    return isinstance(device, str) and device.partition(":")[0] in _ACCELERATORS
+
+
+def _deny_url(url: str, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(url)
+
+
+def _deny_host(host: Any, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(host.decode() if isinstance(host, bytes) else str(host))
+
+
+def _deny_address(address: Any, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(str(address[0]))
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            raise DownloadDenied(str(address[0]))
+        return connect(self, address)
+
+    return guarded

@@ -1,0 +1,163 @@
+"""A file as it will be imported: its text, its syntax tree and the name that Python uses for it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import linecache
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bnlint.domain.finding import Problem, ProblemKind
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed file."""
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders: hints may be read in any folder, and from a cache."""
+        return os.path.basename(self.path)
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds the file."""
+        return os.path.dirname(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file belongs among packages: the folder to import from and its dotted name.
+
+    ``bare`` holds the packages above it that have no ``__init__.py``, outermost first.
+    """
+
+    root: str
+    name: str
+    bare: tuple[str, ...] = ()
+
+    @property
+    def parent(self) -> str:
+        """The dotted name of the package that holds the file; empty for a plain file."""
+        return self.name.rpartition(".")[0]
+
+
+def read(path: str, text: str | None = None) -> Source | Problem:
+    """The parsed file, or why it cannot be parsed."""
+    try:
+        if text is None:
+            with open(path, "rb") as stream:
+                text = importlib.util.decode_source(stream.read())
+        else:
+            _remember_lines(path, text)
+        return Source(path, text, ast.parse(text, path))
+    except SyntaxError as error:
+        return _syntax(path, error)
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        kind, message = ProblemKind.UNREADABLE, f"cannot be read: {error}"
+        return Problem(kind, path, message, hint="is it Python source in UTF-8?", blocking=True)
+
+
+def place(source: Source) -> Place:
+    """The package a file belongs to, by ``__init__.py`` files and by its own relative imports."""
+    stem = os.path.splitext(os.path.basename(source.path))[0]
+    parts, folder = [] if stem == "__init__" else [stem], source.folder
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, name = os.path.split(folder)
+        parts.insert(0, name)
+    bare = 0
+    while len(parts) <= _relative_levels(source.tree) and os.path.dirname(folder) != folder:
+        folder, name = os.path.split(folder)
+        parts.insert(0, name)
+        bare += 1
+    if len(parts) == 1:
+        return Place(folder, _free_name(stem, source.path))
+    names = tuple(".".join(parts[: i + 1]) for i in range(bare))
+    return Place(folder, ".".join(parts), names)
+
+
+def _relative_levels(tree: ast.Module) -> int:
+    """The most dots any ``from ... import`` of the file starts with."""
+    levels = (n.level for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
+    return max(levels, default=0)
+
+
+@contextlib.contextmanager
+def overlaid(texts: Iterable[tuple[str, str]]) -> Iterator[None]:
+    """Import these texts instead of the files at their absolute paths: an edit can be tried."""
+    known = {os.path.realpath(path): text for path, text in texts}
+    if not known:
+        yield
+        return
+    for path, text in known.items():
+        _remember_lines(path, text)
+    loader: Any = importlib.machinery.SourceFileLoader
+    data, stats = loader.get_data, loader.path_stats
+
+    def get_data(self: Any, path: str) -> bytes:
+        text = known.get(os.path.realpath(path))
+        found: bytes = data(self, path) if text is None else _encoded(text)
+        return found
+
+    def path_stats(self: Any, path: str) -> Any:
+        if os.path.realpath(path) in known:
+            raise OSError("no bytecode is kept for a text that is not on the disk")
+        return stats(self, path)
+
+    loader.get_data, loader.path_stats = get_data, path_stats
+    try:
+        yield
+    finally:
+        loader.get_data, loader.path_stats = data, stats
+
+
+def _remember_lines(path: str, text: str) -> None:
+    """Look up lines and columns in ``text`` (an editor's buffer, an edit), not on the disk."""
+    linecache.cache[path] = (len(text), None, io.StringIO(text).readlines(), path)
+
+
+def _free_name(stem: str, path: str) -> str:
+    """The stem, unless it would hide a module that something else needs."""
+    known = sys.modules.get(stem)
+    taken = stem in sys.stdlib_module_names or (
+        known is not None and getattr(known, "__file__", None) != path
+    )
+    return f"_bnlint_{stem}" if taken or not stem.isidentifier() else stem
+
+
+def _syntax(path: str, error: SyntaxError) -> Problem:
+    excerpt = (error.text or "").strip()
+    hint = f"`{excerpt}`" if excerpt else "does it need another version of Python?"
+    return Problem(
+        ProblemKind.SYNTAX_ERROR,
+        path,
+        f"is not valid Python {sys.version_info[0]}.{sys.version_info[1]}: {error.msg}",
+        hint,
+        line=error.lineno or 0,
+        blocking=True,
+    )
+
+
+def _encoded(text: str) -> bytes:
+    """The text as bytes that Python decodes as UTF-8 whatever coding its first lines declare."""
+    return b"\xef\xbb\xbf" + _without_cookie(text).encode("utf-8")
+
+
+def _without_cookie(text: str) -> str:
+    """The text with its coding comment blanked out: it may contradict the byte order mark."""
+    lines = text.split("\n", 2)
+    for number, line in enumerate(lines[:2]):
+        if line.lstrip().startswith("#") and "coding" in line:
+            lines[number] = "#"
+    return "\n".join(lines)

@@ -1,0 +1,157 @@
+"""One type for the arguments of a call that bnlint makes, of a constructor or of a forward.
+
+Tensors among the arguments are on the ``meta`` device, so a guess costs microseconds whatever its
+size.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from bnlint.domain.graph import Inputs, Location
+from bnlint.domain.phrases import shortened
+from bnlint.domain.request import InputSpec
+
+
+class Origin(StrEnum):
+    """Where the arguments of a call come from; the values are those of ``Inputs.source``."""
+
+    GIVEN = "declared"
+    """On the command line, in the configuration or in Python."""
+
+    FOUND = "mined"
+    """In the model itself, or in source that calls it."""
+
+    GUESSED = "inferred"
+    """From names and annotations, from layers, or from a similar call."""
+
+    NONE = "none"
+    """There are no arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The arguments of one call and where they come from.
+
+    ``place`` is the call in the source that they were read from. ``guessed`` names the arguments
+    that a call does not state and that were guessed for it.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = Origin.GUESSED
+    place: Location | None = None
+    guessed: tuple[str, ...] = ()
+
+    def written(self, name: str) -> str:
+        """The call of ``name`` with these arguments as text: ``Net(3, width=64)``."""
+        shown = [_shown(a) for a in self.args]
+        shown += [f"{key}={_shown(value)}" for key, value in self.kwargs.items()]
+        return f"{name}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """The calls of a forward that may work, best first.
+
+    What was given or found is one call that is used as it is. Of several guessed calls, the first
+    one that works is the one to use (see :func:`choose`).
+    """
+
+    candidates: tuple[Guess, ...] = ()
+
+    @property
+    def source(self) -> Origin:
+        """Where the first call comes from."""
+        return self.candidates[0].origin if self.candidates else Origin.NONE
+
+
+NONE = Guesses()
+
+
+def given(*args: Any, **kwargs: Any) -> Guesses:
+    """The one call that the user stated; tensors among its arguments become empty ones on meta."""
+    return Guesses((Guess(emptied(args), emptied(kwargs), Origin.GIVEN),))
+
+
+def declared(specs: tuple[InputSpec, ...]) -> Guesses:
+    """The inputs that the user wrote by hand."""
+    if not specs:
+        return NONE
+    args = tuple(_tensor(s) for s in specs if not s.name)
+    return given(*args, **{s.name: _tensor(s) for s in specs if s.name})
+
+
+def choose(guesses: Guesses, attempt: Callable[[Guess], bool]) -> Guesses:
+    """Only the first call that passes ``attempt``; all of them, unchanged, if none passes."""
+    for candidate in guesses.candidates:
+        if attempt(candidate):
+            return Guesses((candidate,))
+    return guesses
+
+
+def describe(guess: Guess) -> Inputs:
+    """The tensors of a call as plain data, for the ``ModelRef`` and the report."""
+    tensors = list(_named_tensors("", guess.args)) + list(_named_tensors("", guess.kwargs))
+    return Inputs(
+        guess.origin.value,
+        tuple(tuple(t.shape) for _, t in tensors),
+        tuple(name for name, _ in tensors),
+        tuple(str(t.dtype).removeprefix("torch.") for _, t in tensors),
+    )
+
+
+def leaves_out(forward: Callable[..., Any], guess: Guess) -> bool:
+    """True if the call has no value for an input whose default is None."""
+    try:
+        signature = inspect.signature(forward)
+        bound = signature.bind(*guess.args, **guess.kwargs).arguments
+    except (TypeError, ValueError):
+        return False
+    return any(p.default is None and p.name not in bound for p in signature.parameters.values())
+
+
+def empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """A tensor of this shape without numbers, on the meta device."""
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def emptied(value: Any) -> Any:
+    """The same structure with every tensor replaced by an empty one on meta."""
+    return pytree.tree_map_only(
+        torch.Tensor, lambda tensor: torch.empty_like(tensor, device="meta"), value
+    )
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """The tensors in a nested structure, in its order."""
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _tensor(spec: InputSpec) -> torch.Tensor:
+    return empty(spec.shape, getattr(torch, spec.dtype))
+
+
+def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors with the key of the mapping that holds them."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _named_tensors(name, item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _named_tensors(str(key), item)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, type) or callable(value):
+        return getattr(value, "__name__", repr(value))
+    return shortened(repr(value), 60, "...")

@@ -1,0 +1,208 @@
+"""What names say: of parameters, settings, attributes and functions; every such table is here.
+
+In a table of patterns, the first row that matches wins. The numbers agree with each other on
+purpose: every width is a multiple of every number of heads and groups, and a profile decides how
+many channels go in and come out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+WIDTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One consistent set of numbers; with ``lists``, ``layers`` counts the layers of each stage."""
+
+    channels_in: int
+    channels_out: int
+    lists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A name that may ask for a list or for one number."""
+
+    several: tuple[int, ...]
+    one: int
+
+
+PROFILES = (Profile(3, WIDTH), Profile(WIDTH, WIDTH, lists=False), Profile(WIDTH, 2 * WIDTH))
+"""A model that reads images, a block that keeps its width, a block that widens."""
+
+Meaning = str | int | float | bool | Either
+
+_N = r"(n|num|nb|number_of)?_?"
+_CHANNELS = r"(c|ch|chs|chans?|channels?|nc|filters|feature_maps|planes)"
+
+_ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
+    ("in", (r"(c|ch)(_?in|1)", r"in_?planes?", r"nc_in", r"in_?nc", r"inp", r"n_?in")),
+    ("in", (rf"{_N}(in|input|image|img)_?{_CHANNELS}", rf"{_N}channels?_?in", r"colou?rs")),
+    ("in", (rf"{_N}(chs|chans?|channels?)", r"nc")),
+    ("width", (r"(in|input)_?(features?|feats?|dims?|size|width)", r"d_?in", r"dim_?in")),
+    ("width", (r"(n|num)_(inputs?|features?)", r"feature_?(size|dim)")),
+    ("out", (r"(c|ch)(_?out|2)", r"out_?planes?", r"planes?", r"oup", r"n_?out", r"out_?nc")),
+    ("out", (rf"{_N}(out|output)_?{_CHANNELS}", r"d_?out", r"dim_?out")),
+    ("out", (r"(out|output)_?(features?|feats?|dims?|size)", r"(n|num)_outputs?")),
+    ("out", (r"(n|num)?_?filters?",)),
+    (10, (rf"{_N}(class|classes|labels?|categories|cls|targets|actions?)", r"action_(dim|size)")),
+    (100, (rf"{_N}(vocab|tokens?|words?|embeddings|emb)(_?size)?", r"ntoken")),
+    (100, (r"(src|tgt|input|output)_?vocab(_?size)?", r"(n|num)_?(users?|items?)")),
+    (4, (r".*heads?", r"n_?head", r"nhead")),
+    (1, (r"(n|num)?_?groups?",)),
+    (3, (r"kernel(_?size)?s?", r"ks?", r"k_size", r"filter_?size")),
+    (1, (r"strides?", r"s", r"dilations?", r"dilation_?rate", r"rate", r"t", r"cardinality")),
+    (1, (r"expan(d|sion)(_?(ratio|factor))?", r"factor", r"width_mult(iplier)?")),
+    (2, (r"(up|down)?_?scale(_?factor)?",)),
+    (1, (r"paddings?", r"pad", r"p")),
+    (0.1, (r"(\w+_)?drop(out)?s?(_?(p|rate|prob|path))?", r"pdrop")),
+    (1e-5, (r"(bn_?|norm_?)?eps(ilon)?",)),
+    (0.1, (r"(bn_?)?momentum",)),
+    (0.5, (r"alpha", r"beta", r"gamma", r"temp(erature)?", r"margin", r".*ratio", r".*slope")),
+    (4, (r"reduction", r"squeeze", r"r")),
+    (Either((2, 2, 2, 2), 2), (r"layers", r"depths?", r"(n|num)?_?blocks", r"layer_?(sizes|dims)")),
+    (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
+    (
+        2,
+        (rf"{_N}(hidden_)?layers?", rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)", r"n"),
+    ),
+    (4, (r"patch(_?size)?", r"window(_?size)?", r"ws")),
+    (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
+    (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
+    (16, (r"(max_?)?(seq|sequence|context|block)_?(len|length|size)?", r"max_?len(gth)?")),
+    (16, (r"(n|num)_?patches", r"length")),
+    (1000, (r"n_times(amples|teps)?", r"(n|num)_(time_)?samples")),
+    (32, (r"growth(_?rate)?", r"k")),
+    (100, (r"(latent|noise|z|nz|code)(_?(dims?|size|ch|channels?))?",)),
+    (8, (r"(n|num)_?(queries|experts|anchors|points|joints|keypoints|steps|frames|nodes)",)),
+    (False, (r"bias", r"(use|with|is|has)_?\w+", r"affine", r"residual", r"downsample")),
+    (False, (r"batch_?norm", r"bn", r"norm")),
+    ("width", (r"[cdf]", r"ch", r"dim")),
+    ("width", (r".*(hidden|dim|width|feat|size|channel|planes|emb|units|model|base).*",)),
+    ("width", (r"n[dg]?f",)),
+    (2, (r"\w+_depths?", r"\w+_factor")),
+    (4, (r"(n|num|nb|number_of|max|min)_\w+",)),
+)
+_NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
+
+_LAYER_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
+    (r".*(norm|bn).*", nn.BatchNorm2d),
+    (r".*(act|activation|nonlinear|nl|relu).*", nn.ReLU),
+    (r".*conv.*", nn.Conv2d),
+)
+_LAYER_PARAMETER = re.compile(
+    r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm"
+)
+_CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
+_TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
+_WORDS = tuple(
+    (value, re.compile(rf"(\w+_)?({pattern})(_?(name|fn|func|function|type|mode|layer))?"))
+    for value, pattern in (
+        ("relu", "act|activation|nonlinearity|nl"),
+        ("batch", "norm|normalization"),
+        ("zeros", "pad|padding"),
+        ("mean", "pool|pooling|reduction|reduce|aggr|aggregation"),
+    )
+)
+
+WITHOUT_WEIGHTS = {
+    "pretrained": False,
+    "pretrained_backbone": False,
+    "weights": None,
+    "weights_backbone": None,
+    "encoder_weights": None,
+}
+"""Arguments that say which weights to download, and the value that downloads none."""
+
+IMAGE_SIZE = re.compile(r"(image|img)_?(size|res|resolution|shape|hw)s?|resolution|crop_size")
+INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
+IMAGE_CHANNELS = re.compile(
+    r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
+)
+LENGTH_NAMES = re.compile(
+    r"(seq|sequence|input|signal)_?(len|length)|n_times|(n|num)_(time_)?samples"
+)
+FRAMES = re.compile(r"(n|num)?_?frames")
+"""Arguments and attributes of a model that state a size of its input."""
+
+WHOLE_TENSORS = ("randint", "LongTensor", "arange")
+TENSORS = ("randn", "rand", "zeros", "ones", "empty", "Tensor", "FloatTensor", *WHOLE_TENSORS)
+"""Functions that create a tensor of a given shape, some of whole numbers."""
+
+SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
+SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")
+"""Methods that return a tensor of the same shape, or the model itself."""
+
+SUMMARY_TOOLS = ("summary", "torchsummary", "get_model_complexity_info")
+SUMMARY_SHAPES = ("input_size", "input_res")
+"""Tools that take a model and the shape of its input, and their keyword for it."""
+
+TRACING_TOOLS = (
+    "export",
+    "trace",
+    "profile",
+    "flops",
+    "FlopCountAnalysis",
+    "add_graph",
+    "draw_graph",
+)
+TRACING_INPUTS = ("inputs", "args", "input_data")
+"""Tools that take a model and its inputs, and their keywords for them."""
+
+_MODELS = ("module", "model", "net", "network")
+
+
+def word(name: str) -> str:
+    """A word for a parameter that takes one; empty if the name says nothing."""
+    return next((found for found, pattern in _WORDS if pattern.fullmatch(name)), "")
+
+
+def number(name: str, profile: Profile) -> Any:
+    """A number, a flag or a tuple for a parameter; None if the name says nothing."""
+    for pattern, value in _NUMBERS:
+        if pattern.fullmatch(name):
+            return _resolved(value, profile)
+    return None
+
+
+def is_layer_parameter(name: str) -> bool:
+    """True for the name of a parameter that takes a class of layers."""
+    return bool(_LAYER_PARAMETER.fullmatch(name))
+
+
+def layer_type(name: str) -> type[nn.Module] | None:
+    """The class of layers that a parameter such as ``norm_layer`` takes."""
+    return next((cls for pattern, cls in _LAYER_TYPES if re.fullmatch(pattern, name)), None)
+
+
+def is_block(cls: type) -> bool:
+    """True for a class whose name says that models repeat it."""
+    return any(part in cls.__name__.lower() for part in ("block", "neck"))
+
+
+def is_config(name: str) -> bool:
+    """True for the name of a settings object."""
+    return bool(_CONFIG.fullmatch(name))
+
+
+def is_time(name: str) -> bool:
+    """True for an input with one number for each sample, such as a diffusion step."""
+    return bool(_TIMES.fullmatch(name))
+
+
+def is_model(name: str) -> bool:
+    """True for the name of a parameter that takes a whole model."""
+    return name in _MODELS
+
+
+def _resolved(value: Meaning, profile: Profile) -> Any:
+    if isinstance(value, Either):
+        return value.several if profile.lists else value.one
+    roles = {"in": profile.channels_in, "out": profile.channels_out, "width": WIDTH}
+    return roles[value] if isinstance(value, str) else value

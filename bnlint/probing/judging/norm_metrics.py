@@ -1,0 +1,168 @@
+"""What goes wrong at norms: constant channels, statistics that do not fit, single values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.domain.finding import Severity
+from bnlint.domain.probe import NormStats, ProbeResult
+from bnlint.probing.judging.metric import Number, Verdict, metric, percent
+
+N = NormStats
+
+SETTLED = 100
+"""Running statistics are judged after this number of batches."""
+
+NUMBERS = (
+    Number(N, "mean", "mean of what enters", "mean", width=10),
+    Number(N, "std", "standard deviation of what enters", "std", "deviation"),
+    Number(N, "low_variance", "share of nearly constant channels", "low variance", share=True),
+    Number(
+        N,
+        "drift_mean",
+        "running mean - batch mean, in standard deviations",
+        "drift of mean",
+        page="drift of mean (sigma)",
+        text="{:.2g} sigma".format,
+        width=15,
+        value=lambda n: n.drift_mean if n.tracked else None,
+    ),
+    Number(
+        N,
+        "drift_variance",
+        "log2 of running variance / batch variance",
+        "of variance",
+        page="drift of variance (log2)",
+        text=lambda value: f"{2**value:.2g}x",
+        width=13,
+        value=lambda n: n.drift_variance if n.tracked else None,
+    ),
+)
+
+
+@metric(
+    "norm-low-variance",
+    Severity.WARNING,
+    definition="share of channels whose variance over the batch is under ten eps",
+    default="over .25 of a norm",
+    why="eps decides the scale of such channels, so their variance after the norm is below 1.",
+    remedy="Check whether the channels are constant, or use a smaller eps.",
+    source="Ioffe and Szegedy 2015, arXiv:1502.03167: eps then sets the scale",
+)
+def low_variance(result: ProbeResult) -> Iterator[Verdict]:
+    """A warning for each norm with many channels that are almost constant."""
+    for n in result.norms:
+        if n.batch_statistics and n.low_variance > 0.25:
+            yield Verdict(
+                n.layer,
+                Severity.WARNING,
+                f"{percent(n.low_variance)} of the {n.channels} channels that enter {n.layer} are "
+                f"almost constant: their variance is under ten eps ({10 * n.eps:.0e})",
+                {"low-variance": n.low_variance, "eps": n.eps},
+            )
+
+
+@metric(
+    "norm-drift",
+    Severity.WARNING,
+    definition="median over channels of abs(running mean - batch mean) / sigma, and of "
+    "abs(log2(running variance / batch variance)); synthetic inputs are not judged",
+    default="over .5 or over 1, once 100 batches were tracked",
+    why="Evaluation normalizes with statistics of other data than this.",
+    remedy="Check that preprocessing is the same as in training, or update the statistics.",
+    source="Ioffe and Szegedy 2015; Singh and Shrivastava 2019, EvalNorm, arXiv:1904.06031",
+)
+def drift(result: ProbeResult) -> Iterator[Verdict]:
+    """A warning for each norm whose running statistics do not fit the batches."""
+    if result.source == "synthetic":
+        return
+    for n in result.norms:
+        if n.drift_mean is None or n.drift_variance is None or not _settled(n):
+            continue
+        if not (n.drift_mean > 0.5 or n.drift_variance > 1):
+            continue
+        yield Verdict(
+            n.layer,
+            Severity.WARNING,
+            f"the running statistics of {n.layer} do not fit this data: means are "
+            f"{n.drift_mean:.2g} sigma off, variances by a factor of {2**n.drift_variance:.2g}",
+            {"drift-mean": n.drift_mean, "drift-variance": n.drift_variance, "tracked": n.tracked},
+        )
+
+
+def _settled(n: NormStats) -> bool:
+    return n.tracked is not None and n.tracked >= SETTLED
+
+
+@metric(
+    "norm-batch-noise",
+    Severity.INFO,
+    definition="change of a sample's output when its batch is put together otherwise, root mean "
+    "square over the spread between samples; at the user's batch size, dropout off",
+    default="over .25, information",
+    why="The loss of a sample depends on its batch, which adds noise to the gradient.",
+    remedy="Use larger batches, or a norm that does not depend on the batch (GroupNorm).",
+    source="Luo et al. 2019, Towards Understanding Regularization in Batch Normalization, "
+    "arXiv:1809.00846",
+)
+def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
+    """Information on the whole model where outputs depend on the rest of the batch."""
+    if result.batch_noise is not None and result.batch_noise > 0.25:
+        yield Verdict(
+            "",
+            Severity.INFO,
+            f"with batches of {result.batch_size} the outputs of a sample change by "
+            f"{percent(result.batch_noise)} of their spread with the company it is in",
+            {"batch-noise": result.batch_noise, "batch-size": result.batch_size},
+        )
+
+
+@metric(
+    "norm-batch-of-one",
+    Severity.INFO,
+    definition="a batch norm with one value per channel and sample, which raises for one sample in "
+    "training",
+    default="any",
+    why="A batch of one sample has no variance, so batch_norm raises an error.",
+    remedy="Pass drop_last=True to the DataLoader.",
+    source="torch.nn.functional.batch_norm",
+)
+def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
+    """Information on the first norm that fails with a batch of one sample."""
+    for n in result.norms:
+        if n.batch_statistics and n.values_per_sample == 1:
+            yield Verdict(
+                n.layer,
+                Severity.INFO,
+                f"{n.layer} sees one value per channel and sample, so a batch of one sample "
+                "raises in training: drop the last batch of a loader if it may be that small",
+                {"values-per-sample": 1},
+            )
+            return
+
+
+@metric(
+    "train-eval-gap",
+    Severity.WARNING,
+    definition="the same batch in train and eval mode, dropout off: change of the outputs over "
+    "their spread, and relative change of the loss; synthetic inputs are not judged",
+    default="over .5 and over 50 %, once a norm tracked 100 batches",
+    why="What was measured in training says little about evaluation.",
+    remedy="Check the running statistics of the norms, and what else reads self.training.",
+    source="Summers and Dinneen 2020, Four Things Everyone Should Know to Improve Batch "
+    "Normalization, arXiv:1906.03548",
+)
+def train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
+    """A warning for the whole model where the modes differ although statistics have settled."""
+    gap = result.gap
+    if gap is None or result.source == "synthetic" or not any(map(_settled, result.norms)):
+        return
+    if gap.output > 0.5 and gap.loss > 0.5:
+        yield Verdict(
+            "",
+            Severity.WARNING,
+            f"the model behaves differently in eval mode: outputs change by "
+            f"{percent(gap.output)} of their spread and the loss by {percent(gap.loss)}, "
+            "with dropout off in both",
+            {"output": gap.output, "loss": gap.loss},
+        )

@@ -1,0 +1,173 @@
+"""A probe for other programs and for pages: a JSON document, and sections with tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bnlint.domain.errors import UsageError
+from bnlint.domain.finding import Cell, PageTable, Picture, Section
+from bnlint.domain.probe import (
+    ActivationStats,
+    Comparison,
+    KernelStats,
+    NormStats,
+    ProbeResult,
+    Variant,
+    gradient_ratio,
+)
+from bnlint.probing.judging.metric import Number, numbers_of
+from bnlint.probing.showing import pictures
+
+Row = ActivationStats | NormStats | KernelStats
+
+VERSION = 1
+
+_SKIPPED = frozenset({"before", "after", "more", "graphs"})
+"""Raw samples are for the pictures, graphs for the page; ``more`` is spread over the row."""
+
+_TITLES = {
+    "units": "Units of each activation: dead, switching, always on",
+    "grad-flow": "Gradient at each kernel",
+    "ridge": "Values before and after each activation",
+    "loss": "Loss with the same weights and norms elsewhere",
+}
+
+
+def document(result: ProbeResult) -> dict[str, Any]:
+    """The whole result but the raw samples as JSON-ready data, by field name.
+
+    Fields may be added, none is renamed or removed. Numbers that JSON lacks become null.
+    """
+    fields: dict[str, Any] = named(result)
+    fields["gradient_ratio"] = named(result.gradient_ratio)
+    return {"version": VERSION, "probe": fields}
+
+
+def to_json(result: ProbeResult) -> str:
+    """The document as indented JSON with a line end."""
+    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+
+
+def named(value: Any) -> Any:
+    """Dataclasses as dicts, tuples and sets as lists, enums as their values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (f.name for f in dataclasses.fields(value))
+        more = named(getattr(value, "more", {}))
+        return {name: named(getattr(value, name)) for name in fields if name not in _SKIPPED} | more
+    if isinstance(value, Mapping):
+        return {str(k): named(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [named(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(named(v) for v in value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def sections(result: ProbeResult) -> tuple[Section, ...]:
+    """What a page shows of a probe: how it was done, pictures, tables, the comparison."""
+    drawn, missing = _pictures(result)
+    tables = (
+        _table("Activations", "activation", result.activations),
+        _table("Norms", "norm", result.norms),
+        _table("Kernels", "kernel", result.kernels),
+        _unseen(result),
+    )
+    kept = tuple(table for table in tables if table.rows)
+    first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
+    return (first, _comparison(result.comparison)) if result.comparison else (first,)
+
+
+def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """The pictures, or why there are none."""
+    names = pictures.drawable(result)
+    try:
+        return tuple(Picture(_TITLES[n], pictures.svg(result, n)) for n in names), ()
+    except UsageError as error:
+        said = (f"{m.message}: {m.hint}" if m.hint else m.message for m in error.mistakes)
+        return (), tuple(said)
+
+
+def _head(result: ProbeResult) -> Iterator[str]:
+    batches = "1 batch" if result.batches == 1 else f"{result.batches} batches"
+    yield (
+        f"On {result.device} in {result.dtype}: {result.samples} samples ({result.source}) in "
+        f"{batches}."
+    )
+    loss = "" if result.loss is None else f", which is {result.loss:.4g}"
+    yield f"Gradient of {result.objective}{loss}."
+    ratio = result.gradient_ratio
+    if ratio is not None:
+        yield f"Gradient over weight, first kernel over last: {ratio:.3g}."
+    if result.gap is not None:
+        yield (
+            f"Train against eval mode: output {result.gap.output:.2g} of its spread, loss by "
+            f"{result.gap.loss:.0%}."
+        )
+    if result.batch_noise is not None:
+        yield f"Output change at batches of {result.batch_size}: {result.batch_noise:.2g}."
+    yield from result.notes
+
+
+def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
+    """A row of cells for each measured row, a column for each of its numbers."""
+    numbers = numbers_of(type(rows[0])) if rows else ()
+    columns = (what, "kind", *(n.page or n.heading for n in numbers))
+    return PageTable(
+        title, columns, tuple((*_first(r), *(_cell(n, r) for n in numbers)) for r in rows)
+    )
+
+
+def _first(row: Row) -> tuple[str, str]:
+    call = 0 if isinstance(row, KernelStats) else row.call
+    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind
+
+
+def _cell(number: Number, row: Row) -> Cell:
+    value = number.read(row)
+    return value if number.share else _number(value)
+
+
+def _unseen(result: ProbeResult) -> PageTable:
+    rows = tuple((part.layer, part.reason) for part in result.not_observable)
+    return PageTable("Not observable", ("layer", "why"), rows)
+
+
+def _comparison(comparison: Comparison) -> Section:
+    rates = comparison.rates
+    names = ("norm", "norms", "dead", "smallest signal", "gradient, first over last", "loss before")
+    after = tuple(f"after, rate {rate:g}" for rate in rates)
+    rows = tuple(_variant(v, len(rates)) for v in comparison.variants)
+    line = (
+        f"The same weights, batch and seed; {comparison.objective} on {comparison.samples} "
+        f"samples, before and after {comparison.steps} steps of plain gradient descent."
+    )
+    return Section("Norms elsewhere", (line,), (), (PageTable("Variants", (*names, *after), rows),))
+
+
+def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
+    if v.error:
+        return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
+    start = v.curves[0].losses[0] if v.curves else None
+    ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
+    return (
+        v.name,
+        str(v.norms),
+        v.dead,
+        _number(v.signal),
+        _number(gradient_ratio(v.kernels)),
+        _number(start),
+        *ends,
+    )
+
+
+def _number(value: float | None) -> Cell:
+    return None if value is None else f"{value + 0.0:.3g}"  # no minus before a zero

@@ -1,0 +1,166 @@
+"""A probe for the terminal: tables with small bars, the gradient line, the comparison, findings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from bnlint.domain.graph import Location
+from bnlint.domain.probe import (
+    ActivationStats,
+    Comparison,
+    NormStats,
+    ProbeResult,
+    Variant,
+    ends,
+    gradient_ratio,
+    site_name,
+)
+from bnlint.probing.judging.metric import PREFIX, Number, numbers_of
+
+Paint = Callable[[str, str], str]
+"""Puts a text into a style: error, warning, info, bold, dim or good."""
+
+Row = ActivationStats | NormStats
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+BAR = 5
+
+
+def plain_paint(text: str, _style: str) -> str:
+    """The text as it is."""
+    return text
+
+
+def render(result: ProbeResult, paint: Paint = plain_paint) -> str:
+    """The whole result as text; ``paint`` colours it."""
+    blocks = [
+        _head(result, paint),
+        _table("activation", result.activations, 10, paint),
+        _table("norm", result.norms, 12, paint),
+        _gradient(result),
+        _unseen(result, paint),
+        _comparison(result.comparison, paint) if result.comparison else (),
+        _findings(result, paint),
+    ]
+    return "\n\n".join(text for block in blocks if (text := "\n".join(block))) + "\n"
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """A share as a bar of ``width`` cells, exact to an eighth; anything above zero shows."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    eighths = max(eighths, 1) if share > 0 else 0
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def _head(result: ProbeResult, paint: Paint) -> Iterator[str]:
+    source = {"synthetic": "samples of N(0, 1) noise", "file": "samples from a file"}
+    samples = f"{result.samples} {source.get(result.source, 'samples')}"
+    yield paint(f"probe of {result.model}", "bold")
+    yield f"on {result.device} in {result.dtype}, {samples} in {result.batches} batch(es)"
+    loss = "" if result.loss is None else f" = {result.loss:.4g}"
+    yield f"gradient of {result.objective}{loss}"
+    yield from (paint(f"note: {note}", "warning") for note in result.notes)
+
+
+def _table(what: str, rows: Sequence[Row], kind_width: int, paint: Paint) -> Iterator[str]:
+    """A line for each row under the headings of its numbers; nothing without rows."""
+    if not rows:
+        return
+    numbers = [n for n in numbers_of(type(rows[0])) if n.heading]
+    names = [site_name(row.layer, row.call) for row in rows]
+    width = max(10, *map(len, names))
+    heads = "".join(map(_heading, numbers))
+    yield paint(f"{what:<{width}}  {'kind':<{kind_width}}{heads}".rstrip(), "dim")
+    for name, row in zip(names, rows, strict=True):
+        cells = "".join(_cell(number, row, paint) for number in numbers)
+        yield f"{name:<{width}}  {row.kind:<{kind_width}}{cells}".rstrip()
+
+
+def _heading(number: Number) -> str:
+    if number.share:
+        return f"  {number.heading:<{BAR + 5}}"
+    return number.heading.rjust(number.width)
+
+
+def _cell(number: Number, row: Row, paint: Paint) -> str:
+    value, style = number.read(row), number.mark(row)
+    if number.share:
+        share = "" if value is None else f"{bar(value)} {value:>4.0%}"
+        text = f"  {share:<{max(BAR + 5, len(number.heading))}}"
+    else:
+        text = ("" if value is None else number.text(value)).rjust(number.width)
+    return paint(text, style) if style and value is not None else text
+
+
+def _gradient(result: ProbeResult) -> Iterator[str]:
+    found, ratio = ends(result.kernels), result.gradient_ratio
+    if ratio is None or found is None:
+        return
+    first, last = found
+    yield (
+        f"gradient / weight: {first.ratio:.1e} at {first.layer}, {last.ratio:.1e} at "
+        f"{last.layer}; first over last {ratio:.2g}"
+    )
+
+
+def _unseen(result: ProbeResult, paint: Paint) -> Iterator[str]:
+    for part in result.not_observable:
+        yield paint(f"not observable: {part.layer} ({part.reason})", "warning")
+
+
+def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
+    yield paint(
+        f"the same weights with norms elsewhere: {comparison.objective} on {comparison.samples} "
+        f"samples, before and after {comparison.steps} steps of gradient descent",
+        "bold",
+    )
+    heads = "".join(f"{f'rate {rate:g}':>12}" for rate in comparison.rates)
+    title = f"{'variant':<12}{'norms':>6}{'dead':>8}{'signal':>10}{'gradient':>10}{'start':>9}"
+    yield paint(title + heads, "dim")
+    yield from (_variant(v) for v in comparison.variants)
+    yield from _advice(comparison)
+
+
+def _variant(v: Variant) -> str:
+    if v.error:
+        return f"{v.name:<12}failed: {v.error}"
+    dead = "-" if v.dead is None else f"{v.dead:.0%}"
+    signal = v.signal or 0.0
+    ratio = gradient_ratio(v.kernels)
+    grown = "-" if ratio is None else f"{ratio:.1e}"
+    start = f"{v.curves[0].losses[0]:>9.3g}" if v.curves else f"{'-':>9}"
+    ends = "".join(f"{c.losses[-1]:>12.3g}" for c in v.curves)
+    return f"{v.name:<12}{v.norms:>6}{dead:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
+
+
+def _advice(comparison: Comparison) -> Iterator[str]:
+    """Names the alternatives where the net without norms is what fails."""
+    best = {
+        v.name: min((c.losses[-1] for c in v.curves), default=None) for v in comparison.variants
+    }
+    none, before = best.get("none"), best.get("before")
+    if none is not None and before is not None and none > 1.5 * before > 0:
+        yield (
+            "a norm is one way out; an initialisation that fits the activation (He, LSUV) or "
+            "residual connections may do as well"
+        )
+
+
+def _place(at: Location) -> str:
+    """Where a finding is, from the current folder if it is in there; empty if it is nowhere."""
+    if not at.path or at.path.startswith("<"):
+        return ""
+    path = os.path.relpath(at.path)
+    return f"{at.path if path.startswith('..') else path}:{at.line}:{at.column}: "
+
+
+def _findings(result: ProbeResult, paint: Paint) -> Iterator[str]:
+    for f in result.report.findings:
+        severity = paint(f.severity.value, f.severity.value)
+        yield f"{paint(_place(f.location), 'dim')}{severity} {f.name}: {f.message}"
+        if f.evidence is not None and not f.rule.startswith(PREFIX):
+            yield f"    measured: {f.evidence.summary}"
+    if not result.report.findings:
+        yield paint("nothing to report", "good")

@@ -1,0 +1,199 @@
+"""The models of an imported file: which are traced, in which order, and what is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import nn
+
+from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.graph import ModelGraph, ModelRef
+from bnlint.domain.request import InputSpec, TraceRequest
+from bnlint.layers.table import Table, having
+from bnlint.loading.blame import Blame
+from bnlint.loading.parsing import Source
+from bnlint.loading.stubs import Stubs, held_stubs
+from bnlint.models.building import Built, Workshop
+from bnlint.models.guessing.guess import NONE
+from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.survey import Maker, Survey, survey
+from bnlint.tracing.model import trace_model
+
+_SIMILAR = 6
+"""Factories of one class that are checked; a Problem says how many more there are."""
+
+_COMBINING = having("needs", "sizes")
+"""Ops that fail where sizes don't go together."""
+
+
+@dataclass(slots=True)
+class Models:
+    """Builds and traces the models of one module, and remembers what was already covered."""
+
+    workshop: Workshop
+    request: TraceRequest
+    table: Table
+    stubs: Stubs = field(default_factory=Stubs)
+    covered: set[type] = field(default_factory=set)
+    seen: set[Any] = field(default_factory=set)
+    roots: Counter[str] = field(default_factory=Counter)
+
+    def records(self) -> Iterator[ModelGraph | Problem]:
+        """Graphs and problems, model by model: of those that the user named, else of all."""
+        if not self.request.models:
+            yield from self._discovered()
+        for spec in self.request.models:
+            inputs = spec.inputs or self.request.inputs
+            attempts = self.workshop.named(spec)
+            yield from self._best(attempts, inputs) or ()
+
+    def _discovered(self) -> Iterator[ModelGraph | Problem]:
+        found = survey(self.workshop.module, self.workshop.source)
+        left: list[Problem] = []
+        any_graph = False
+        for result in self._each(found):
+            if isinstance(result, ModelGraph):
+                any_graph = True
+                yield result
+            else:
+                left.append(result)
+        yield from self._remains(left, found, any_graph)
+
+    def _each(self, found: Survey) -> Iterator[ModelGraph | Problem]:
+        for name, model in found.instances:
+            built = self.workshop.instance(name, model)
+            if not self._is_repeated(built):
+                yield from self._trace(built, self.request.inputs)
+        for maker in found.makers:
+            if not self._is_covered(maker, found):
+                yield from self._best(self.workshop.attempts(maker), self.request.inputs)
+
+    def _is_covered(self, maker: Maker, found: Survey) -> bool:
+        """True for a part of a bigger model, and for a guessed call if another one is known."""
+        if maker.origin == "class":
+            return maker.make in self.covered and (maker.part or bool(maker.required))
+        if maker.required:
+            root = getattr(self.workshop.module, maker.root, None)
+            return root in self.covered
+        self.roots[maker.root] += 1
+        return self.roots[maker.root] > _SIMILAR
+
+    def _best(
+        self, attempts: Iterator[Built | Problem], inputs: tuple[InputSpec, ...]
+    ) -> Iterator[ModelGraph | Problem]:
+        """The first model whose arguments were not guessed, or whose guessed ones fit together."""
+        first: Built | None = None
+        for built in attempts:
+            if isinstance(built, Problem):
+                yield built
+                return
+            if not built.ref.guessed or self.request.models:
+                if self.request.models or not self._is_repeated(built):
+                    yield from self._trace(built, inputs)
+                return
+            first = first or built
+            records = list(self._trace(built, inputs))
+            if _fits(records):
+                yield from records
+                return
+        if first is not None:  # the guesses are wrong: check nothing that depends on shapes
+            yield from self._trace(first, inputs, without_inputs=not inputs)
+
+    def _is_repeated(self, built: Built) -> bool:
+        key = structure(built.model)
+        repeated = key in self.seen
+        self.seen.add(key)
+        return repeated
+
+    def _trace(
+        self, built: Built, specs: tuple[InputSpec, ...], without_inputs: bool = False
+    ) -> Iterator[ModelGraph | Problem]:
+        self.covered |= {type(m) for m in built.model.modules()}
+        try:
+            with self.stubs.unusable():
+                inputs = NONE
+                if not without_inputs:
+                    inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
+                yield trace_model(built.model, ref=built.ref, inputs=inputs, table=self.table)
+        except Exception as error:
+            yield self._untraceable(built.ref, error)
+        yield from self._stub_notes(built)
+
+    def _untraceable(self, ref: ModelRef, error: Exception) -> Problem:
+        doing = f"tracing {ref.name}"
+        return Blame(ProblemKind.UNTRACEABLE, doing, self.workshop.file, ref.name).problem(error)
+
+    def _stub_notes(self, built: Built) -> Iterator[Problem]:
+        for name in dict.fromkeys(held_stubs(built.model)):
+            yield Problem(
+                ProblemKind.OPAQUE_PART,
+                self.workshop.file,
+                f"{built.ref.name} holds {name}, which is not installed",
+                model=built.ref.name,
+            )
+
+    def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
+        """What was not checked; it blocks if nothing of the file was."""
+        source = self.workshop.source
+        for root, count in self.roots.items():
+            if count > _SIMILAR:
+                yield _too_many(source, root, count - _SIMILAR)
+        for problem in left:
+            if not any_graph:
+                yield replace(problem, blocking=True)
+            elif not problem.model.startswith("_"):
+                yield problem
+        if not (any_graph or left) and found.classes:
+            yield _nothing(source)
+
+
+def structure(model: nn.Module) -> tuple[Any, ...]:
+    """A key that is equal for models of the same classes, paths, shapes and plain settings."""
+    modules = tuple(
+        (name, type(m), _plain(m)) for name, m in model.named_modules(remove_duplicate=False)
+    )
+    lazy = nn.parameter.UninitializedParameter
+    shapes = tuple(tuple(p.shape) for p in model.parameters() if not isinstance(p, lazy))
+    return type(model), modules, shapes
+
+
+def _plain(module: nn.Module) -> tuple[tuple[str, str], ...]:
+    simple = (bool, int, float, str, tuple)
+    return tuple((k, repr(v)) for k, v in vars(module).items() if isinstance(v, simple))
+
+
+def _fits(records: list[ModelGraph | Problem]) -> bool:
+    """False if the shapes show that guessed values do not fit together."""
+    graphs = [r for r in records if isinstance(r, ModelGraph)]
+    return bool(graphs) and all(map(_is_consistent, graphs))
+
+
+def _is_consistent(graph: ModelGraph) -> bool:
+    unseen = graph.ref.inputs.source == "none"
+    return not any(
+        op.error is not None or (not unseen and op.tags & _COMBINING and not op.outputs)
+        for op in graph.ops
+    )
+
+
+def _too_many(source: Source, root: str, more: int) -> Problem:
+    return Problem(
+        ProblemKind.NOT_BUILT,
+        source.path,
+        f"{more} more functions that give {root} were not built",
+        hint=f"name the one to check: bnlint {source.name}::NAME",
+        model=root,
+    )
+
+
+def _nothing(source: Source) -> Problem:
+    return Problem(
+        ProblemKind.NO_MODEL,
+        source.path,
+        "none of its classes can be a model by itself: they have no forward of their own",
+        hint=f"name what builds one: bnlint {source.name}::NAME(...)",
+        blocking=True,
+    )

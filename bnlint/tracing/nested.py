@@ -1,0 +1,73 @@
+"""Tensors inside dicts, lists, tuples and dataclasses: counting, moving, slicing, collecting."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor inside ``value``, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from tensors(getattr(value, field.name))
+
+
+def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """``value`` with every tensor changed, in containers of the same kind."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        same = {k: mapped(v, change) for k, v in value.items()}
+        return same if type(value) is dict else _rebuilt(value, same)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(mapped(v, change) for v in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(mapped(v, change) for v in value)
+    return value
+
+
+def _rebuilt(value: dict[Any, Any], same: dict[Any, Any]) -> Any:
+    try:
+        return type(value)(same)
+    except TypeError:
+        return same
+
+
+def samples(value: Any) -> int:
+    """The number of samples: the size of dimension 0 of the first tensor that has one; else 0."""
+    return next((t.shape[0] for t in tensors(value) if t.ndim > 0), 0)
+
+
+def part(value: Any, total: int, start: int, stop: int) -> Any:
+    """``value`` with samples ``start`` to ``stop`` of each tensor that holds ``total`` of them."""
+    return mapped(value, lambda t: t[start:stop] if t.ndim > 0 and t.shape[0] == total else t)
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """``value`` on ``device``; detached, so that nothing of the user's graph is touched."""
+    return mapped(value, lambda t: (t.clone() if t.is_inference() else t).detach().to(device))
+
+
+def joined(values: list[Any]) -> Any:
+    """Values of the same structure, concatenated along dimension 0; the rest is from the first."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(values) if first.ndim else first
+    if isinstance(first, dict):
+        return {k: joined([v[k] for v in values]) for k in first}
+    if isinstance(first, (tuple, list)):
+        return type(first)(joined(list(group)) for group in zip(*values, strict=True))
+    return first
