@@ -17,8 +17,8 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.lazies import Lazies
-from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers.concrete import trace_concretely

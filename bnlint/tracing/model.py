@@ -22,10 +22,10 @@ from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing.describe import describe_parts
 from bnlint.tracing.describing.inventory import describe_modules
+from bnlint.tracing.forward.registry import plainly_held, states_of
 from bnlint.tracing.initial.facts import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.lazies import without_numbers
-from bnlint.tracing.modules import plainly_held, states_of
 from bnlint.tracing.pieces import trace_pieces
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, is_leaf
 from bnlint.tracing.describing.describe import Part
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bnlint.layers.calls import Call, Frames, Ref
-from bnlint.tracing.modules import Stray
+from bnlint.tracing.forward.registry import Stray
 
 
 @dataclass(frozen=True, slots=True)

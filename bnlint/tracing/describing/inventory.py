@@ -12,7 +12,7 @@ from bnlint.layers.of_modules import Layers, trainable
 from bnlint.layers.table import Kind
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.describing.mentions import is_mentioned
-from bnlint.tracing.modules import Stray
+from bnlint.tracing.forward.registry import Stray
 from bnlint.tracing.record import Record
 
 

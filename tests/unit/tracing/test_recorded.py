@@ -6,7 +6,7 @@ from torch import nn
 from bnlint.layers.calls import name_of
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.tracers.recorded import record_forward
 
 

@@ -13,8 +13,8 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import Guesses
 from bnlint.models.guessing.guess import given as stated
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.model import trace_model
-from bnlint.tracing.modules import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import run_on_meta
 from bnlint.tracing.tracers.concrete import trace_concretely
