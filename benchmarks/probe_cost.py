@@ -110,7 +110,7 @@ def naive(model: nn.Module, x: Tensor, y: Tensor) -> None:
 def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """The probe's own collection, with its guard and its transfer."""
     session = Session(model, x.device, None, Objective(functional.cross_entropy), builtin_table())
-    with untouched(model, x.device):
+    with untouched(session.watched, x.device):
         observe(session, [Batch((x,), {}, y)])
 
 

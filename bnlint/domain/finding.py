@@ -80,11 +80,12 @@ class Evidence:
 class Measurable:
     """Which measurement of the probe (``domain.rule.MEASURES``) bears a finding out.
 
-    It is taken on the first of ``layers`` that was measured.
+    It is taken on the first of ``calls`` that was measured: a layer and the number of its call in
+    one forward, from 0.
     """
 
     measure: str
-    layers: tuple[str, ...]
+    calls: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Op:
     called in ``layer1``). ``module`` is the path of the leaf module, or of the module whose forward
     calls the function. ``types`` are dotted names: along the MRO for a module, one for a function.
     ``inputs``/``outputs`` are the shapes of its tensor arguments and results, ``None`` if unknown.
+    ``number`` says which call of ``layer`` it is, from 0.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Op:
     call: Location | None = None
     construction: Location | None = None
     error: str | None = None
+    number: int = 0
 
     @property
     def location(self) -> Location | None:

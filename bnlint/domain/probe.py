@@ -183,8 +183,8 @@ class ProbeResult:
 
     ``objective`` names the loss that the gradient is of. ``source`` is user, file or synthetic.
     ``notes`` say what the run changed by itself (a halved batch, a copied model). ``biases`` maps
-    the kernels of redundant-bias findings to the relative change of the output when the bias
-    changes.
+    the kernels of redundant-bias findings (:func:`call_name`) to the relative change of the output
+    when the bias changes.
     """
 
     model: str
@@ -216,6 +216,11 @@ class ProbeResult:
 def site_name(layer: str, call: int) -> str:
     """The layer, with ``#2`` for its second call in a forward."""
     return f"{layer}#{call + 1}" if call else layer
+
+
+def call_name(layer: str, call: int) -> str:
+    """A kernel's layer; a function has a name for each of its calls."""
+    return f"{layer}#{call + 1}" if call and layer.endswith("()") else layer
 
 
 def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:

@@ -109,7 +109,12 @@ def _measurable(rule: Rule, scope: Scope) -> Measurable | None:
     if rule.evidence is None:
         return None
     names = [rule.evidence.of] if rule.evidence.of else [rule.report.at, *rule.report.related]
-    return Measurable(rule.evidence.measure, tuple(name_of(scope.match[name]) for name in names))
+    return Measurable(rule.evidence.measure, tuple(_call(scope.match[name]) for name in names))
+
+
+def _call(subject: Subject) -> tuple[str, int]:
+    """A layer and which call of it an op is."""
+    return name_of(subject), subject.number if isinstance(subject, Op) else 0
 
 
 def fold(

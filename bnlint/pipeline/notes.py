@@ -25,7 +25,7 @@ _NAMED = 3
 _MOST = 0.5
 """The share of unknown operations above which silence of the rules means nothing.
 
-Of 150 models from well-known libraries, none has more than 0.11.
+Of 125 models from nine well-known libraries, none has more than 0.32 (a graph network).
 """
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.observing.merge import merged, merged_norms
-from bnlint.probing.observing.observe import Observer
+from bnlint.probing.observing.observer import Observer
+from bnlint.probing.observing.readings import merged, merged_norms
 from bnlint.probing.observing.summarise import activation_stats, kernel_stats, norm_stats
 from bnlint.probing.showing import exports, pictures, terminal
 

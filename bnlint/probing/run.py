@@ -20,14 +20,14 @@ from bnlint.loading.parsing import Source
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import SAMPLES, Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for
-from bnlint.probing.judging.evidence import layers_to_measure
+from bnlint.probing.judging.evidence import calls_to_measure
 from bnlint.probing.judging.judge import judged, places
 from bnlint.probing.observing import measure
 from bnlint.probing.observing.ranks import agreed, gathered
 from bnlint.probing.observing.readings import unseen
 from bnlint.probing.probed import Probed, measured, showing
 from bnlint.probing.session import Observed, Session, observe
-from bnlint.probing.trying.counterfactual import compared
+from bnlint.probing.trying.comparison import compared
 from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
 from bnlint.probing.trying.objective import Loss, Objective
 from bnlint.probing.untouched.guard import untouched
@@ -115,7 +115,7 @@ def probe(
     session = Session(live, place, precision, Objective(loss, seed), table or builtin_table(), seed)
     if moved:
         session.note(moved)
-    with untouched(live, place, batches), _mode(live, train):
+    with untouched(session.watched, place, batches), _mode(live, train):
         return showing(_probed(session, batches, wish))
 
 
@@ -225,9 +225,9 @@ def _tried(
         pool = first if first.samples >= 2 * size else joined(batches)
         noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
         result = replace(result, batch_noise=noise, batch_size=size)
-    layers = layers_to_measure("bias-effect", wish.report) if wish.report else []
-    if layers:
-        biases = _attempt(session, "biases", lambda: bias_effects(session, first, layers))
+    kernels = calls_to_measure("bias-effect", wish.report) if wish.report else []
+    if kernels:
+        biases = _attempt(session, "biases", lambda: bias_effects(session, first, kernels))
         result = replace(result, biases=biases or {})
     if wish.compare:
         comparison = _attempt(

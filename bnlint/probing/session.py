@@ -16,13 +16,14 @@ from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.observing import measure
 from bnlint.probing.observing.layout import Layouts
-from bnlint.probing.observing.modules import follow
-from bnlint.probing.observing.observe import Observer
-from bnlint.probing.observing.readings import Reading, bring, norm_of, unseen
-from bnlint.probing.trying.arrange import Rearranged
+from bnlint.probing.observing.measure import norm_of
+from bnlint.probing.observing.observer import Observer
+from bnlint.probing.observing.readings import Reading, bring, unseen
 from bnlint.probing.trying.objective import Objective
-from bnlint.probing.untouched.guard import kept
-from bnlint.probing.untouched.state import seed
+from bnlint.probing.untouched.guard import seed
+from bnlint.probing.untouched.writes import kept
+from bnlint.tracing.forward.registry import Registry
+from bnlint.tracing.forward.watched import Subscriber, WatchedForward
 from bnlint.tracing.nested import tensors
 
 HALF_SCALE = 1024.0
@@ -31,7 +32,10 @@ HALF_SCALE = 1024.0
 
 @dataclass(slots=True)
 class Session:
-    """What all steps of one probe share; ``notes`` collects what the reader must be told."""
+    """What all steps of one probe share; ``notes`` collects what the reader must know.
+
+    ``watched`` is the model's forward, for everyone who looks at it.
+    """
 
     model: nn.Module
     device: torch.device
@@ -40,11 +44,13 @@ class Session:
     table: Table
     seed: int = 0
     layouts: Layouts = field(default_factory=Layouts)
-    around: Rearranged | None = None
     scale: float = 1.0
     notes: list[str] = field(default_factory=list)
+    watched: WatchedForward = field(init=False)
+    _changes: tuple[Subscriber, ...] = ()
 
     def __post_init__(self) -> None:
+        self.watched = WatchedForward(Registry(self.model), self.table)
         half = any(p.dtype is torch.float16 for p in self.model.parameters())
         self.scale = HALF_SCALE if half or self.dtype is torch.float16 else 1.0
 
@@ -53,11 +59,12 @@ class Session:
 
         Raises
         ------
-            ProbeError: the forward raised; running out of memory passes through as it is.
+        ProbeError
+            If the forward raised; running out of memory passes through as it is.
 
         """
         try:
-            with placing.autocast(self.device, self.dtype), self._arranged():
+            with placing.autocast(self.device, self.dtype), self.watched.by(*self._changes):
                 return self.model(*batch.args, **batch.kwargs)
         except Exception as error:
             if measure.out_of_memory(error):
@@ -76,13 +83,13 @@ class Session:
         return self.objective.value(self.forward(batch), batch.targets, self.layouts)[0]
 
     @contextmanager
-    def _arranged(self) -> Iterator[None]:
-        if self.around is None:
+    def changed_by(self, change: Subscriber) -> Iterator[None]:
+        """Lets ``change`` replace calls in each forward; observers see what it makes of them."""
+        self._changes = (change,)
+        try:
             yield
-            return
-        self.around.restart()
-        with follow(self.around.names.stack), self.around:
-            yield
+        finally:
+            self._changes = ()
 
     def reseed(self) -> None:
         """Every random choice of the model (dropout) the same from here."""
@@ -110,7 +117,7 @@ def observe(session: Session, batches: list[Batch], gradients: bool = True) -> O
 
     A batch that does not fit into memory is halved until it does, and that is noted.
     """
-    observer = Observer(session.model, session.table)
+    observer = Observer(session.watched)
     losses: list[Tensor] = []
     finite: list[Tensor] = []
     names: list[str] = []
@@ -147,7 +154,7 @@ def _one(
     session: Session, observer: Observer, batch: Batch, gradients: bool
 ) -> tuple[Tensor, str, Tensor]:
     batch = batch.on(session.device)
-    with kept(batch.parts):
+    with kept(session.watched, batch.parts):
         return _step(session, observer, batch, gradients)
 
 
@@ -228,7 +235,8 @@ def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
 
     Raises
     ------
-        ProbeError: it is too small to halve.
+    ProbeError
+        If it is too small to halve.
 
     """
     error.__traceback__ = None

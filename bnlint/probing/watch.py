@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
-from bnlint.layers.table import Table
+from bnlint.layers.table import Table, builtin_table
 from bnlint.probing.given.placing import eager, unwrapped
 from bnlint.probing.judging.judge import judged, places
 from bnlint.probing.judging.metric import numbers_of
-from bnlint.probing.observing.observe import Observer
-from bnlint.probing.observing.readings import KernelReading, Reading, bring, norm_of
+from bnlint.probing.observing.measure import norm_of
+from bnlint.probing.observing.observer import Observer
+from bnlint.probing.observing.readings import KernelReading, Reading, bring
 from bnlint.probing.probed import Probed, measured, showing
+from bnlint.tracing.forward.registry import Registry
+from bnlint.tracing.forward.watched import WatchedForward
 from bnlint.tracing.nested import samples, tensors
 
 Sink = Callable[[int, Mapping[str, float]], None]
@@ -136,12 +139,12 @@ class Watch:
         self._stop()
         self.flush()
         if self.step % self.every == 0:
-            observer = Observer(self.model, self.table)
+            table = self.table or builtin_table()
+            observer = Observer(WatchedForward(Registry(self.model), table))
             observer.samples = samples(inputs)
             stack = ExitStack()
             stack.enter_context(eager())
             stack.enter_context(observer.watching())
-            observer.names.stack.push(self.model)
             self._running = (observer, stack)
         self.step += 1
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
-from bnlint.tracing.modules import plainly_held, states_of
+from bnlint.tracing.forward.registry import plainly_held, states_of
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from bnlint.layers.calls import Call, Frames, Ref
 from bnlint.layers.table import Table
 from bnlint.loading.sites import is_machinery
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.modules import Stray
+from bnlint.tracing.forward.registry import Stray
 
 
 class Tracer(Protocol):

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
-from bnlint.domain.probe import ActivationStats, ProbeResult, Variant
+from bnlint.domain.probe import ActivationStats, ProbeResult, Variant, call_name
 
-Layers = tuple[str, ...]
-Weigh = Callable[[Layers, ProbeResult], Evidence | None]
+Calls = tuple[tuple[str, int], ...]
+"""Layers, each with the number of a call of it."""
+
+Weigh = Callable[[Calls, ProbeResult], Evidence | None]
 
 
 def attach_evidence(report: Report, result: ProbeResult) -> Report:
@@ -26,22 +28,27 @@ def attach_evidence(report: Report, result: ProbeResult) -> Report:
     return replace(report, findings=findings)
 
 
-def layers_to_measure(measure: str, report: Report) -> list[str]:
-    """The layers on which ``measure`` would bear a finding of the report out."""
+def calls_to_measure(measure: str, report: Report) -> list[tuple[str, int]]:
+    """The calls of layers on which ``measure`` would bear a finding of the report out."""
     wanted = (finding.measurable for finding in report.findings)
-    return [layer for w in wanted if w is not None and w.measure == measure for layer in w.layers]
+    return [call for w in wanted if w is not None and w.measure == measure for call in w.calls]
 
 
 def _evidence(finding: Finding, result: ProbeResult) -> Evidence | None:
     wanted = finding.measurable
     weigh = EVIDENCE.get(wanted.measure) if wanted is not None else None
-    return weigh(wanted.layers, result) if wanted is not None and weigh is not None else None
+    return weigh(wanted.calls, result) if wanted is not None and weigh is not None else None
 
 
-def _activation(layers: Layers, result: ProbeResult) -> ActivationStats | None:
-    """The first of the layers that is a measured activation."""
-    rows = {a.layer: a for a in reversed(result.activations)}
-    return next((rows[layer] for layer in layers if layer in rows), None)
+def _activation(calls: Calls, result: ProbeResult) -> ActivationStats | None:
+    """The first of the calls that is a measured activation.
+
+    Each call of a function is measured by itself; any call of a module is of the same layer.
+    """
+    rows = {(a.layer, a.call): a for a in result.activations}
+    firsts = {a.layer: a for a in reversed(result.activations) if not a.layer.endswith("()")}
+    found = (rows.get(call) or firsts.get(call[0]) for call in calls)
+    return next(filter(None, found), None)
 
 
 def _on(result: ProbeResult) -> str:
@@ -49,9 +56,9 @@ def _on(result: ProbeResult) -> str:
     return f"on {result.samples} {kind}samples"
 
 
-def _not_revived(layers: Layers, result: ProbeResult) -> Evidence | None:
+def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
     """The units that are stuck before the norm comes: it cannot change their sign."""
-    a = _activation(layers, result)
+    a = _activation(calls, result)
     if a is None:
         return None
     if a.saturated is not None:
@@ -71,9 +78,9 @@ def _listed(a: ActivationStats) -> Mapping[str, tuple[int, ...]]:
     return {"dead-units": a.dead_units[:20]} if a.dead_units else {}
 
 
-def _with_and_without(layers: Layers, result: ProbeResult) -> Evidence | None:
+def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
     """Dead, frozen and signal shares at the activation that lacks a norm, and with one."""
-    a = _activation(layers, result)
+    a = _activation(calls, result)
     if a is None:
         return None
     values = {"without": _shares(a)}
@@ -106,15 +113,17 @@ def _row(variant: Variant, like: ActivationStats) -> ActivationStats | None:
     return next(same, None)
 
 
-def _bias(layers: Layers, result: ProbeResult) -> Evidence | None:
-    change = next((result.biases[layer] for layer in layers if layer in result.biases), None)
+def _bias(calls: Calls, result: ProbeResult) -> Evidence | None:
+    names = (call_name(*call) for call in calls)
+    change = next((result.biases[name] for name in names if name in result.biases), None)
     if change is None:
         return None
     text = f"adding N(0, 1) to the bias changes the output by {change:.1e} of its spread"
     return Evidence(f"{text} ({_on(result)})", {"change": change})
 
 
-def _calls(layers: Layers, result: ProbeResult) -> Evidence | None:
+def _calls(calls: Calls, result: ProbeResult) -> Evidence | None:
+    layers = {layer for layer, _ in calls}
     rows = [n for n in result.norms if n.layer in layers and n.call_distance is not None]
     if not rows:
         return None
@@ -123,7 +132,7 @@ def _calls(layers: Layers, result: ProbeResult) -> Evidence | None:
     return Evidence(f"{text} ({_on(result)})", {"distance": far, "calls": len(rows)})
 
 
-def _gradient(_: Layers, result: ProbeResult) -> Evidence | None:
+def _gradient(_: Calls, result: ProbeResult) -> Evidence | None:
     ratio = result.gradient_ratio
     if ratio is None:
         return None

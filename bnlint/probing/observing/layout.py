@@ -2,7 +2,7 @@
 
 Dimension 0 is the batch. Units are on dimension 1 after convolutions and batch norms, on the last
 one after linear layers and layer norms; a tensor is laid out like the last kernel or norm that
-yielded its shape.
+returned its shape.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from torch import Tensor
 from bnlint.layers.table import builtin_table, having
 
 PLACES = 36
-"""At most so many places of a feature map (6 x 6) are looked at for mean, variance and signal."""
+"""Maximum number of places of a feature map (6 x 6) read for mean, variance and signal."""
 
 VALUES = 4096
-"""At most so many raw values are kept per activation and batch."""
+"""Maximum number of raw values kept per activation and batch."""
 
 
 @dataclass(slots=True)
 class Layouts:
-    """The unit dimension of the shapes that kernels and norms have yielded in this forward."""
+    """The unit dimension of the shapes that kernels and norms returned in this forward."""
 
     axes: dict[torch.Size, int] = field(default_factory=dict)
 
     def note(self, shape: torch.Size, kind: str) -> None:
-        """Remembers that a kernel or norm of this kind yielded this shape."""
+        """Remembers that a kernel or norm of this kind returned this shape."""
         if len(shape) > 2:
             last = not builtin_table().kind(kind).tags.isdisjoint(having("reads", "last"))
             self.axes[shape] = len(shape) - 1 if last else 1
 
     def axis(self, shape: torch.Size) -> int:
-        """The dimension of the units; without a precedent 1 for feature maps, else the last."""
+        """The dimension of the units; for unknown shapes 1 for feature maps, else the last."""
         if len(shape) <= 2:
             return 1
         return self.axes.get(shape, 1 if len(shape) > 3 else len(shape) - 1)
@@ -65,7 +65,7 @@ def places(x: Tensor, axis: int) -> Tensor:
 
 
 def raw_step(total: int, units: int) -> int:
-    """A step that picks at most :data:`VALUES` of ``total`` values and meets every unit alike."""
+    """A step that picks at most :data:`VALUES` of ``total`` values, evenly from all units."""
     step = math.ceil(total / VALUES)
     while step > 1 and math.gcd(step, units) != 1:
         step += 1

@@ -12,15 +12,8 @@ from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
 from bnlint.probing.observing.layout import places, raw_step, unit_dims, with_units
 from bnlint.probing.observing.numbers import taken
-from bnlint.probing.observing.readings import (
-    ActivationReading,
-    Key,
-    NormReading,
-    Scratch,
-    largest,
-    moments,
-    unseen,
-)
+from bnlint.probing.observing.readings import ActivationReading, NormReading, SampleMoments, unseen
+from bnlint.tracing.forward.watched import Key
 
 Running = tuple[Tensor | None, Tensor | None]
 
@@ -60,12 +53,12 @@ def gradient_hook(reading: ActivationReading, axis: int) -> Callable[[Tensor], N
 
 
 def become(reading: ActivationReading, kind: str) -> None:
-    """Changes what a reading is of, once the next operation tells."""
+    """Reclassifies a reading (sigmoid -> silu)."""
     reading.kind, reading.region = kind, region_of(kind, {})
 
 
 def running(arguments: Mapping[str, Any]) -> Running:
-    """The running statistics that a norm was given, copied before it updates them."""
+    """The running statistics of a norm, copied before it updates them."""
     mean, variance = arguments.get("running_mean"), arguments.get("running_var")
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return None, None
@@ -106,7 +99,7 @@ def norm(
 
 
 def _saved(out: Tensor, eps: float) -> tuple[Tensor | None, Tensor | None]:
-    """What the batch norm itself computed and keeps for its backward, which costs nothing."""
+    """What the batch norm itself computed and keeps for its backward, at no cost."""
     mean = getattr(out.grad_fn, "_saved_result1", None)
     deviation = getattr(out.grad_fn, "_saved_result2", None)
     if not isinstance(mean, Tensor) or not isinstance(deviation, Tensor) or not mean.numel():
@@ -130,26 +123,65 @@ def origin(output: Tensor) -> Any:
     return node
 
 
-def closed(module: nn.Module, kind: Kind | None) -> str:
-    """Why the inside of this module stays out of sight; empty when it does not."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return "scripted: its operations do not pass through Python"
-    if kind is not None and kind.name == "recurrent":
-        return "fused recurrent layer: its gates run in one kernel"
-    if type(module).__name__ == "OptimizedModule":
-        return "compiled: its operations are fused"
-    if isinstance(module, torch.fx.GraphModule) and any(
-        isinstance(node.target, torch._ops.OpOverload) for node in module.graph.nodes
-    ):
-        return "exported: its operations do not pass through Python functions"
-    return ""
-
-
 def out_of_memory(error: BaseException) -> bool:
-    """True for every device's way to say that memory ran out."""
+    """True if memory ran out, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and (
         "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
     )
+
+
+class Scratch:
+    """Memory for the one large intermediate, allocated once: new pages for each call cost more."""
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def like(self, x: Tensor) -> Tensor:
+        """A contiguous tensor of the shape and type of ``x``, with arbitrary content."""
+        memory = self._memory
+        fits = memory is not None and memory.dtype == x.dtype and memory.device == x.device
+        if memory is None or not fits or memory.numel() < x.numel():
+            memory = self._memory = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
+        return memory[: x.numel()].view(x.shape)
+
+
+def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[SampleMoments, Tensor]:
+    """Mean and squared deviations between samples at each unit and place, and the sampled values.
+
+    Two passes over the sample, so that a small spread about a large mean keeps its digits.
+    """
+    sample = places(x, axis).float()
+    mean = sample.mean(0)
+    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
+    step = raw_step(sample.numel(), x.shape[axis])
+    found = SampleMoments(x.shape[0], axis - 1, mean, deviations)
+    return found, sample.reshape(-1)[::step].clone()
+
+
+def largest(x: Tensor, axis: int) -> Tensor:
+    """The largest absolute value of each unit, without a copy of ``x``."""
+    x = with_units(x)
+    dims = unit_dims(x.ndim, axis)
+    return torch.maximum(x.amax(dims), x.amin(dims).neg())
+
+
+def norm_of(x: Tensor) -> Tensor:
+    """The Euclidean norm of all entries in single precision.
+
+    Where their squares leave its range (entries under 1e-20 or over 1e19) it is measured by the
+    largest of them: a gradient that is small beyond squaring is not zero.
+    """
+    flat = x.detach().reshape(-1)
+    if not flat.numel():
+        return flat.new_zeros((), dtype=torch.float32)
+    if flat.dtype is not torch.float32:
+        wide = flat if flat.dtype is torch.float64 else flat.float()
+        whole: Tensor = torch.linalg.vector_norm(wide)
+        return whole.float()
+    square = torch.dot(flat, flat)
+    largest = torch.maximum(flat.amax(), flat.amin().neg())
+    sound = (square > 1e-35) & (square < 1e38)
+    return torch.where(sound, square.sqrt(), largest)

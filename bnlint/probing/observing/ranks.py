@@ -16,11 +16,12 @@ T = TypeVar("T")
 
 
 def agreed(run: Callable[[], T]) -> T:
-    """What ``run`` returns, once it has on every rank: else the others would wait for this one.
+    """What ``run`` returns, once it has returned on every rank: no rank may wait for a failed one.
 
     Raises
     ------
-        ProbeError: it was raised on this rank or on another.
+    ProbeError
+        If it was raised on this rank or on another.
 
     """
     if not _many():

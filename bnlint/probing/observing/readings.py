@@ -1,24 +1,28 @@
-"""What one batch left on the device: small tensors per call, brought over in one transfer."""
+"""What each batch left on the device: small tensors per call, brought over and then merged.
+
+All readings come over in one transfer. Those of many batches, or of many processes, are merged on
+the host in double precision by Chan's formula. Source: Chan, Golub and LeVeque, "Updating formulae
+and a pairwise algorithm for computing sample variances" (1979).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from bnlint.layers.regions import Region
-from bnlint.probing.observing.layout import places, raw_step, unit_dims, with_units
-
-Key = tuple[str, int]
-"""Layer and 0-based call of it in one forward: what makes readings of two batches the same site."""
+from bnlint.probing.observing.numbers import combined
+from bnlint.tracing.forward.watched import Key
 
 
 @dataclass(slots=True)
-class Moments:
+class SampleMoments:
     """Count of samples, and per unit and place the mean and the sum of squared deviations."""
 
     samples: int
@@ -42,7 +46,7 @@ class ActivationReading:
     kind: str
     region: Region
     dtype: str
-    moments: Moments
+    moments: SampleMoments
     maximum: Tensor
     minimum: Tensor
     before: Tensor
@@ -92,63 +96,9 @@ Reading = ActivationReading | NormReading | KernelReading
 
 
 def unseen() -> AbstractContextManager[None]:
-    """Operations of our own, which no function mode needs to look at: that would double them."""
+    """Hides operations of our own from function modes, which would see them twice."""
     found: AbstractContextManager[None] = torch._C.DisableTorchFunction()
     return found
-
-
-class Scratch:
-    """Memory for the one large intermediate, taken once: fresh pages for each call cost more."""
-
-    def __init__(self) -> None:
-        self._memory: Tensor | None = None
-
-    def like(self, x: Tensor) -> Tensor:
-        """A contiguous tensor of the shape and type of ``x``, its content left over."""
-        memory = self._memory
-        fits = memory is not None and memory.dtype == x.dtype and memory.device == x.device
-        if memory is None or not fits or memory.numel() < x.numel():
-            memory = self._memory = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
-        return memory[: x.numel()].view(x.shape)
-
-
-def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[Moments, Tensor]:
-    """Mean and squared deviations between samples at each unit and place, and the sampled values.
-
-    Two passes over the sample, so that a small spread about a large mean keeps its digits.
-    """
-    sample = places(x, axis).float()
-    mean = sample.mean(0)
-    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
-    step = raw_step(sample.numel(), x.shape[axis])
-    found = Moments(x.shape[0], axis - 1, mean, deviations)
-    return found, sample.reshape(-1)[::step].clone()
-
-
-def largest(x: Tensor, axis: int) -> Tensor:
-    """The largest absolute value of each unit, without a copy of ``x``."""
-    x = with_units(x)
-    dims = unit_dims(x.ndim, axis)
-    return torch.maximum(x.amax(dims), x.amin(dims).neg())
-
-
-def norm_of(x: Tensor) -> Tensor:
-    """The Euclidean norm of all entries in single precision.
-
-    Where their squares leave its range (entries under 1e-20 or over 1e19) it is measured by the
-    largest of them: a gradient that is small beyond squaring is not zero.
-    """
-    flat = x.detach().reshape(-1)
-    if not flat.numel():
-        return flat.new_zeros((), dtype=torch.float32)
-    if flat.dtype is not torch.float32:
-        wide = flat if flat.dtype is torch.float64 else flat.float()
-        whole: Tensor = torch.linalg.vector_norm(wide)
-        return whole.float()
-    square = torch.dot(flat, flat)
-    largest = torch.maximum(flat.amax(), flat.amin().neg())
-    sound = (square > 1e-35) & (square < 1e38)
-    return torch.where(sound, square.sqrt(), largest)
 
 
 def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[float]:
@@ -168,7 +118,7 @@ def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[f
 
 
 def _transfer(slots: list[tuple[Any, Any]]) -> None:
-    """Brings what lies in the slots, all on one device, over as one tensor."""
+    """Moves the tensors in the slots, all on one device, to the host as one tensor."""
     tensors = [holder[name] for holder, name in slots]
     flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
     pieces = torch.split(flat, [t.numel() for t in tensors])
@@ -177,7 +127,7 @@ def _transfer(slots: list[tuple[Any, Any]]) -> None:
 
 
 class _Attributes:
-    """An object's attributes by subscription, so that lists and objects are filled alike."""
+    """Attributes by subscription, so that lists and objects are filled in the same way."""
 
     def __init__(self, of: object) -> None:
         self.of = of
@@ -208,3 +158,115 @@ def _slots(readings: Sequence[Reading]) -> Iterator[tuple[Any, Any]]:
             yield from ((reading.more, name) for name in reading.more)
         if isinstance(reading, KernelReading):
             yield from ((reading.norms, i) for i in range(len(reading.norms)))
+
+
+@dataclass(frozen=True, slots=True)
+class MergedActivation:
+    """All readings of one call of one activation as one."""
+
+    layer: str
+    call: int
+    kind: str
+    region: Region
+    dtype: str
+    moments: SampleMoments
+    maximum: Tensor
+    minimum: Tensor
+    before: Tensor
+    after: Tensor
+    gradient: Tensor | None
+    at_output: bool
+    compares: bool
+    more: Mapping[str, Tensor]
+
+
+def merged(readings: Iterable[ActivationReading]) -> list[MergedActivation]:
+    """One :class:`MergedActivation` for each call site, in the order of their first reading."""
+    sites: dict[tuple[str, int], list[ActivationReading]] = {}
+    for reading in readings:
+        sites.setdefault(reading.key, []).append(reading)
+    return [_activation(group) for group in sites.values()]
+
+
+def chan(a: SampleMoments, b: SampleMoments) -> SampleMoments:
+    """The moments of both samples together; places that differ in number are averaged first."""
+    if a.mean.shape != b.mean.shape:
+        a, b = _one_place(a), _one_place(b)
+    count = a.samples + b.samples
+    delta = b.mean.double() - a.mean.double()
+    mean = a.mean.double() + delta * (b.samples / count)
+    between = delta.square() * (a.samples * b.samples / count)
+    return SampleMoments(
+        count, a.axis, mean, a.deviations.double() + b.deviations.double() + between
+    )
+
+
+def unit_moments(m: SampleMoments) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variance, and variance between samples at one place, all per unit."""
+    dims = tuple(d for d in range(m.mean.ndim) if d != m.axis)
+    means, deviations = m.mean.double(), m.deviations.double()
+    spread = deviations / m.samples
+    if not dims:
+        return means, spread, spread
+    mean = means.mean(dims, keepdim=True)
+    between_places = (means - mean).square().mean(dims)
+    within = spread.mean(dims)
+    return mean.reshape(-1), within + between_places, within
+
+
+def _activation(group: list[ActivationReading]) -> MergedActivation:
+    first = group[0]
+    same = [r for r in group if r.maximum.shape == first.maximum.shape]
+    gradients = [g for reading in same for g in reading.gradients]
+    if not gradients and any(r.asked for r in same):
+        gradients = [torch.zeros_like(first.maximum)]
+    afters = [r.after for r in same if r.after is not None]
+    return MergedActivation(
+        first.key[0],
+        first.key[1],
+        first.kind,
+        first.region,
+        first.dtype,
+        reduce(chan, (r.moments for r in same)),
+        reduce(torch.maximum, (r.maximum for r in same)),
+        reduce(torch.minimum, (r.minimum for r in same)),
+        torch.cat([r.before for r in same]),
+        torch.cat(afters) if afters else first.before.new_zeros(0),
+        reduce(torch.maximum, gradients) if gradients else None,
+        any(r.at_output for r in group),
+        all(r.compares for r in group),
+        combined([r.more for r in same]),
+    )
+
+
+def _one_place(m: SampleMoments) -> SampleMoments:
+    """The same units with their places averaged (feature maps of several sizes)."""
+    mean, variance, _ = unit_moments(m)
+    return SampleMoments(m.samples, 0, mean, variance * m.samples)
+
+
+def merged_norms(readings: Iterable[NormReading]) -> list[NormReading]:
+    """One reading for each call of a norm: batch statistics averaged over the batches."""
+    sites: dict[tuple[str, int], list[NormReading]] = {}
+    for reading in readings:
+        sites.setdefault(reading.key, []).append(reading)
+    return [_norm(group) for group in sites.values()]
+
+
+def _norm(group: list[NormReading]) -> NormReading:
+    first, total = group[0], sum(r.samples for r in group)
+    mean = sum((r.mean.double() * (r.samples / total) for r in group), torch.zeros(()))
+    variance = sum((r.variance.double() * (r.samples / total) for r in group), torch.zeros(()))
+    return NormReading(
+        first.key,
+        first.kind,
+        total,
+        first.values_per_sample,
+        first.eps,
+        first.batch_statistics,
+        mean,
+        variance,
+        first.running_mean,
+        first.running_variance,
+        first.tracked,
+    )

@@ -10,15 +10,19 @@ from torch import Tensor
 
 from bnlint.domain.probe import ActivationStats, KernelStats, NormStats
 from bnlint.layers.regions import Region
-from bnlint.probing.observing.merge import Activation, unit_moments
 from bnlint.probing.observing.numbers import finished
-from bnlint.probing.observing.readings import KernelReading, NormReading
+from bnlint.probing.observing.readings import (
+    KernelReading,
+    MergedActivation,
+    NormReading,
+    unit_moments,
+)
 
 KEPT = 1000
 """Raw values kept per activation for the pictures."""
 
 
-def activation_stats(a: Activation) -> ActivationStats:
+def activation_stats(a: MergedActivation) -> ActivationStats:
     """One row of the activation table."""
     unit_mean, variance, within = unit_moments(a.moments)
     mean = unit_mean.mean()
@@ -57,12 +61,12 @@ def activation_stats(a: Activation) -> ActivationStats:
 
 
 def _signal(within: Tensor, rms: Tensor) -> float | None:
-    """The spread between samples over the size of all; 0 where all is zero, None if it is not."""
+    """The spread between samples over their size; 0 if all is zero, None if it is not finite."""
     signal = 0.0 if rms == 0 else float(within.mean().sqrt() / rms)
     return signal if math.isfinite(signal) else None
 
 
-def _stuck(a: Activation) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+def _stuck(a: MergedActivation) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
     """The units that never pass gradient, and those that always do; None without such a region."""
     region = a.region
     if not region.exact:
@@ -103,7 +107,7 @@ def _thinned(values: Tensor) -> tuple[float, ...]:
 
 
 def norm_stats(readings: Sequence[NormReading]) -> tuple[NormStats, ...]:
-    """The rows of the norm table; calls of one norm are set against each other."""
+    """The rows of the norm table; calls of one norm are compared with each other."""
     layers: dict[str, list[NormReading]] = {}
     for reading in readings:
         layers.setdefault(reading.key[0], []).append(reading)
@@ -135,7 +139,7 @@ def _norm_row(r: NormReading, calls: Iterable[NormReading]) -> NormStats:
 
 
 def _drift(r: NormReading) -> tuple[float | None, float | None]:
-    """Medians over channels: they stay put when a few channels are constant."""
+    """Medians over channels: a few constant channels do not change them."""
     if r.running_mean is None or r.running_variance is None:
         return None, None
     running = r.running_variance.double().clamp(min=1e-30)

@@ -1,1 +1,1 @@
-"""Experiments: other norms, another bias, other company in the batch."""
+"""Experiments: other norms, another bias, other samples in the batch."""

@@ -1,29 +1,34 @@
-"""Small extra runs: train against eval, other company in the batch, another bias."""
+"""Small extra runs: train against eval, other samples in the batch, another bias."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from bnlint.domain.probe import TrainEvalGap
+from bnlint.domain.probe import TrainEvalGap, call_name
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
-from bnlint.probing.observing.modules import follow
-from bnlint.probing.observing.names import Names, function_name, kind_of
 from bnlint.probing.session import Session
-from bnlint.probing.untouched.guard import kept
-from bnlint.probing.untouched.writes import memory
+from bnlint.probing.untouched.writes import kept, memory
+from bnlint.tracing.forward.watched import (
+    Key,
+    Runnable,
+    Subscriber,
+    TorchFunction,
+    WatchedForward,
+    kind_of,
+)
 from bnlint.tracing.nested import mapped, tensors
 
 
 @contextmanager
 def flags(model: nn.Module, choose: Callable[[nn.Module], bool]) -> Iterator[None]:
-    """Every module in train mode where ``choose`` says so; the flags before come back."""
+    """Sets the train mode of each module by ``choose``, and restores it afterwards."""
     before = [(m, m.training) for m in model.modules()]
     try:
         for module, _ in before:
@@ -61,7 +66,7 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
 
 @torch.no_grad()
 def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
-    """How far outputs move when the samples of ``pool`` are put into other batches of ``size``."""
+    """How far outputs change if the samples of ``pool`` are in other batches of ``size``."""
     choose = _norms(session)
     count = pool.samples // size
     if count < 2 or size < 2 or not any(choose(m) for m in session.model.modules()):
@@ -89,12 +94,12 @@ def _pick(pool: Batch, index: Tensor) -> Batch:
 def _run(session: Session, batch: Batch, choose: Callable[[nn.Module], bool]) -> Any:
     session.reseed()
     batch = batch.on(session.device)
-    with flags(session.model, choose), eager(), kept(batch.parts):
+    with flags(session.model, choose), eager(), kept(session.watched, batch.parts):
         return mapped(session.forward(batch), _own(batch))
 
 
 def _own(batch: Batch) -> Callable[[Tensor], Tensor]:
-    """Copies an output that is an input which the forward overwrote: that is put back."""
+    """Copies an output that is an overwritten input: the input is about to be restored."""
     inputs = {memory(t) for t in tensors(batch.parts)}
     return lambda t: t.clone() if memory(t) in inputs else t
 
@@ -120,30 +125,21 @@ def _change(a: Tensor, b: Tensor) -> float | None:
     return float((a - b).square().mean().sqrt()) / spread
 
 
-class _OtherBias(TorchFunctionMode):
-    """Adds noise to the bias of one kernel, wherever it is called."""
+class _OtherBias(Subscriber):
+    """Adds noise to the bias of one kernel: at all calls of a module, at one call of a function."""
 
-    def __init__(self, names: Names, layer: str) -> None:
-        super().__init__()
-        self.names, self.wanted, self.met = names, layer, False
+    def __init__(self, watched: WatchedForward, kernel: str) -> None:
+        self.watched, self.wanted, self.met = watched, kernel, False
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        name = function_name(func)
-        kind = self.names.table.of_function(name)
-        if (
-            kind is not None
-            and "kernel" in kind.tags
-            and self.names.layer(name, "kernel") == self.wanted
-        ):
+    def function(self, function: TorchFunction, run: Runnable) -> Runnable:
+        """The function, with another bias where it is the wanted kernel."""
+        kind = function.kind
+        return partial(self._kernel, run) if kind and "kernel" in kind.tags else run
+
+    def _kernel(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
+        if call_name(*self.watched.now) == self.wanted:
             args, kwargs = self._changed(args, kwargs)
-        return func(*args, **kwargs)
+        return run(*args, **kwargs)
 
     def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         bias = args[2] if len(args) > 2 else kwargs.get("bias")
@@ -157,16 +153,16 @@ class _OtherBias(TorchFunctionMode):
 
 
 @torch.no_grad()
-def bias_effects(session: Session, batch: Batch, layers: list[str]) -> Mapping[str, float]:
+def bias_effects(session: Session, batch: Batch, kernels: list[Key]) -> Mapping[str, float]:
     """How far the output moves in train mode when N(0, 1) is added to the bias of each kernel."""
     choose = _norms(session)
     plain = _flat(_run(session, batch, choose), batch.samples)
     found = {}
-    for layer in layers:
-        mode = _OtherBias(Names(session.model, session.table), layer)
-        with follow(mode.names.stack), mode:
+    for name in dict.fromkeys(call_name(*kernel) for kernel in kernels):
+        bias = _OtherBias(session.watched, name)
+        with session.changed_by(bias):
             other = _flat(_run(session, batch, choose), batch.samples)
         change = _change(plain, other)
-        if mode.met and change is not None:
-            found[layer] = change
+        if bias.met and change is not None:
+            found[name] = change
     return found

@@ -1,4 +1,4 @@
-"""What the gradient is of: the user's loss, or one drawn so that no direction is favoured.
+"""What the gradient is of: the user's loss, or one drawn so that no direction is favored.
 
 A sum or mean of the outputs has the same cotangent for every sample: a norm projects that direction
 out, and the gradient seems to vanish by decades. So without a loss the probe takes random labels
@@ -37,7 +37,8 @@ class Objective:
 
         Raises
         ------
-            ProbeError: the loss fails or is no scalar, or the outputs hold no numbers.
+        ProbeError
+            If the loss fails or is no scalar, or the outputs hold no numbers.
 
         """
         if self.loss is not None:

@@ -1,60 +1,58 @@
-"""Undoing writes to tensors that are rarely written to: a copy just before the first of them."""
+"""Undoing writes to tensors that are rarely written to, by a copy just before the first write."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 
+from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.nested import tensors
 
 
-class CopyOnWrite(TorchFunctionMode):
+@contextmanager
+def kept(watched: WatchedForward, inputs: Any) -> Iterator[None]:
+    """Runs the block and restores the tensors in ``inputs`` that it writes to."""
+    writes = CopyOnWrite(tensors(inputs))
+    try:
+        with watched.by(writes):
+            yield
+    finally:
+        writes.put_back()
+
+
+class CopyOnWrite(Subscriber):
     """Copies a tensor just before an in-place operation first reaches its memory."""
 
     def __init__(self, guarded: Iterable[Tensor]) -> None:
-        super().__init__()
         self.copies: list[Copy] = []
         self._waiting: dict[int, list[Tensor]] = {}
-        self._found: dict[Any, _Writes] = {}
         for tensor in guarded:
             address = memory(tensor)
             if address:
                 self._waiting.setdefault(address, []).append(tensor)
 
     def put_back(self) -> None:
-        """Gives what was overwritten its old values."""
+        """Restores the values that were overwritten."""
         for copy in self.copies:
             copy.put_back()
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """The function's result, after a copy of what it is about to overwrite."""
-        kwargs = kwargs or {}
-        if self._waiting and self._kind(func).with_these(args, kwargs):
+    def function(self, function: TorchFunction, run: Runnable) -> Runnable:
+        """The function, after a copy of what it is about to overwrite."""
+        return partial(self._guarded, _writes_of(function.func), run)
+
+    def _guarded(self, writes: _Writes, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
+        if self._waiting and writes.with_these(args, kwargs):
             for tensor in tensors((args, kwargs)):
                 for guarded in self._waiting.pop(memory(tensor), ()):
                     self.copies.append(Copy(guarded))
-        return func(*args, **kwargs)
-
-    def _kind(self, func: Any) -> _Writes:
-        try:
-            return self._found[func]
-        except KeyError:
-            found = self._found[func] = _Writes.of(func)
-            return found
-        except TypeError:  # a callable that cannot be a key
-            return _Writes.of(func)
+        return run(*args, **kwargs)
 
 
 class Copy:
@@ -65,7 +63,7 @@ class Copy:
         self._values = self._own.clone()
 
     def put_back(self) -> None:
-        """The tensor in its old memory with its old values; untouched where they are the same."""
+        """Restores memory and values; a tensor that has its old values is not touched."""
         own = self._own
         with torch.no_grad(), torch.inference_mode(own.is_inference()):
             if memory(self.tensor) != memory(own):
@@ -95,17 +93,6 @@ class _Writes:
     always: bool
     places: tuple[tuple[int | None, str], ...] = ()
 
-    @staticmethod
-    def of(func: Callable[..., Any]) -> _Writes:
-        """What the name and the signature of a function tell."""
-        name = getattr(func, "__name__", "")
-        inplace = name.endswith("_") and not name.endswith("__")
-        if inplace or name in ("__setitem__", "__set__") or name.startswith("__i"):
-            return _Writes(True)
-        code = getattr(func, "__code__", None)  # built-in functions take these by name alone
-        names = list(code.co_varnames[: code.co_argcount]) if code is not None else []
-        return _Writes(False, tuple((_index(names, n), n) for n in OVERWRITE))
-
     def with_these(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """True when a call with these arguments writes to one of them."""
         if self.always:
@@ -116,6 +103,17 @@ class _Writes:
             if value is not None and value is not False:
                 return True
         return False
+
+
+def _writes_of(func: Callable[..., Any]) -> _Writes:
+    """What the name and the signature of a function say."""
+    name = getattr(func, "__name__", "")
+    inplace = name.endswith("_") and not name.endswith("__")
+    if inplace or name in ("__setitem__", "__set__") or name.startswith("__i"):
+        return _Writes(True)
+    code = getattr(func, "__code__", None)  # built-in functions take these by name alone
+    names = list(code.co_varnames[: code.co_argcount]) if code is not None else []
+    return _Writes(False, tuple((_index(names, n), n) for n in OVERWRITE))
 
 
 def _index(names: list[str], name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,7 @@ class Description:
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     @property
     def table(self) -> Table:
@@ -66,6 +68,7 @@ class Description:
         kept = [c for c in calls if c.role == "op" and c.id in sources]
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = count_calls(kept)
+        self.numbers = _numbers(calls)
         seen: dict[int, int] = {}
         for call in kept:
             index = seen.get(id(call.target), 0)
@@ -107,7 +110,7 @@ class Description:
             self._name(call.id),
             kind.name,
             kind.tags,
-            _layer_name(call, module),
+            _layer_name(call),
             call.path if call.path is not None else call.owner,
             self.layers.names(module) if module is not None else (dotted_name(call.target),),
             facts,
@@ -116,6 +119,7 @@ class Description:
             call=self.locator.locate(call.frames),
             construction=construction,
             error=call.error,
+            number=self.numbers[call.id],
         )
 
     def _kind(self, call: Call) -> Kind:
@@ -184,9 +188,20 @@ def _shapes_of(value: Any) -> Iterator[Shape]:
             yield from _shapes_of(item)
 
 
-def _layer_name(call: Call, module: nn.Module | None) -> str:
-    if module is not None:
-        return call.path or type(module).__name__
+def _numbers(calls: Iterable[Call]) -> dict[str, int]:
+    """Which call of its layer each is; the probe counts in the same way while a model runs."""
+    seen: Counter[str] = Counter()
+    found = {}
+    for call in calls:
+        layer = _layer_name(call)
+        found[call.id] = seen[layer]
+        seen[layer] += 1
+    return found
+
+
+def _layer_name(call: Call) -> str:
+    if isinstance(call.target, nn.Module):
+        return call.path or type(call.target).__name__
     if call.target == "input":
         return str(call.args[0]) if call.args else "input"
     name = f"{name_of(call.target).strip('_')}()"

@@ -14,7 +14,7 @@ from bnlint.domain.graph import ModuleInfo
 from bnlint.layers.of_modules import Facts, Layers, trainable
 from bnlint.layers.table import Kind, containers
 from bnlint.loading.sites import Locator, site_of
-from bnlint.tracing.modules import Stray
+from bnlint.tracing.forward.registry import Stray
 from bnlint.tracing.record import Record
 
 _BUILDER = "__init__"

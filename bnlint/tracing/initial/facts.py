@@ -19,9 +19,9 @@ from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
 from bnlint.layers.refine import kind_of
 from bnlint.layers.table import Kind, Table, having
+from bnlint.tracing.forward.registry import states_of
 from bnlint.tracing.initial.meanfield import SignalMoments
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
-from bnlint.tracing.modules import states_of
 from bnlint.tracing.record import Record
 
 Facts = dict[str, Value]

@@ -1,4 +1,4 @@
-"""Custom autograd functions as operations: torch's own hooks do not see them being applied."""
+"""Custom autograd functions as operations: function modes do not see them being applied."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
 
     Code keeps bound ``apply`` methods (``swish = Swish.apply``), so what is replaced is the step
     that those look up when they run. Checkpointing is an autograd function too; what it would
-    recompute later is simply run. So is the forward of a function that is given modules
-    (reversible blocks), for it calls them.
+    recompute later is simply run. So is the forward of a function that takes modules (reversible
+    blocks), because it calls them.
     """
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:

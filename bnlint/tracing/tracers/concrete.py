@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from bnlint.layers.calls import UNSEEN
 from bnlint.layers.table import Table
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import invoke, substitute
 from bnlint.tracing.tracers.symbolic import LeafTracer

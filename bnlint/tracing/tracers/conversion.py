@@ -18,7 +18,7 @@ from bnlint.layers.calls import (
     schema_of,
 )
 from bnlint.layers.table import Kind, Table, having
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.record import Record
 
 _NOT_TENSORS = frozenset(

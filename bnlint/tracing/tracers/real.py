@@ -1,7 +1,7 @@
-"""The forward run on small real tensors, where what it decides hangs on numbers.
+"""The forward run on small real tensors, where its control flow depends on their values.
 
-A tensor on ``meta`` has none, so ``if mask.all()`` or ``nonzero`` fail there. Weights are made up
-(nothing is learned from their values), so this serves to follow the route of the data only.
+A tensor on ``meta`` has none, so ``if mask.all()`` or ``nonzero`` fail there. Weights are random
+(nothing is learned from their values), so this only serves to follow the route of the data.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from bnlint.tracing.tracers.copying import with_tensors
 from bnlint.tracing.tracers.recorded import record_forward
 
 LIMIT = 60_000_000
-"""Parameters and buffer entries up to which a model is filled with numbers."""
+"""Maximum number of parameters and buffer entries of a model that is filled with numbers."""
 
 _SIGNS = ("meta tensor", "Meta tensor", "register_meta", "on meta", "meta device")
 
 
 def wants_numbers(record: Record) -> bool:
-    """True when the forward on meta failed for want of numbers."""
+    """True when the forward on meta failed because it needs values."""
     return any(sign in refused.reason for refused in record.refused for sign in _SIGNS)
 
 
@@ -61,7 +61,7 @@ def adopt_doubts(record: Record, on_meta: Record, model: nn.Module, table: Table
 
 
 def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:
-    """The layers that would be missed; an identity or activation may well go uncalled."""
+    """The layers whose calls matter; an identity or activation may well go uncalled."""
     if is_leaf(module, table):  # an attention does not call what it holds
         if any(True for _ in (*module.parameters(), *module.buffers())):
             yield module
@@ -93,7 +93,7 @@ def _number(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _as_of(model: nn.Module, filled: nn.Module, record: Record) -> Record:
-    """The record with the modules of ``model`` in the place of their copies."""
+    """The record with the modules of ``model`` instead of their copies."""
     pairs = zip(filled.modules(), model.modules(), strict=True)
     originals = {id(mine): theirs for mine, theirs in pairs}
     for call in record.calls:

@@ -1,20 +1,18 @@
-"""The forward really runs, on ``meta`` tensors, and what it does is written down.
+"""The forward runs on ``meta`` tensors, and what it does is recorded.
 
-Control flow just executes, so this sees what symbolic tracing can't; it needs inputs. Tensors are
-recognised by identity, so a call that returns one of its arguments (an in-place operation, an
+Control flow is executed, so this sees what symbolic tracing cannot; it needs inputs. Tensors are
+recognized by identity, so a call that returns one of its arguments (an in-place operation, an
 identity) returns an alias instead: the value before and the value after stay two things.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from bnlint.layers.calls import UNSEEN, Call, Ref, State
@@ -22,7 +20,8 @@ from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
+from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers.autograd import intercept_autograd
@@ -32,7 +31,7 @@ from bnlint.tracing.tracers.copying import with_tensors
 def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     """What the forward did with the arguments of ``call``; refused where it raised."""
     registry = Registry(model)
-    recorder = Recorder(registry, table)
+    recorder = ForwardRecorder(WatchedForward(registry, table))
     recorder.record.left_out = leaves_out(model.forward, call)
     args, kwargs = recorder.enter(call)
     try:
@@ -47,23 +46,22 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     return recorder.record
 
 
-class Recorder(TorchFunctionMode):
-    """Writes down every call of a leaf layer and every tensor function outside one."""
+class ForwardRecorder(Subscriber):
+    """Records every call of a leaf layer, and every tensor function outside one."""
 
-    def __init__(self, registry: Registry, table: Table) -> None:
-        super().__init__()
-        self.registry = registry
-        self.table = table
+    def __init__(self, watched: WatchedForward) -> None:
+        self.watched = watched
+        self.registry, self.table = watched.registry, watched.table
         self.record = Record("recorded")
-        self.owners = [registry.path(registry.root)]
         self.failed_in: str | None = None
         self._quiet = 0
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         self._leaves: dict[int, bool] = {}
+        root = self.registry.root
         self._states = {
             id(t): (name, isinstance(t, nn.Parameter))
-            for name, t in (*registry.root.named_parameters(), *registry.root.named_buffers())
+            for name, t in (*root.named_parameters(), *root.named_buffers())
         }
 
     # --- the ends of the record ---
@@ -98,35 +96,27 @@ class Recorder(TorchFunctionMode):
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Note module calls, tensor functions and autograd functions inside the block."""
-        module_call = nn.Module.__call__
+        with intercept_autograd(self._autograd), self.watched.by(self):
+            yield
 
-        def called(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            return self._module(module, module_call, args, kwargs)
-
-        nn.Module.__call__ = called  # type: ignore[method-assign]
-        try:
-            with intercept_autograd(self._autograd), self:
-                yield
-        finally:
-            nn.Module.__call__ = module_call  # type: ignore[method-assign]
-
-    def _module(
-        self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
+    def module(self, module: nn.Module, run: Runnable) -> Runnable:
+        """A leaf as one operation; where the forward of another raises, its path is noted."""
         counts = self.record.called
         counts[id(module)] = counts.get(id(module), 0) + 1
         if self._quiet:
-            return call(module, *args, **kwargs)
+            return run
+        path = self.registry.path(module)
         if self._is_leaf(module):
-            return self._leaf(module, call, args, kwargs)
-        self.owners.append(self.registry.path(module))
-        try:
-            return call(module, *args, **kwargs)
-        except Exception:
-            self.failed_in = self.failed_in or self.owners[-1]
-            raise
-        finally:
-            self.owners.pop()
+            return self._leaf(module, path, run)
+
+        def followed(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return run(*args, **kwargs)
+            except Exception:
+                self.failed_in = self.failed_in or path
+                raise
+
+        return followed
 
     def _is_leaf(self, module: nn.Module) -> bool:
         key = id(module)
@@ -134,50 +124,39 @@ class Recorder(TorchFunctionMode):
             self._leaves[key] = is_leaf(module, self.table)
         return self._leaves[key]
 
-    def _leaf(
-        self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
-        def run() -> Any:
-            return on_bare_weights(module, partial(call, module), args, kwargs)
+    def _leaf(self, module: nn.Module, path: str, run: Runnable) -> Runnable:
+        def bare(*args: Any, **kwargs: Any) -> Any:
+            return on_bare_weights(module, run, args, kwargs)
 
-        return self._observe(module, run, args, kwargs, self.registry.path(module))
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            return self._observe(module, bare, args, kwargs, path)
 
-    def _autograd(
-        self, cls: Any, apply: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
+        return observed
+
+    def function(self, function: TorchFunction, run: Runnable) -> Runnable:
+        """The function, its result noted when it is a tensor."""
+
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            if self._quiet:
+                return run(*args, **kwargs)
+            return self._observe(function.func, run, args, kwargs)
+
+        return observed
+
+    def _autograd(self, cls: Any, apply: Runnable, args: tuple[Any, ...], kwargs: Any) -> Any:
         if self._quiet:
             return apply(*args, **kwargs)
-        return self._observe(cls, lambda: apply(*args, **kwargs), args, kwargs)
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """The function's result, noted when it is a tensor."""
-        kwargs = kwargs or {}
-        if self._quiet:
-            return func(*args, **kwargs)
-        return self._observe(func, lambda: func(*args, **kwargs), args, kwargs)
+        return self._observe(cls, apply, args, kwargs)
 
     def _observe(
         self,
         target: Any,
-        run: Callable[[], Any],
+        run: Runnable,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         path: str | None = None,
     ) -> Any:
-        error = None
-        self._quiet += 1
-        try:
-            found = quick(target, args, kwargs)
-            result = run() if found is None else found
-        except Exception as raised:
-            result = substitute(target, self.table, args)
-            if result is UNSEEN:
-                raise
-            error = str(raised).strip().split("\n")[0]
-        finally:
-            self._quiet -= 1
+        result, error = self._result(target, run, args, kwargs)
         if getattr(target, "__name__", "") == "__setitem__":
             self._note(target, args, kwargs, path, args[0], error)
             return result
@@ -188,6 +167,22 @@ class Recorder(TorchFunctionMode):
         self._quiet -= 1
         self._note(target, args, kwargs, path, result, error)
         return result
+
+    def _result(
+        self, target: Any, run: Runnable, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, str | None]:
+        """What the call returns, or the best guess at it and the error."""
+        self._quiet += 1
+        try:
+            found = quick(target, args, kwargs)
+            return (run(*args, **kwargs) if found is None else found), None
+        except Exception as error:
+            result = substitute(target, self.table, args)
+            if result is UNSEEN:
+                raise
+            return result, str(error).strip().split("\n")[0]
+        finally:
+            self._quiet -= 1
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
         """``result`` with aliases in the place of tensors that came in as arguments."""
@@ -209,7 +204,7 @@ class Recorder(TorchFunctionMode):
             _readable(target),
             self._noted(args),
             self._noted(kwargs),
-            owner=self.owners[-1],
+            owner=self.watched.path,
             path=path,
             frames=call_frames(),
             grad=torch.is_grad_enabled(),

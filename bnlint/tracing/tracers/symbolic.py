@@ -19,7 +19,7 @@ from bnlint.layers.calls import State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.modules import Registry
+from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record

@@ -57,7 +57,7 @@ def net(tmp_path_factory) -> Path:
 def test_a_file_is_probed_in_a_process_of_its_own(net: Path, capfd) -> None:
     static = Finding(
         "BN301", "redundant-bias", Severity.WARNING, "m", Location("net.py", 10), "Net", "head",
-        measurable=Measurable("bias-effect", ("head",)),
+        measurable=Measurable("bias-effect", (("head", 0),)),
     )  # fmt: skip
     options = ProbeOptions(data="data", loss="cross_entropy", report=Report((static,)))
     result = probe_file(str(net), options)

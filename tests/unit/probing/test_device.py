@@ -8,11 +8,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bnlint.domain.errors import ProbeError
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.observing.observe import Observer
-from bnlint.probing.observing.readings import KernelReading, bring, norm_of
+from bnlint.probing.observing.measure import norm_of
+from bnlint.probing.observing.observer import Observer
+from bnlint.probing.observing.readings import KernelReading, bring
 from bnlint.probing.run import probe
 from bnlint.probing.session import Session, observe
 from bnlint.probing.trying.objective import Objective
+from bnlint.tracing.forward.registry import Registry
+from bnlint.tracing.forward.watched import WatchedForward
 from tests.unit.probing.nets import ResNet, mlp
 
 WAITS = ("_local_scalar_dense", "nonzero", "equal", "item", "is_nonzero", "masked_select")
@@ -38,7 +41,7 @@ class Watcher(TorchDispatchMode):
 
 def test_collecting_never_waits_and_has_no_doubles() -> None:
     for model, x in ((mlp(3), torch.randn(16, 32)), (ResNet(), torch.randn(8, 3, 8, 8))):
-        observer = Observer(model)
+        observer = Observer(WatchedForward(Registry(model), builtin_table()))
         with Watcher() as watcher:
             with observer.watching():
                 out = model(x)
@@ -65,7 +68,7 @@ def test_collecting_runs_where_nothing_can_be_read_back() -> None:
     """On the meta device any look at a value raises."""
     with torch.device("meta"):
         model, x = ResNet(), torch.randn(8, 3, 8, 8)
-    observer = Observer(model)
+    observer = Observer(WatchedForward(Registry(model), builtin_table()))
     with observer.watching():
         out = model(x)
     torch.autograd.grad(out.sum(), list(model.parameters()))
@@ -75,7 +78,7 @@ def test_collecting_runs_where_nothing_can_be_read_back() -> None:
 
 def test_memory_of_a_batch_is_not_kept() -> None:
     model, x = mlp(4, 64), torch.randn(4096, 64)
-    observer = Observer(model)
+    observer = Observer(WatchedForward(Registry(model), builtin_table()))
     with observer.watching():
         out = model(x)
     del out

@@ -31,10 +31,11 @@ class Net(nn.Module):
 
 def finding(measure: str, layer: str, *related: str, model: str = "Net") -> Finding:
     where = Location("net.py", 1)
+    calls = tuple((name, 0) for name in (layer, *related))
     return Finding(
         "XX101", "a-name", Severity.WARNING, "m", where, model, layer,
         tuple(Related(r, where, "") for r in related),
-        measurable=Measurable(measure, (layer, *related)) if measure else None,
+        measurable=Measurable(measure, calls) if measure else None,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
 from bnlint.probing.run import probe
-from bnlint.probing.untouched.state import generators
+from bnlint.probing.untouched.guard import generators
 from tests.unit.probing.nets import ResNet, mlp
 
 

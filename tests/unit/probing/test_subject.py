@@ -8,9 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.probe import KernelStats, ends, gradient_ratio
-from bnlint.probing.observing.gates import Gates
-from bnlint.probing.observing.measure import activation
-from bnlint.probing.observing.readings import Scratch
+from bnlint.probing.observing.measure import Scratch, activation
+from bnlint.probing.observing.subjects import Gates
 from bnlint.probing.run import probe
 from tests.unit.probing.nets import mlp
 

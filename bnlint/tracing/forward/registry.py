@@ -1,4 +1,4 @@
-"""Names for the modules of one model: where each is registered, or how it is held if it is not."""
+"""Names for the modules of a model: where each is registered, or how it is held if it is not."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bnlint.loading.sites import site_of
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A module that is called without being registered: a name for it, how it is held.
+    """A module that is called without being registered: a name for it, and how it is held.
 
-    ``grad`` says whether gradients were on when it was first called.
+    ``grad`` is true if gradients were on when it was first called.
     """
 
     path: str
@@ -27,13 +27,17 @@ class Stray:
 
 @dataclass(slots=True)
 class Registry:
-    """Paths of the registered modules of ``root``, and of the others met while tracing."""
+    """Names for the modules of ``root``: registered paths, and strays in the order of their calls.
+
+    A stray is numbered when it is first met, but looked for only when its name is asked for.
+    """
 
     root: nn.Module
     prefix: str = ""
     paths: dict[int, str] = field(default_factory=dict)
     aliases: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    strays: dict[int, Stray] = field(default_factory=dict)
+    _met: dict[int, tuple[int, nn.Module, bool]] = field(default_factory=dict)
+    _strays: dict[int, Stray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path, module in self.root.named_modules(remove_duplicate=False):
@@ -52,34 +56,50 @@ class Registry:
         """Empty for a registered module; else how it is held: list, model, global or forward."""
         return "" if id(module) in self.paths else self._stray(module).held
 
+    def meet(self, module: nn.Module) -> None:
+        """Notes that a module is called, which numbers it if it is not registered."""
+        if id(module) not in self.paths and id(module) not in self._met:
+            self._met[id(module)] = len(self._met), module, torch.is_grad_enabled()
+
+    def forget_strays(self) -> None:
+        """Starts over with the numbers of unregistered modules: each forward counts its own."""
+        self._met.clear()
+        self._strays.clear()
+
     def outermost_strays(self) -> list[Stray]:
         """The strays that are no part of another one, in the order of their first call."""
-        inner = {id(m) for s in self.strays.values() for m in s.module.modules() if m != s.module}
-        return [stray for key, stray in self.strays.items() if key not in inner]
+        strays = {key: self._stray(module) for key, (_, module, _) in list(self._met.items())}
+        inner = {id(m) for s in strays.values() for m in s.module.modules() if m != s.module}
+        return [stray for key, stray in strays.items() if key not in inner]
 
     def _stray(self, module: nn.Module) -> Stray:
         key = id(module)
-        if key not in self.strays:
-            path, held = self._look_for(module)
-            self.strays[key] = Stray(path, held, module, torch.is_grad_enabled())
-        return self.strays[key]
+        self.meet(module)
+        if key not in self._strays:
+            number, _, grad = self._met[key]
+            path, held = self._look_for(module, number)
+            self._strays[key] = Stray(path, held, module, grad)
+        return self._strays[key]
 
-    def _look_for(self, module: nn.Module) -> tuple[str, str]:
+    def _look_for(self, module: nn.Module, number: int) -> tuple[str, str]:
         for owner, parent in self.root.named_modules():
             for name, inner in plainly_held(parent):
-                if inner is module:
-                    return _join(self.prefix, _join(owner, name)), "list"
-                for below, part in inner.named_modules():
-                    if part is module:
-                        return _join(self.prefix, _join(owner, f"{name}.{below}")), "list"
+                below = path_within(inner, module)
+                if below is not None:
+                    held = f"{name}.{below}" if inner is not module else name
+                    return _join(self.prefix, _join(owner, held)), "list"
         site = site_of(module)
-        number = len(self.strays)
         kind = "forward" if site is not None and site.late else "global"
         return f"<{type(module).__name__} {number}>", kind
 
 
+def path_within(holder: nn.Module, module: nn.Module) -> str | None:
+    """The path of ``module`` below ``holder``, empty for itself; None where it is no part of it."""
+    return next((path for path, part in holder.named_modules() if part is module), None)
+
+
 def states_of(model: nn.Module) -> Iterator[torch.Tensor]:
-    """All parameters and buffers of a model; one that layers share comes once for each."""
+    """All parameters and buffers of a model; shared ones are repeated for each layer."""
     for module in model.modules():
         for state in (*module._parameters.values(), *module._buffers.values()):
             if state is not None:
@@ -88,11 +108,11 @@ def states_of(model: nn.Module) -> Iterator[torch.Tensor]:
 
 _HOLDERS = (nn.Module, list, tuple, dict)
 _TORCHS = frozenset(vars(nn.Module()))
-"""What every module keeps for itself: parameters, submodules, hooks."""
+"""The attributes that every module has: parameters, submodules, hooks."""
 
 
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that plain attributes of ``parent`` hold: in lists, tuples, dicts."""
+    """The modules in plain attributes of ``parent``: lists, tuples and dicts, with their keys."""
     held = vars(parent)
     own = held.keys() - _TORCHS
     for name in held if any(isinstance(held[name], _HOLDERS) for name in own) else ():

@@ -1,0 +1,1 @@
+"""One watched forward: names for modules and calls, for everyone who looks at a running model."""
