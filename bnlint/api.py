@@ -40,8 +40,7 @@ class Report(finding.Report):
         from bnlint.config import Settings
         from bnlint.domain import VERSION
         from bnlint.pipeline import rule_infos
-        from bnlint.report import RenderOptions
-        from bnlint.report.formats import format_named, render
+        from bnlint.report import RenderOptions, format_named, render
 
         rules = rule_infos(Settings(cache=False)) if format_named(format).rules else {}
         return render(format, self, RenderOptions(rules, str(Path.cwd()), VERSION))
@@ -145,8 +144,7 @@ def assert_clean(
 
 def _complaint(name: str, findings: tuple[finding.Finding, ...]) -> str:
     """What a test that fails shows: what was found, and where to read why."""
-    from bnlint.report import RenderOptions
-    from bnlint.report.formats import render
+    from bnlint.report import RenderOptions, render
 
     text = render("concise", finding.Report(findings), RenderOptions(root=str(Path.cwd())))
     rules = list(dict.fromkeys(f.rule for f in findings))

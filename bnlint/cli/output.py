@@ -15,8 +15,7 @@ from bnlint.config import Output, Settings
 from bnlint.domain import VERSION
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Section, Severity
-from bnlint.report import RenderOptions, RuleInfo
-from bnlint.report.formats import format_named, render
+from bnlint.report import RenderOptions, RuleInfo, format_named, render
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and the file that was done last."""

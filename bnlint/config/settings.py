@@ -23,7 +23,7 @@ from bnlint.domain.codec import encode
 from bnlint.domain.graph import Value
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec
-from bnlint.report.formats import format_named, format_names
+from bnlint.report import format_named, format_names
 
 _rules = partial(option, group="Rules")
 _models = partial(option, group="Models and inputs")

@@ -14,7 +14,7 @@ from typing import Any
 
 from bnlint.config.option import SEVERITIES, Option, Output
 from bnlint.domain.phrases import closest
-from bnlint.report.formats import format_names
+from bnlint.report import format_names
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

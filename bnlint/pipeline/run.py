@@ -186,7 +186,7 @@ class GraphPage:
 def show_graphs(settings: Settings) -> GraphPage:
     """The classified graphs of every model of the paths, and the problems met on the way."""
     from bnlint.pipeline.check_words import check_layers
-    from bnlint.report.drawing import drawn
+    from bnlint.report.formats.text import drawn
 
     check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))

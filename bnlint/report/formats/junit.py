@@ -6,8 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from bnlint.domain.finding import Finding, Problem, Report
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

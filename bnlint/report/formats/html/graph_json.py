@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,7 @@ from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
 from bnlint.layers.table import having
 from bnlint.report import RenderOptions
-from bnlint.report.formats.html.contents import shape
-from bnlint.report.formats.html.markup import SourceLinks, lines
+from bnlint.report.formats.html.markup import SourceLinks, lines, shape
 from bnlint.report.lines import plain
 
 LIMIT = 50_000
@@ -98,6 +97,11 @@ class _GraphWriter:
 
     def _node(self, op: Op) -> dict[str, Any]:
         whole = op.layer == op.module
+        facts = {
+            name: plain(_value(value))
+            for name, value in sorted(op.facts.items())
+            if name != "class" and (name not in _PLAIN or _PLAIN[name] != value)
+        }
         node = {
             "layer": plain(op.layer),
             "group": plain(op.module.rpartition(".")[0] if whole else op.module),
@@ -110,15 +114,11 @@ class _GraphWriter:
             "called": self._at(op.call),
             "error": plain(op.error or ""),
             "call": (int(str(op.facts.get("call-index") or 0)) + 1) if whole else 1,
-            "facts": self._once(self._said(op), self.facts),
+            "facts": self._once(facts, self.facts),
         }
         if node["call"] == 1:
             del node["call"]
         return {name: value for name, value in node.items() if value not in ("", [], None)}
-
-    def _said(self, op: Op) -> dict[str, str]:
-        facts = ((k, v) for k, v in sorted(op.facts.items()) if k != "class")
-        return {k: plain(_value(v)) for k, v in facts if k not in _PLAIN or _PLAIN[k] != v}
 
     def _at(self, at: Location | None) -> tuple[int, int, int] | None:
         if at is None or not at.path:
@@ -167,14 +167,11 @@ def _mark(number: int, finding: Finding, graph: ModelGraph, report: Report) -> d
     layers = {layer for model, layer in finding.also if model == name}
     if finding.model == name or len(report.graphs) == 1:
         layers.add(finding.layer)
-    related = {r.layer for r in finding.related}
+    layers -= {""}
+    related = {r.layer for r in finding.related} - {""}
     return {
         "finding": number,
-        "nodes": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in layers),
-        "related": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in related),
-        "groups": sorted(layer for layer in layers if layer),
+        "nodes": [index for index, op in enumerate(graph.ops) if op.layer in layers],
+        "related": [index for index, op in enumerate(graph.ops) if op.layer in related],
+        "groups": sorted(layers),
     }
-
-
-def _indices(ops: Sequence[Op], fits: Callable[[Op], bool]) -> list[int]:
-    return [index for index, op in enumerate(ops) if fits(op)]

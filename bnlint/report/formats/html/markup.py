@@ -10,7 +10,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from bnlint.domain.finding import Cell, PageTable, Picture, Section, Severity
-from bnlint.domain.graph import Location
+from bnlint.domain.graph import Location, Shape
 from bnlint.report import RenderOptions
 from bnlint.report.lines import place, plain
 
@@ -42,6 +42,11 @@ def items(lines: Iterable[str], kind: str) -> str:
     """Pieces of HTML as a list; nothing when there are none."""
     rows = "".join(f"<li>{line}</li>" for line in lines)
     return f'<ul class="{kind}">{rows}</ul>' if rows else ""
+
+
+def shape(sizes: Shape) -> str:
+    """``1×3×32×32``."""
+    return "×".join(map(str, sizes)) or "scalar"
 
 
 @dataclass(frozen=True, slots=True)
