@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from bnlint.config import values
-from bnlint.config.config_file import ConfigFile, nearest, read_config, shown, start_folder
+from bnlint.config.config_file import (
+    ConfigFile,
+    excerpt,
+    locate,
+    nearest,
+    read_config,
+    shown,
+    start_folder,
+)
+from bnlint.config.option import READERS, At, Complaint, choice, resolved, strings, word
 from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings, flag_of
-from bnlint.config.values import At, Complaint
 from bnlint.domain.errors import BnlintError, ConfigError, Mistake, UsageError
 from bnlint.domain.graph import Location
 from bnlint.domain.phrases import closest
@@ -44,13 +52,8 @@ def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Sett
         origins[name] = f"{origins[name]} + arguments" if adds else "arguments"
     if "cache_dir" not in merged:
         merged["cache_dir"] = str(root / ".bnlint_cache")
-    return Settings(
-        paths=paths,
-        root=str(root),
-        config_file=str(file.path) if file else "",
-        origins=origins,
-        **merged,
-    )
+    config_file = str(file.path) if file else ""
+    return Settings(paths, str(root), config_file, origins, **merged)
 
 
 def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
@@ -85,7 +88,7 @@ def _is_from(file: ConfigFile, complaint: Complaint) -> bool:
     """True when the value complained about comes from the file, not from the command line."""
     value = file.table.get(complaint.path[0])
     if isinstance(value, str):
-        value = [word.strip() for word in value.split(",")]
+        value = [part.strip() for part in value.split(",")]
     if isinstance(value, list) and complaint.value is not None:
         return complaint.value in value
     return value is not None
@@ -120,8 +123,6 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
 
 def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The config file's typed values and their places; raises ConfigError with all mistakes."""
-    from bnlint.config.locate import locate
-
     complaints: list[Complaint] = []
     read: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -129,36 +130,25 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
         at = At((*file.prefix, key), complaints)
         name = CONFIG_KEYS.get(key)
         if name is None:
-            at.fail(f"unknown setting '{key}'", _key_hint(key))
+            hint = closest(key.replace("_", "-"), CONFIG_KEYS)
+            option = OPTIONS.get(key.replace("-", "_"))
+            if option and not option.config:
+                hint = f"'{key}' can only be given on the command line"
+            at.fail(f"unknown setting '{key}'", hint)
             continue
         read[name] = _read(name, value, at, root)
         origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
     if complaints:
         mistakes = [_mistake_in(file, complaint) for complaint in complaints]
-        raise ConfigError(*sorted(mistakes, key=_place))
+        raise ConfigError(*sorted(mistakes, key=attrgetter("location")))
     return read, origins
-
-
-def _key_hint(key: str) -> str:
-    """A suggestion for an unknown key; options of the command line get one of their own."""
-    name = key.replace("-", "_")
-    if name in OPTIONS and not OPTIONS[name].config:
-        return f"'{key}' can only be given on the command line"
-    return closest(key.replace("_", "-"), CONFIG_KEYS)
 
 
 def _mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
     """The complaint with its place in the file."""
-    from bnlint.config.locate import excerpt, locate
-
     line, column = locate(file.text, complaint.path, complaint.value)
     place = Location(shown(file.path), line, column)
     return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
-
-
-def _place(mistake: Mistake) -> tuple[int, int]:
-    where = mistake.location
-    return (where.line, where.column) if where else (0, 0)
 
 
 def _read(name: str, value: Any, at: At, base: Path) -> Any:
@@ -167,29 +157,14 @@ def _read(name: str, value: Any, at: At, base: Path) -> Any:
     if isinstance(value, tuple):
         value = list(value)
     if option.kind == "choice":
-        return values.choice(value, at, option)
+        return choice(value, at, option)
     if option.kind == "path":
-        return values.resolved(values.word(value, at), base)
+        return resolved(word(value, at), base)
     if option.kind == "globs":
-        return tuple(values.resolved(text, base) for text in values.strings(value, at))
+        return tuple(resolved(text, base) for text in strings(value, at))
     if option.kind in READERS:
         return READERS[option.kind](value, at)
     # Few runs declare a table, and importing its readers costs more than all others together.
     from bnlint.config.declared import TABLES
 
     return TABLES[option.kind](value, at)
-
-
-READERS: Mapping[str, Any] = {
-    "words": values.words,
-    "word": values.word,
-    "patterns": values.strings,
-    "flag": values.flag,
-    "off-flag": values.flag,
-    "count": values.count,
-    "seconds": values.seconds,
-    "size": values.size,
-    "severities": values.severities,
-    "formats": values.outputs,
-}
-"""Readers of plain values by the kind of an option; choices and paths need more than the value."""

@@ -27,11 +27,12 @@ from bnlint.report import format_named, format_names
 
 _rules = partial(option, group="Rules")
 _models = partial(option, group="Models and inputs")
-_output = partial(option, group="Output")
+_output = partial(option, group="Output", config=False)
 _known = partial(option, group="Findings already known")
 _fixes = partial(option, group="Fixes")
 _limits = partial(option, group="Cache, jobs and limits")
-_sources = partial(option, group="Config")
+_sources = partial(option, group="Config", config=False)
+_table = partial(option, flags=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,11 @@ class Settings:
     rules: tuple[str, ...] = _rules(
         (), "globs", "files with rules of your own (repeatable, globs)", metavar="GLOB", adds=True
     )
-    severity: Mapping[str, str] = _rules(
+    severity: Mapping[str, str] = _table(
         {},
         "severities",
         "severity by rule id, prefix or name: error, warning, info or off",
         decides="findings",
-        flags=(),
     )
     fail_on: str = _rules(
         "warning",
@@ -86,12 +86,8 @@ class Settings:
         choices=PLACEMENTS,
         for_rules=True,
     )
-    per_file: tuple[PerFile, ...] = _rules(
-        (),
-        "per-file",
-        "ignore and severity for files that match a glob",
-        decides="findings",
-        flags=(),
+    per_file: tuple[PerFile, ...] = _table(
+        (), "per-file", "ignore and severity for files that match a glob", decides="findings"
     )
 
     inputs: tuple[InputSpec, ...] = _models(
@@ -103,14 +99,14 @@ class Settings:
         config=False,
         decides="graph",
     )
-    inputs_for: tuple[InputsFor, ...] = _models(
-        (), "inputs-table", "inputs by file, or by file::Model", decides="graph", flags=()
+    inputs_for: tuple[InputsFor, ...] = _table(
+        (), "inputs-table", "inputs by file, or by file::Model", decides="graph"
     )
-    models: tuple[ModelsFor, ...] = _models(
-        (), "models", "by file: the calls that build its models", decides="graph", flags=()
+    models: tuple[ModelsFor, ...] = _table(
+        (), "models", "by file: the calls that build its models", decides="graph"
     )
-    layers: tuple[tuple[str, str], ...] = _models(
-        (), "layers", "kinds of layers of your own, by dotted type name", decides="graph", flags=()
+    layers: tuple[tuple[str, str], ...] = _table(
+        (), "layers", "kinds of layers of your own, by dotted type name", decides="graph"
     )
     exclude: tuple[str, ...] = _models(
         (),
@@ -138,21 +134,15 @@ class Settings:
         f"{listed(format_names(), 'or')}; with =FILE into a file (repeatable)",
         flags=("--format",),
         metavar="NAME[=FILE]",
-        config=False,
     )
     verbose: bool = _output(
         False,
         "flag",
         "also say what could not be decided, and how models were found and traced",
         flags=("-v", "--verbose"),
-        config=False,
     )
     quiet: bool = _output(
-        False,
-        "flag",
-        "findings only: no summary, no excerpts",
-        flags=("-q", "--quiet"),
-        config=False,
+        False, "flag", "findings only: no summary, no excerpts", flags=("-q", "--quiet")
     )
     colour: str = _output(
         "auto",
@@ -160,12 +150,14 @@ class Settings:
         "colour (default: auto, which follows NO_COLOR, FORCE_COLOR, terminals)",
         flags=("--color", "--colour"),
         choices=COLOURS,
-        config=False,
     )
-    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings", config=False)
+    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings")
 
     allow_unchecked: bool = _output(
-        False, "flag", "a file that could not be checked is told, and does not end in exit code 2"
+        False,
+        "flag",
+        "a file that could not be checked is told, and does not end in exit code 2",
+        config=True,
     )
 
     baseline: str = _known(
@@ -185,9 +177,7 @@ class Settings:
     )
     fix: bool = _fixes(False, "flag", "apply proved fixes", config=False)
     unsafe_fixes: bool = _fixes(
-        False,
-        "flag",
-        "with --diff or --fix: also those that change behaviour or checkpoints",
+        False, "flag", "with --diff or --fix: also those that change behaviour or checkpoints"
     )
 
     jobs: int = _limits(
@@ -226,12 +216,9 @@ class Settings:
         "word",
         "read this file instead of the nearest pyproject.toml or bnlint.toml",
         metavar="FILE",
-        config=False,
     )
-    isolated: bool = _sources(False, "flag", "read no config file", config=False)
-    show_settings: bool = _sources(
-        False, "flag", "print every setting and where it comes from", config=False
-    )
+    isolated: bool = _sources(False, "flag", "read no config file")
+    show_settings: bool = _sources(False, "flag", "print every setting and where it comes from")
 
     @property
     def draws_graphs(self) -> bool:

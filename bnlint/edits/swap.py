@@ -55,10 +55,7 @@ def _other_reader(job: Job, first: Op, second: Op) -> str:
 
 def _swapped_elements(syntax: Syntax, first: Any, second: Any) -> tuple[Splice, ...]:
     one, other = syntax.whole_span(first), syntax.whole_span(second)
-    splices = (
-        Splice(*one, syntax.between(*other)),
-        Splice(*other, syntax.between(*one)),
-    )
+    splices = (Splice(*one, syntax.between(*other)), Splice(*other, syntax.between(*one)))
     if overlap(splices[:1], splices[1:]):
         raise NoEdit("both are built by one expression")
     return splices
@@ -118,10 +115,7 @@ def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
     splices = [
         splice
         for one, other in zip(*spans, strict=True)
-        for splice in (
-            Splice(one[0], one[1], text(*other)),
-            Splice(other[0], other[1], text(*one)),
-        )
+        for splice in (Splice(one[0], one[1], text(*other)), Splice(other[0], other[1], text(*one)))
     ]
     if not are_apart(splices):
         raise NoEdit("the two calls are entangled")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
 from bnlint.config.load import refuse
-from bnlint.config.values import Complaint
+from bnlint.config.option import Complaint
 from bnlint.engine.catalogue import unknown_words
 
 if TYPE_CHECKING:

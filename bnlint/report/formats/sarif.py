@@ -126,10 +126,7 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
     by_file: dict[str, list[dict[str, Any]]] = {}
     for edit in fix.edits:
         by_file.setdefault(edit.location.path, []).append(
-            {
-                "deletedRegion": _region(edit.location),
-                "insertedContent": {"text": edit.replacement},
-            }
+            {"deletedRegion": _region(edit.location), "insertedContent": {"text": edit.replacement}}
         )
     changes = [
         {"artifactLocation": _artifact(path, options), "replacements": replacements}
