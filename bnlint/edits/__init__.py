@@ -106,11 +106,6 @@ def name_of(subject: Subject) -> str:
     return subject.path if isinstance(subject, ModuleInfo) else subject.layer
 
 
-def call_of(subject: Subject) -> Location | None:
-    """Where the layer is called; None for a registered module without an op."""
-    return None if isinstance(subject, ModuleInfo) else subject.call
-
-
 def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
     """The syntax of the file of a location."""
     if location is None:
@@ -124,6 +119,20 @@ def built_by(syntax: Syntax, location: Location | None, subject: Subject) -> cst
     if call is None:
         raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
     return call
+
+
+def built_at(
+    job: Job, location: Location | None, subject: Subject
+) -> tuple[Syntax, cst.Call, Location]:
+    """The syntax of a location's file, the call there, and the location; NoEdit without one."""
+    syntax = syntax_at(job, location, subject)
+    assert location is not None
+    return syntax, built_by(syntax, location, subject), location
+
+
+def is_method(subject: Subject) -> bool:
+    """True for a call such as ``x.relu()``, where the input is before the dot."""
+    return bool(subject.types) and subject.types[0].startswith("torch.Tensor.")
 
 
 def same_place(one: Location | None, other: Location) -> bool:

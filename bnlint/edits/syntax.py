@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import libcst as cst
 
 N = TypeVar("N")
-_INDENT = re.compile(r"[ \t\f]*")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -67,6 +66,11 @@ class SourceText:
         """One line (from 1) with its end."""
         following = self.starts[number] if number < len(self.starts) else len(self.text)
         return self.text[self.starts[number - 1] : following]
+
+    def whole_lines(self, start: int, end: int) -> tuple[int, int]:
+        """Where the lines that hold the text between two offsets begin and end."""
+        last = self.place(end)[0]
+        return self.starts[self.place(start)[0] - 1], self.starts[last - 1] + len(self.line(last))
 
     def place(self, offset: int) -> tuple[int, int]:
         """The line and the column (both from 1) of an offset."""
@@ -167,7 +171,9 @@ class Syntax:
 
         For a method called on another line than its object, Python reports the method's name.
         """
-        if location is None or not location.end_line or not self._holds(location):
+        if location is None or not location.end_line:
+            return None
+        if os.path.realpath(location.path) != os.path.realpath(self.source.path):
             return None
         start = self.offset(location.line, location.column)
         end = self.offset(location.end_line, location.end_column)
@@ -178,9 +184,6 @@ class Syntax:
             if start in starts:
                 return call  # type: ignore[no-any-return]
         return None
-
-    def _holds(self, location: Location) -> bool:
-        return os.path.realpath(location.path) == os.path.realpath(self.source.path)
 
     def offset(self, line: int, column: int) -> int:
         """The offset of a line and a column as locations have them: from 1, in characters."""
@@ -200,10 +203,17 @@ class Syntax:
             end = self.span(node.rpar[-1])[1]
         return start, end
 
+    def end_of(self, item: Any) -> int:
+        """Where an argument or element ends, without the comma after it."""
+        return max(self.span(item)[1], self.whole_span(item.value)[1])
+
+    def comma_of(self, item: Any) -> tuple[int, int] | None:
+        """The span of the comma after an argument or element, if there is one."""
+        return self.span(item.comma) if isinstance(item.comma, self.cst.Comma) else None
+
     def text(self, node: Any) -> str:
         """The text of a node, with the parentheses around it."""
-        start, end = self.whole_span(node)
-        return self.source.text[start:end]
+        return self.between(*self.whole_span(node))
 
     def between(self, start: int, end: int) -> str:
         """The text between two offsets."""
@@ -233,6 +243,5 @@ class Syntax:
 
     def indentation(self, offset: int) -> str:
         """The white space that begins the line of an offset."""
-        line, _ = self.source.place(offset)
-        found = _INDENT.match(self.source.line(line))
-        return found[0] if found else ""
+        line = self.source.line(self.source.place(offset)[0])
+        return line[: len(line) - len(line.lstrip(" \t\f"))]
