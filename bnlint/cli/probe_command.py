@@ -12,7 +12,7 @@ from pathlib import Path
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import Parser, parse
 from bnlint.config import Output, Settings, load_settings
-from bnlint.config.spelling import add_options
+from bnlint.config.load import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Report, Severity
 from bnlint.domain.probe import ProbeResult

@@ -57,12 +57,10 @@ def _ops(graph: ModelGraph, subject: Subject, change: Change) -> list[Op]:
     Only one call is swapped: an activation that is called at several places is one module.
     """
     if isinstance(subject, Op):
-        one = change.swapped
-        return [
-            op
-            for op in graph.ops
-            if op.id == subject.id or (not one and op.layer == op.module == subject.layer)
-        ]
+        if change.swapped:
+            return [subject]
+        same = (op for op in graph.ops if op.layer == op.module == subject.layer)
+        return list(same) or [subject]
     inside = f"{subject.path}."
     return [op for op in graph.ops if op.module == subject.path or op.module.startswith(inside)]
 
@@ -143,7 +141,8 @@ def _op_differs(
     free_shapes = broken or wanted.rebuilt
     if before.ref.inputs != after.ref.inputs:
         return "" if free_shapes else "the model is traced with another input"
-    if not _shapes_fit(old, new, free_shapes):
+    appears = free_shapes and not any(s is not None for s in old.outputs)
+    if old.outputs != new.outputs and not appears:
         return f"{new.layer} gives another shape"
     return ""
 
@@ -157,16 +156,10 @@ def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
         if free.kind:
             allowed |= {"class", "rank"}
     for name in sorted({*old.facts, *new.facts} - allowed):
-        if name.startswith(_LOOSE):
-            continue
-        if old.facts.get(name, ...) != new.facts.get(name, ...):
+        changed = old.facts.get(name, ...) != new.facts.get(name, ...)
+        if changed and not name.startswith(_LOOSE):
             return name
     return ""
-
-
-def _shapes_fit(old: Op, new: Op, appear: bool) -> bool:
-    """Whether shapes are the same; they may ``appear`` where nothing was known."""
-    return old.outputs == new.outputs or (appear and not any(s is not None for s in old.outputs))
 
 
 def _modules_differ(
@@ -175,19 +168,15 @@ def _modules_differ(
     """How the registered modules differ; those that an edit rebuilds or removes may."""
     if any(t.change.rebuilt for t in touched):
         return ""
-    old = [m.path for m in before.modules if not _is_removed(m.path, touched)]
-    new = [m.path for m in after.modules]
-    if old == new or (wanted.renames and len(old) == len(new)):
-        return ""
-    return "layers came or went"
-
-
-def _is_removed(path: str, touched: Sequence[Touched]) -> bool:
-    gone = [
-        name_of(subject)
+    removed = tuple(
+        f"{name_of(subject)}."
         for each in touched
         if each.change.removed
         for layers in each.layers
         for subject in layers.values()
-    ]
-    return any(path == name or path.startswith(f"{name}.") for name in gone)
+    )
+    old = [m.path for m in before.modules if not f"{m.path}.".startswith(removed)]
+    new = [m.path for m in after.modules]
+    if old == new or (wanted.renames and len(old) == len(new)):
+        return ""
+    return "layers came or went"

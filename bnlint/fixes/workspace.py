@@ -63,10 +63,6 @@ class Editable:
     buffer: bool = False
 
 
-def _stdin() -> bytes:
-    return sys.stdin.buffer.read()
-
-
 @dataclass(slots=True)
 class Workspace:
     """The files of a run; its worker is closed at the end of a ``with`` block.
@@ -89,7 +85,7 @@ class Workspace:
 
     def __post_init__(self) -> None:
         s = self.settings
-        self.means = Means(tracer=self._traced, stdin=cache(_stdin))
+        self.means = Means(tracer=self._traced, stdin=cache(lambda: sys.stdin.buffer.read()))
         self.paths = Paths(Path.cwd(), Path(s.root))
         self._store = Store(Path(s.cache_dir) if s.cache else None)
         sources = find_sources(s, self.paths, self.means)
