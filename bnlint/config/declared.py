@@ -145,7 +145,6 @@ def _table(value: Any, at: At) -> list[tuple[str, Any]]:
 
 
 def _closed(table: dict[str, Any], keys: tuple[str, ...], at: At) -> None:
-    """Complains about unknown keys."""
     for key in table:
         if key not in keys:
             at.under(key).fail(f"unknown key '{key}'", closest(key, keys))

@@ -168,7 +168,6 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
 
 
 def _mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
-    """The complaint with its place in the file."""
     line, column = locate(file.text, complaint.path, complaint.value)
     place = Location(shown(file.path), line, column)
     return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
@@ -209,7 +208,6 @@ def add_options(parser: ArgumentParser, names: Iterable[str] | None = None) -> N
 
 
 def _add(group: Any, name: str, option: Option) -> None:
-    """Adds one option with the action that its kind needs."""
     from argparse import SUPPRESS
 
     settings: dict[str, Any] = {"dest": name, "default": SUPPRESS, "help": option.help}

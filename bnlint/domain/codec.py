@@ -105,7 +105,6 @@ def _union_decoder(arguments: tuple[Any, ...]) -> Callable[[Any], Any]:
 
 
 def _same(data: Any) -> Any:
-    """A string, number or flag, as it is."""
     return data
 
 

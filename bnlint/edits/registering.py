@@ -137,7 +137,6 @@ def _inlined(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
 
 
 def _named(syntax: Syntax, name: str, home: Any) -> Iterator[Any]:
-    """Every mention of a variable in one function."""
     cst = syntax.cst
     for node in syntax.nodes(cst.Name):
         above = syntax.parent(node)

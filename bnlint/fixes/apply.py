@@ -150,7 +150,6 @@ class Progress:
         return replace(self.report, findings=tuple(findings), refused_fixes=tuple(refused))
 
     def _shown(self, fix: Fix) -> Fix:
-        """The fix with its paths as reports show them."""
         shown = self.workspace.paths.shown
         places = (replace(e.location, path=shown(e.location.path)) for e in fix.edits)
         edits = (replace(e, location=at) for e, at in zip(fix.edits, places, strict=True))
@@ -197,7 +196,6 @@ def _more(report: Report) -> str:
 
 
 def _note(files: int, held: Sequence[Held]) -> str:
-    """What was changed, in a sentence."""
     if not held:
         return "nothing fixed\n"
     counts = Counter(h.proposal.members[0].finding.rule for h in held)

@@ -161,7 +161,6 @@ def _move_argument(repair: Repair) -> str:
 
 
 def _drop_bias(repair: Repair, kernel: Op) -> str:
-    """Removes the bias, and subtracts it from the running means that follow."""
     norms = norms_after(View(repair.graph), kernel)
     _must_be_called_once(kernel, *norms)
     _fold_bias(repair.module(kernel), [repair.module(n) for n in norms])
@@ -234,7 +233,6 @@ def _short(op: Op) -> str:
 
 
 def _without_inplace(node: fx.Node) -> None:
-    """Changes a call so that it returns a new tensor."""
     if node.op == "call_method":
         node.target = str(node.target).rstrip("_")
         return

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bnlint.domain.finding import Finding, Problem
-from bnlint.domain.graph import ModelGraph, ModelRef, Op
+from bnlint.domain.graph import ModelGraph, Op
 from bnlint.domain.request import (
     Fold,
     InputSpec,
@@ -162,8 +162,10 @@ class Rehearsal:
                 if is_lone(graph):
                     continue
                 folds = trials.setdefault(member.look, {}).setdefault(member.model, [])
-                if proposal.drops_bias:
-                    folds += _folds(graph, member.layers["of"])
+                kernel = member.layers["of"] if proposal.drops_bias else None
+                if isinstance(kernel, Op):
+                    norms = norms_after(View(graph), kernel)
+                    folds += [Fold(_call(graph), kernel.module, norm.module) for norm in norms]
         remarks: list[str] = []
         for number, models in trials.items():
             for result in self._run(number, models):
@@ -175,7 +177,7 @@ class Rehearsal:
 
     def _run(self, number: int, models: dict[int, list[Fold]]) -> Sequence[TrialResult]:
         graphs = [self.looks[number].seen[m].graph for m in models]
-        specs = tuple(_spec(g) for g in graphs)
+        specs = tuple(ModelSpec(_call(g), _inputs(g)) for g in graphs)
         folds = tuple(dict.fromkeys(f for each in models.values() for f in each))
         with tempfile.TemporaryDirectory(prefix="bnlint-") as folder:
             store = os.path.join(folder, "results")
@@ -195,22 +197,11 @@ class Rehearsal:
         return self.workspace.trace([TrialRequest(request, trial)])[0]
 
 
-def _call(ref: ModelRef) -> str:
+def _call(graph: ModelGraph) -> str:
     """The call that builds the model, or its name."""
-    return ref.arguments or ref.name
+    return graph.ref.arguments or graph.ref.name
 
 
-def _spec(graph: ModelGraph) -> ModelSpec:
-    """The model, with the inputs it was traced with."""
+def _inputs(graph: ModelGraph) -> tuple[InputSpec, ...]:
     given = graph.ref.inputs
-    return ModelSpec(
-        _call(graph.ref), tuple(map(InputSpec, given.shapes, given.names, given.dtypes))
-    )
-
-
-def _folds(graph: ModelGraph, kernel: Subject) -> list[Fold]:
-    """The norms whose running mean holds the bias of the kernel."""
-    if not isinstance(kernel, Op):
-        return []
-    norms = norms_after(View(graph), kernel)
-    return [Fold(_call(graph.ref), kernel.module, norm.module) for norm in norms]
+    return tuple(map(InputSpec, given.shapes, given.names, given.dtypes))

@@ -192,7 +192,6 @@ def write(files: Mapping[str, Editable], texts: Mapping[str, SourceText]) -> tup
 
 
 def _obstacle(path: str, file: Editable) -> Mistake | None:
-    """Why the file cannot be changed, or None."""
     shown = Location(file.source.path, 1)
     if file.buffer:
         return Mistake("standard input cannot be changed", shown, hint="use --diff")

@@ -49,7 +49,6 @@ def _row(finding: Finding) -> str:
 
 
 def _message(finding: Finding) -> str:
-    """The message with related layers, the measurement and the fix dimmed below."""
     more = (f'<div style="{_DIM}">{text}</div>' for text in _more(finding))
     return _text(finding.message) + "".join(more)
 

@@ -40,7 +40,6 @@ def _problems(report: Report, options: RenderOptions) -> list[str]:
 
 
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
-    """The lines of one finding."""
     yield headline(finding, options)
     if options.excerpts:
         yield from _excerpt(finding.location, finding.severity.value, options)
@@ -83,7 +82,6 @@ def _window(line: str, column: int, width: int) -> tuple[str, int]:
 
 
 def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
-    """What could not be checked, why, and what would help."""
     line = f":{problem.line}" if problem.line else ""
     head = paint(plain(options.relative(problem.file) + line), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
@@ -98,7 +96,6 @@ def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
 
 
 def _details(report: Report, options: RenderOptions) -> Iterator[str]:
-    """How models were found and traced, and what could not be decided."""
     for model in report.models:
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"

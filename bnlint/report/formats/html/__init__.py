@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,10 +40,11 @@ def render(report: Report, options: RenderOptions) -> str:
     """The page; its slots are filled in one pass, so that no inserted text is filled in turn."""
     style, parts = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
+    files = sorted({options.relative(model.ref.file) for model in report.models})
     torch = f", torch {report.torch}" if report.torch else ""
     slots = {
         "policy": _policy(style, script),
-        "title": text(_title(report, options)),
+        "title": text(f"bnlint: {files[0] if len(files) == 1 else f'{len(files)} files'}"),
         "style": style,
         "script": script,
         "tiles": _tiles(report),
@@ -67,23 +69,15 @@ def _asset(name: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """The content policy: nothing is loaded, and only our own script and style are allowed."""
+    digests = (sha256(content.encode()).digest() for content in (style, script))
+    styles, scripts = (f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+        f"style-src {styles}; script-src {scripts}"
     )
 
 
-def _hash(content: str) -> str:
-    return f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}"
-
-
-def _title(report: Report, options: RenderOptions) -> str:
-    files = sorted({options.relative(model.ref.file) for model in report.models})
-    return f"bnlint: {files[0]}" if len(files) == 1 else f"bnlint: {len(files)} files"
-
-
 def _tiles(report: Report) -> str:
-    """The number of findings of each severity."""
     found = counts(report)
     return "".join(
         f'<li class="{severity.value}{"" if found[severity.value] else " none"}">'
@@ -93,72 +87,56 @@ def _tiles(report: Report) -> str:
 
 
 def _findings(report: Report, options: RenderOptions) -> str:
-    """Every finding under its file and model, then the texts of the rules that fired."""
     if not report.findings:
         return '<p class="good">✔ no findings</p>' if report.models else "<p>no findings</p>"
-    writer = _FindingWriter(options)
-    groups: dict[tuple[str, str], list[tuple[int, Finding]]] = {}
+    read = cache(options.lines)
+    groups: dict[tuple[str, str], list[str]] = {}
     for number, finding in enumerate(report.findings):
-        groups.setdefault((finding.location.path, finding.model), []).append((number, finding))
-    parts = [writer.group(path, model, found) for (path, model), found in groups.items()]
+        lines = read(finding.location.path) if finding.location.path else []
+        group = groups.setdefault((finding.location.path, finding.model), [])
+        group.append(_finding(number, finding, lines, options))
+    parts = []
+    for (path, model), found in groups.items():
+        shown = text(options.relative(path) if path else "no file")
+        name = f" <span class=model>{text(model)}</span>" if model else ""
+        head = f"<h3>{shown}{name} <span class=count>{len(found)}</span></h3>"
+        parts.append(f"<section class=group>{head}{''.join(found)}</section>")
     return "".join(parts) + _rule_texts(report.findings, options)
 
 
-class _FindingWriter:
-    """Writes findings; each source file is read once."""
+def _finding(number: int, finding: Finding, lines: Sequence[str], options: RenderOptions) -> str:
+    severity, links = finding.severity.value, SourceLinks(options)
+    rule = f"<b>{text(finding.rule)}</b> {text(finding.name)}"
+    if finding.rule in options.rules:
+        rule = f'<a class=rule href="#rule-{text(finding.rule)}">{rule}</a>'
+    times = f" <span class=count>{finding.count} layers</span>" if finding.count > 1 else ""
+    head = (
+        f"{badge(finding.severity)} {rule} {code(finding.layer)}{times}"
+        f" {links.link(finding.location)}"
+        f"<button class=locate data-finding={number} hidden>show in graph</button>"
+    )
+    more = [f"{text(r.message)} {links.link(r.location)}".rstrip() for r in finding.related]
+    if finding.evidence:
+        more.append(f"evidence: {text(finding.evidence.summary)}")
+    if finding.fix:
+        more.append(f"fix ({text(finding.fix.safety)}): {text(finding.fix.message)}")
+    return (
+        f'<article class="finding {severity}" data-severity={severity} id=finding-{number}>'
+        f"<p class=head>{head}</p><p class=message>{text(finding.message)}</p>"
+        f"{_excerpt(finding.location, lines)}{items(more, 'more')}</article>"
+    )
 
-    def __init__(self, options: RenderOptions) -> None:
-        self._options = options
-        self._links = SourceLinks(options)
-        self._lines: dict[str, list[str]] = {}
 
-    def group(self, path: str, model: str, found: Sequence[tuple[int, Finding]]) -> str:
-        shown = self._options.relative(path) if path else "no file"
-        name = f" <span class=model>{text(model)}</span>" if model else ""
-        head = f"<h3>{text(shown)}{name} <span class=count>{len(found)}</span></h3>"
-        rows = "".join(self._finding(number, finding) for number, finding in found)
-        return f"<section class=group>{head}{rows}</section>"
-
-    def _finding(self, number: int, finding: Finding) -> str:
-        severity = finding.severity.value
-        times = f" <span class=count>{finding.count} layers</span>" if finding.count > 1 else ""
-        head = (
-            f"{badge(finding.severity)} {self._rule(finding)} {code(finding.layer)}{times}"
-            f" {self._links.link(finding.location)}"
-            f"<button class=locate data-finding={number} hidden>show in graph</button>"
-        )
-        return (
-            f'<article class="finding {severity}" data-severity={severity} id=finding-{number}>'
-            f"<p class=head>{head}</p><p class=message>{text(finding.message)}</p>"
-            f"{self._excerpt(finding.location)}{items(self._more(finding), 'more')}</article>"
-        )
-
-    def _rule(self, finding: Finding) -> str:
-        label = f"<b>{text(finding.rule)}</b> {text(finding.name)}"
-        known = finding.rule in self._options.rules
-        return f'<a class=rule href="#rule-{text(finding.rule)}">{label}</a>' if known else label
-
-    def _more(self, finding: Finding) -> Iterator[str]:
-        for related in finding.related:
-            yield f"{text(related.message)} {self._links.link(related.location)}".rstrip()
-        if finding.evidence:
-            yield f"evidence: {text(finding.evidence.summary)}"
-        if finding.fix:
-            yield f"fix ({text(finding.fix.safety)}): {text(finding.fix.message)}"
-
-    def _excerpt(self, at: Location) -> str:
-        """The source line with the place marked in it; nothing when it cannot be read."""
-        if at.path not in self._lines:
-            self._lines[at.path] = self._options.lines(at.path) if at.path else []
-        lines = self._lines[at.path]
-        if not 0 < at.line <= len(lines):
-            return ""
-        line = lines[at.line - 1].rstrip()
-        same = at.end_line in (0, at.line) and at.end_column > at.column
-        start, end = at.column - 1, (at.end_column if same else at.column + 1) - 1
-        parts = line[:start].lstrip(), line[start:end], line[end:]
-        before, inside, after = (text(part.replace("\t", " ")) for part in parts)
-        return f"<pre>{before}<mark>{inside}</mark>{after}</pre>"
+def _excerpt(at: Location, lines: Sequence[str]) -> str:
+    """The source line with the place marked in it; nothing when it cannot be read."""
+    if not 0 < at.line <= len(lines):
+        return ""
+    line = lines[at.line - 1].rstrip()
+    same = at.end_line in (0, at.line) and at.end_column > at.column
+    start, end = at.column - 1, (at.end_column if same else at.column + 1) - 1
+    parts = line[:start].lstrip(), line[start:end], line[end:]
+    before, inside, after = (text(part.replace("\t", " ")) for part in parts)
+    return f"<pre>{before}<mark>{inside}</mark>{after}</pre>"
 
 
 def _rule_texts(found: Sequence[Finding], options: RenderOptions) -> str:
@@ -183,24 +161,24 @@ _COLUMNS = ("model", "file", "found as", "input", "traced by", "operations", "ba
 
 
 def _models(report: Report, options: RenderOptions) -> str:
-    """A row for every model, with what could not be seen of it."""
     if not report.models:
         return "<p>no model was checked</p>"
     found = Counter((finding.location.path, finding.model) for finding in report.findings)
     heads = "".join(f"<th>{name}</th>" for name in (*_COLUMNS, "parameters", "findings"))
     rows = "".join(_model(m, found[m.ref.file, m.ref.name], options) for m in report.models)
-    return (
-        f"<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<div class=wide>{table}</div>"
 
 
 def _model(model: ModelSummary, found: int, options: RenderOptions) -> str:
     ref, trace = model.ref, model.trace
+    unseen = [f"not seen: {code(p.path or 'the model')} {text(p.reason)}" for p in trace.opaque]
+    unseen += map(text, refusals(trace))
     guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
     whole = "" if trace.complete else ", not whole"
     place = SourceLinks(options).link(ref.definition or Location(ref.file, 1))
     cells = (
-        code(ref.name) + items(_unseen(model), "more"),
+        code(ref.name) + items(unseen, "more"),
         place,
         text(f"{ref.origin} {ref.arguments}".strip() + guessed),
         text(f"{ref.inputs.source} {' '.join(map(shape, ref.inputs.shapes))}".strip()),
@@ -209,12 +187,6 @@ def _model(model: ModelSummary, found: int, options: RenderOptions) -> str:
     numbers = (model.ops, model.batchnorms, model.parameters, found)
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     return f"<tr>{row}{''.join(f'<td class=number>{n:,}</td>' for n in numbers)}</tr>"
-
-
-def _unseen(model: ModelSummary) -> Iterator[str]:
-    for part in model.trace.opaque:
-        yield f"not seen: {code(part.path or 'the model')} {text(part.reason)}"
-    yield from map(text, refusals(model.trace))
 
 
 def _problems(report: Report, options: RenderOptions) -> str:
@@ -235,8 +207,7 @@ def _problems(report: Report, options: RenderOptions) -> str:
 
 
 def _problem(problem: Problem, links: SourceLinks) -> str:
-    word = "not checked" if problem.blocking else "note"
-    kind = "blocking" if problem.blocking else "note"
+    kind, word = ("blocking", "not checked") if problem.blocking else ("note", "note")
     at = links.link(Location(problem.file, problem.line or 1))
     model = f" <span class=model>{text(problem.model)}</span>" if problem.model else ""
     hint = f"<p class=hint>{text(problem.hint)}</p>" if problem.hint else ""
