@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bnlint.config.option import Complaint
 from bnlint.domain.errors import ConfigError, Mistake
 from bnlint.domain.graph import Location
 from bnlint.domain.phrases import below
@@ -32,23 +33,23 @@ class ConfigFile:
     table: dict[str, Any]
 
 
-def nearest(start: Path) -> ConfigFile | None:
-    """The nearest config file from ``start`` upwards.
+def nearest(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> ConfigFile | None:
+    """The nearest config file from the folder of the first path upwards.
 
     In each folder ``bnlint.toml`` comes before ``pyproject.toml``, which only counts when it has a
     ``[tool.bnlint]`` table.
     """
-    for folder in (start, *start.parents):
-        for name in ("bnlint.toml", "pyproject.toml"):
-            path = folder / name
-            found = read_config(path) if path.is_file() else None
-            if found:
-                return found
-    return None
+    start = _start_folder(paths, stdin_filename, cwd)
+    candidates = (
+        folder / name
+        for folder in (start, *start.parents)
+        for name in ("bnlint.toml", "pyproject.toml")
+    )
+    found = (read_config(path) for path in candidates if path.is_file())
+    return next(filter(None, found), None)
 
 
-def start_folder(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> Path:
-    """The folder where the search for a config file starts: that of the first path."""
+def _start_folder(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> Path:
     first = next(iter(paths), "")
     text = stdin_filename if first == "-" else first.partition("::")[0]
     if wild := _WILD.search(text):
@@ -62,13 +63,8 @@ def start_folder(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> Path
 def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:
     """The config in a file; None for a pyproject.toml without a table of bnlint's.
 
-    A file that was ``named`` on the command line must have such a table.
-
-    Raises
-    ------
-    ConfigError
-        When the file cannot be read, is not valid TOML, or is named and has no table.
-
+    A file that was ``named`` on the command line must have such a table. ConfigError if it has not,
+    cannot be read, or is not valid TOML.
     """
     text = _text(path)
     own = path.name != "pyproject.toml"
@@ -84,10 +80,10 @@ def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:
     table = data if own else data.get("tool", {}).get("bnlint")
     if table is None and named:
         raise ConfigError(
-            Mistake(f"{shown(path)} has no [tool.bnlint] table", hint="add one, or name another")
+            Mistake(f"{_shown(path)} has no [tool.bnlint] table", hint="add one, or name another")
         )
     if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{shown(path)}: tool.bnlint is not a table")
+        raise ConfigError(f"{_shown(path)}: tool.bnlint is not a table")
     prefix = () if own else ("tool", "bnlint")
     return None if table is None else ConfigFile(path, text, prefix, table)
 
@@ -96,9 +92,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(Mistake(f"{shown(path)} is not UTF-8", hint="TOML files are")) from None
+        raise ConfigError(Mistake(f"{_shown(path)} is not UTF-8", hint="TOML files are")) from None
     except OSError as error:
-        raise ConfigError(f"{shown(path)} cannot be read: {error.strerror or error}") from None
+        raise ConfigError(f"{_shown(path)} cannot be read: {error.strerror or error}") from None
 
 
 def _syntax(path: Path, text: str, error: str) -> Mistake:
@@ -106,10 +102,17 @@ def _syntax(path: Path, text: str, error: str) -> Mistake:
     lines = text.splitlines() or [""]
     line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)
     message = "not valid TOML: " + _AT.sub("", error).strip()
-    return Mistake(message, Location(shown(path), line, column), excerpt(text, line))
+    return Mistake(message, Location(_shown(path), line, column), _excerpt(text, line))
 
 
-def shown(path: Path) -> str:
+def mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
+    """The complaint with its place in the file."""
+    line, column = locate(file.text, complaint.path, complaint.value)
+    place = Location(_shown(file.path), line, column)
+    return Mistake(complaint.message, place, _excerpt(file.text, line), complaint.hint)
+
+
+def _shown(path: Path) -> str:
     """The path as messages show it: relative to the working directory if it is inside."""
     real = path.resolve()
     return below(real if real.is_relative_to(Path.cwd()) else path, Path.cwd())
@@ -140,8 +143,7 @@ def locate(text: str, path: Sequence[str], value: str | None = None) -> tuple[in
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def excerpt(text: str, line: int) -> str:
-    """The text of a line, or nothing when there is no such line."""
+def _excerpt(text: str, line: int) -> str:
     lines = text.splitlines()
     return lines[line - 1] if 0 < line <= len(lines) else ""
 

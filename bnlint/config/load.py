@@ -9,15 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnlint.config.config_file import (
-    ConfigFile,
-    excerpt,
-    locate,
-    nearest,
-    read_config,
-    shown,
-    start_folder,
-)
+from bnlint.config.config_file import ConfigFile, locate, mistake_in, nearest, read_config
 from bnlint.config.option import (
     READERS,
     At,
@@ -35,7 +27,6 @@ from bnlint.config.option import (
 from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings, flag_of
 from bnlint.domain.codec import encode
 from bnlint.domain.errors import BnlintError, ConfigError, Mistake, UsageError
-from bnlint.domain.graph import Location
 from bnlint.domain.phrases import closest
 from bnlint.domain.request import InputSpec, ModelSpec
 
@@ -99,7 +90,7 @@ def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
     for complaint in found:
         if file and _is_from(file, complaint):
             path = (*file.prefix, *complaint.path)
-            mistakes.append(_mistake_in(file, replace(complaint, path=path)))
+            mistakes.append(mistake_in(file, replace(complaint, path=path)))
         else:
             kind = UsageError
             flag = flag_of(CONFIG_KEYS[complaint.path[0]])
@@ -125,7 +116,7 @@ def _config_file(given: Mapping[str, Any], paths: tuple[str, ...], cwd: Path) ->
         if not path.is_file():
             raise UsageError(f"--config: there is no file {named}")
         return read_config(path, named=True)
-    return nearest(start_folder(paths, given.get("stdin_filename", ""), cwd))
+    return nearest(paths, given.get("stdin_filename", ""), cwd)
 
 
 def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
@@ -162,15 +153,9 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
         read[name] = _read(name, value, at, root)
         origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
     if complaints:
-        mistakes = [_mistake_in(file, complaint) for complaint in complaints]
+        mistakes = [mistake_in(file, complaint) for complaint in complaints]
         raise ConfigError(*sorted(mistakes, key=attrgetter("location")))
     return read, origins
-
-
-def _mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
-    line, column = locate(file.text, complaint.path, complaint.value)
-    place = Location(shown(file.path), line, column)
-    return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
 
 
 def _read(name: str, value: Any, at: At, base: Path) -> Any:
@@ -204,20 +189,21 @@ def add_options(parser: ArgumentParser, names: Iterable[str] | None = None) -> N
             continue
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
-        _add(groups[option.group], name, option)
+        groups[option.group].add_argument(*option.flags, dest=name, **_keywords(option))
 
 
-def _add(group: Any, name: str, option: Option) -> None:
+def _keywords(option: Option) -> dict[str, Any]:
     from argparse import SUPPRESS
 
-    settings: dict[str, Any] = {"dest": name, "default": SUPPRESS, "help": option.help}
+    keywords = {"default": SUPPRESS, "help": option.help}
     if option.kind in ("flag", "off-flag"):
-        settings["action"] = "store_true" if option.kind == "flag" else "store_false"
-    else:
-        # Choices are checked together with all other values, so that one run shows every mistake.
-        settings["metavar"] = option.metavar or "{" + ",".join(option.choices) + "}"
-        settings["action"] = "append" if option.kind in _REPEATED else "store"
-    group.add_argument(*option.flags, **settings)
+        return keywords | {"action": "store_true" if option.kind == "flag" else "store_false"}
+    # Choices are checked together with all other values, so that one run shows every mistake.
+    metavar = option.metavar or "{" + ",".join(option.choices) + "}"
+    return keywords | {
+        "metavar": metavar,
+        "action": "append" if option.kind in _REPEATED else "store",
+    }
 
 
 def show_settings(settings: Settings) -> str:

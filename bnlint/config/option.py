@@ -18,9 +18,17 @@ from bnlint.domain.request import InputSpec, ModelSpec
 from bnlint.report import format_names
 
 SEVERITIES = ("error", "warning", "info", "off")
-PLACEMENTS = ("before-activation", "after-activation", "any")
-FAIL_ON = ("error", "warning", "info")
-COLOURS = ("auto", "always", "never")
+_METAVARS = {
+    "words": "RULES",
+    "globs": "GLOB",
+    "patterns": "GLOB",
+    "inputs": "SHAPE",
+    "formats": "NAME[=FILE]",
+    "count": "N",
+    "seconds": "SECONDS",
+    "size": "SIZE",
+}
+"""What help calls a value, by the kind of its option."""
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -86,7 +94,7 @@ def option(default: Any, kind: str, help: str, **rest: Any) -> Any:
     """A dataclass field with what its :class:`Option` is built from."""
     if rest.get("for_rules"):
         rest["decides"] = "findings"
-    metadata = {"option": {"kind": kind, "help": help, **rest}}
+    metadata = {"option": {"metavar": _METAVARS.get(kind, ""), "kind": kind, "help": help, **rest}}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -7,18 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from bnlint.config.option import (
-    COLOURS,
-    FAIL_ON,
-    PLACEMENTS,
-    InputsFor,
-    ModelsFor,
-    Option,
-    Output,
-    PerFile,
-    option,
-    options_of,
-)
+from bnlint.config.option import InputsFor, ModelsFor, Output, PerFile, option, options_of
 from bnlint.domain.codec import encode
 from bnlint.domain.graph import Value
 from bnlint.domain.phrases import listed
@@ -53,19 +42,17 @@ class Settings:
         (),
         "words",
         "run only these rules: ids, prefixes or names, separated by commas",
-        metavar="RULES",
         decides="findings",
     )
     ignore: tuple[str, ...] = _rules(
         (),
         "words",
         "leave these rules out, in addition to those the config file leaves out",
-        metavar="RULES",
         adds=True,
         decides="findings",
     )
     rules: tuple[str, ...] = _rules(
-        (), "globs", "files with rules of your own (repeatable, globs)", metavar="GLOB", adds=True
+        (), "globs", "files with rules of your own (repeatable, globs)", adds=True
     )
     severity: Mapping[str, str] = _table(
         {},
@@ -77,13 +64,13 @@ class Settings:
         "warning",
         "choice",
         "the lightest severity that ends in exit code 1 (default: warning)",
-        choices=FAIL_ON,
+        choices=("error", "warning", "info"),
     )
     norm_placement: str = _rules(
         "before-activation",
         "choice",
         "where your house style puts norms",
-        choices=PLACEMENTS,
+        choices=("before-activation", "after-activation", "any"),
         for_rules=True,
     )
     per_file: tuple[PerFile, ...] = _table(
@@ -95,7 +82,6 @@ class Settings:
         "inputs",
         "an input by hand: 1x3x224x224, 8x16:int64 or mask=8x16:bool (repeatable)",
         flags=("--input",),
-        metavar="SHAPE",
         config=False,
         decides="graph",
     )
@@ -109,11 +95,7 @@ class Settings:
         (), "layers", "kinds of layers of your own, by dotted type name", decides="graph"
     )
     exclude: tuple[str, ...] = _models(
-        (),
-        "patterns",
-        "files and folders to leave out (repeatable, globs)",
-        metavar="GLOB",
-        adds=True,
+        (), "patterns", "files and folders to leave out (repeatable, globs)", adds=True
     )
     force_exclude: bool = _models(
         False, "flag", "leave excluded files out even when they are named one by one"
@@ -133,7 +115,6 @@ class Settings:
         "formats",
         f"{listed(format_names(), 'or')}; with =FILE into a file (repeatable)",
         flags=("--format",),
-        metavar="NAME[=FILE]",
     )
     verbose: bool = _output(
         False,
@@ -149,7 +130,7 @@ class Settings:
         "choice",
         "colour (default: auto, which follows NO_COLOR, FORCE_COLOR, terminals)",
         flags=("--color", "--colour"),
-        choices=COLOURS,
+        choices=("auto", "always", "never"),
     )
     exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings")
 
@@ -185,21 +166,12 @@ class Settings:
         "count",
         "files checked at the same time (default: 0, as many as there are cores)",
         flags=("-j", "--jobs"),
-        metavar="N",
     )
     timeout: float = _limits(
-        60.0,
-        "seconds",
-        "seconds a file may take (default: 60; 0 for no limit)",
-        metavar="SECONDS",
-        decides="graph",
+        60.0, "seconds", "seconds a file may take (default: 60; 0 for no limit)", decides="graph"
     )
     max_memory: int = _limits(
-        4 << 30,
-        "size",
-        "memory a file may take (default: 4GiB; 0 for no limit)",
-        metavar="SIZE",
-        decides="graph",
+        4 << 30, "size", "memory a file may take (default: 4GiB; 0 for no limit)", decides="graph"
     )
     cache_dir: str = _limits(
         ".bnlint_cache",
@@ -239,7 +211,7 @@ class Settings:
         return json.dumps(chosen, sort_keys=True)
 
 
-OPTIONS: Mapping[str, Option] = options_of(Settings)
+OPTIONS = options_of(Settings)
 """Every option by field name."""
 
 CONFIG_KEYS: Mapping[str, str] = {

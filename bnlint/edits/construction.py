@@ -77,16 +77,14 @@ def rename_call(job: Job) -> Iterator[Plan]:
 def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:
     """The import of ``new`` beside that of ``old``, unless it is imported already."""
     for statement in syntax.nodes(syntax.cst.ImportFrom):
-        names: Any = statement.names
-        if isinstance(names, syntax.cst.ImportStar):
+        if isinstance(statement.names, syntax.cst.ImportStar):
             continue
-        known = {alias.name.value for alias in names if alias.asname is None}
-        if new in known:
+        names = {a.evaluated_name: a for a in statement.names if a.asname is None}
+        if new in names:
             return []
-        for alias in names:
-            if alias.asname is None and alias.name.value == old:
-                end = syntax.span(alias)[1] if alias.comma is None else syntax.span(alias.name)[1]
-                return [Splice(end, end, f", {new}")]
+        if alias := names.get(old):
+            end = syntax.span(alias.name)[1]
+            return [Splice(end, end, f", {new}")]
     return []
 
 

@@ -12,6 +12,7 @@ import tokenize
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bnlint.domain.errors import FixError, Mistake
@@ -44,8 +45,8 @@ class SourceText:
     starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        starts = (0, *(found.end() for found in _LINE_END.finditer(self.text)))
-        object.__setattr__(self, "starts", starts)
+        ends = (found.end() for found in _LINE_END.finditer(self.text))
+        object.__setattr__(self, "starts", (0, *ends))
 
     @property
     def newline(self) -> str:
@@ -106,12 +107,7 @@ def decode(path: str, data: bytes) -> SourceText:
 
 def are_apart(splices: Iterable[Splice]) -> bool:
     """True when splices can be applied together."""
-    position = 0
-    for splice in sorted(splices):
-        if splice.start < position:
-            return False
-        position = splice.end
-    return True
+    return all(before.end <= after.start for before, after in pairwise(sorted(splices)))
 
 
 def overlap(one: Iterable[Splice], other: Iterable[Splice]) -> bool:
@@ -175,19 +171,13 @@ class Syntax:
             return None
         if os.path.realpath(location.path) != os.path.realpath(self.source.path):
             return None
-        start = self.offset(location.line, location.column)
-        end = self.offset(location.end_line, location.end_column)
+        start = self.source.offset(location.line, location.column - 1)
+        end = self.source.offset(location.end_line, location.end_column - 1)
         for call in self._calls.get(end, ()):
-            starts = [self.span(call)[0]]
-            if isinstance(call.func, self.cst.Attribute):
-                starts.append(self.span(call.func.attr)[0])
-            if start in starts:
+            name = call.func.attr if isinstance(call.func, self.cst.Attribute) else call
+            if start in (self.span(call)[0], self.span(name)[0]):
                 return call  # type: ignore[no-any-return]
         return None
-
-    def offset(self, line: int, column: int) -> int:
-        """The offset of a line and a column as locations have them: from 1, in characters."""
-        return self.source.offset(line, column - 1)
 
     def span(self, node: Any) -> tuple[int, int]:
         """Where a node begins and ends, without parentheses around it."""

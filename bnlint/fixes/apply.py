@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnlint import pipeline
@@ -69,27 +69,19 @@ def run(settings: Settings, executor: Executor | None = None) -> Outcome:
     return Outcome("", replace(left, refused_fixes=offered.refused_fixes), note)
 
 
-@dataclass(slots=True)
 class Progress:
-    """The texts so far, the fixes found, and the splices of earlier rounds.
+    """The texts so far, the fixes found, and the splices of earlier rounds."""
 
-    Findings that the ``report`` does not show are ``hidden``: by a comment or the baseline.
-    """
-
-    workspace: Workspace
-    report: Report
-    looks: tuple[Look, ...]
-    originals: Texts = field(init=False)
-    texts: Texts = field(init=False)
-    hidden: set[Key] = field(default_factory=set)
-    by_place: dict[Place, Key] = field(default_factory=dict)
-    fixes: dict[Key, Fix] = field(default_factory=dict)
-    refused: dict[Key, str] = field(default_factory=dict)
-    held: list[Held] = field(default_factory=list)
-    history: list[dict[str, list[Splice]]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.texts = self.originals = {p: f.source for p, f in self.workspace.files.items()}
+    def __init__(self, workspace: Workspace, report: Report, looks: tuple[Look, ...]) -> None:
+        self.workspace, self.report, self.looks = workspace, report, looks
+        self.originals = {path: file.source for path, file in workspace.files.items()}
+        self.texts: Texts = self.originals
+        self.fixes: dict[Key, Fix] = {}
+        self.refused: dict[Key, str] = {}
+        self.held: list[Held] = []
+        self.history: list[dict[str, list[Splice]]] = []
+        self.hidden: set[Key] = set()  # what the report does not show: comments, a baseline
+        self.by_place: dict[Place, Key] = {}
         shown = set(map(_place, self.report.findings))
         for look in self.looks:
             for finding in (f for seen in look.seen for f in seen.findings):

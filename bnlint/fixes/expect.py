@@ -38,10 +38,7 @@ class Expected:
 
 def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
     """What the graph should look like after the changes."""
-    reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
-    for edge in sorted(graph.edges, key=lambda e: e.slot):
-        reads[edge.target].append(edge.source)
-    wanted = Expected(list(graph.ops), reads)
+    wanted = Expected(list(graph.ops), _reads(graph))
     for each in touched:
         wanted.renames |= each.change.renames
         wanted.rebuilt |= each.change.rebuilt
@@ -49,6 +46,14 @@ def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
             by_role = [_ops(graph, s, each.change) for s in layers.values()]
             _expect(wanted, each.change, by_role)
     return wanted
+
+
+def _reads(graph: ModelGraph) -> dict[str, list[str]]:
+    """The ops that every op reads, in the order of its arguments."""
+    reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
+    for edge in sorted(graph.edges, key=lambda e: e.slot):
+        reads[edge.target].append(edge.source)
+    return reads
 
 
 def _ops(graph: ModelGraph, subject: Subject, change: Change) -> list[Op]:
@@ -112,14 +117,12 @@ def unlike(before: ModelGraph, after: ModelGraph, touched: Sequence[Touched]) ->
         return f"the model has {len(after.ops)} operations where {len(wanted.order)} should be"
     number = {op.id: n for n, op in enumerate(after.ops)}
     meant = {op.id: n for n, op in enumerate(wanted.order)}
-    reads: dict[str, list[int]] = {op.id: [] for op in after.ops}
-    for edge in sorted(after.edges, key=lambda e: e.slot):
-        reads[edge.target].append(number[edge.source])
+    reads = _reads(after)
     broken = any(op.error for op in before.ops)
     for old, new in zip(wanted.order, after.ops, strict=True):
         if said := _op_differs(wanted, old, new, broken, before, after):
             return said
-        got, want = reads[new.id], [meant[s] for s in wanted.reads[old.id]]
+        got, want = [number[s] for s in reads[new.id]], [meant[s] for s in wanted.reads[old.id]]
         around = [meant.get(wanted.detours.get(s, s), -1) for s in wanted.reads[old.id]]
         if got not in (want, around):
             return f"{new.layer} reads other layers than before"

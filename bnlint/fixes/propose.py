@@ -128,15 +128,13 @@ def _jobs(
     for n, m, seen in _models(looks):
         view = View(seen.graph)
         for finding in seen.findings:
-            layers = _layers(seen.graph, finding.remedy)
-            if finding.remedy is not None and layers is not None:
+            layers = _layers(seen.graph, finding.remedy) if finding.remedy else None
+            if finding.remedy and layers:
                 job = Job(view, layers, finding.remedy.arguments, syntax)
                 yield key_of(looks[n], finding), Member(n, m, finding, layers), job
 
 
-def _layers(graph: ModelGraph, remedy: Remedy | None) -> dict[str, Subject] | None:
-    if remedy is None:
-        return None
+def _layers(graph: ModelGraph, remedy: Remedy) -> dict[str, Subject] | None:
     ops = {op.id: op for op in graph.ops}
     modules = {info.path: info for info in graph.modules}
     found: dict[str, Subject] = {}

@@ -86,7 +86,8 @@ def _look_differs(
     """How a file is not as it should be after the edits; adds new findings to ``fresh``."""
     if problem := _new_problem(old, new):
         return f"after it, {problem.message}"
-    if list(map(_model, old.seen)) != list(map(_model, new.seen)):
+    models = [[(s.graph.ref.name, s.graph.ref.arguments) for s in k.seen] for k in (old, new)]
+    if models[0] != models[1]:
         return "after it, other models are found in the file"
     for m, (before, after) in enumerate(zip(old.seen, new.seen, strict=True)):
         own = [(p, members) for p in proposals if (members := p.of(number, m))]
@@ -109,10 +110,6 @@ def _layers(members: Sequence[Member]) -> tuple[dict[str, Subject], ...]:
         ids = tuple(member.remedy.ops.values()) or (member.finding.layer,)
         layers.setdefault(ids, member.layers)
     return tuple(layers.values())
-
-
-def _model(seen: Seen) -> tuple[str, str]:
-    return seen.graph.ref.name, seen.graph.ref.arguments
 
 
 def _new_problem(old: Look, new: Look) -> Problem | None:
