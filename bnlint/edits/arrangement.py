@@ -7,19 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op
-from bnlint.edits import (
-    Action,
-    Change,
-    Job,
-    NoEdit,
-    Plan,
-    built_at,
-    built_by,
-    is_method,
-    name_of,
-    same_place,
-    syntax_at,
-)
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, is_method, name_of, same_place
 from bnlint.edits.syntax import Splice, Syntax, are_apart
 
 if TYPE_CHECKING:
@@ -44,7 +32,7 @@ def swap(job: Job) -> Iterator[Plan]:
         called = {"first": first.call, "second": second.call}
         yield Plan(syntax.source.path, splices, message, Change(swapped=True), called=called)
         return
-    syntax = syntax_at(job, first.construction, first)
+    syntax = job.syntax_at(first.construction, first)
     if second.construction is None or first.construction is None:
         raise NoEdit("one of the two is a function")
     if second.construction.path != first.construction.path:
@@ -138,7 +126,7 @@ def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
 def remove(job: Job) -> Iterator[Plan]:
     """An unnecessary layer removed: what builds it, and its call if forward calls it directly."""
     subject = job.layers["of"]
-    syntax, node, place = built_at(job, subject.construction, subject)
+    syntax, node, place = job.built_at(subject.construction, subject)
     statement = _assignment(syntax, node)
     listed = statement is None
     splices = _element_removed(syntax, node) if listed else statement_removed(syntax, statement)

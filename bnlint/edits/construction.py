@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import ModuleInfo, Value
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, built_at, is_method, name_of
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, is_method, name_of
 from bnlint.edits.channel_texts import other_expressions
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of
@@ -71,7 +72,7 @@ def rename_call(job: Job) -> Iterator[Plan]:
     if name is func:
         splices += _also_imported(syntax, old, to)
     plan = found.plan(tuple(splices), f"use {to} for {old}", ())
-    yield Plan(plan.path, plan.splices, plan.message, Change(kind=True), plan.built, plan.called)
+    yield replace(plan, change=Change(kind=True))
 
 
 def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:
@@ -94,7 +95,7 @@ class FoundCall:
     def __init__(self, job: Job, subject: Subject) -> None:
         self.subject = subject
         place = subject.construction if isinstance(subject, ModuleInfo) else subject.location
-        self.syntax, self.node, self.location = built_at(job, place, subject)
+        self.syntax, self.node, self.location = job.built_at(place, subject)
         self.parameters = parameters_of(subject.types[0]) if subject.types else ()
 
     def plan(self, splices: tuple[Splice, ...], message: str, facts: tuple[str, ...]) -> Plan:

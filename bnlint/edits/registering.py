@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.graph import ModuleInfo
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_at, name_of, syntax_at
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, name_of
 from bnlint.edits.arrangement import statement_removed
 from bnlint.edits.syntax import Splice, Syntax
 
@@ -21,7 +21,7 @@ def module_list(job: Job) -> Iterator[Plan]:
     held = _HELD.search(path)
     if held is None:
         raise NoEdit("it is not kept in a list or dict of the model")
-    syntax = syntax_at(job, subject.construction, subject)
+    syntax = job.syntax_at(subject.construction, subject)
     value = _assigned_once(syntax, held[1], syntax.call_at(subject.construction))
     container = "ModuleDict" if held[2] else "ModuleList"
     text = syntax.text(value)
@@ -39,7 +39,7 @@ def module_list(job: Job) -> Iterator[Plan]:
 def comprehension(job: Job) -> Iterator[Plan]:
     """``[layer] * n`` turned into a comprehension, so that the layer is built n times."""
     subject = job.layers["of"]
-    syntax, node, place = built_at(job, subject.construction, subject)
+    syntax, node, place = job.built_at(subject.construction, subject)
     yield Plan(
         syntax.source.path,
         _repeated(syntax, node) or _inlined(syntax, node),

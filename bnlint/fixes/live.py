@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,11 +161,25 @@ def _move_argument(repair: Repair) -> str:
 
 
 def _drop_bias(repair: Repair, kernel: Op) -> str:
+    """Removes the bias of a kernel, and lowers the running mean of the norms that read it.
+
+    In train mode the norms cancel it anyway; in eval mode ``y - (mean - bias)`` equals
+    ``y + bias - mean``.
+    """
     norms = norms_after(View(repair.graph), kernel)
     _must_be_called_once(kernel, *norms)
-    _fold_bias(repair.module(kernel), [repair.module(n) for n in norms])
-    named = ", ".join(n.layer for n in norms)
-    return f"bias folded into the running mean of {named}"
+    module, modules = repair.module(kernel), [repair.module(norm) for norm in norms]
+    bias = getattr(module, "bias", None)
+    if not isinstance(bias, nn.Parameter) or "bias" not in module._parameters:
+        raise NoEdit("its bias is no plain parameter")
+    means = [m for n in modules if (m := getattr(n, "running_mean", None)) is not None]
+    if any(m.shape != bias.shape for m in means):
+        raise NoEdit("the norm has other channels than the bias")
+    with torch.no_grad():
+        for mean in means:
+            mean.sub_(bias.to(mean.dtype))
+    module.register_parameter("bias", None)
+    return f"bias folded into the running mean of {', '.join(n.layer for n in norms)}"
 
 
 def _remove(repair: Repair) -> str:
@@ -244,24 +258,6 @@ def _without_inplace(node: fx.Node) -> None:
     if index >= len(node.args):
         raise NoEdit("it is in place by its name")
     node.args = (*node.args[:index], False, *node.args[index + 1 :])
-
-
-def _fold_bias(kernel: nn.Module, norms: Sequence[nn.Module]) -> None:
-    """Removes the bias of a kernel, and lowers the running mean of the norms that read it.
-
-    In train mode the norms cancel it anyway; in eval mode ``y - (mean - bias)`` equals
-    ``y + bias - mean``.
-    """
-    bias = getattr(kernel, "bias", None)
-    if not isinstance(bias, nn.Parameter) or "bias" not in kernel._parameters:
-        raise NoEdit("its bias is no plain parameter")
-    means = [m for n in norms if (m := getattr(n, "running_mean", None)) is not None]
-    if any(m.shape != bias.shape for m in means):
-        raise NoEdit("the norm has other channels than the bias")
-    with torch.no_grad():
-        for mean in means:
-            mean.sub_(bias.to(mean.dtype))
-    kernel.register_parameter("bias", None)
 
 
 def _merge_norms(first: nn.Module, second: nn.Module) -> None:

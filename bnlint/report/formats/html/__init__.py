@@ -19,16 +19,7 @@ from bnlint.domain.graph import Location
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.formats.html.graph_json import graph_data
-from bnlint.report.formats.html.markup import (
-    MARKS,
-    SourceLinks,
-    badge,
-    chapters,
-    code,
-    items,
-    shape,
-    text,
-)
+from bnlint.report.formats.html.markup import MARKS, SourceLinks, chapters, code, items, shape, text
 from bnlint.report.lines import counts, refusals, summary
 
 FOLDER = Path(__file__).parent
@@ -111,7 +102,8 @@ def _finding(number: int, finding: Finding, lines: Sequence[str], options: Rende
         rule = f'<a class=rule href="#rule-{text(finding.rule)}">{rule}</a>'
     times = f" <span class=count>{finding.count} layers</span>" if finding.count > 1 else ""
     head = (
-        f"{badge(finding.severity)} {rule} {code(finding.layer)}{times}"
+        f'<span class="badge {severity}">{MARKS[finding.severity]} {severity}</span>'
+        f" {rule} {code(finding.layer)}{times}"
         f" {links.link(finding.location)}"
         f"<button class=locate data-finding={number} hidden>show in graph</button>"
     )

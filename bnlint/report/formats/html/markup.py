@@ -33,11 +33,6 @@ def code(value: str) -> str:
     return f"<code>{text(value)}</code>" if value else ""
 
 
-def badge(severity: Severity) -> str:
-    """A severity by sign, colour and word."""
-    return f'<span class="badge {severity.value}">{MARKS[severity]} {severity.value}</span>'
-
-
 def items(lines: Iterable[str], kind: str) -> str:
     """Pieces of HTML as a list; nothing when there are none."""
     rows = "".join(f"<li>{line}</li>" for line in lines)
