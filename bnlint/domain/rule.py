@@ -137,7 +137,7 @@ class EvidenceFrom:
 
 @dataclass(frozen=True, slots=True)
 class FixRecipe:
-    """What would mend it: an action of ``bnlint.edits``, captures by role, and values."""
+    """What would fix it: an action of ``bnlint.edits``, captures by role, and values."""
 
     action: str
     safety: str

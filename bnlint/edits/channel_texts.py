@@ -91,16 +91,17 @@ def _assigned(syntax: Syntax, attribute: str, function: Any) -> Iterator[Any]:
             yield node.value
 
 
-def _arguments(syntax: Syntax, call: Any, types: tuple[str, ...]) -> Iterator[str]:
+def _arguments(syntax: Syntax, call: Any, types: tuple[str, ...]) -> list[str]:
     """The output channels by their argument, or all arguments, the second first."""
     parameters = parameters_of(types[0]) if types else ()
     plain = [a for a in call.args if not a.star]
     out = next((p for p in _OUT if p in parameters), None)
+    chosen = [*plain[1:2], *plain[:1], *plain[2:]]
     if out is not None:
         index = parameters.index(out)
-        for position, arg in enumerate(plain):
-            if arg.keyword.value == out if arg.keyword else position == index:
-                yield syntax.text(arg.value)
-        return
-    for arg in (*plain[1:2], *plain[:1], *plain[2:]):
-        yield syntax.text(arg.value)
+        chosen = [
+            arg
+            for position, arg in enumerate(plain)
+            if (arg.keyword.value == out if arg.keyword else position == index)
+        ]
+    return [syntax.text(arg.value) for arg in chosen]

@@ -261,7 +261,7 @@ def _without_inplace(node: fx.Node) -> None:
 
 
 def _merge_norms(first: nn.Module, second: nn.Module) -> None:
-    """Gives ``first`` the scale and shift that both norms have together in eval mode.
+    """Sets the scale and shift of ``first`` to those of both norms together in eval mode.
 
     With running mean m and variance v of the second: ``(y - m) / sqrt(v + eps) * w + b``, where y
     is what the first norm returns: its own scale and shift of normalized values.

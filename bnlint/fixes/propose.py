@@ -186,9 +186,9 @@ def _missing(proposal: Proposal, looks: Sequence[Look]) -> str:
 def _unneeded(plan: Plan, graph: ModelGraph, members: Sequence[Member]) -> str:
     for role, place in plan.built.items():
         bound = {name_of(x.layers[role]) for x in members if role in x.layers}
-        for name in _built_at(graph, place):
-            if name not in bound:
-                return name
+        fine = (name for name in _built_at(graph, place) if name not in bound)
+        if name := next(fine, ""):
+            return name
     for role, place in plan.called.items():
         ids = {s.id for x in members if isinstance(s := x.layers.get(role), Op)}
         for op in graph.ops:

@@ -71,7 +71,7 @@ def _blank(char: str) -> str:
 
 
 def summary(report: Report, options: RenderOptions) -> str:
-    """The one line about a run: models checked and missed, findings, rules that were blind."""
+    """The one line about a run: models checked and missed, findings, rules without an answer."""
     hidden = {
         "suppressed": report.suppressed,
         "in the baseline": report.baselined,
@@ -116,7 +116,7 @@ def _findings(report: Report, options: RenderOptions) -> str:
 
 
 def _blind(report: Report) -> str:
-    """The rules that could not decide everything: ``; blind without an input: BN201, ...``.
+    """The rules that could not decide everything, such as ``; blind in places: BN201, see -v``.
 
     Without it, a run that could not see much would look clean. How often a rule was undecided is
     left out: a single part that was not traced leaves every question about it open.

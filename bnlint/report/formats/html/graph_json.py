@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,7 @@ class _GraphWriter:
             "classes": {m.path: plain(str(m.facts.get("class", ""))) for m in graph.modules},
             "nodes": [self._node(op) for op in graph.ops],
             "edges": sorted({e for e in ends if None not in e}),
-            "marks": [_mark(n, f, graph, report) for n, f in _of(graph, report)],
+            "marks": list(_marks(graph, report)),
         }
 
     def _node(self, op: Op) -> dict[str, Any]:
@@ -148,30 +148,25 @@ def _value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of(graph: ModelGraph, report: Report) -> Iterable[tuple[int, Finding]]:
-    """The findings about this model, numbered as in the report."""
-    twins = [g for g in report.graphs if g.ref.name == graph.ref.name]
+def _marks(graph: ModelGraph, report: Report) -> Iterator[dict[str, Any]]:
+    """Where findings show on the graph: the nodes each is about, and those it involves."""
+    name, alone = graph.ref.name, len(report.graphs) == 1
+    twins = sum(other.ref.name == name for other in report.graphs)
     for number, finding in enumerate(report.findings):
-        named = {finding.model, *(model for model, _ in finding.also)}
+        layers = {layer for model, layer in finding.also if model == name}
         files = {finding.location.path, *(anchor.path for anchor in finding.anchors)}
-        if graph.ref.name in named and (len(twins) == 1 or graph.ref.file in files):
-            yield number, finding
-        elif len(report.graphs) == 1 and finding.model and graph.ref.name not in named:
-            # A probed model may be named by its class, the traced one by its call.
-            yield number, finding
-
-
-def _mark(number: int, finding: Finding, graph: ModelGraph, report: Report) -> dict[str, Any]:
-    """Where a finding shows on the graph: the nodes it is about, and those it involves."""
-    name = graph.ref.name
-    layers = {layer for model, layer in finding.also if model == name}
-    if finding.model == name or len(report.graphs) == 1:
-        layers.add(finding.layer)
-    layers -= {""}
-    related = {r.layer for r in finding.related} - {""}
-    return {
-        "finding": number,
-        "nodes": [index for index, op in enumerate(graph.ops) if op.layer in layers],
-        "related": [index for index, op in enumerate(graph.ops) if op.layer in related],
-        "groups": sorted(layers),
-    }
+        named = finding.model == name or any(model == name for model, _ in finding.also)
+        # A probed model may be named by its class, the traced one by its call.
+        meant = twins == 1 or graph.ref.file in files if named else alone and finding.model
+        if not meant:
+            continue
+        if finding.model == name or alone:
+            layers.add(finding.layer)
+        layers -= {""}
+        related = {r.layer for r in finding.related} - {""}
+        yield {
+            "finding": number,
+            "nodes": [index for index, op in enumerate(graph.ops) if op.layer in layers],
+            "related": [index for index, op in enumerate(graph.ops) if op.layer in related],
+            "groups": sorted(layers),
+        }
