@@ -97,10 +97,12 @@ def refusals(trace: Trace) -> Iterator[str]:
 
 
 def _checked(report: Report) -> str:
-    missed = sum(p.blocking or p.kind in _MISSED for p in report.problems)
-    text = f"{plural(len(report.models), 'model')} checked"
+    missed = [p for p in report.problems if p.blocking or p.kind in _MISSED]
+    unseen = {(p.file, p.model) for p in missed}  # traced, but of unknown operations
+    checked = sum((m.ref.file, m.ref.name) not in unseen for m in report.models)
+    text = f"{plural(checked, 'model')} checked"
     if missed:
-        text += f", {missed} not checked"
+        text += f", {len(missed)} not checked"
     if report.skipped:
         text += f", {plural(report.skipped, 'file')} without models skipped"
     return text
