@@ -15,6 +15,7 @@ from bnlint.domain.graph import Location, ModelGraph, Value
 from bnlint.domain.rule import Condition, Example, Rule
 from bnlint.engine.catalogue import load_rules
 from bnlint.engine.check import check_graph
+from bnlint.engine.examples import whole
 
 Tracer = Callable[[str, str], Sequence[ModelGraph]]
 """(code, file name) to the models in it; raises when there are none."""
@@ -103,9 +104,10 @@ def example_files(rule: Rule) -> Iterator[tuple[str, str, Example]]:
 
 def _cases(rule: Rule, tracer: Tracer, failures: list[Failure]) -> Iterator[_Case]:
     for kind, name, example in example_files(rule):
+        code = whole(example)
         try:
-            hits = expectations(example.code)
-            graphs = tuple(tracer(example.code, name))
+            hits = expectations(code)
+            graphs = tuple(tracer(code, name))
         except Exception as error:  # the example is the user's code: anything may happen
             failures.append(Failure(f"{_title(kind, example)}: {error}", example.location))
             continue

@@ -33,7 +33,7 @@ def listing(settings: Settings) -> str:
 
 def schema_text() -> str:
     """The JSON Schema of rule files."""
-    from bnlint.engine.grammar import schema
+    from bnlint.engine.rule_file import schema
 
     return json.dumps(schema(), indent=2)
 
@@ -71,11 +71,12 @@ def _result(result: RuleResult) -> Iterator[str]:
 
 def trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
     """The outcome of every example by its file name, all traced side by side in a worker."""
+    from bnlint.engine.examples import whole
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 
     named = [
-        (name, example.code)
+        (name, whole(example))
         for rule in rules
         for form in rule.alone()
         for _, name, example in example_files(form)

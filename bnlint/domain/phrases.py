@@ -37,6 +37,11 @@ def closest(word: str, known: Iterable[str], most: int = 30) -> str:
     return f"known: {', '.join(names)}" if len(names) <= most else ""
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the most similar word of a rule file, or all of them when they are few."""
+    return closest(word, known, most=16)
+
+
 def below(path: str | Path, folder: str | Path) -> str:
     """The path relative to a folder that holds it, else as it is; with forward slashes."""
     try:

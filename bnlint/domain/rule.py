@@ -1,4 +1,4 @@
-"""A rule as data, after parsing; see ``engine.parse`` for the YAML it comes from."""
+"""A rule as data, after parsing; see ``engine.rule_file`` for the YAML it comes from."""
 
 from __future__ import annotations
 
@@ -149,13 +149,14 @@ class FixRecipe:
 class Example:
     """Source code that proves the rule; ``expect`` comments mark the lines reported.
 
-    The code is complete: what the example uses of the prelude is in it.
+    ``engine.examples.whole`` puts before it what the code uses of the ``prelude``.
     """
 
     code: str
     title: str = ""
     settings: Mapping[str, Value] = field(default_factory=dict)
     location: Location | None = None
+    prelude: str = ""
 
 
 @dataclass(frozen=True, slots=True)

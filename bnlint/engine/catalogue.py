@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bnlint.domain.errors import Mistake, RuleError, UsageError
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import did_you_mean
 from bnlint.findings.suppress import OWN_RULES
 
 if TYPE_CHECKING:
@@ -64,19 +65,16 @@ def _files_of(pattern: str, root: Path) -> list[Path]:
     return sorted(p for p in map(Path, glob(str(path), recursive=True)) if p.is_file())
 
 
-def load_rules(paths: Iterable[Path], *, tags: Collection[str] | None = None) -> tuple[Rule, ...]:
-    """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files.
-
-    ``tags`` are the tags that rules may name, by default those of the vocabulary.
-    """
+def load_rules(paths: Iterable[Path]) -> tuple[Rule, ...]:
+    """The rules in ``paths``, by id; raises :class:`RuleError` with the mistakes of all files."""
     # A run on unchanged files has its rules compiled in the cache, and never loads the parser.
-    from bnlint.engine.parse import parse_rule
+    from bnlint.engine.rule_file import parse_rule
 
     rules: list[Rule] = []
     mistakes: list[Mistake] = []
     for path in paths:
         try:
-            rules.append(parse_rule(_text(path), str(path), tags=tags))
+            rules.append(parse_rule(_text(path), str(path)))
         except RuleError as error:
             mistakes += error.mistakes
     if mistakes:
@@ -155,17 +153,10 @@ def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, t
     """What to say of each word that means no rule, and a suggestion."""
     known = {rule.id: rule.name for rule in rules} | dict(LINTER_RULES)
     return {
-        word: (f"no rule is called {word!r}", _hint(word, (*known, *known.values())))
+        word: (f"no rule is called {word!r}", did_you_mean(word, (*known, *known.values())))
         for word in dict.fromkeys(words)
         if not any(means(word, id, name) for id, name in known.items())
     }
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    # The vocabulary knows all facts, which takes longer to load than a run on unchanged files.
-    from bnlint.engine.vocabulary import did_you_mean
-
-    return did_you_mean(word, known)
 
 
 def means(word: str, id: str, name: str) -> bool:
@@ -191,7 +182,7 @@ def asked_for(id: str, name: str, select: Sequence[str], ignore: Sequence[str]) 
 def _check_severities(weights: Mapping[str, str]) -> None:
     known = (*(s.value for s in Severity), "off")
     wrong = [
-        Mistake(f"the severity of {word} cannot be {weight!r}", hint=_hint(weight, known))
+        Mistake(f"the severity of {word} cannot be {weight!r}", hint=did_you_mean(weight, known))
         for word, weight in weights.items()
         if weight not in known
     ]

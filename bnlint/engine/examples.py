@@ -2,78 +2,91 @@
 
 An example gets the statements of the prelude that bind a name which it uses and does not bind
 itself, so that it is a whole file wherever it is shown or run. The imports of torch need no
-prelude of their own.
+prelude of their own. Only then are examples parsed: a run never looks into them.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+from bnlint.domain.graph import Value
 from bnlint.domain.rule import Example
-from bnlint.engine.grammar import EXAMPLE, EXAMPLES, TITLED
-from bnlint.engine.yaml_nodes import Reader
+from bnlint.engine.fields import TEXT, Field, Table, array, word
+from bnlint.engine.reader import SETTINGS, Reader
 
 PRELUDE = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
 
-class Examples:
-    """Reads the examples; notes mistakes on the reader."""
+def _settings(reader: Reader, node: Node, what: str) -> dict[str, Value]:
+    entries = reader.mapping(node, SETTINGS, what)
+    return {key: reader.value(value, key) for key, value in entries.items()}
 
-    def __init__(self, reader: Reader, settings: Collection[str]) -> None:
-        self.reader = reader
-        self.settings = settings
-        self.prelude = parse_prelude(PRELUDE)
 
-    def read(self, node: Node) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        """The bad examples and the good ones."""
-        parts = self.reader.table(node, EXAMPLES)
-        if "prelude" in parts:
-            self._extend(parts["prelude"])
-        bad, good = (self._group(parts[k], k) if k in parts else () for k in ("bad", "good"))
-        return bad, good
+SETTINGS_OF_RUN = Field(_settings, {"type": "object", "propertyNames": word(SETTINGS).schema})
+TITLED = Table(
+    "an example", Example, {"code": TEXT, "settings": SETTINGS_OF_RUN}, ("code",), located=True
+)
+EXAMPLE = replace(TITLED, keys={"title": TEXT, **TITLED.keys})
 
-    def _extend(self, node: Node) -> None:
-        try:
-            own = parse_prelude(self.reader.string(node, "prelude"))
-        except SyntaxError as error:
-            self.reader.wrong(node, f"the prelude is not Python: {error.msg}")
-            return
-        bound = frozenset().union(*(part.binds for part in own))
-        self.prelude = (*(part for part in self.prelude if not part.binds & bound), *own)
 
-    def _group(self, node: Node, what: str) -> tuple[Example, ...]:
-        """Examples as a list, as a mapping from titles, or as one piece of code."""
-        if isinstance(node, MappingNode):
-            titled = self.reader.mapping(node, None, what)
-            return tuple(self._example(body, title) for title, body in titled.items())
-        if isinstance(node, ScalarNode) and "\n" in node.value:
-            return (self._example(node),)
-        return tuple(self._example(item) for item in self.reader.sequence(node, what))
-
-    def _example(self, node: Node, title: str = "") -> Example:
-        where = self.reader.location(node)
-        if isinstance(node, ScalarNode):
-            return Example(self._code(node, "an example"), title, location=where)
-        parts = self.reader.table(node, TITLED if title else EXAMPLE)
-        settings = parts.get("settings")
-        entries = self.reader.mapping(settings, self.settings, "settings") if settings else {}
-        return Example(
-            code=self._code(parts["code"], "code") if "code" in parts else "",
-            title=self.reader.string(parts["title"], "title") if "title" in parts else title,
-            settings={k: self.reader.value(v, k) for k, v in entries.items()},
-            location=where,
+def _group(reader: Reader, node: Node, what: str) -> tuple[Example, ...]:
+    """Examples as a list, as a mapping from titles, or as one piece of code."""
+    if isinstance(node, MappingNode):
+        titled = reader.mapping(node, None, what).items()
+        return tuple(
+            replace(example, title=title)
+            for title, body in titled
+            if (example := _example(reader, body, TITLED))
         )
+    one = isinstance(node, ScalarNode) and "\n" in node.value
+    items = [node] if one else reader.sequence(node, what)
+    return tuple(filter(None, (_example(reader, item, EXAMPLE) for item in items)))
 
-    def _code(self, node: Node, what: str) -> str:
-        return complete(self.reader.string(node, what), self.prelude)
+
+def _example(reader: Reader, node: Node, table: Table[Example]) -> Example | None:
+    if isinstance(node, ScalarNode):
+        return Example(reader.string(node, "an example"), location=reader.location(node))
+    return table.read(reader, node)
+
+
+def _prelude(reader: Reader, node: Node, what: str) -> str:
+    text = reader.string(node, what)
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        reader.wrong(node, f"the prelude is not Python: {error.msg}")
+    return text
+
+
+def _examples(prelude: str = "", **groups: tuple[Example, ...]) -> dict[str, tuple[Example, ...]]:
+    return {
+        kind: tuple(replace(example, prelude=prelude) for example in group)
+        for kind, group in groups.items()
+    }
+
+
+_OBJECT = {"type": "object", "additionalProperties": {"anyOf": [TEXT.schema, TITLED.schema]}}
+GROUP = Field(
+    _group, {"anyOf": [TEXT.schema, array({"anyOf": [TEXT.schema, EXAMPLE.schema]}), _OBJECT]}
+)
+EXAMPLES = Table(
+    "examples",
+    _examples,
+    {
+        "prelude": Field(_prelude, TEXT.schema),
+        "bad": GROUP.defined("examples"),
+        "good": GROUP.defined("examples"),
+    },
+    ("bad", "good"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class _Part:
     """A statement of a prelude, with the names that it binds and those that it needs."""
 
     text: str
@@ -82,28 +95,15 @@ class Part:
     needs: frozenset[str]
 
 
-def parse_prelude(text: str) -> tuple[Part, ...]:
-    """The statements of a prelude, in order; raises :class:`SyntaxError`."""
-    return tuple(
-        Part(
-            ast.get_source_segment(text, statement) or "",
-            isinstance(statement, (ast.Import, ast.ImportFrom)),
-            _defined_by(statement),
-            _free(statement),
-        )
-        for statement in ast.parse(text).body
-    )
-
-
-def complete(code: str, prelude: Sequence[Part]) -> str:
+def whole(example: Example) -> str:
     """The code with the parts of the prelude that it uses before it; broken code as it is."""
     try:
-        tree = ast.parse(code)
+        tree = ast.parse(example.code)
     except (SyntaxError, ValueError, RecursionError):
-        return code
+        return example.code
     needed = _free(tree)
-    used: list[Part] = []
-    for part in reversed(prelude):  # a part may need what comes before it
+    used: list[_Part] = []
+    for part in reversed(_parts(example.prelude)):  # a part may need what comes before it
         if part.binds & needed:
             used.insert(0, part)
             needed |= part.needs
@@ -111,7 +111,26 @@ def complete(code: str, prelude: Sequence[Part]) -> str:
     helpers = "".join(f"{part.text}\n\n" for part in used if not part.is_import)
     begins_with_import = bool(tree.body) and isinstance(tree.body[0], (ast.Import, ast.ImportFrom))
     gap = "\n" if imports and not (begins_with_import and not helpers) else ""
-    return imports + gap + helpers + code
+    return imports + gap + helpers + example.code
+
+
+@cache
+def _parts(prelude: str) -> tuple[_Part, ...]:
+    """The statements of the common prelude and of a rule's own, which wins."""
+    common, own = (
+        [
+            _Part(
+                ast.get_source_segment(text, statement) or "",
+                isinstance(statement, (ast.Import, ast.ImportFrom)),
+                _defined_by(statement),
+                _free(statement),
+            )
+            for statement in ast.parse(text).body
+        ]
+        for text in (PRELUDE, prelude)
+    )
+    bound = frozenset().union(*(part.binds for part in own))
+    return (*(part for part in common if not part.binds & bound), *own)
 
 
 def _defined_by(statement: ast.stmt) -> frozenset[str]:
@@ -123,24 +142,18 @@ def _defined_by(statement: ast.stmt) -> frozenset[str]:
 
 def _free(tree: ast.AST) -> frozenset[str]:
     """The names that are read somewhere in the tree and bound nowhere in it."""
-    loaded: set[str] = set()
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            loaded.add(node.id)
-        else:
-            bound.add(_bound_by(node))
-    return frozenset(loaded - bound)
+    nodes = list(ast.walk(tree))
+    loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return frozenset(loaded.difference(map(_bound_by, nodes)))
 
 
 def _bound_by(node: ast.AST) -> str:
     """The name that a node binds: by assignment, import, definition or as an argument."""
-    if isinstance(node, ast.Name):
-        return node.id if isinstance(node.ctx, ast.Store) else ""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        return node.name
-    if isinstance(node, ast.arg):
-        return node.arg
-    if isinstance(node, ast.alias):
-        return (node.asname or node.name).partition(".")[0]
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            return name
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+            return name
+        case ast.alias():
+            return (node.asname or node.name).partition(".")[0]
     return ""

@@ -86,7 +86,10 @@ def _convention(rule: Rule) -> str:
 def _example(examples: tuple[Example, ...]) -> str:
     if not examples:
         return ""
-    return f"```python\n{examples[0].code.rstrip()}\n```"
+    # It loads the rule language, which formats that only need OWN_RULES have no use for.
+    from bnlint.engine.examples import whole
+
+    return f"```python\n{whole(examples[0]).rstrip()}\n```"
 
 
 def _silence(rule: Rule) -> str:

@@ -1,225 +1,230 @@
-"""The pattern of a rule, and the conditions, references and fixes that refer to its captures."""
+"""The pattern of a rule, and the conditions, messages and values that refer to its captures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterator
+from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bnlint.domain.graph import Value
-from bnlint.domain.rule import MEASURES, Capture, Condition, EvidenceFrom, FixRecipe, Operand, Tags
+from bnlint.domain.rule import Capture, Condition, Operand, Tags
 from bnlint.engine.conditions import OPERATORS, Operator
-from bnlint.engine.grammar import ANY, ARGUMENTS, CAPTURE, EVIDENCE, FIX, TAG_LISTS
-from bnlint.engine.vocabulary import (
-    ACTIONS,
-    MODEL_WORDS,
-    MODULE_WORDS,
-    OP_WORDS,
-    SUBJECTS,
-    did_you_mean,
-    is_fact,
-)
-from bnlint.engine.yaml_nodes import Reader
+from bnlint.engine.fields import NUMBER, TEXT, Field, Schema, Table, array, defined, many, word
+from bnlint.engine.reader import MODEL_WORDS, MODULE_WORDS, OP_WORDS, SETTINGS, Reader
+from bnlint.engine.wording import placeholders
+from bnlint.graph.facts import INITIAL_PREFIX
+from bnlint.layers.table import tags
 
+CAPTURE = r"[a-z][a-z0-9_]*"
+CONVENTION_WORDS = frozenset(("count", "total", "share"))
 SHAPE_OF_A_CONDITION = "a condition is [$capture.fact, operator, value]"
 
+TAGS = many(word(tags()).called("a tag"), or_one=True)
+TAG_LISTS = Table(
+    "tags",
+    Tags,
+    dict.fromkeys(("is", "not"), TAGS.defined("tags")),
+    names={"is": "any_of", "not": "none_of"},
+)
 
-class Pattern:
-    """Reads the pattern; notes mistakes on the reader."""
 
-    def __init__(self, reader: Reader, tags: Collection[str]) -> None:
-        self.reader = reader
-        self.tags = tags
-
-    def captures(self, node: Node, over: str) -> tuple[Capture, ...]:
-        """The captures, each with the gap before it."""
-        found: list[Capture] = []
-        gap: Tags | None = None
-        items = self.reader.sequence(node, "match")
-        for item in items:
-            name, body = self._step(item)
-            if name == "through":
-                if not found or gap is not None or item is items[-1]:
-                    self.reader.wrong(item, "a 'through' must stand between two captures")
-                gap = self._tags(body, "through") if body else None
-            elif name and body is not None:
-                self._check_capture(item, name, found)
-                found.append(Capture(name, self._tags(body, name), gap))
-                gap = None
-        if not found:
-            self.reader.wrong(node, "match must capture something")
-        elif over == "modules" and len(found) > 1:
-            self.reader.wrong(node, "a rule over modules captures one module")
-        return tuple(found)
-
-    def _step(self, item: Node) -> tuple[str, Node | None]:
-        entries = self.reader.mapping(item, None, "a step of match")
+def _pattern(reader: Reader, node: Node, what: str) -> tuple[Capture, ...]:
+    """The captures, each with the gap before it."""
+    found: list[Capture] = []
+    gap: Tags | None = None
+    items = reader.sequence(node, what)
+    for item in items:
+        entries = reader.mapping(item, None, "a step of match")
         if len(entries) != 1:
-            self.reader.wrong(item, "a step of match has one name", "- bn: {is: batchnorm}")
-            return "", None
-        return next(iter(entries.items()))
-
-    def _check_capture(self, item: Node, name: str, found: list[Capture]) -> None:
-        if not re.fullmatch(CAPTURE, name) or name in SUBJECTS or name == "convention":
-            self.reader.wrong(item, f"a capture cannot be named {name!r}")
-        if name in (c.name for c in found):
-            self.reader.wrong(item, f"two captures are named {name!r}")
-
-    def _tags(self, node: Node, what: str) -> Tags:
-        entries = self.reader.mapping(node, TAG_LISTS.keys, what)
-        if isinstance(node, MappingNode) and not node.value:
-            return Tags()
-        return Tags(self._tag_list(entries.get("is")), self._tag_list(entries.get("not")))
-
-    def _tag_list(self, node: Node | None) -> tuple[str, ...]:
-        if node is None:
-            return ()
-        items = node.value if isinstance(node, SequenceNode) else [node]
-        return tuple(self.reader.word(item, self.tags, "a tag") for item in items)
+            reader.wrong(item, "a step of match has one name", "- bn: {is: batchnorm}")
+            continue
+        ((name, body),) = entries.items()
+        fitting = Tags(**TAG_LISTS.values(reader, reader.mapping(body, TAG_LISTS.keys, name)))
+        if name != "through":
+            _check_capture(reader, item, name, found)
+            found.append(Capture(name, fitting, gap))
+            gap = None
+            continue
+        if not found or gap is not None or item is items[-1]:
+            reader.wrong(item, "a 'through' must stand between two captures")
+        gap = fitting
+    if not found:
+        reader.wrong(node, "match must capture something")
+    return tuple(found)
 
 
-class Expressions:
-    """Reads what refers to ``captures``; notes mistakes on the reader."""
+def _check_capture(reader: Reader, item: Node, name: str, found: list[Capture]) -> None:
+    if not re.fullmatch(CAPTURE, name) or name in ("model", "settings", "convention"):
+        reader.wrong(item, f"a capture cannot be named {name!r}")
+    if name in (c.name for c in found):
+        reader.wrong(item, f"two captures are named {name!r}")
 
-    def __init__(
-        self, reader: Reader, captures: tuple[str, ...], over: str, settings: Collection[str]
-    ) -> None:
-        self.reader = reader
-        self.captures = captures
-        self._facts = MODULE_WORDS if over == "modules" else OP_WORDS
-        self._settings = settings
 
-    def words(self, subject: str) -> Collection[str] | None:
-        """The facts that ``subject`` has, or None for a subject that does not exist."""
-        if subject == "model":
-            return MODEL_WORDS
-        if subject == "settings":
-            return self._settings
-        return self._facts if subject in self.captures else None
+def _conditions(reader: Reader, node: Node, what: str) -> tuple[Condition, ...]:
+    """A list of conditions; a single condition counts as a list of one."""
+    items = [node] if isinstance(node, MappingNode) else reader.sequence(node, what)
+    if items and isinstance(items[0], ScalarNode):
+        items = [node]
+    if not items:
+        reader.wrong(node, f"{what} holds no condition", SHAPE_OF_A_CONDITION)
+    found = (_condition(reader, item) for item in items)
+    return tuple(c for c in found if c is not None)
 
-    def problem(self, subject: str, fact: str) -> str:
-        """What is wrong with ``subject.fact``; empty if nothing is."""
-        words = self.words(subject)
-        if words is None:
-            return f"nothing is captured as {subject!r}"
-        return "" if is_fact(fact, words) else f"no fact is called {fact!r}"
 
-    def suggestion(self, subject: str, fact: str) -> str:
-        """The nearest subject or fact."""
-        words = self.words(subject)
-        if words is None:
-            return did_you_mean(subject, (*self.captures, "model", "settings"))
-        return did_you_mean(fact, words)
+def _condition(reader: Reader, node: Node) -> Condition | None:
+    if isinstance(node, MappingNode):
+        return _alternatives(reader, node)
+    parts = node.value if isinstance(node, SequenceNode) else []
+    if len(parts) == 1:
+        return _is_true(reader, node, parts[0], True)
+    if len(parts) == 2 and isinstance(parts[0], ScalarNode) and parts[0].value == "not":
+        return _is_true(reader, node, parts[1], False)
+    if not 2 <= len(parts) <= 3:
+        reader.wrong(node, "this is no condition", SHAPE_OF_A_CONDITION)
+        return None
+    return _compared(reader, node, parts)
 
-    def conditions(self, node: Node, what: str) -> tuple[Condition, ...]:
-        """A list of conditions; a single condition counts as a list of one."""
-        items = [node] if isinstance(node, MappingNode) else self.reader.sequence(node, what)
-        if items and isinstance(items[0], ScalarNode):
-            items = [node]
-        if not items:
-            self.reader.wrong(node, f"{what} holds no condition", SHAPE_OF_A_CONDITION)
-        found = (self._condition(item) for item in items)
-        return tuple(c for c in found if c is not None)
 
-    def _condition(self, node: Node) -> Condition | None:
-        if isinstance(node, MappingNode):
-            return self._any(node)
-        parts = node.value if isinstance(node, SequenceNode) else []
-        if len(parts) == 1:
-            return self._is_true(node, parts[0], True)
-        if len(parts) == 2 and isinstance(parts[0], ScalarNode) and parts[0].value == "not":
-            return self._is_true(node, parts[1], False)
-        if not 2 <= len(parts) <= 3:
-            self.reader.wrong(node, "this is no condition", SHAPE_OF_A_CONDITION)
-            return None
-        return self._compared(node, parts)
+def _alternatives(reader: Reader, node: MappingNode) -> Condition | None:
+    parts = ANY.complete(reader, node)
+    if parts is None:
+        return None
+    found = _conditions(reader, parts["any"], "any")
+    if len(found) < 2:
+        reader.wrong(node, "any holds two conditions or more", SHAPE_OF_A_CONDITION)
+    return Condition(Operand(), "any", location=reader.location(node), alternatives=found)
 
-    def _any(self, node: MappingNode) -> Condition | None:
-        """Alternatives, of which one must hold."""
-        parts = self.reader.complete(node, ANY)
-        if parts is None:
-            return None
-        found = self.conditions(parts["any"], "any")
-        if len(found) < 2:
-            self.reader.wrong(node, "any holds two conditions or more", SHAPE_OF_A_CONDITION)
-        return Condition(Operand(), "any", location=self.reader.location(node), alternatives=found)
 
-    def _is_true(self, node: Node, fact: Node, value: bool) -> Condition:
-        """``[$a.b]`` and ``[not, $a.b]``."""
-        return Condition(self._left(fact), "eq", Operand(value=value), self.reader.location(node))
+def _is_true(reader: Reader, node: Node, fact: Node, value: bool) -> Condition:
+    """``[$a.b]`` and ``[not, $a.b]``."""
+    return Condition(_left(reader, fact), "eq", Operand(value=value), reader.location(node))
 
-    def _left(self, node: Node) -> Operand:
-        left = self._operand(node)
-        if not left.subject:
-            self.reader.wrong(node, "the left side must be a fact", SHAPE_OF_A_CONDITION)
-        return left
 
-    def _compared(self, node: Node, parts: list[Node]) -> Condition | None:
-        word = self.reader.word(parts[1], tuple(OPERATORS), "an operator")
-        operator = OPERATORS.get(word)
-        if operator is None:
-            return None
-        if len(parts) != operator.sides + 1:
-            more = "nothing" if operator.sides == 1 else "a value"
-            self.reader.wrong(node, f"{word!r} takes {more} on its right", SHAPE_OF_A_CONDITION)
-            return None
-        right = self._operand(parts[2]) if operator.sides == 2 else Operand()
-        if operator.sides == 2:
-            self._check_right(parts[2], operator, right)
-        return Condition(self._left(parts[0]), word, right, self.reader.location(node))
+def _left(reader: Reader, node: Node) -> Operand:
+    left = _operand(reader, node)
+    if not left.subject:
+        reader.wrong(node, "the left side must be a fact", SHAPE_OF_A_CONDITION)
+    return left
 
-    def _check_right(self, node: Node, operator: Operator, right: Operand) -> None:
-        if right.subject:
-            return
-        value = right.value
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if operator.takes == "number" and not number:
-            self.reader.wrong(node, f"{operator.word!r} compares with a number")
-        if operator.takes == "list" and not isinstance(value, tuple):
-            self.reader.wrong(node, f"{operator.word!r} takes a list: [a, b]")
 
-    def _operand(self, node: Node) -> Operand:
-        value: Value = self.reader.value(node, "an operand")
-        plain = isinstance(node, ScalarNode) and not node.style
-        if not (plain and isinstance(value, str) and value.startswith("$")):
-            return Operand(value=value)
-        subject, _, fact = value[1:].partition(".")
-        problem = self.problem(subject, fact)
+def _compared(reader: Reader, node: Node, parts: list[Node]) -> Condition | None:
+    name = reader.word(parts[1], OPERATORS, "an operator")
+    operator = OPERATORS.get(name)
+    if operator is None:
+        return None
+    if len(parts) != operator.sides + 1:
+        more = "nothing" if operator.sides == 1 else "a value"
+        reader.wrong(node, f"{name!r} takes {more} on its right", SHAPE_OF_A_CONDITION)
+        return None
+    right = _right(reader, parts[2], operator) if operator.sides == 2 else Operand()
+    return Condition(_left(reader, parts[0]), name, right, reader.location(node))
+
+
+def _right(reader: Reader, node: Node, operator: Operator) -> Operand:
+    right = _operand(reader, node)
+    value = right.value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if operator.takes == "number" and not (right.subject or number):
+        reader.wrong(node, f"{operator.word!r} compares with a number")
+    if operator.takes == "list" and not (right.subject or isinstance(value, tuple)):
+        reader.wrong(node, f"{operator.word!r} takes a list: [a, b]")
+    return right
+
+
+def _operand(reader: Reader, node: Node, _: str = "") -> Operand:
+    value = reader.value(node, "an operand")
+    plain = isinstance(node, ScalarNode) and not node.style
+    if not (plain and isinstance(value, str) and value.startswith("$")):
+        return Operand(value=value)
+    subject, _, fact = value[1:].partition(".")
+    problem, hint = reader.problem(subject, fact)
+    if problem:
+        reader.wrong(node, f"{value}: {problem}", hint)
+    return Operand(subject, fact)
+
+
+def _message(reader: Reader, node: Node, what: str) -> str:
+    text = reader.string(node, what)
+    for subject, fact in placeholders(text):
+        problem, hint = reader.problem(subject, fact)
         if problem:
-            self.reader.wrong(node, f"{value}: {problem}", self.suggestion(subject, fact))
-        return Operand(subject, fact)
+            reader.wrong(node, f"the message's {{{subject}.{fact}}}: {problem}", hint)
+    return text
 
-    def evidence(self, node: Node) -> EvidenceFrom | None:
-        """The measurement that bears the rule out; its name alone, or with a capture."""
-        scalar = isinstance(node, ScalarNode)
-        parts = {"measure": node} if scalar else self.reader.complete(node, EVIDENCE)
-        if parts is None:
-            return None
-        of = parts.get("of")
-        return EvidenceFrom(
-            self.reader.word(parts["measure"], MEASURES, "a measurement"),
-            self.reader.word(of, self.captures, "evidence.of") if of is not None else "",
-        )
 
-    def fix(self, node: Node) -> FixRecipe | None:
-        """The fix: one action with its roles and values, and how safe it is."""
-        parts = self.reader.table(node, FIX)
-        actions = [name for name in parts if name in ACTIONS]
-        if len(actions) != 1 or "safety" not in parts:
-            self.reader.wrong(node, "a fix names one action and its safety")
-            return None
-        name, action = actions[0], ACTIONS[actions[0]]
-        body = self.reader.table(parts[name], ARGUMENTS[name])
-        return FixRecipe(
-            action=name,
-            safety=self.reader.word(parts["safety"], ("safe", "unsafe"), "safety"),
-            roles={
-                role: self.reader.word(body[role], self.captures, role)
-                for role in action.roles
-                if role in body
-            },
-            arguments={
-                name: self._operand(body[name]) for name in action.arguments if name in body
-            },
-        )
+def _convention_message(reader: Reader, node: Node, what: str) -> str:
+    hint = "a convention's message knows the model and {convention.count|total|share}"
+    text = reader.string(node, what)
+    for subject, fact in placeholders(text):
+        if subject == "convention" and fact in CONVENTION_WORDS:
+            continue
+        problem, _ = reader.problem(subject, fact)
+        if problem or subject not in ("model", "settings"):
+            said = f"the message's {{{subject}.{fact}}}: {problem or 'no capture here'}"
+            reader.wrong(node, said, hint)
+    return text
+
+
+PATTERN = Field(_pattern, array(defined("step"), minItems=1))
+CAPTURE_NAME = Field(
+    lambda reader, node, what: reader.word(node, reader.captures, what),
+    {"type": "string", "pattern": f"^(?:{CAPTURE})$"},
+)
+OPERAND = Field(_operand, defined("value"))
+CONDITIONS = Field(_conditions, defined("conditions"))
+ANY: Table[Any] = Table(
+    "an alternative", dict, {"any": Field(_conditions, array(defined("condition")))}, ("any",)
+)
+MESSAGE = Field(_message, TEXT.schema)
+CONVENTION_MESSAGE = Field(_convention_message, TEXT.schema)
+
+
+def definitions() -> Schema:
+    """What the fields of this module refer to in the schema."""
+    return {
+        "tags": TAGS.schema,
+        "step": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "patternProperties": {f"^{CAPTURE}$": TAG_LISTS.schema},
+            "additionalProperties": False,
+        },
+        "fact": {"type": "string", "pattern": rf"^(?:\$(?:{_references()}))$"},
+        "value": {"anyOf": [{"type": ["string", "number", "boolean", "null"]},
+                            array(defined("value"))]},
+        "condition": {"anyOf": list(_forms_of_conditions())},
+        "conditions": {"anyOf": [defined("condition"), array(defined("condition"), minItems=1)]},
+    }  # fmt: skip
+
+
+def _references() -> str:
+    """What may follow the ``$`` of a reference, as a regular expression."""
+    layers = "|".join(sorted(OP_WORDS | MODULE_WORDS))
+    of_model, of_settings = "|".join(sorted(MODEL_WORDS)), "|".join(sorted(SETTINGS))
+    return (
+        rf"model\.(?:{of_model})|settings\.(?:{of_settings})"
+        rf"|(?!model\.|settings\.){CAPTURE}\.(?:{layers}|{INITIAL_PREFIX}[a-z-]+)"
+    )
+
+
+def _forms_of_conditions() -> Iterator[Schema]:
+    """A bare fact, a denied one, a fact and each operator, alternatives."""
+    fact = defined("fact")
+    yield _row(fact)
+    yield _row({"const": "not"}, fact)
+    kinds: dict[tuple[int, str], list[str]] = {}
+    for operator in sorted(OPERATORS.values(), key=lambda operator: operator.sides):
+        kinds.setdefault((operator.sides, operator.takes), []).append(operator.word)
+    literals = {"number": NUMBER.schema, "list": array(defined("value"))}
+    for (sides, takes), words in kinds.items():
+        literal = literals.get(takes)
+        right = {"anyOf": [literal, fact]} if literal else defined("value")
+        yield _row(fact, word(words).schema, *[right][: sides - 1])
+    yield ANY.schema
+
+
+def _row(*items: Schema) -> Schema:
+    length = {"minItems": len(items), "maxItems": len(items)}
+    return {"type": "array", "prefixItems": list(items), **length}

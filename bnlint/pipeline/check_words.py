@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bnlint.config import Settings
 from bnlint.config.load import refuse
 from bnlint.config.option import Complaint
+from bnlint.domain.phrases import did_you_mean
 from bnlint.engine.catalogue import unknown_words
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def _words(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
 def _about_layers(settings: Settings) -> Iterator[Complaint]:
     if not settings.layers:
         return
-    from bnlint.engine.vocabulary import did_you_mean
     from bnlint.layers.table import kinds
 
     known = kinds()

@@ -17,6 +17,7 @@ from bnlint.config.option import PerFile
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import did_you_mean
 from bnlint.engine.catalogue import (
     LINTER_RULES,
     asked_for,
@@ -208,7 +209,6 @@ def _rule_set(settings: Settings) -> RuleSet:
 def explain(settings: Settings, word: str) -> str:
     """The page of the rule with this id or name; raises UsageError for an unknown one."""
     from bnlint.engine.explain import explain as page
-    from bnlint.engine.vocabulary import did_you_mean
 
     rules = _explained(settings)
     found = [r for r in rules if word.upper() == r.id or word.lower() == r.name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.rule import Rule
-from bnlint.engine.parse import parse_rule
+from bnlint.engine.rule_file import parse_rule
 
 HEAD = """\
 id: XX101

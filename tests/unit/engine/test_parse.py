@@ -10,9 +10,8 @@ from bnlint.domain import codec
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Capture, EvidenceFrom, Operand, Rule, Tags
-from bnlint.engine.grammar import RULE
-from bnlint.engine.parse import parse_rule
-from bnlint.engine.yaml_nodes import scalar
+from bnlint.engine.reader import scalar
+from bnlint.engine.rule_file import RULE, parse_rule
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL, rule_of
 
 REPORT = "match: [{k: {is: kernel}}]\nreport: {at: k, message: m}\n"

@@ -11,9 +11,8 @@ import yaml
 
 from bnlint.domain.errors import RuleError
 from bnlint.engine.catalogue import built_in_files
-from bnlint.engine.grammar import schema
-from bnlint.engine.parse import parse_rule
-from bnlint.engine.yaml_nodes import scalar
+from bnlint.engine.reader import scalar
+from bnlint.engine.rule_file import parse_rule, schema
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL
 
 HOUSE = Path(__file__).parents[3] / "examples" / "house" / "rules"

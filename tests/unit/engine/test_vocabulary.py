@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bnlint.engine.vocabulary import did_you_mean
+from bnlint.domain.phrases import did_you_mean
 from bnlint.layers.table import tags
 
 

@@ -1,4 +1,4 @@
-"""Typed reading of composed YAML nodes: own scalars, duplicate keys, every mistake with its place.
+"""A rule file while it is read: its nodes, the names that it may use, and every mistake in it.
 
 YAML's own scalars are traps in a rule: ``on`` and ``off`` are booleans, ``1e-5`` is a string, a
 repeated key silently wins. So values are read here from the nodes' text.
@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from copy import copy
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from bnlint.config.settings import RULE_SETTINGS
 from bnlint.domain.errors import Mistake
 from bnlint.domain.graph import Location, Scalar, Value
-from bnlint.domain.phrases import first_line
-from bnlint.engine.grammar import Table
-from bnlint.engine.vocabulary import did_you_mean
+from bnlint.domain.phrases import did_you_mean, first_line
+from bnlint.graph.facts import INITIAL_PREFIX, MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS
 
+SETTINGS = frozenset(RULE_SETTINGS)
+MODEL_WORDS = frozenset(MODEL_FACTS)
+OP_WORDS = frozenset((*OWN_FACTS, *OP_FACTS))
+MODULE_WORDS = frozenset((*OWN_FACTS, *MODULE_FACTS))
+
+_OF_ALL = {"model": MODEL_WORDS, "settings": SETTINGS}
+"""The words by subject that need no capture."""
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS: Mapping[str, Scalar] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -47,9 +55,29 @@ class Reader:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
-        self.text = text
-        self.lines = text.splitlines()
+        self.captures: tuple[str, ...] = ()
         self.mistakes: list[Mistake] = []
+        self._text = text
+        self._lines = text.splitlines()
+        self._words: Mapping[str, Collection[str]] = _OF_ALL
+
+    def knowing(self, captures: tuple[str, ...], over: str) -> Reader:
+        """The reader of what refers to ``captures`` of operations or modules."""
+        inner = copy(self)
+        inner.captures = captures
+        facts = MODULE_WORDS if over == "modules" else OP_WORDS
+        inner._words = {**dict.fromkeys(captures, facts), **_OF_ALL}
+        return inner
+
+    def problem(self, subject: str, fact: str) -> tuple[str, str]:
+        """What is wrong with a reference to ``subject.fact``, and a hint; empty if nothing is."""
+        words = self._words.get(subject)
+        if words is None:
+            hint = did_you_mean(subject, (*self.captures, "model", "settings"))
+            return f"nothing is captured as {subject!r}", hint
+        if fact in words or (subject != "model" and fact.startswith(INITIAL_PREFIX)):
+            return "", ""
+        return f"no fact is called {fact!r}", did_you_mean(fact, words)
 
     def wrong(self, node: Node | None, message: str, hint: str = "") -> None:
         """Notes a mistake at ``node`` (at the start of the file for None)."""
@@ -57,7 +85,7 @@ class Reader:
         self._note(where, message, hint)
 
     def _note(self, where: Location, message: str, hint: str = "") -> None:
-        excerpt = self.lines[where.line - 1] if where.line <= len(self.lines) else ""
+        excerpt = self._lines[where.line - 1] if where.line <= len(self._lines) else ""
         self.mistakes.append(Mistake(message, where, excerpt, hint))
 
     def location(self, node: Node) -> Location:
@@ -69,7 +97,7 @@ class Reader:
         """The one document of the file, or None with the mistake noted."""
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            node: Node | None = yaml.compose(self.text, Loader=loader)
+            node: Node | None = yaml.compose(self._text, Loader=loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = Location(self.path, mark.line + 1, mark.column + 1) if mark else None
@@ -127,15 +155,6 @@ class Reader:
                 self.wrong(node, f"{what} lacks {name!r}")
         return found
 
-    def table(self, node: Node, table: Table) -> dict[str, Node]:
-        """The entries of a mapping of the grammar."""
-        return self.mapping(node, table.keys, table.what, table.required)
-
-    def complete(self, node: Node, table: Table) -> dict[str, Node] | None:
-        """The same, or None where a required key is missing."""
-        found = self.table(node, table)
-        return found if all(key in found for key in table.required) else None
-
     def sequence(self, node: Node, what: str) -> list[Node]:
         """The items of a list."""
         if isinstance(node, SequenceNode):
@@ -163,13 +182,12 @@ class Reader:
     def boolean(self, node: Node, what: str) -> bool:
         """True or false."""
         value = self.value(node, what)
-        if isinstance(value, bool):
-            return value
-        self.wrong(node, f"{what} must be true or false, not {kind_of(node)}")
-        return False
+        if not isinstance(value, bool):
+            self.wrong(node, f"{what} must be true or false, not {kind_of(node)}")
+        return value is True
 
     def number(self, node: Node, what: str) -> float:
-        """A number."""
+        """A number; 0 where there is something else."""
         value = self.value(node, what)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
@@ -182,12 +200,6 @@ class Reader:
         if text and text not in words:
             self.wrong(node, f"{what} cannot be {text!r}", did_you_mean(text, words))
         return text
-
-    def strings(self, node: Node, what: str) -> tuple[str, ...]:
-        """A list of texts; a single text is a list of one."""
-        if isinstance(node, ScalarNode):
-            return (self.string(node, what),)
-        return tuple(self.string(item, what) for item in self.sequence(node, what))
 
 
 def _children(node: Node) -> list[Node]:

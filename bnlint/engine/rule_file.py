@@ -1,0 +1,235 @@
+"""A rule file: what it may hold, how it becomes a :class:`Rule`, and its JSON Schema.
+
+Each table below is a mapping of the language. All mistakes of a file are found and raised at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from yaml.nodes import Node, ScalarNode
+
+from bnlint.domain.errors import RuleError
+from bnlint.domain.finding import Severity
+from bnlint.domain.rule import (
+    MEASURES,
+    Convention,
+    Docs,
+    Downgrade,
+    EvidenceFrom,
+    Exception_,
+    FixRecipe,
+    ReportAt,
+    Rule,
+)
+from bnlint.edits import actions
+from bnlint.engine.examples import EXAMPLES, GROUP
+from bnlint.engine.expressions import (
+    CAPTURE_NAME,
+    CONDITIONS,
+    CONVENTION_MESSAGE,
+    MESSAGE,
+    OPERAND,
+    PATTERN,
+    definitions,
+)
+from bnlint.engine.fields import (
+    BOOLEAN,
+    COUNT,
+    NUMBER,
+    TEXT,
+    Field,
+    Schema,
+    Table,
+    choice,
+    many,
+    matching,
+    word,
+)
+from bnlint.engine.reader import Reader
+
+ID = matching("[A-Z]{2,6}[0-9]{3,4}", "letters and a number: BN101")
+NAME = matching("[a-z][a-z0-9]*(-[a-z0-9]+)*", "small words joined by dashes")
+SUMMARY_LENGTH = 80
+SEVERITY = choice({severity.value: severity for severity in Severity})
+MEASURE = word(MEASURES).called("a measurement")
+ACTIONS = actions()
+
+
+def _id(reader: Reader, node: Node, what: str) -> str:
+    text = ID.read(reader, node, what)
+    stem = PurePath(reader.path).stem
+    if text and not stem.startswith(text) and not reader.path.startswith("<"):
+        reader.wrong(node, f"the file's name must start with {text}", f"it is {stem!r}")
+    return text
+
+
+def _summary(reader: Reader, node: Node, what: str) -> str:
+    text = reader.string(node, what)
+    if len(text) > SUMMARY_LENGTH:
+        long = f"the summary has {len(text)} characters; {SUMMARY_LENGTH} fit"
+        reader.wrong(node, long)
+    return text
+
+
+EXCEPTION = Table(
+    "an exception",
+    Exception_,
+    {"because": TEXT, "if": CONDITIONS, "unknown": choice({"excuses": True, "fires": False})},
+    ("because", "if"),
+    {"if": "conditions", "unknown": "unknown_excuses"},
+    located=True,
+)
+DOWNGRADE = Table(
+    "a downgrade",
+    Downgrade,
+    {"to": SEVERITY.called("severity"), "because": TEXT, "if": CONDITIONS},
+    ("to", "because", "if"),
+    {"to": "severity", "if": "conditions"},
+)
+REPORT = Table(
+    "report",
+    ReportAt,
+    {
+        "at": CAPTURE_NAME.called("report.at"),
+        "related": many(CAPTURE_NAME, or_one=True),
+        "message": MESSAGE,
+    },
+    ("at", "message"),
+)
+CONVENTION = Table(
+    "convention",
+    Convention,
+    {
+        "of": CAPTURE_NAME.called("convention.of"),
+        "share": NUMBER,
+        "at-least": COUNT,
+        "message": CONVENTION_MESSAGE,
+        "severity": SEVERITY,
+    },
+    ("of", "share", "at-least", "message"),
+    {"at-least": "at_least"},
+)
+EVIDENCE = Table(
+    "evidence",
+    EvidenceFrom,
+    {"measure": MEASURE, "of": CAPTURE_NAME.called("evidence.of")},
+    ("measure",),
+)
+RECIPES: dict[str, Table[Any]] = {
+    name: Table(
+        name,
+        dict,
+        {**dict.fromkeys(a.roles, CAPTURE_NAME), **dict.fromkeys(a.arguments, OPERAND)},
+        (*a.roles, *a.arguments),
+    )
+    for name, a in ACTIONS.items()
+}
+FIX: Table[Any] = Table("fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",))
+DOCS = Table(
+    "docs",
+    Docs,
+    {
+        **{key: TEXT.called(f"docs.{key}") for key in ("why", "evidence", "instead")},
+        "references": many(TEXT, or_one=True),
+    },
+    ("why",),
+)
+
+
+def _evidence(reader: Reader, node: Node, what: str) -> EvidenceFrom | None:
+    """The measurement by its name alone, or with a capture."""
+    if isinstance(node, ScalarNode):
+        return EvidenceFrom(MEASURE.read(reader, node, what))
+    return EVIDENCE.read(reader, node)
+
+
+def _fix(reader: Reader, node: Node, _: str) -> FixRecipe | None:
+    """One action with its roles and values, and how safe it is."""
+    values = FIX.values(reader, reader.mapping(node, FIX.keys, FIX.what, FIX.required))
+    safety = values.pop("safety", None)
+    if len(values) != 1 or safety is None:
+        reader.wrong(node, "a fix names one action and its safety")
+        return None
+    ((name, given),) = values.items()
+    if given is None:
+        return None
+    roles = {role: given[role] for role in ACTIONS[name].roles}
+    arguments = {argument: given[argument] for argument in ACTIONS[name].arguments}
+    return FixRecipe(name, safety, roles, arguments)
+
+
+def _rule(reader: Reader, node: Node, table: Table[Any]) -> dict[str, Any] | None:
+    """The fields of a rule, or of a form of it; None where too much is missing."""
+    parts = table.complete(reader, node)
+    if parts is None:
+        return None
+    first: dict[str, Node] = {key: parts.pop(key) for key in ("over", "match") if key in parts}
+    start = {"over": "ops", "where": (), "unless": (), **table.values(reader, first)}
+    if start["over"] == "modules" and len(start["match"]) > 1:
+        reader.wrong(first["match"], "a rule over modules captures one module")
+    names = tuple(capture.name for capture in start["match"])
+    values = table.values(reader.knowing(names, start["over"]), parts)
+    examples = values.pop("examples") or {}
+    return {**start, **values, **examples, "location": reader.location(node)}
+
+
+FORM: Table[Any] = Table(
+    "a form",
+    dict,
+    {
+        "form": NAME,
+        "severity": SEVERITY,
+        "summary": Field(_summary, {**TEXT.schema, "maxLength": SUMMARY_LENGTH}),
+        "over": word(("ops", "modules")),
+        "match": PATTERN,
+        "where": CONDITIONS,
+        "unless": many(EXCEPTION),
+        "downgrade": many(DOWNGRADE),
+        "report": REPORT,
+        "convention": CONVENTION,
+        "evidence": Field(_evidence, {"anyOf": [MEASURE.schema, EVIDENCE.schema]}),
+        "fix": Field(_fix, {**FIX.schema, "minProperties": 2, "maxProperties": 2}),
+        "docs": DOCS,
+        "examples": EXAMPLES,
+    },
+    ("form", "summary", "match", "report", "docs", "examples"),
+)
+RULE: Table[Any] = Table(
+    "a rule",
+    dict,
+    {
+        "id": Field(_id, ID.schema),
+        "name": NAME,
+        "enabled": BOOLEAN,
+        **FORM.keys,
+        "forms": many(Field(lambda reader, node, _: _rule(reader, node, FORM), FORM.schema)),
+    },
+    ("id", "name", "severity", *FORM.required[1:]),
+)
+
+
+def parse_rule(text: str, path: str) -> Rule:
+    """The rule that ``text`` states; raises :class:`RuleError` with every mistake in it."""
+    reader = Reader(path, text)
+    root = reader.root()
+    values = _rule(reader, root, RULE) if root is not None else None
+    if reader.mistakes or values is None:
+        ordered = sorted(reader.mistakes, key=lambda m: m.location.line if m.location else 0)
+        raise RuleError(*ordered)
+    forms = values.pop("forms", ())
+    rule = Rule(**values)
+    shared = {"id": rule.id, "name": rule.name, "enabled": rule.enabled, "severity": rule.severity}
+    return replace(rule, forms=tuple(Rule(**{**shared, **form}) for form in forms))
+
+
+def schema() -> Schema:
+    """The JSON Schema (draft 2020-12) of a rule file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A rule of bnlint",
+        **RULE.schema,
+        "$defs": {**definitions(), "examples": GROUP.schema},
+    }
