@@ -15,7 +15,7 @@ from bnlint.domain.graph import Location, ModelGraph, Value
 from bnlint.domain.rule import Condition, Example, Rule
 from bnlint.engine.catalogue import load_rules
 from bnlint.engine.check import check_graph
-from bnlint.engine.examples import whole
+from bnlint.engine.explain import whole
 
 Tracer = Callable[[str, str], Sequence[ModelGraph]]
 """(code, file name) to the models in it; raises when there are none."""

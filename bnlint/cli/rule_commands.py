@@ -71,7 +71,7 @@ def _result(result: RuleResult) -> Iterator[str]:
 
 def trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
     """The outcome of every example by its file name, all traced side by side in a worker."""
-    from bnlint.engine.examples import whole
+    from bnlint.engine.explain import whole
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 

@@ -149,7 +149,7 @@ class FixRecipe:
 class Example:
     """Source code that proves the rule; ``expect`` comments mark the lines reported.
 
-    ``engine.examples.whole`` puts before it what the code uses of the ``prelude``.
+    ``engine.explain.whole`` puts before it what the code uses of the ``prelude``.
     """
 
     code: str

@@ -6,15 +6,18 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bnlint.domain.finding import Finding, Undecided
 from bnlint.domain.graph import ModelGraph, Value
-from bnlint.domain.rule import Rule
-from bnlint.engine.conditions import decide_all, unknown_facts
-from bnlint.engine.match import Found, Match, Scope, find_matches
+from bnlint.domain.rule import Capture, Rule
+from bnlint.engine.conditions import Match, Scope, decide_all, unknown_facts
 from bnlint.engine.wording import fold, place_key, write_finding
 from bnlint.graph.facts import INITIAL_PREFIX, UNKNOWN, Facts
-from bnlint.graph.view import View
+from bnlint.graph.view import View, fits
+
+Found: TypeAlias = tuple[int, Match]
+"""The position of the first capture of a match in the order of execution, and the match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,39 @@ def _check(graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Valu
             reasons = dict.fromkeys(reason for each in open_.values() for reason in each)
             undecided.append(Undecided(rule.id, len(open_), tuple(reasons)))
     return Checked(tuple(findings), tuple(undecided))
+
+
+def find_matches(view: View, rule: Rule) -> Iterator[Found]:
+    """Every way to bind the rule's captures, in the order of execution of the first."""
+    first = rule.match[0]
+    if rule.over == "modules":
+        for n, info in enumerate(view.graph.modules):
+            if fits(info.tags, first.tags):
+                yield n, {first.name: info}
+        return
+    if len(rule.match) == 1:
+        for n in view.positions(first.tags):
+            yield n, {first.name: view.ops[n]}
+        return
+    names = [capture.name for capture in rule.match]
+    for path in _paths(view, rule.match):
+        yield path[0], {name: view.ops[n] for name, n in zip(names, path, strict=True)}
+
+
+def _paths(view: View, captures: Sequence[Capture]) -> Iterator[tuple[int, ...]]:
+    """The positions that the captures take, for every way to take them."""
+    set_of = view.set_of
+    steps = [(view.search(c.gap), view.mask(c.tags)) for c in captures[1:]]
+    for start in view.positions(captures[0].tags):
+        todo: list[tuple[int, ...]] = [(start,)]
+        while todo:
+            path = todo.pop()
+            if len(path) > len(steps):
+                yield path
+                continue
+            search, mask = steps[len(path) - 1]
+            met = [n for n in search.met(path[-1]) if mask[set_of[n]]]
+            todo += [(*path, n) for n in reversed(met)]
 
 
 @contextmanager

@@ -1,16 +1,56 @@
-"""The closed table of operators, on three values: True, False, UNKNOWN."""
+"""What holds of a match: its facts, and the closed table of operators on True, False, UNKNOWN."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from bnlint.domain.graph import Value
+from bnlint.domain.graph import ModuleInfo, Op, Value
 from bnlint.domain.rule import Condition, Operand
-from bnlint.graph.facts import UNKNOWN, Answer, Unknown
+from bnlint.graph.facts import OP_FACTS, UNKNOWN, Answer, Facts, Unknown
 
+Subject: TypeAlias = Op | ModuleInfo
+Match: TypeAlias = Mapping[str, Subject]
 Truth = bool | Unknown
 Resolve = Callable[[Operand], Answer]
+
+
+class Scope:
+    """Resolves ``$capture.fact``, ``$model.fact`` and ``$settings.name`` for ``match``."""
+
+    def __init__(self, facts: Facts, match: Match, settings: Mapping[str, Value]) -> None:
+        self.facts = facts
+        self.match = match
+        self.settings = settings
+
+    def resolve(self, operand: Operand) -> Answer:
+        """The operand's value, or UNKNOWN."""
+        subject = operand.subject
+        return self.look_up(subject, operand.fact) if subject else operand.value
+
+    def look_up(self, subject: str, fact: str) -> Answer:
+        """One fact of one subject, or UNKNOWN."""
+        bound = self.match.get(subject)
+        if isinstance(bound, Op):
+            return self.facts.op(bound, fact)
+        if bound is not None:
+            return self.facts.module(bound, fact)
+        return self.facts.model(fact) if subject == "model" else self.settings.get(fact)
+
+    def from_shapes(self, subject: str, fact: str) -> bool:
+        """True when the fact was answered from traced shapes."""
+        bound = self.match.get(subject)
+        if not isinstance(bound, Op) or fact in bound.facts:
+            return False
+        known = OP_FACTS.get(fact)
+        seen = any(s is not None for s in (*bound.inputs[:1], *bound.outputs[:1]))
+        return known is not None and known.shapes and seen
+
+
+def name_of(subject: Subject) -> str:
+    """The layer's or module's name for people."""
+    return subject.path if isinstance(subject, ModuleInfo) else subject.layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The pattern of a rule, and the conditions, messages and values that refer to its captures."""
+"""The pattern of a rule, and the conditions, messages and fixes that refer to its captures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bnlint.domain.rule import Capture, Condition, Operand, Tags
+from bnlint.domain.rule import Capture, Condition, FixRecipe, Operand, Tags
+from bnlint.edits import actions
 from bnlint.engine.conditions import OPERATORS, Operator
 from bnlint.engine.fields import NUMBER, TEXT, Field, Schema, Table, array, defined, many, word
 from bnlint.engine.reader import MODEL_WORDS, MODULE_WORDS, OP_WORDS, SETTINGS, Reader
@@ -178,6 +179,37 @@ ANY: Table[Any] = Table(
 )
 MESSAGE = Field(_message, TEXT.schema)
 CONVENTION_MESSAGE = Field(_convention_message, TEXT.schema)
+
+
+ACTIONS = actions()
+RECIPES: dict[str, Table[Any]] = {
+    name: Table(
+        name,
+        dict,
+        {**dict.fromkeys(a.roles, CAPTURE_NAME), **dict.fromkeys(a.arguments, OPERAND)},
+        (*a.roles, *a.arguments),
+    )
+    for name, a in ACTIONS.items()
+}
+_FIX: Table[Any] = Table("fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",))
+
+
+def _fix(reader: Reader, node: Node, _: str) -> FixRecipe | None:
+    """One action with its roles and values, and how safe it is."""
+    values = _FIX.values(reader, reader.mapping(node, _FIX.keys, _FIX.what, _FIX.required))
+    safety = values.pop("safety", None)
+    if len(values) != 1 or safety is None:
+        reader.wrong(node, "a fix names one action and its safety")
+        return None
+    ((name, given),) = values.items()
+    if given is None:
+        return None
+    roles = {role: given[role] for role in ACTIONS[name].roles}
+    arguments = {argument: given[argument] for argument in ACTIONS[name].arguments}
+    return FixRecipe(name, safety, roles, arguments)
+
+
+FIX = Field(_fix, {**_FIX.schema, "minProperties": 2, "maxProperties": 2})
 
 
 def definitions() -> Schema:

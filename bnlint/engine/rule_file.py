@@ -5,33 +5,33 @@ Each table below is a mapping of the language. All mistakes of a file are found 
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from yaml.nodes import Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from bnlint.domain.errors import RuleError
 from bnlint.domain.finding import Severity
+from bnlint.domain.graph import Value
 from bnlint.domain.rule import (
     MEASURES,
     Convention,
     Docs,
     Downgrade,
     EvidenceFrom,
+    Example,
     Exception_,
-    FixRecipe,
     ReportAt,
     Rule,
 )
-from bnlint.edits import actions
-from bnlint.engine.examples import EXAMPLES, GROUP
 from bnlint.engine.expressions import (
     CAPTURE_NAME,
     CONDITIONS,
     CONVENTION_MESSAGE,
+    FIX,
     MESSAGE,
-    OPERAND,
     PATTERN,
     definitions,
 )
@@ -43,19 +43,19 @@ from bnlint.engine.fields import (
     Field,
     Schema,
     Table,
+    array,
     choice,
     many,
     matching,
     word,
 )
-from bnlint.engine.reader import Reader
+from bnlint.engine.reader import SETTINGS, Reader
 
 ID = matching("[A-Z]{2,6}[0-9]{3,4}", "letters and a number: BN101")
 NAME = matching("[a-z][a-z0-9]*(-[a-z0-9]+)*", "small words joined by dashes")
 SUMMARY_LENGTH = 80
 SEVERITY = choice({severity.value: severity for severity in Severity})
 MEASURE = word(MEASURES).called("a measurement")
-ACTIONS = actions()
 
 
 def _id(reader: Reader, node: Node, what: str) -> str:
@@ -118,16 +118,6 @@ EVIDENCE = Table(
     {"measure": MEASURE, "of": CAPTURE_NAME.called("evidence.of")},
     ("measure",),
 )
-RECIPES: dict[str, Table[Any]] = {
-    name: Table(
-        name,
-        dict,
-        {**dict.fromkeys(a.roles, CAPTURE_NAME), **dict.fromkeys(a.arguments, OPERAND)},
-        (*a.roles, *a.arguments),
-    )
-    for name, a in ACTIONS.items()
-}
-FIX: Table[Any] = Table("fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",))
 DOCS = Table(
     "docs",
     Docs,
@@ -146,19 +136,68 @@ def _evidence(reader: Reader, node: Node, what: str) -> EvidenceFrom | None:
     return EVIDENCE.read(reader, node)
 
 
-def _fix(reader: Reader, node: Node, _: str) -> FixRecipe | None:
-    """One action with its roles and values, and how safe it is."""
-    values = FIX.values(reader, reader.mapping(node, FIX.keys, FIX.what, FIX.required))
-    safety = values.pop("safety", None)
-    if len(values) != 1 or safety is None:
-        reader.wrong(node, "a fix names one action and its safety")
-        return None
-    ((name, given),) = values.items()
-    if given is None:
-        return None
-    roles = {role: given[role] for role in ACTIONS[name].roles}
-    arguments = {argument: given[argument] for argument in ACTIONS[name].arguments}
-    return FixRecipe(name, safety, roles, arguments)
+def _settings(reader: Reader, node: Node, what: str) -> dict[str, Value]:
+    entries = reader.mapping(node, SETTINGS, what)
+    return {key: reader.value(value, key) for key, value in entries.items()}
+
+
+SETTINGS_OF_RUN = Field(_settings, {"type": "object", "propertyNames": word(SETTINGS).schema})
+TITLED = Table(
+    "an example", Example, {"code": TEXT, "settings": SETTINGS_OF_RUN}, ("code",), located=True
+)
+EXAMPLE = replace(TITLED, keys={"title": TEXT, **TITLED.keys})
+
+
+def _group(reader: Reader, node: Node, what: str) -> tuple[Example, ...]:
+    """Examples as a list, as a mapping from titles, or as one piece of code."""
+    if isinstance(node, MappingNode):
+        titled = reader.mapping(node, None, what).items()
+        return tuple(
+            replace(example, title=title)
+            for title, body in titled
+            if (example := _example(reader, body, TITLED))
+        )
+    one = isinstance(node, ScalarNode) and "\n" in node.value
+    items = [node] if one else reader.sequence(node, what)
+    return tuple(filter(None, (_example(reader, item, EXAMPLE) for item in items)))
+
+
+def _example(reader: Reader, node: Node, table: Table[Example]) -> Example | None:
+    if isinstance(node, ScalarNode):
+        return Example(reader.string(node, "an example"), location=reader.location(node))
+    return table.read(reader, node)
+
+
+def _prelude(reader: Reader, node: Node, what: str) -> str:
+    text = reader.string(node, what)
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        reader.wrong(node, f"the prelude is not Python: {error.msg}")
+    return text
+
+
+def _examples(prelude: str = "", **groups: tuple[Example, ...]) -> dict[str, tuple[Example, ...]]:
+    return {
+        kind: tuple(replace(example, prelude=prelude) for example in group)
+        for kind, group in groups.items()
+    }
+
+
+_OBJECT = {"type": "object", "additionalProperties": {"anyOf": [TEXT.schema, TITLED.schema]}}
+GROUP = Field(
+    _group, {"anyOf": [TEXT.schema, array({"anyOf": [TEXT.schema, EXAMPLE.schema]}), _OBJECT]}
+)
+EXAMPLES = Table(
+    "examples",
+    _examples,
+    {
+        "prelude": Field(_prelude, TEXT.schema),
+        "bad": GROUP.defined("examples"),
+        "good": GROUP.defined("examples"),
+    },
+    ("bad", "good"),
+)
 
 
 def _rule(reader: Reader, node: Node, table: Table[Any]) -> dict[str, Any] | None:
@@ -191,7 +230,7 @@ FORM: Table[Any] = Table(
         "report": REPORT,
         "convention": CONVENTION,
         "evidence": Field(_evidence, {"anyOf": [MEASURE.schema, EVIDENCE.schema]}),
-        "fix": Field(_fix, {**FIX.schema, "minProperties": 2, "maxProperties": 2}),
+        "fix": FIX,
         "docs": DOCS,
         "examples": EXAMPLES,
     },

@@ -13,8 +13,7 @@ from dataclasses import replace
 from bnlint.domain.finding import Finding, Measurable, Related, Remedy, Severity
 from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Value
 from bnlint.domain.rule import Rule
-from bnlint.engine.conditions import decide_all
-from bnlint.engine.match import Match, Scope, Subject, name_of
+from bnlint.engine.conditions import Match, Scope, Subject, decide_all, name_of
 from bnlint.graph.facts import Answer, Facts, Unknown
 from bnlint.graph.view import layer_key
 

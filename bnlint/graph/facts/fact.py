@@ -10,6 +10,7 @@ A function becomes a fact by its decorator, and its docstring is the help text::
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, ParamSpec, TypeAlias, TypeVar
@@ -72,3 +73,41 @@ MODULE_FACTS: FactTable[[View, ModuleInfo]] = FactTable()
 MODEL_FACTS: FactTable[[View]] = FactTable()
 
 op_fact, module_fact, model_fact = OP_FACTS.fact, MODULE_FACTS.fact, MODEL_FACTS.fact
+
+
+class Facts:
+    """Answers about one view, each computed once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._ops: dict[str, dict[str, Answer]] = defaultdict(dict)
+        self._modules: dict[str, dict[str, Answer]] = defaultdict(dict)
+        self._model: dict[str, Answer] = {}
+
+    def op(self, op: Op, name: str) -> Answer:
+        """The operation's own fact of that name, else the derived one, else UNKNOWN."""
+        if name in op.facts:
+            return op.facts[name]
+        known = self._ops[op.id]
+        if name not in known:
+            fact = OP_FACTS.get(name)
+            known[name] = fact.answer(self.view, op) if fact else UNKNOWN
+        return known[name]
+
+    def module(self, info: ModuleInfo, name: str) -> Answer:
+        """The module's derived fact of that name, else its own, else UNKNOWN."""
+        fact = MODULE_FACTS.get(name)
+        if fact is None:
+            return info.facts.get(name, UNKNOWN)
+        known = self._modules[name]
+        if info.path not in known:
+            known[info.path] = fact.answer(self.view, info)
+        return known[info.path]
+
+    def model(self, name: str) -> Answer:
+        """A fact of the whole model, or UNKNOWN."""
+        known = self._model
+        if name not in known:
+            fact = MODEL_FACTS.get(name)
+            known[name] = fact.answer(self.view) if fact else UNKNOWN
+        return known[name]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bnlint.domain.graph import ModuleInfo, Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, module_fact, op_fact
-from bnlint.graph.facts.neighbours import shared_tags
+from bnlint.graph.facts.surroundings import shared_tags
 from bnlint.graph.view import View, layer_key
 from bnlint.layers.table import having
 

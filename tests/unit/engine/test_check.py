@@ -6,8 +6,7 @@ import pytest
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Location, ModuleInfo
-from bnlint.engine.check import check_graph
-from bnlint.engine.match import find_matches
+from bnlint.engine.check import check_graph, find_matches
 from bnlint.graph.view import View
 from tests.unit.engine.rule_texts import REDUNDANT_BIAS, rule_of
 from tests.unit.graphs import Builder

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.rule import Capture, Tags
-from bnlint.engine.match import find_matches
+from bnlint.engine.check import find_matches
 from bnlint.graph.view import View, fits
 from tests.unit.engine.rule_texts import rule_of
 from tests.unit.graphs import Builder

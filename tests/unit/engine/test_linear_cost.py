@@ -6,7 +6,7 @@ import pytest
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.engine.catalogue import built_in_files, load_rules
-from bnlint.engine.match import find_matches
+from bnlint.engine.check import find_matches
 from bnlint.graph.facts import OP_FACTS, Facts
 from bnlint.graph.view import View
 from tests.unit.engine.rule_texts import rule_of

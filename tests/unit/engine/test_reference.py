@@ -6,9 +6,8 @@ from typing import Any
 
 from bnlint.domain.rule import MEASURES
 from bnlint.engine.conditions import OPERATORS
-from bnlint.engine.expressions import CONVENTION_WORDS
+from bnlint.engine.expressions import ACTIONS, CONVENTION_WORDS
 from bnlint.engine.reader import SETTINGS
-from bnlint.engine.rule_file import ACTIONS
 from bnlint.graph.facts import MODEL_FACTS, MODULE_FACTS, OP_FACTS, OWN_FACTS, Fact
 from bnlint.layers.table import tags
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
 from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
-from bnlint.graph.facts.reach import feeds_activation
+from bnlint.graph.facts.surroundings import feeds_activation
 from bnlint.graph.view import KERNEL, View, layer_key, through
 
 TO_OWN_NORM = through("own-norm")
