@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bnlint.config import Settings
 from bnlint.domain.graph import Location, ModelGraph, Value
-from bnlint.domain.rule import Condition, Example, Rule
+from bnlint.domain.rule import Condition, Downgrade, Example, Exception_, Rule
 from bnlint.engine.catalogue import load_rules
 from bnlint.engine.check import check_graph
 from bnlint.engine.explain import whole
@@ -21,6 +21,7 @@ Tracer = Callable[[str, str], Sequence[ModelGraph]]
 """(code, file name) to the models in it; raises when there are none."""
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Exception_ | Downgrade)
 Conditions = tuple[Condition, ...]
 Hit = tuple[str, int, str]
 """A rule, a line of the example, and the severity; an empty severity means the rule's own."""
@@ -50,14 +51,13 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A traced example with what it expects."""
+    """A traced example with what it expects: the severity, or nothing, by rule and line."""
 
-    example: Example
+    title: str
     bad: bool
-    name: str
+    example: Example
     graphs: tuple[ModelGraph, ...]
-    expected: frozenset[tuple[str, int]]
-    weights: dict[tuple[str, int], str]
+    expected: dict[tuple[str, int], str]
 
 
 def test_rules(
@@ -89,7 +89,8 @@ def check_rule(rule: Rule, company: Sequence[Rule], tracer: Tracer) -> RuleResul
             failures.append(Failure(f"there is no {kind} example", rule.location))
     watching = [other for other in company if other.enabled and other.id != rule.id]
     for case in cases:
-        failures += _wrong_hits(rule, case, [rule, *watching])
+        said = _wrong_hits(rule, case, [rule, *watching])
+        failures += (Failure(f"{case.title}{text}", case.example.location) for text in said)
     if not failures:
         failures += _needless_parts(rule, cases)
     return RuleResult(rule.id, len(cases), tuple(failures), rule.name)
@@ -104,18 +105,17 @@ def example_files(rule: Rule) -> Iterator[tuple[str, str, Example]]:
 
 def _cases(rule: Rule, tracer: Tracer, failures: list[Failure]) -> Iterator[_Case]:
     for kind, name, example in example_files(rule):
+        title = f"{kind} example {example.title!r}" if example.title else f"a {kind} example"
         code = whole(example)
         try:
-            hits = expectations(code)
+            expected = {(id, line): weight for id, line, weight in expectations(code)}
             graphs = tuple(tracer(code, name))
         except Exception as error:  # the example is the user's code: anything may happen
-            failures.append(Failure(f"{_title(kind, example)}: {error}", example.location))
+            failures.append(Failure(f"{title}: {error}", example.location))
             continue
         if not graphs:
-            failures.append(Failure(f"{_title(kind, example)}: no model", example.location))
-        expected = frozenset((id, line) for id, line, _ in hits)
-        weights = {(id, line): weight for id, line, weight in hits if weight}
-        yield _Case(example, kind == "bad", name, graphs, expected, weights)
+            failures.append(Failure(f"{title}: no model", example.location))
+        yield _Case(title, kind == "bad", example, graphs, expected)
 
 
 def expectations(code: str) -> tuple[Hit, ...]:
@@ -140,22 +140,20 @@ def _hits(case: _Case, rules: Sequence[Rule]) -> dict[tuple[str, int], str]:
     return {(f.rule, f.location.line): f.severity.value for f in found}
 
 
-def _wrong_hits(rule: Rule, case: _Case, rules: Sequence[Rule]) -> Iterator[Failure]:
-    found = _hits(case, rules)
-    title = _title("bad" if case.bad else "good", case.example)
+def _wrong_hits(rule: Rule, case: _Case, rules: Sequence[Rule]) -> Iterator[str]:
+    found, known = _hits(case, rules), {r.id for r in rules}
     if case.bad is not any(id == rule.id for id, _ in case.expected):
         what = "marks no line" if case.bad else "marks a line"
-        yield Failure(f"{title} {what} with '# expect: {rule.id}'", case.example.location)
-    known = {r.id for r in rules}
-    for id, line in sorted(case.expected - found.keys()):
+        yield f" {what} with '# expect: {rule.id}'"
+    for id, line in sorted(case.expected.keys() - found.keys()):
         why = "is silent" if id in known else "is not among the rules"
-        yield Failure(f"{title}: {id} {why} on line {line}", case.example.location)
-    for id, line in sorted(found.keys() - case.expected):
-        yield Failure(f"{title}: {id} fires on line {line}", case.example.location)
-    for key, weight in case.weights.items():
-        if key in found and found[key] != weight:
-            text = f"{title}: {key[0]} on line {key[1]} is {found[key]}, not {weight}"
-            yield Failure(text, case.example.location)
+        yield f": {id} {why} on line {line}"
+    for id, line in sorted(found.keys() - case.expected.keys()):
+        yield f": {id} fires on line {line}"
+    for (id, line), weight in case.expected.items():
+        seen = found.get((id, line))
+        if seen and weight and seen != weight:
+            yield f": {id} on line {line} is {seen}, not {weight}"
 
 
 def _needless_parts(rule: Rule, cases: Sequence[_Case]) -> Iterator[Failure]:
@@ -175,22 +173,18 @@ def _without_one(rule: Rule) -> Iterator[tuple[str, Location | None, Rule]]:
         yield f"downgrade {softer.because!r}", None, replace(rule, downgrade=rest)
     if rule.convention:
         yield "the convention", None, replace(rule, convention=None)
-    yield from _without_one_alternative(rule)
-
-
-def _without_one_alternative(rule: Rule) -> Iterator[tuple[str, Location | None, Rule]]:
     for gone, where in _thinned(rule.where):
         yield f"alternative {gone}", gone.location, replace(rule, where=where)
-    for n, excuse in enumerate(rule.unless):
-        for gone, left in _thinned(excuse.conditions):
-            unless = (*rule.unless[:n], replace(excuse, conditions=left), *rule.unless[n + 1 :])
-            yield f"alternative {gone}", gone.location, replace(rule, unless=unless)
-    for n, softer in enumerate(rule.downgrade):
-        for gone, left in _thinned(softer.conditions):
-            downgrade = list(rule.downgrade)
-            downgrade[n] = replace(softer, conditions=left)
-            without = replace(rule, downgrade=tuple(downgrade))
-            yield f"alternative {gone}", gone.location, without
+    for gone, unless in _thinned_parts(rule.unless):
+        yield f"alternative {gone}", gone.location, replace(rule, unless=unless)
+    for gone, downgrade in _thinned_parts(rule.downgrade):
+        yield f"alternative {gone}", gone.location, replace(rule, downgrade=downgrade)
+
+
+def _thinned_parts(parts: tuple[P, ...]) -> Iterator[tuple[Condition, tuple[P, ...]]]:
+    for n, part in enumerate(parts):
+        for gone, rest in _thinned(part.conditions):
+            yield gone, (*parts[:n], replace(part, conditions=rest), *parts[n + 1 :])
 
 
 def _thinned(conditions: Conditions) -> Iterator[tuple[Condition, Conditions]]:
@@ -205,7 +199,3 @@ def _less(items: tuple[T, ...]) -> Iterator[tuple[T, tuple[T, ...]]]:
     """Each item, and the others."""
     for n, item in enumerate(items):
         yield item, items[:n] + items[n + 1 :]
-
-
-def _title(kind: str, example: Example) -> str:
-    return f"{kind} example {example.title!r}" if example.title else f"a {kind} example"

@@ -28,33 +28,32 @@ class Checked:
     undecided: tuple[Undecided, ...]
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What one rule found so far: matches that fire or are undecided, by reported place."""
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pauses the collector: the engine makes no cycles, and each pass would walk all ops again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
-    fired: dict[str, Match] = field(default_factory=dict)
-    undecided: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-
+@_no_collection()
 def check_graph(
     graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value] | None = None
 ) -> Checked:
     """What ``rules`` say about ``graph``; one finding for each rule and reported layer."""
-    with _no_collection():
-        return _check(graph, rules, settings or {})
-
-
-def _check(graph: ModelGraph, rules: Iterable[Rule], settings: Mapping[str, Value]) -> Checked:
     facts = Facts(View(graph))
-    forms = [form for rule in rules for form in rule.alone()]
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    for rule, outcome in zip(forms, _outcomes(facts, forms, settings), strict=True):
-        findings += _written(facts, rule, outcome, settings)
-        open_ = {k: r for k, r in outcome.undecided.items() if k not in outcome.fired}
+    for walk in _walks(facts, [form for rule in rules for form in rule.alone()], settings or {}):
+        findings += walk.written()
+        open_ = {k: r for k, r in walk.undecided.items() if k not in walk.fired}
         if open_:
             reasons = dict.fromkeys(reason for each in open_.values() for reason in each)
-            undecided.append(Undecided(rule.id, len(open_), tuple(reasons)))
+            undecided.append(Undecided(walk.rule.id, len(open_), tuple(reasons)))
     return Checked(tuple(findings), tuple(undecided))
 
 
@@ -91,62 +90,56 @@ def _paths(view: View, captures: Sequence[Capture]) -> Iterator[tuple[int, ...]]
             todo += [(*path, n) for n in reversed(met)]
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pauses the collector: the engine makes no cycles, and each pass would walk all ops again."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-def _outcomes(facts: Facts, rules: Sequence[Rule], settings: Mapping[str, Value]) -> list[_Outcome]:
-    """The outcome of every rule; all rules walk the graph together, a stretch at a time.
-
-    A rule by itself would walk all of it before the next begins, and a large graph does not fit
-    into the processor's cache.
-    """
-    walks = [_Walk(rule, _Outcome(), find_matches(facts.view, rule)) for rule in rules]
-    size = max(len(facts.view.ops), len(facts.view.graph.modules))
-    for start in range(0, size, _STRETCH):
-        for walk in walks:
-            walk.go(facts, settings, start + _STRETCH)
-    return [walk.outcome for walk in walks]
-
-
 _STRETCH = 128
 """Operations that all rules look at before they go on."""
 
 
+def _walks(facts: Facts, rules: Sequence[Rule], settings: Mapping[str, Value]) -> list[_Walk]:
+    """The finished walk of every rule; all walk together, a stretch of the graph at a time.
+
+    A rule by itself would walk all of it before the next begins, and a large graph does not fit
+    into the processor's cache.
+    """
+    walks = [_Walk(rule, facts, settings, find_matches(facts.view, rule)) for rule in rules]
+    size = max(len(facts.view.ops), len(facts.view.graph.modules))
+    for start in range(0, size, _STRETCH):
+        for walk in walks:
+            walk.go(start + _STRETCH)
+    return walks
+
+
 @dataclass(slots=True)
 class _Walk:
-    """One rule on its way through the graph."""
+    """One rule on its way through the graph: matches that fire or are undecided, by place."""
 
     rule: Rule
-    outcome: _Outcome
+    facts: Facts
+    settings: Mapping[str, Value]
     matches: Iterator[Found]
     ahead: Found | None = None
+    fired: dict[str, Scope] = field(default_factory=dict)
+    undecided: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def go(self, facts: Facts, settings: Mapping[str, Value], end: int) -> None:
+    def go(self, end: int) -> None:
         """Judge the matches that begin before ``end``."""
         found = self.ahead or next(self.matches, None)
         while found is not None and found[0] < end:
-            self._judge(Scope(facts, found[1], settings))
+            scope = Scope(self.facts, found[1], self.settings)
+            verdict = _judge(self.rule, scope)
+            key = place_key(found[1][self.rule.report.at]) if verdict else ""
+            if verdict is True:
+                self.fired.setdefault(key, scope)
+            elif verdict:
+                self.undecided.setdefault(key, verdict)
             found = next(self.matches, None)
         self.ahead = found
 
-    def _judge(self, scope: Scope) -> None:
-        verdict = _judge(self.rule, scope)
-        if verdict is False:
-            return
-        key = place_key(scope.match[self.rule.report.at])
-        if verdict is True:
-            self.outcome.fired.setdefault(key, scope.match)
-        else:
-            self.outcome.undecided.setdefault(key, verdict)
+    def written(self) -> list[Finding]:
+        """The findings, or the one about a convention."""
+        findings = [write_finding(self.rule, scope) for scope in self.fired.values()]
+        matches = [scope.match for scope in self.fired.values()]
+        folded = fold(self.rule, self.facts, matches, findings)
+        return [folded] if folded else findings
 
 
 def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:
@@ -164,12 +157,3 @@ def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:
         if holds is UNKNOWN and excuse.unknown_excuses:
             unknown += unknown_facts(excuse.conditions, scope.resolve)
     return tuple(dict.fromkeys(unknown)) or True
-
-
-def _written(
-    facts: Facts, rule: Rule, outcome: _Outcome, settings: Mapping[str, Value]
-) -> list[Finding]:
-    scopes = [Scope(facts, match, settings) for match in outcome.fired.values()]
-    findings = [write_finding(rule, scope) for scope in scopes]
-    folded = fold(rule, facts, [s.match for s in scopes], findings)
-    return [folded] if folded else findings
