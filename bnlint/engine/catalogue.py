@@ -41,17 +41,16 @@ def rule_files(patterns: Iterable[str], root: Path) -> tuple[Path, ...]:
 
     Raises :class:`UsageError` for every pattern that names none.
     """
-    found: dict[Path, None] = {}
-    mistakes: list[Mistake] = []
-    for pattern in patterns:
-        files = _files_of(pattern, root)
-        found.update(dict.fromkeys(files))
-        if not files:
-            hint = "give a .yaml file, a folder that holds some, or a glob"
-            mistakes.append(Mistake(f"no rule file at {pattern!r}", hint=hint))
-    if mistakes:
-        raise UsageError(*mistakes)
-    return tuple(found)
+    found = {pattern: _files_of(pattern, root) for pattern in patterns}
+    hint = "give a .yaml file, a folder that holds some, or a glob"
+    missing = [
+        Mistake(f"no rule file at {pattern!r}", hint=hint)
+        for pattern, files in found.items()
+        if not files
+    ]
+    if missing:
+        raise UsageError(*missing)
+    return tuple(dict.fromkeys(file for files in found.values() for file in files))
 
 
 def _files_of(pattern: str, root: Path) -> list[Path]:
@@ -74,26 +73,18 @@ def load_rules(paths: Iterable[Path]) -> tuple[Rule, ...]:
     mistakes: list[Mistake] = []
     for path in paths:
         try:
-            rules.append(parse_rule(_text(path), str(path)))
+            rules.append(parse_rule(path.read_text(encoding="utf-8"), str(path)))
+        except (OSError, UnicodeDecodeError) as error:
+            mistakes.append(Mistake(f"cannot read the rule file {path}: {error}"))
         except RuleError as error:
             mistakes += error.mistakes
     if mistakes:
         raise RuleError(*mistakes)
-    return merge_rules(rules)
+    return _merged(rules)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RuleError(Mistake(f"cannot read the rule file {path}: {error}")) from None
-
-
-def merge_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """The rules by id, the forms of one rule put together under the first of them.
-
-    Raises :class:`RuleError` where two share an id or a name and are no forms of one rule.
-    """
+def _merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules by id; an error where two share an id or a name and are no forms of one rule."""
     by_word: dict[str, Rule] = {}
     mistakes: list[Mistake] = []
     kept = _with_forms(rules)
@@ -136,17 +127,18 @@ def select_rules(
     """
     weights = severities or {}
     select, ignore = tuple(select), tuple(ignore)
-    check_words((*select, *ignore, *weights), rules)
-    _check_severities(weights)
-    chosen = (_weighed(rule, weights) for rule in rules if wanted(rule, select, ignore, weights))
-    return tuple(rule for rule in chosen if rule is not None)
-
-
-def check_words(words: Iterable[str], rules: Iterable[Rule]) -> None:
-    """Raises :class:`UsageError` with a suggestion for each word that means no rule."""
-    unknown = unknown_words(words, rules)
+    unknown = unknown_words((*select, *ignore, *weights), rules)
     if unknown:
         raise UsageError(*(Mistake(said, hint=hint) for said, hint in unknown.values()))
+    _check_severities(weights)
+    words = {*select, *weights}
+    chosen = (
+        _weighed(rule, weights)
+        for rule in rules
+        if asked_for(rule.id, rule.name, select, ignore)
+        and (rule.enabled or not words.isdisjoint((rule.id, rule.name)))
+    )
+    return tuple(filter(None, chosen))
 
 
 def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, tuple[str, str]]:
@@ -162,14 +154,6 @@ def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, t
 def means(word: str, id: str, name: str) -> bool:
     """True when ``word`` is the id, a prefix of it, the name, or ``all``."""
     return bool(word) and (id.startswith(word) or word in (name, "all"))
-
-
-def wanted(
-    rule: Rule, select: Sequence[str], ignore: Sequence[str], weights: Mapping[str, str]
-) -> bool:
-    """True when the rule is selected, not ignored, and either on by default or asked for."""
-    asked = bool({rule.id, rule.name} & {*select, *weights})
-    return asked_for(rule.id, rule.name, select, ignore) and (rule.enabled or asked)
 
 
 def asked_for(id: str, name: str, select: Sequence[str], ignore: Sequence[str]) -> bool:

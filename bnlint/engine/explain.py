@@ -1,4 +1,4 @@
-"""What people read of rules: pages and the index, as markdown, and examples as whole files.
+"""What people read of rules: their pages in markdown, and examples as whole files.
 
 Also the two rules that match no graph and so have no file: those about suppression comments.
 """
@@ -47,16 +47,6 @@ def _form(rule: Rule) -> str:
         _example(rule.bad),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def index(rules: Iterable[Rule]) -> str:
-    """A table of the rules: id, name, severity, fix, summary."""
-    lines = ["| id | name | severity | fix | summary |", "|---|---|---|---|---|"]
-    for rule in rules:
-        severity = rule.severity.value if rule.enabled else f"{rule.severity.value}, off"
-        fix = rule.fix.safety if rule.fix else ""
-        lines.append(f"| {rule.id} | {rule.name} | {severity} | {fix} | {rule.summary} |")
-    return "\n".join(lines) + "\n"
 
 
 def _status(rule: Rule) -> str:

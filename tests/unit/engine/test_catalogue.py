@@ -13,7 +13,7 @@ from bnlint.engine.catalogue import (
     rule_files,
     select_rules,
 )
-from bnlint.engine.explain import explain, index
+from bnlint.engine.explain import explain
 from tests.unit.engine.rule_texts import HEAD, REDUNDANT_BIAS, TAIL
 
 
@@ -145,8 +145,3 @@ def test_empty_sections_are_left_out(rules):
     assert "Evidence" not in page
     assert "Convention" not in page
     assert "Off unless asked for" in explain(rules[2])
-
-
-def test_the_index_has_a_row_a_rule(rules):
-    assert len(index(rules).splitlines()) == 2 + len(rules)
-    assert "| XX101 | first-rule | warning | unsafe | it is so |" in index(rules)
