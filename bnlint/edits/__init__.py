@@ -148,8 +148,8 @@ def is_lone(graph: ModelGraph) -> bool:
 
 def behind(view: View, op: Op) -> Iterator[Op]:
     """The ops that lead to ``op``, the nearest first, along the first argument of each."""
-    while (position := view.source(op)) is not None:
-        op = view.ops[position]
+    while sources := view.predecessors(op):
+        op = sources[0]
         yield op
 
 

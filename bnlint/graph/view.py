@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from bnlint.domain.graph import ModelGraph, ModuleInfo, Op
@@ -36,6 +37,13 @@ def fits(tags: frozenset[str], wanted: Tags) -> bool:
 def layer_key(op: Op) -> str:
     """What makes calls one layer: the module's path; a function's every call is for itself."""
     return op.layer if op.layer == op.module else op.id
+
+
+@lru_cache(maxsize=1 << 16)
+def upwards(path: str) -> tuple[str, ...]:
+    """The path and those of all holders, without the model itself."""
+    parts = path.split(".")
+    return tuple(".".join(parts[:n]) for n in range(1, len(parts) + 1))
 
 
 class Search:
@@ -77,16 +85,6 @@ class Search:
                         todo.append(other)
         self.steps += len(seen)
         return seen
-
-
-class Neighbouring(Search):
-    """No gap at all: what is met are the neighbours."""
-
-    def met(self, start: int) -> Sequence[int]:
-        """The neighbours, each once, in order."""
-        near = self._beside[start]
-        self.steps += len(near)
-        return near if len(near) < 2 else sorted(set(near))
 
 
 class View:
@@ -186,8 +184,8 @@ class View:
         key = (gap, back)
         if key not in self._searches:
             beside = self._before if back else self._after
-            kind, mask = (Neighbouring, ()) if gap is None else (Search, self.mask(gap))
-            self._searches[key] = kind(beside, self.set_of, mask)
+            mask = (False,) * len(self._sets) if gap is None else self.mask(gap)
+            self._searches[key] = Search(beside, self.set_of, mask)
         return self._searches[key]
 
     def reach(self, op: Op, gap: Tags, *, back: bool = False) -> tuple[Op, ...]:
@@ -210,10 +208,10 @@ class View:
             known.append(after(op, [known[n] for n in before]))
         return known
 
-    def source(self, op: Op) -> int | None:
-        """The position of the op whose result ``op`` reads first; None where it reads none."""
+    def arriving(self, op: Op, after: Callable[[Op, list[T]], T]) -> T | None:
+        """What ``after`` makes of the op that ``op`` reads first; None where it reads none."""
         before = self._before[self._position[op.id]]
-        return before[0] if before else None
+        return self.once(View.forward, after)[before[0]] if before else None
 
     def once(self, compute: Callable[[View, *Ts], T], *arguments: *Ts) -> T:
         """What ``compute`` returns for this view, computed at the first request."""

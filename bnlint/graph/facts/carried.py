@@ -7,15 +7,17 @@ input: one pass over the ops in the order of execution, whatever the branches.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts import surroundings
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.view import KERNEL, View
 from bnlint.layers.table import having, rank_of
+
+T = TypeVar("T")
 
 KEEPS_NORM = having("keeps", "norm")
 SETS_DISTRIBUTION = having("sets", "distribution")
@@ -40,18 +42,16 @@ def out_shape(op: Op) -> Shape | None:
     return op.outputs[0] if op.outputs else None
 
 
-@op_fact("in-shape", shapes=True)
-def _in_shape(_: View, op: Op) -> Answer:
-    """Shape of the first tensor argument."""
-    shape = in_shape(op)
-    return UNKNOWN if shape is None else shape
+op_fact("in-shape", "shape of the first tensor argument", shapes=True)(
+    lambda _, op: _or_unknown(in_shape(op))
+)
+op_fact("out-shape", "shape of the first result", shapes=True)(
+    lambda _, op: _or_unknown(out_shape(op))
+)
 
 
-@op_fact("out-shape", shapes=True)
-def _out_shape(_: View, op: Op) -> Answer:
-    """Shape of the first result."""
-    shape = out_shape(op)
-    return UNKNOWN if shape is None else shape
+def _or_unknown(value: T | None) -> T | Unknown:
+    return UNKNOWN if value is None else value
 
 
 def settled_shape(op: Op) -> Shape | None:
@@ -67,23 +67,19 @@ def spatial_dims(op: Op) -> int | Unknown:
     size = op.facts.get("kernel-size")
     if isinstance(size, tuple):
         return len(size)
-    rank = rank_of(op.tags) if "conv" in op.tags else None
-    return UNKNOWN if rank is None else rank
+    return _or_unknown(rank_of(op.tags) if "conv" in op.tags else None)
 
 
 @op_fact("in-rank", shapes=True)
 def in_rank(view: View, op: Op) -> Answer:
     """Number of axes of the input: by shapes, else followed from the producer."""
     shape = settled_shape(op)
-    if shape is not None:
-        return len(shape)
-    return rank_by_layers(view, op)
+    return rank_by_layers(view, op) if shape is None else len(shape)
 
 
 def rank_by_layers(view: View, op: Op) -> int | Unknown:
     """How many axes the input has, followed from the producer and not read from shapes."""
-    source = view.source(op)
-    return UNKNOWN if source is None else view.once(View.forward, _rank_after)[source]
+    return _or_unknown(view.arriving(op, _rank_after))
 
 
 def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
@@ -94,9 +90,13 @@ def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
         return 2
     if op.kind == "globalpool":
         return UNKNOWN  # a mean: it may drop the axes
-    if arriving and (op.tags & KEEPS_LAYOUT or "dense" in op.tags):
-        return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
+    if op.tags & KEEPS_LAYOUT or "dense" in op.tags:
+        return _agreed(arriving)
     return UNKNOWN
+
+
+def _agreed(arriving: Sequence[T]) -> T | Unknown:
+    return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
 
 
 @op_fact("spatial-size", shapes=True)
@@ -115,24 +115,20 @@ def out_spatial_size(view: View, op: Op) -> Answer:
     return 1 if "conv" in op.tags and surroundings.pooled(view, op) is True else UNKNOWN
 
 
-def _axis_size(axis: int) -> Callable[[View, Op], Answer]:
-    def size(_: View, op: Op) -> Answer:
-        shape = in_shape(op)
-        return UNKNOWN if shape is None or not -len(shape) <= axis < len(shape) else shape[axis]
-
-    return size
+def _size(op: Op, axis: int) -> Answer:
+    shape = in_shape(op) or ()
+    return shape[axis] if -len(shape) <= axis < len(shape) else UNKNOWN
 
 
-op_fact("batch", "size of axis 0 of the input", shapes=True)(_axis_size(0))
-op_fact("axis-1", "size of axis 1 of the input", shapes=True)(_axis_size(1))
-op_fact("axis-last", "size of the last axis of the input", shapes=True)(_axis_size(-1))
+op_fact("batch", "size of axis 0 of the input", shapes=True)(lambda _, op: _size(op, 0))
+op_fact("axis-1", "size of axis 1 of the input", shapes=True)(lambda _, op: _size(op, 1))
+op_fact("axis-last", "size of the last axis of the input", shapes=True)(lambda _, op: _size(op, -1))
 
 
 @op_fact("normalised-before")
 def normalised(view: View, op: Op) -> Answer:
     """Whether a norm lies between it and the kernel behind it."""
-    source = view.source(op)
-    return UNKNOWN if source is None else view.once(View.forward, _normalised_after)[source]
+    return _or_unknown(view.arriving(op, _normalised_after))
 
 
 def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
@@ -150,8 +146,7 @@ def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
 @op_fact("channels-last")
 def channels_last(view: View, op: Op) -> Answer:
     """Whether the producer keeps channels on the last axis; unknown after a reshape."""
-    source = view.source(op)
-    return UNKNOWN if source is None else view.once(View.forward, _layout_after)[source]
+    return _or_unknown(view.arriving(op, _layout_after))
 
 
 def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
@@ -161,16 +156,14 @@ def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
         return True if op.facts.get("channels-last") is True else UNKNOWN
     if "conv" in op.tags:
         return False
-    if arriving and op.tags & KEEPS_LAYOUT:
-        return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
-    return UNKNOWN
+    return _agreed(arriving) if op.tags & KEEPS_LAYOUT else UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The channels of a result: how many, and the axis they stand on.
+    """The channels of a result: how many, and on which axis.
 
-    ``axis`` is first (after the batch), last, only (there is no other), or empty for unknown.
+    That is the first (after the batch), the last, the only one there is, or empty for unknown.
     """
 
     count: int | Unknown = UNKNOWN
@@ -188,8 +181,7 @@ def channels_arriving(view: View, op: Op) -> Answer:
         return channels_of_shape(op, shape)
     if op.facts.get("alone") is True or op.facts.get("custom") is True:
         return UNKNOWN
-    source = view.source(op)
-    carried = NOTHING if source is None else view.once(_carried)[source]
+    carried = view.arriving(op, _after) or NOTHING
     return carried.count if _reads(op, carried.axis) else UNKNOWN
 
 
@@ -217,11 +209,6 @@ def channels_of_shape(op: Op, shape: Shape) -> int | Unknown:
             return UNKNOWN
         axis = len(shape) - dims - 1
     return shape[axis] if 0 <= axis < len(shape) else UNKNOWN
-
-
-def _carried(view: View) -> list[Carried]:
-    """The channels of each position's result."""
-    return view.forward(_after)
 
 
 def _after(op: Op, arriving: Sequence[Carried]) -> Carried:

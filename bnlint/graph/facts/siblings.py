@@ -8,13 +8,13 @@ of its family that feed one.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
 from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
 from bnlint.graph.facts.surroundings import feeds_activation
-from bnlint.graph.view import KERNEL, View, layer_key, through
+from bnlint.graph.view import KERNEL, View, layer_key, through, upwards
 
 TO_OWN_NORM = through("own-norm")
 """What counts in a sibling: a norm behind a merge belongs to the next block, if there is one."""
@@ -33,9 +33,6 @@ class _Count:
 
     all: int = 0
     normed: int = 0
-
-    def plus(self, normed: bool) -> _Count:
-        return _Count(self.all + 1, self.normed + normed)
 
     def less(self, normed: bool) -> _Count:
         return _Count(self.all - 1, self.normed - normed)
@@ -83,16 +80,12 @@ def _by_layer(view: View) -> dict[str, Op]:
     return {layer_key(op): op for op in view.fitting(KERNEL)}
 
 
-def _kernels(view: View) -> tuple[Op, ...]:
-    return tuple(view.once(_by_layer).values())
+def _kernels(view: View) -> Iterable[Op]:
+    return view.once(_by_layer).values()
 
 
 def _kernels_held(view: View) -> Counter[str]:
-    held: Counter[str] = Counter()
-    for op in _kernels(view):
-        parts = op.module.split(".")
-        held.update(".".join(parts[:cut]) for cut in range(1, len(parts)))
-    return held
+    return Counter(path for op in _kernels(view) for path in upwards(op.module)[:-1])
 
 
 def _family(op: Op) -> str:
@@ -101,18 +94,18 @@ def _family(op: Op) -> str:
 
 def _counts(view: View) -> dict[Group, _Count]:
     """Counts by slot, and by family for the kernels that feed an activation."""
-    counts: dict[Group, _Count] = defaultdict(_Count)
+    normed: dict[Group, list[bool]] = defaultdict(list)
     for op in _kernels(view):
         groups = [slot.group for slot in _slots(view, op)]
         if feeds_activation(view, op):
             groups.append((_family(op),))
         for group in groups:
-            counts[group] = counts[group].plus(_has_own_norm(view, op))
-    return dict(counts)
+            normed[group].append(_has_own_norm(view, op))
+    return {group: _Count(len(each), sum(each)) for group, each in normed.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class _Sisters:
+class _Siblings:
     """The siblings of one kernel: how many, how many normed, and the lowest share of any group."""
 
     place: str
@@ -120,55 +113,55 @@ class _Sisters:
     lowest: float
 
 
-def _sisters(view: View, op: Op) -> _Sisters | None:
+def _siblings(view: View, op: Op) -> _Siblings | None:
     if "kernel" not in op.tags:
         return None
     op = view.once(_by_layer)[layer_key(op)]
     counts = view.once(_counts)
     normed = _has_own_norm(view, op)
     found = [(slot.alone, counts[slot.group].less(normed)) for slot in _slots(view, op)]
-    levels = [(alone, count) for alone, count in found if count.all > 0]
+    levels = [(alone, count) for alone, count in found if count.all]
     blocks = [count for alone, count in levels if not alone]
     enough = [count for count in blocks if count.all >= ENOUGH]
     if enough:
-        return _Sisters("block", enough[0], min(count.share for count in blocks))
+        return _Siblings("block", enough[0], min(count.share for count in blocks))
     if not feeds_activation(view, op):
         return None
     count = counts[_family(op),].less(normed)
     shares = [c.share for c in (count, *(c for _, c in levels)) if c.all]
-    return _Sisters("model", count, min(shares, default=0.0))
+    return _Siblings("model", count, min(shares, default=0.0))
 
 
 @op_fact("sisters")
-def sisters(view: View, op: Op) -> Answer:
+def siblings(view: View, op: Op) -> Answer:
     """Kernels in the same place of other blocks, else in the model, to compare with: how
     many.
     """
-    found = _sisters(view, op)
+    found = _siblings(view, op)
     return found.count.all if found else 0
 
 
 @op_fact("sisters-with-norm")
-def sisters_with_norm(view: View, op: Op) -> Answer:
+def siblings_with_norm(view: View, op: Op) -> Answer:
     """How many of those a norm follows."""
-    found = _sisters(view, op)
+    found = _siblings(view, op)
     return found.count.normed if found else 0
 
 
 @op_fact("sisters-normed")
-def sisters_normed(view: View, op: Op) -> Answer:
+def siblings_normed(view: View, op: Op) -> Answer:
     """The share of those; unknown without any.
 
     Where the kernel is in several nested blocks, the lowest share of any of them.
     """
-    found = _sisters(view, op)
+    found = _siblings(view, op)
     return round(found.lowest, 4) if found and found.count.all else UNKNOWN
 
 
 @op_fact("sisters-in")
-def sisters_in(view: View, op: Op) -> Answer:
+def siblings_in(view: View, op: Op) -> Answer:
     """Where the sisters are: block or model."""
-    found = _sisters(view, op)
+    found = _siblings(view, op)
     return found.place if found else UNKNOWN
 
 

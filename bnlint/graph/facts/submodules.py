@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import lru_cache
+from collections import Counter, defaultdict
 
 from bnlint.domain.graph import ModuleInfo, Op
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, module_fact, op_fact
 from bnlint.graph.facts.surroundings import shared_tags
-from bnlint.graph.view import View, layer_key
+from bnlint.graph.view import View, layer_key, upwards
 from bnlint.layers.table import having
 
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
@@ -23,9 +22,9 @@ def short(types: tuple[str, ...]) -> str:
     return types[0].rpartition(".")[2] if types else ""
 
 
-def parent_path(info: ModuleInfo) -> str:
+def _holder(path: str) -> str:
     """The path of the module that holds this one; empty for the model's own parts."""
-    return info.path.rpartition(".")[0]
+    return path.rpartition(".")[0]
 
 
 def _if_traced(calls: int | None) -> Answer:
@@ -34,7 +33,7 @@ def _if_traced(calls: int | None) -> Answer:
 
 op_fact("class", "short name of the class or function")(lambda _, op: short(op.types))
 module_fact("path", "where it is registered")(lambda _, info: info.path)
-module_fact("parent", "path of the module that holds it")(lambda _, info: parent_path(info))
+module_fact("parent", "path of the module that holds it")(lambda _, info: _holder(info.path))
 module_fact("kind", "its row in layers.yaml")(lambda _, info: info.kind)
 module_fact("tags", "kind and families")(lambda _, info: tuple(sorted(info.tags)))
 module_fact("class", "short name of its class")(lambda _, info: short(info.types))
@@ -85,17 +84,10 @@ def _touched(view: View) -> frozenset[str]:
     learned_below = view.once(_learned_below)
     for info in view.graph.modules:
         if _is_touched(info):
-            shared = bool(info.aliases) and not learned_below.get(info.path)
+            shared = bool(info.aliases) and not learned_below[info.path]
             for path in (info.path, *info.aliases):
                 found.update((path,) if shared else upwards(path))
     return frozenset(found)
-
-
-@lru_cache(maxsize=1 << 16)
-def upwards(path: str) -> tuple[str, ...]:
-    """The path and those of all holders, without the model itself."""
-    parts = path.split(".")
-    return tuple(".".join(parts[:n]) for n in range(1, len(parts) + 1))
 
 
 def _inside_layer(view: View, info: ModuleInfo) -> bool:
@@ -114,7 +106,7 @@ def _hides_its_parts(info: ModuleInfo) -> bool:
 @module_fact("parent-used")
 def parent_used(view: View, info: ModuleInfo) -> Answer:
     """The same for the module that holds it; true at the top."""
-    parent = view.module(parent_path(info))
+    parent = view.module(_holder(info.path))
     return True if parent is None or not parent.path else used(view, parent)
 
 
@@ -137,30 +129,25 @@ def owner_called(view: View, info: ModuleInfo) -> Answer:
 @module_fact("layers")
 def layers(view: View, info: ModuleInfo) -> Answer:
     """How many kernels and norms it is made of."""
-    return view.once(_layers_below).get(info.path, 0)
+    return view.once(_layers_below)[info.path]
 
 
-def _layers_below(view: View) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for info in view.graph.modules:
-        if info.tags & LAYERS:
-            for path in upwards(info.path):
-                counts[path] += 1
-    return dict(counts)
+def _layers_below(view: View) -> Counter[str]:
+    modules = (info for info in view.graph.modules if info.tags & LAYERS)
+    return Counter(path for info in modules for path in upwards(info.path))
 
 
 @module_fact("learned")
 def learned(view: View, info: ModuleInfo) -> Answer:
     """How many numbers it and all in it learn."""
-    return view.once(_learned_below).get(info.path, 0)
+    return view.once(_learned_below)[info.path]
 
 
-def _learned_below(view: View) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
+def _learned_below(view: View) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for info in view.graph.modules:
-        for path in upwards(info.path):
-            counts[path] += info.parameters
-    return dict(counts)
+        counts.update(dict.fromkeys(upwards(info.path), info.parameters))
+    return counts
 
 
 @module_fact("repeated")
@@ -169,11 +156,11 @@ def repeated(view: View, info: ModuleInfo) -> Answer:
 
     Two attributes of one name each are another matter: that is written by hand.
     """
-    here = parent_path(info)
+    here = _holder(info.path)
     parent = view.module(here)
     if parent is None or not any(name.rpartition(".")[2] in CONTAINERS for name in parent.types):
         return False
-    return any(alias.rpartition(".")[0] == here for alias in info.aliases)
+    return any(_holder(alias) == here for alias in info.aliases)
 
 
 @op_fact("same-producers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
@@ -43,13 +43,12 @@ def sole_reader(view: View, op: Op) -> Answer:
     Looks back through passthrough, pooling, upsampling and what "behind" looks through.
     """
     passed = having("within", "plumbing") | having("keeps", "maps")
-    source = next(iter(view.predecessors(op)), None)
-    while source is not None:
-        if len({reader.id for reader in view.successors(source)}) > 1:
+    while sources := view.predecessors(op):
+        op = sources[0]
+        if len({reader.id for reader in view.successors(op)}) > 1:
             return False
-        if not source.tags & passed:
-            return True
-        source = next(iter(view.predecessors(source)), None)
+        if not op.tags & passed:
+            break
     return True
 
 
@@ -101,8 +100,7 @@ def gates(view: View, op: Op) -> Answer:
     The last activation before the product must saturate (or be a softmax): what is multiplied by a
     gate leads to the same product, and is no gate.
     """
-    before_product = view.once(_gate_sources)
-    return op.id in before_product
+    return op.id in view.once(_gate_sources)
 
 
 def _gate_sources(view: View) -> frozenset[str]:
@@ -132,9 +130,9 @@ def pooled(view: View, op: Op) -> Answer:
 def _after_global_pool(view: View) -> frozenset[str]:
     found: set[str] = set()
     for op in view.ops:
-        sources = view.predecessors(op)
-        if any("globalpool" in s.tags for s in sources) or (
-            any(s.id in found and fits(s.tags, HEAD_PATH) for s in sources)
+        if any(
+            "globalpool" in source.tags or (source.id in found and fits(source.tags, HEAD_PATH))
+            for source in view.predecessors(op)
         ):
             found.add(op.id)
     return frozenset(found)
@@ -186,9 +184,8 @@ def normed_late(view: View, op: Op) -> Answer:
 @op_fact("feeds-activation")
 def feeds_activation(view: View, op: Op) -> Answer:
     """Whether an activation follows, with or without a norm between."""
-    through = Tags(any_of=(*TO_ACTIVATION.any_of, "norm"), none_of=("fused",))
-    met = view.reach(op, through)
-    return any(o.tags & {"activation", "fused"} for o in met)
+    gap = Tags(any_of=(*TO_ACTIVATION.any_of, "norm"), none_of=("fused",))
+    return any(o.tags & {"activation", "fused"} for o in view.reach(op, gap))
 
 
 @op_fact("first-kernel")
@@ -197,7 +194,7 @@ def first_kernel(view: View, op: Op) -> Answer:
 
     Unknown behind a part that could not be traced.
     """
-    return _none(op, view.once(_behind, "kernel"), view.once(_behind, "opaque"))
+    return _none(view, op, "kernel", back=True)
 
 
 @op_fact("last-kernel")
@@ -206,37 +203,31 @@ def last_kernel(view: View, op: Op) -> Answer:
 
     Unknown ahead of a part that could not be traced.
     """
-    return _none(op, view.once(_ahead, "kernel"), view.once(_ahead, "opaque"))
+    return _none(view, op, "kernel")
 
 
 @op_fact("norm-ahead")
 def norm_ahead(view: View, op: Op) -> Answer:
     """Whether a norm lies anywhere ahead."""
-    absent = _none(op, view.once(_ahead, "norm"), view.once(_ahead, "opaque"))
+    absent = _none(view, op, "norm")
     return absent if absent is UNKNOWN else not absent
 
 
-def _none(op: Op, seen: frozenset[str], hidden: frozenset[str]) -> Answer:
-    if op.id in seen:
+def _none(view: View, op: Op, tag: str, *, back: bool = False) -> Answer:
+    """Whether no op with ``tag`` is on that side; unknown where something opaque is."""
+    if op.id in view.once(_lead_to, tag, back):
         return False
-    return UNKNOWN if op.id in hidden else True
+    return UNKNOWN if op.id in view.once(_lead_to, "opaque", back) else True
 
 
-def _carry(ops: Iterable[Op], beside: Callable[[Op], tuple[Op, ...]], tag: str) -> frozenset[str]:
+def _lead_to(view: View, tag: str, back: bool) -> frozenset[str]:
     """The ops on whose side, near or far, an op with ``tag`` lies; one pass."""
     found: set[str] = set()
-    for op in ops:
+    beside = view.predecessors if back else view.successors
+    for op in view.ops if back else reversed(view.ops):
         if any(o.id in found or tag in o.tags for o in beside(op)):
             found.add(op.id)
     return frozenset(found)
-
-
-def _behind(view: View, tag: str) -> frozenset[str]:
-    return _carry(view.ops, view.predecessors, tag)
-
-
-def _ahead(view: View, tag: str) -> frozenset[str]:
-    return _carry(reversed(view.ops), view.successors, tag)
 
 
 @model_fact("classifier")
