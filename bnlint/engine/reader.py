@@ -79,12 +79,9 @@ class Reader:
             return "", ""
         return f"no fact is called {fact!r}", did_you_mean(fact, words)
 
-    def wrong(self, node: Node | None, message: str, hint: str = "") -> None:
-        """Notes a mistake at ``node`` (at the start of the file for None)."""
-        where = self.location(node) if node else Location(self.path, 1, 1)
-        self._note(where, message, hint)
-
-    def _note(self, where: Location, message: str, hint: str = "") -> None:
+    def wrong(self, at: Node | Location, message: str, hint: str = "") -> None:
+        """Notes a mistake at a node or place."""
+        where = at if isinstance(at, Location) else self.location(at)
         excerpt = self._lines[where.line - 1] if where.line <= len(self._lines) else ""
         self.mistakes.append(Mistake(message, where, excerpt, hint))
 
@@ -95,21 +92,21 @@ class Reader:
 
     def root(self) -> Node | None:
         """The one document of the file, or None with the mistake noted."""
+        start = Location(self.path, 1, 1)
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             node: Node | None = yaml.compose(self._text, Loader=loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            where = Location(self.path, mark.line + 1, mark.column + 1) if mark else None
+            where = Location(self.path, mark.line + 1, mark.column + 1) if mark else start
             hint = "quote the text if it holds a colon, a bracket or a quote"
-            message = f"not YAML: {error.problem or error.context}"
-            self._note(where or Location(self.path, 1, 1), message, hint)
+            self.wrong(where, f"not YAML: {error.problem or error.context}", hint)
             return None
         except (yaml.YAMLError, RecursionError) as error:
-            self.wrong(None, f"not YAML: {first_line(error)}")
+            self.wrong(start, f"not YAML: {first_line(error)}")
             return None
         if node is None:
-            self.wrong(None, "the file is empty", "see rules/README.md")
+            self.wrong(start, "the file is empty", "see rules/README.md")
             return None
         return node if self._is_tree(node) else None
 
@@ -117,7 +114,6 @@ class Reader:
         """False, with the mistake noted, for aliases, tags and nesting that nobody writes."""
         seen: set[int] = set()
         todo: list[tuple[Node, int]] = [(root, 0)]
-        before = len(self.mistakes)
         while todo:
             node, depth = todo.pop()
             if id(node) in seen or depth > _MAX_DEPTH:
@@ -129,7 +125,7 @@ class Reader:
                 hint = "operators are words: eq ne lt le gt ge in not-in has"
                 self.wrong(node, f"{node.tag!r} is a YAML tag here", hint)
             todo.extend((child, depth + 1) for child in _children(node))
-        return len(self.mistakes) == before
+        return not self.mistakes
 
     def mapping(
         self, node: Node, allowed: Collection[str] | None, what: str, required: Collection[str] = ()

@@ -65,14 +65,12 @@ def _slots(view: View, op: Op) -> Iterator[_Slot]:
     Digits of a path stay: ``conv.0`` and ``conv.3`` of a block are two slots.
     """
     held = view.once(_kernels_held)
-    parts = op.module.split(".")
     inside: tuple[str, ...] = ()
-    for cut in range(len(parts) - 1, 0, -1):
-        path = ".".join(parts[:cut])
+    for path in reversed(upwards(op.module)[:-1]):
         info = view.module(path)
         if info is not None and info.types and not info.types[0].startswith("torch.nn."):
             inside = (info.types[0], *inside)
-            yield _Slot(path, (".".join(parts[cut:]), *inside), held[path] < 2)
+            yield _Slot(path, (op.module[len(path) + 1 :], *inside), held[path] < 2)
 
 
 def _by_layer(view: View) -> dict[str, Op]:
