@@ -103,11 +103,7 @@ def _has_all(left: Value, right: Value) -> bool:
     return all(_among(v, left) for v in _listed(right))
 
 
-def _table(*operators: Operator) -> Mapping[str, Operator]:
-    return {operator.word: operator for operator in operators}
-
-
-OPERATORS: Mapping[str, Operator] = _table(
+_OPERATORS = (
     Operator("eq", "equal", same),
     Operator("ne", "not equal", lambda a, b: not same(a, b)),
     Operator("lt", "less than", _ordered(lambda a, b: a < b), takes="number"),
@@ -125,12 +121,13 @@ OPERATORS: Mapping[str, Operator] = _table(
     Operator("is-known", "the fact is known", lambda _a, _b: True, sides=1),
     Operator("is-unknown", "the fact is not known", lambda _a, _b: False, sides=1),
 )  # fmt: skip
+OPERATORS: Mapping[str, Operator] = {operator.word: operator for operator in _OPERATORS}
 
 
 def decide(condition: Condition, resolve: Resolve) -> Truth:
     """True, False, or UNKNOWN where an operand is unknown."""
     if condition.alternatives:
-        return _decide_any(condition.alternatives, resolve)
+        return decide_all(condition.alternatives, resolve, one_is_enough=True)
     left, operator = resolve(condition.left), OPERATORS[condition.operator]
     if operator.sides == 1:
         return (left is UNKNOWN) is (operator.word == "is-unknown")
@@ -140,25 +137,18 @@ def decide(condition: Condition, resolve: Resolve) -> Truth:
     return operator.holds(left, right)
 
 
-def _decide_any(alternatives: Iterable[Condition], resolve: Resolve) -> Truth:
-    """True as soon as one is True; else UNKNOWN if one is; else False."""
-    truth: Truth = False
-    for alternative in alternatives:
-        one = decide(alternative, resolve)
-        if one is True:
-            return True
-        if one is UNKNOWN:
-            truth = UNKNOWN
-    return truth
+def decide_all(
+    conditions: Iterable[Condition], resolve: Resolve, *, one_is_enough: bool = False
+) -> Truth:
+    """False as soon as one is False; else UNKNOWN if one is; else True.
 
-
-def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
-    """False as soon as one is False; else UNKNOWN if one is; else True."""
-    truth: Truth = True
+    Where one is enough: True as soon as one is True; else UNKNOWN if one is; else False.
+    """
+    truth: Truth = not one_is_enough
     for condition in conditions:
         one = decide(condition, resolve)
-        if one is False:
-            return False
+        if one is one_is_enough:
+            return one
         if one is UNKNOWN:
             truth = UNKNOWN
     return truth
@@ -166,11 +156,6 @@ def decide_all(conditions: Iterable[Condition], resolve: Resolve) -> Truth:
 
 def unknown_facts(conditions: Iterable[Condition], resolve: Resolve) -> tuple[str, ...]:
     """The facts that the conditions ask for and that are unknown, as ``kernel.bias``."""
-    missing: dict[str, None] = {}
-    for condition in conditions:
-        for operand in (condition.left, condition.right):
-            if operand.subject and resolve(operand) is UNKNOWN:
-                missing[f"{operand.subject}.{operand.fact}"] = None
-        if condition.alternatives:
-            missing.update(dict.fromkeys(unknown_facts(condition.alternatives, resolve)))
-    return tuple(missing)
+    operands = (operand for condition in conditions for operand in condition.operands())
+    missing = (o for o in operands if o.subject and resolve(o) is UNKNOWN)
+    return tuple(dict.fromkeys(f"{operand.subject}.{operand.fact}" for operand in missing))

@@ -92,6 +92,8 @@ class View:
 
     Inside, an op is its position in the order of execution and its tags are the number of one of
     the few sets of tags that occur: searches run over small lists, however long the ids are.
+    ``ahead`` holds the positions of the readers of the op at each position, ``behind`` those of the
+    ops that it reads, by argument slot.
     """
 
     def __init__(self, graph: ModelGraph) -> None:
@@ -99,14 +101,14 @@ class View:
         self.ops = graph.ops
         self._visited = 0
         self._position = {op.id: n for n, op in enumerate(graph.ops)}
-        self._after: list[list[int]] = [[] for _ in graph.ops]
-        self._before: list[list[int]] = [[] for _ in graph.ops]
+        self.ahead: list[list[int]] = [[] for _ in graph.ops]
+        self.behind: list[list[int]] = [[] for _ in graph.ops]
         for edge in sorted(graph.edges, key=lambda edge: edge.slot):
             source, target = self._position[edge.source], self._position[edge.target]
-            self._after[source].append(target)
-            self._before[target].append(source)
-        self._successors = self._by_id(self._after)
-        self._predecessors = self._by_id(self._before)
+            self.ahead[source].append(target)
+            self.behind[target].append(source)
+        self._successors = self._by_id(self.ahead)
+        self._predecessors = self._by_id(self.behind)
         numbers: dict[frozenset[str], int] = {}
         self.set_of = [numbers.setdefault(op.tags, len(numbers)) for op in graph.ops]
         self._sets = tuple(numbers)
@@ -151,14 +153,6 @@ class View:
         """The ops whose results ``op`` reads, by argument slot."""
         return self._predecessors[op.id]
 
-    def ahead(self, position: int) -> Sequence[int]:
-        """The positions of the readers of the op at a position; for passes over whole graphs."""
-        return self._after[position]
-
-    def behind(self, position: int) -> Sequence[int]:
-        """The positions of the ops that the op at a position reads, by argument slot."""
-        return self._before[position]
-
     def marks(self, wanted: Tags) -> list[bool]:
         """Whether each op fits, by its position."""
         mask = self.mask(wanted)
@@ -183,7 +177,7 @@ class View:
         """Searches through ``gap``, or (None) to the neighbours only; remembered."""
         key = (gap, back)
         if key not in self._searches:
-            beside = self._before if back else self._after
+            beside = self.behind if back else self.ahead
             mask = (False,) * len(self._sets) if gap is None else self.mask(gap)
             self._searches[key] = Search(beside, self.set_of, mask)
         return self._searches[key]
@@ -204,13 +198,13 @@ class View:
     def forward(self, after: Callable[[Op, list[T]], T]) -> list[T]:
         """What ``after`` makes of each op and of what it made of the ops it reads, by position."""
         known: list[T] = []
-        for op, before in zip(self.ops, self._before, strict=True):
+        for op, before in zip(self.ops, self.behind, strict=True):
             known.append(after(op, [known[n] for n in before]))
         return known
 
     def arriving(self, op: Op, after: Callable[[Op, list[T]], T]) -> T | None:
         """What ``after`` makes of the op that ``op`` reads first; None where it reads none."""
-        before = self._before[self._position[op.id]]
+        before = self.behind[self._position[op.id]]
         return self.once(View.forward, after)[before[0]] if before else None
 
     def once(self, compute: Callable[[View, *Ts], T], *arguments: *Ts) -> T:

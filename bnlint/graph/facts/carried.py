@@ -268,7 +268,7 @@ def _joined(op: Op, parts: Sequence[Carried]) -> Carried:
 def misled(view: View, op: Op) -> Answer:
     """Whether a failure upstream, with no kernel since, explains what arrives."""
     blamed = view.once(_misled)
-    return any(blamed[n] for n in view.behind(view.order(op)))
+    return any(blamed[n] for n in view.behind[view.order(op)])
 
 
 def _misled(view: View) -> list[bool]:
@@ -277,7 +277,7 @@ def _misled(view: View) -> list[bool]:
     found = [False] * len(kernels)
     for n, op in enumerate(view.ops):
         if not kernels[n]:
-            found[n] = op.error is not None or any(found[m] for m in view.behind(n))
+            found[n] = op.error is not None or any(found[m] for m in view.behind[n])
     return found
 
 

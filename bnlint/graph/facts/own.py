@@ -73,7 +73,7 @@ OWN_FACTS: Mapping[str, str] = {
 }
 
 
-def layers(view: View, tag: str) -> int:
+def _layers(view: View, tag: str) -> int:
     """How many different layers (or function calls) have ``tag``."""
     return len({layer_key(op) for op in view.fitting(Tags(any_of=(tag,)))})
 
@@ -109,10 +109,10 @@ model_fact("complete", "whether the trace saw the whole model")(
 )
 model_fact("parameters", "how many numbers it learns")(lambda view: view.graph.parameters)
 model_fact("ops", "how many operations it has")(lambda view: len(view.ops))
-model_fact("batchnorms", "how many batch norms it has")(lambda view: layers(view, "batchnorm"))
-model_fact("norms", "how many norms it has")(lambda view: layers(view, "norm"))
-model_fact("kernels", "how many kernels it has")(lambda view: layers(view, "kernel"))
-model_fact("activations", "how many activations it has")(lambda view: layers(view, "activation"))
+model_fact("batchnorms", "how many batch norms it has")(lambda view: _layers(view, "batchnorm"))
+model_fact("norms", "how many norms it has")(lambda view: _layers(view, "norm"))
+model_fact("kernels", "how many kernels it has")(lambda view: _layers(view, "kernel"))
+model_fact("activations", "how many activations it has")(lambda view: _layers(view, "activation"))
 
 FAMILIES = members("norm")
 _RANKED = re.compile(r"(.*Norm)[123]d\Z")

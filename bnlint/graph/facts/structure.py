@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
@@ -34,7 +34,7 @@ def inplace_on_shared(view: View, op: Op) -> Answer:
 
 
 def _needs_again(op: Op) -> bool:
-    """Whether the gradient of ``op`` is computed from what it read."""
+    """Whether its gradient is computed from what it read."""
     if "frozen" in op.tags or {"avgpool", "globalpool"} <= op.tags:
         return False
     return not op.tags.isdisjoint(KEEPS_INPUT)
@@ -42,13 +42,9 @@ def _needs_again(op: Op) -> bool:
 
 def _owner(view: View, op: Op) -> Op:
     """The op that made the memory of which ``op`` is a view."""
-    while _is_view(op) and view.predecessors(op):
+    while op.tags & SAME_MEMORY and view.predecessors(op):
         op = view.predecessors(op)[0]
     return op
-
-
-def _is_view(op: Op) -> bool:
-    return not op.tags.isdisjoint(SAME_MEMORY)
 
 
 def _readers(view: View, owner: Op) -> list[Op]:
@@ -61,7 +57,7 @@ def _readers(view: View, owner: Op) -> list[Op]:
                 continue
             seen.add(reader.id)
             view.visited()
-            (todo if _is_view(reader) else found).append(reader)
+            (todo if reader.tags & SAME_MEMORY else found).append(reader)
     return found
 
 
@@ -89,7 +85,7 @@ def _chains(view: View) -> list[int]:
     length = [0] * len(kernels)
     for n in reversed(range(len(length))):
         if not ends[n]:
-            length[n] = kernels[n] + max((length[m] for m in view.ahead(n)), default=0)
+            length[n] = kernels[n] + max((length[m] for m in view.ahead[n]), default=0)
     return length
 
 
@@ -113,20 +109,20 @@ def _led_to(view: View) -> list[bool]:
     kernels, ends = view.marks(KERNEL), view.once(_ends)
     found = [False] * len(kernels)
     for n in range(len(found)):
-        found[n] = any(not ends[m] and (kernels[m] or found[m]) for m in view.behind(n))
+        found[n] = any(not ends[m] and (kernels[m] or found[m]) for m in view.behind[n])
     return found
 
 
 @op_fact("reaches-output")
 def reaches_output(view: View, op: Op) -> Answer:
     """Whether a result of the model hangs on it."""
-    return _reaches(view, op, view.once(_before_output))
+    return _reaches(view, op, view.once(_lead_to_output, False))
 
 
 @op_fact("gradient-returns")
 def gradient_returns(view: View, op: Op) -> Answer:
     """Whether a gradient comes back to it from some output."""
-    found = view.once(_before_output_with_gradient)
+    found = view.once(_lead_to_output, True)
     if not op.facts.get("call-index") and op.facts.get("calls", 1) == 1:
         return _reaches(view, op, found)
     layers = view.once(_layers_with_gradient)
@@ -136,8 +132,7 @@ def gradient_returns(view: View, op: Op) -> Answer:
 @model_fact("trains")
 def trains(view: View) -> Answer:
     """Whether a gradient returns to any kernel of it."""
-    kernels = view.fitting(KERNEL)
-    answers = {gradient_returns(view, op) for op in kernels}
+    answers = {gradient_returns(view, op) for op in view.fitting(KERNEL)}
     return True if True in answers else UNKNOWN if UNKNOWN in answers else False
 
 
@@ -145,32 +140,23 @@ def _reaches(view: View, op: Op, found: Sequence[bool]) -> Answer:
     return found[view.order(op)] or (False if view.positions(OUTPUT) else UNKNOWN)
 
 
-def _before_output(view: View) -> list[bool]:
-    return _backwards(view, blocked=())
-
-
 def _layers_with_gradient(view: View) -> frozenset[str]:
-    """The layers to some call of which a gradient comes back."""
-    found = view.once(_before_output_with_gradient)
+    found = view.once(_lead_to_output, True)
     return frozenset(layer_key(op) for op, came in zip(view.ops, found, strict=True) if came)
 
 
-def _before_output_with_gradient(view: View) -> list[bool]:
-    detached = view.marks(DETACH)
-    cut = (n for n, op in enumerate(view.ops) if detached[n] or op.facts.get("grad") is False)
-    return _backwards(view, blocked=cut)
-
-
-def _backwards(view: View, blocked: Iterable[int]) -> list[bool]:
-    """Whether each position leads to an output without passing one that is blocked."""
+def _lead_to_output(view: View, gradient: bool) -> list[bool]:
+    """Whether each position leads to an output, and whether a gradient can come back from it."""
     found = [False] * len(view.ops)
-    outputs = view.positions(OUTPUT)
-    closed = set(blocked) - set(outputs)
-    todo = list(outputs)
+    todo = list(view.positions(OUTPUT))
+    closed: set[int] = set()
+    if gradient:
+        cut = (n for n, op in enumerate(view.ops) if op.facts.get("grad") is False)
+        closed = {*view.positions(DETACH), *cut}.difference(todo)
     while todo:
         n = todo.pop()
         if not found[n] and n not in closed:
             found[n] = True
             view.visited()
-            todo.extend(view.behind(n))
+            todo.extend(view.behind[n])
     return found

@@ -164,7 +164,7 @@ def _met_first(view: View, tag: str) -> list[Answer]:
     wanted, opaque, walked = map(view.marks, (Tags(any_of=(tag,)), OPAQUE, TO_NORM))
     known: list[Answer] = [False] * len(wanted)
     for n in reversed(range(len(known))):
-        for m in view.ahead(n):
+        for m in view.ahead[n]:
             met = True if wanted[m] else UNKNOWN if opaque[m] else walked[m] and known[m]
             if met is True:
                 known[n] = True
