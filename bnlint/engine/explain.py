@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from symtable import symtable
+from typing import TypeAlias
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.rule import Docs, Example, ReportAt, Rule
@@ -84,80 +85,54 @@ def _example(examples: tuple[Example, ...]) -> str:
 
 PRELUDE = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 """What examples may use without importing it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A statement of a prelude, with the names that it binds and those that it needs."""
-
-    text: str
-    is_import: bool
-    binds: frozenset[str]
-    needs: frozenset[str]
+_IMPORTS = ("import ", "from ")
+Names: TypeAlias = frozenset[str]
 
 
 def whole(example: Example) -> str:
     """The code with the parts of the prelude that it uses before it; broken code as it is."""
     try:
-        tree = ast.parse(example.code)
+        _, needed = _names(example.code)
+        body = ast.parse(example.code).body
     except (SyntaxError, ValueError, RecursionError):
         return example.code
-    needed = _free(tree)
-    used: list[_Part] = []
-    for part in reversed(_parts(example.prelude)):  # a part may need what comes before it
-        if part.binds & needed:
-            used.insert(0, part)
-            needed |= part.needs
-    imports = "".join(f"{part.text}\n" for part in used if part.is_import)
-    helpers = "".join(f"{part.text}\n\n" for part in used if not part.is_import)
-    begins_with_import = bool(tree.body) and isinstance(tree.body[0], (ast.Import, ast.ImportFrom))
+    used: list[str] = []
+    for text, binds, needs in reversed(_parts(example.prelude)):  # a part may need earlier ones
+        if binds & needed:
+            used.insert(0, text)
+            needed |= needs
+    imports = "".join(f"{text}\n" for text in used if text.startswith(_IMPORTS))
+    helpers = "".join(f"{text}\n\n" for text in used if not text.startswith(_IMPORTS))
+    begins_with_import = bool(body) and isinstance(body[0], (ast.Import, ast.ImportFrom))
     gap = "\n" if imports and not (begins_with_import and not helpers) else ""
     return imports + gap + helpers + example.code
 
 
 @cache
-def _parts(prelude: str) -> tuple[_Part, ...]:
-    """The statements of the common prelude and of a rule's own, which wins."""
+def _parts(prelude: str) -> list[tuple[str, Names, Names]]:
+    """The statements of the common prelude and of a rule's own, which wins, with their names."""
     common, own = (
         [
-            _Part(
-                ast.get_source_segment(text, statement) or "",
-                isinstance(statement, (ast.Import, ast.ImportFrom)),
-                _defined_by(statement),
-                _free(statement),
-            )
-            for statement in ast.parse(text).body
+            (text, *_names(text))
+            for statement in ast.parse(code).body
+            if (text := ast.get_source_segment(code, statement))
         ]
-        for text in (PRELUDE, prelude)
+        for code in (PRELUDE, prelude)
     )
-    bound = frozenset().union(*(part.binds for part in own))
-    return (*(part for part in common if not part.binds & bound), *own)
+    bound = frozenset[str]().union(*(binds for _, binds, _ in own))
+    return [*(part for part in common if not part[1] & bound), *own]
 
 
-def _defined_by(statement: ast.stmt) -> frozenset[str]:
-    """The names that the statement adds to the file."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-        return frozenset((statement.name,))
-    return frozenset(name for node in ast.walk(statement) if (name := _bound_by(node)))
-
-
-def _free(tree: ast.AST) -> frozenset[str]:
-    """The names that are read somewhere in the tree and bound nowhere in it."""
-    nodes = list(ast.walk(tree))
-    loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return frozenset(loaded.difference(map(_bound_by, nodes)))
-
-
-def _bound_by(node: ast.AST) -> str:
-    """The name that a node binds: by assignment, import, definition or as an argument."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store()):
-            return name
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-            return name
-        case ast.alias():
-            return (node.asname or node.name).partition(".")[0]
-    return ""
+def _names(code: str) -> tuple[Names, Names]:
+    """The names that the code binds for a file, and those that it needs from elsewhere."""
+    file = symtable(code, "example", "exec")
+    bound = {s.get_name() for s in file.get_symbols() if s.is_assigned() or s.is_imported()}
+    read: set[str] = set()
+    scopes = [file]
+    for scope in scopes:
+        read |= {s.get_name() for s in scope.get_symbols() if s.is_referenced() and s.is_global()}
+        scopes += scope.get_children()
+    return frozenset(bound), frozenset(read - bound)
 
 
 def _silence(rule: Rule) -> str:
