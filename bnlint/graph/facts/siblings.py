@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
-from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
+from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.facts.surroundings import feeds_activation
 from bnlint.graph.view import KERNEL, View, layer_key, through, upwards
 
@@ -106,14 +106,14 @@ def _counts(view: View) -> dict[Group, _Count]:
 class _Siblings:
     """The siblings of one kernel: how many, how many normed, and the lowest share of any group."""
 
-    place: str
-    count: _Count
-    lowest: float
+    place: str | Unknown = UNKNOWN
+    count: _Count = _Count()
+    lowest: float = 0
 
 
-def _siblings(view: View, op: Op) -> _Siblings | None:
+def _siblings(view: View, op: Op) -> _Siblings:
     if "kernel" not in op.tags:
-        return None
+        return _Siblings()
     op = view.once(_by_layer)[layer_key(op)]
     counts = view.once(_counts)
     normed = _has_own_norm(view, op)
@@ -124,7 +124,7 @@ def _siblings(view: View, op: Op) -> _Siblings | None:
     if enough:
         return _Siblings("block", enough[0], min(count.share for count in blocks))
     if not feeds_activation(view, op):
-        return None
+        return _Siblings()
     count = counts[_family(op),].less(normed)
     shares = [c.share for c in (count, *(c for _, c in levels)) if c.all]
     return _Siblings("model", count, min(shares, default=0.0))
@@ -135,15 +135,13 @@ def siblings(view: View, op: Op) -> Answer:
     """Kernels in the same place of other blocks, else in the model, to compare with: how
     many.
     """
-    found = _siblings(view, op)
-    return found.count.all if found else 0
+    return _siblings(view, op).count.all
 
 
 @op_fact("sisters-with-norm")
 def siblings_with_norm(view: View, op: Op) -> Answer:
     """How many of those a norm follows."""
-    found = _siblings(view, op)
-    return found.count.normed if found else 0
+    return _siblings(view, op).count.normed
 
 
 @op_fact("sisters-normed")
@@ -153,14 +151,13 @@ def siblings_normed(view: View, op: Op) -> Answer:
     Where the kernel is in several nested blocks, the lowest share of any of them.
     """
     found = _siblings(view, op)
-    return round(found.lowest, 4) if found and found.count.all else UNKNOWN
+    return round(found.lowest, 4) if found.count.all else UNKNOWN
 
 
 @op_fact("sisters-in")
 def siblings_in(view: View, op: Op) -> Answer:
     """Where the sisters are: block or model."""
-    found = _siblings(view, op)
-    return found.place if found else UNKNOWN
+    return _siblings(view, op).place
 
 
 @op_fact("bare-block")

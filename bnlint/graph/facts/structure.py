@@ -72,10 +72,7 @@ def parametrized(_: View, op: Op) -> bool:
 
 @op_fact("plain-chain")
 def plain_chain(view: View, op: Op) -> Answer:
-    """Kernels in a row from here on, at most, with no norm, merge or SELU among them.
-
-    A norm, a merge, SELU or a computed weight ends the row.
-    """
+    """Kernels in a row from here on, at most, with no norm, merge or SELU among them."""
     return view.once(_chains)[view.order(op)]
 
 

@@ -66,12 +66,18 @@ def used(view: View, info: ModuleInfo) -> Answer:
     """
     if _is_touched(info) or info.path in view.once(_touched):
         return True
-    blind = info.calls is None or info.eval_calls is None or not view.graph.trace.complete
+    blind = _called(info) is UNKNOWN or not view.graph.trace.complete
     return UNKNOWN if blind or _inside_layer(view, info) else False
 
 
+def _called(info: ModuleInfo) -> Answer:
+    if info.calls or info.eval_calls:
+        return True
+    return UNKNOWN if info.calls is None or info.eval_calls is None else False
+
+
 def _is_touched(info: ModuleInfo) -> bool:
-    return bool(info.reads or info.calls or info.eval_calls)
+    return info.reads or _called(info) is True
 
 
 def _touched(view: View) -> frozenset[str]:
@@ -121,8 +127,7 @@ def owner_called(view: View, info: ModuleInfo) -> Answer:
         if holder is None:
             return UNKNOWN
         if short(holder.types) not in CONTAINERS:
-            blind = holder.calls is None or holder.eval_calls is None
-            return True if holder.calls or holder.eval_calls else UNKNOWN if blind else False
+            return _called(holder)
     return True
 
 
@@ -165,14 +170,9 @@ def repeated(view: View, info: ModuleInfo) -> Answer:
 
 @op_fact("same-producers")
 def same_producers(view: View, op: Op) -> Answer:
-    """Whether all calls of the layer read the same kernels, which are then shared too.
-
-    True where a whole part of the network is applied several times: its kernels are shared too.
-    """
+    """Whether all calls of the layer read the same kernels, which are then shared too."""
     calls = view.once(_calls)[layer_key(op)]
-    if len(calls) == 1:
-        return True
-    return len({_producers(view, call) for call in calls}) == 1
+    return len(calls) == 1 or len({_producers(view, call) for call in calls}) == 1
 
 
 def _calls(view: View) -> dict[str, list[Op]]:
@@ -193,8 +193,6 @@ def _producers(view: View, op: Op) -> frozenset[str]:
 def next_of_calls(view: View, op: Op) -> Answer:
     """Tags that all readers of all its calls share, looking through passthrough, pooling,
     transpose.
-
-    Looks through what keeps a constant shift of a channel: passthrough, pooling, transposes.
     """
     calls = view.once(_calls)[layer_key(op)]
     return shared_tags(reader for call in calls for reader in view.beyond(call, KEEPS_SHIFT))
@@ -225,12 +223,8 @@ def repeated_object(view: View, op: Op) -> Answer:
 @module_fact("chained")
 def chained(view: View, info: ModuleInfo) -> Answer:
     """Whether a later call of it reads the result of an earlier one."""
-    calls = [op for op in view.ops if _within(op, info.path)]
+    calls = [op for op in view.ops if f"{op.module}.".startswith(f"{info.path}.")]
     starts = [op for op in calls if op.facts.get("call-index") == 0]
     again = {op.id for op in calls if op.facts.get("call-index") not in (0, None)}
     met = set().union(*({o.id for o in view.reach(op, Tags())} for op in starts[-1:]))
     return bool(again & met)
-
-
-def _within(op: Op, path: str) -> bool:
-    return op.module == path or op.module.startswith(f"{path}.")

@@ -38,10 +38,7 @@ def input_users(view: View, op: Op) -> Answer:
 
 @op_fact("sole-reader")
 def sole_reader(view: View, op: Op) -> Answer:
-    """Whether nothing else reads what it reads, back through plumbing, pooling and upsampling.
-
-    Looks back through passthrough, pooling, upsampling and what "behind" looks through.
-    """
+    """Whether nothing else reads what it reads, back through plumbing, pooling and upsampling."""
     passed = having("within", "plumbing") | having("keeps", "maps")
     while sources := view.predecessors(op):
         op = sources[0]
