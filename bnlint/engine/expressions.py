@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from bnlint.domain.rule import Capture, Condition, FixRecipe, Operand, Tags
 from bnlint.edits import actions
 from bnlint.engine.conditions import OPERATORS, Operator
-from bnlint.engine.fields import NUMBER, TEXT, Field, Schema, Table, array, defined, many, word
+from bnlint.engine.fields import NUMBER, TEXT, Field, Schema, Section, array, defined, many, word
 from bnlint.engine.reader import MODEL_WORDS, MODULE_WORDS, OP_WORDS, SETTINGS, Reader
 from bnlint.engine.wording import placeholders
 from bnlint.graph.facts import INITIAL_PREFIX
@@ -22,7 +22,7 @@ CONVENTION_WORDS = frozenset(("count", "total", "share"))
 SHAPE_OF_A_CONDITION = "a condition is [$capture.fact, operator, value]"
 
 TAGS = many(word(tags()).called("a tag"), or_one=True)
-TAG_LISTS = Table(
+TAG_LISTS = Section(
     "tags",
     Tags,
     dict.fromkeys(("is", "not"), TAGS.defined("tags")),
@@ -174,7 +174,7 @@ CAPTURE_NAME = Field(
 )
 OPERAND = Field(_operand, defined("value"))
 CONDITIONS = Field(_conditions, defined("conditions"))
-ANY: Table[Any] = Table(
+ANY: Section[Any] = Section(
     "an alternative", dict, {"any": Field(_conditions, array(defined("condition")))}, ("any",)
 )
 MESSAGE = Field(_message, TEXT.schema)
@@ -182,8 +182,8 @@ CONVENTION_MESSAGE = Field(_convention_message, TEXT.schema)
 
 
 ACTIONS = actions()
-RECIPES: dict[str, Table[Any]] = {
-    name: Table(
+RECIPES: dict[str, Section[Any]] = {
+    name: Section(
         name,
         dict,
         {**dict.fromkeys(a.roles, CAPTURE_NAME), **dict.fromkeys(a.arguments, OPERAND)},
@@ -191,7 +191,9 @@ RECIPES: dict[str, Table[Any]] = {
     )
     for name, a in ACTIONS.items()
 }
-_FIX: Table[Any] = Table("fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",))
+_FIX: Section[Any] = Section(
+    "fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",)
+)
 
 
 def _fix(reader: Reader, node: Node, _: str) -> FixRecipe | None:

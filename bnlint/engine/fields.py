@@ -88,7 +88,7 @@ def many(item: AnyField, *, or_one: bool = False) -> Field[tuple[Any, ...]]:
 
 
 @dataclass(frozen=True)
-class Table(Generic[T]):
+class Section(Generic[T]):
     """A mapping: its name in messages, its keys, those that it needs, and what it makes of them.
 
     Values are passed to ``make`` by their keys, or as the parameters in ``names``; where it is
@@ -133,4 +133,4 @@ class Table(Generic[T]):
         }
 
 
-AnyField: TypeAlias = Field[Any] | Table[Any]
+AnyField: TypeAlias = Field[Any] | Section[Any]

@@ -42,7 +42,7 @@ from bnlint.engine.fields import (
     TEXT,
     Field,
     Schema,
-    Table,
+    Section,
     array,
     choice,
     many,
@@ -74,7 +74,7 @@ def _summary(reader: Reader, node: Node, what: str) -> str:
     return text
 
 
-EXCEPTION = Table(
+EXCEPTION = Section(
     "an exception",
     Exception_,
     {"because": TEXT, "if": CONDITIONS, "unknown": choice({"excuses": True, "fires": False})},
@@ -82,14 +82,14 @@ EXCEPTION = Table(
     {"if": "conditions", "unknown": "unknown_excuses"},
     located=True,
 )
-DOWNGRADE = Table(
+DOWNGRADE = Section(
     "a downgrade",
     Downgrade,
     {"to": SEVERITY.called("severity"), "because": TEXT, "if": CONDITIONS},
     ("to", "because", "if"),
     {"to": "severity", "if": "conditions"},
 )
-REPORT = Table(
+REPORT = Section(
     "report",
     ReportAt,
     {
@@ -99,7 +99,7 @@ REPORT = Table(
     },
     ("at", "message"),
 )
-CONVENTION = Table(
+CONVENTION = Section(
     "convention",
     Convention,
     {
@@ -112,13 +112,13 @@ CONVENTION = Table(
     ("of", "share", "at-least", "message"),
     {"at-least": "at_least"},
 )
-EVIDENCE = Table(
+EVIDENCE = Section(
     "evidence",
     EvidenceFrom,
     {"measure": MEASURE, "of": CAPTURE_NAME.called("evidence.of")},
     ("measure",),
 )
-DOCS = Table(
+DOCS = Section(
     "docs",
     Docs,
     {
@@ -142,7 +142,7 @@ def _settings(reader: Reader, node: Node, what: str) -> dict[str, Value]:
 
 
 SETTINGS_OF_RUN = Field(_settings, {"type": "object", "propertyNames": word(SETTINGS).schema})
-TITLED = Table(
+TITLED = Section(
     "an example", Example, {"code": TEXT, "settings": SETTINGS_OF_RUN}, ("code",), located=True
 )
 EXAMPLE = replace(TITLED, keys={"title": TEXT, **TITLED.keys})
@@ -162,7 +162,7 @@ def _group(reader: Reader, node: Node, what: str) -> tuple[Example, ...]:
     return tuple(filter(None, (_example(reader, item, EXAMPLE) for item in items)))
 
 
-def _example(reader: Reader, node: Node, table: Table[Example]) -> Example | None:
+def _example(reader: Reader, node: Node, table: Section[Example]) -> Example | None:
     if isinstance(node, ScalarNode):
         return Example(reader.string(node, "an example"), location=reader.location(node))
     return table.read(reader, node)
@@ -188,7 +188,7 @@ _OBJECT = {"type": "object", "additionalProperties": {"anyOf": [TEXT.schema, TIT
 GROUP = Field(
     _group, {"anyOf": [TEXT.schema, array({"anyOf": [TEXT.schema, EXAMPLE.schema]}), _OBJECT]}
 )
-EXAMPLES = Table(
+EXAMPLES = Section(
     "examples",
     _examples,
     {
@@ -200,7 +200,7 @@ EXAMPLES = Table(
 )
 
 
-def _rule(reader: Reader, node: Node, table: Table[Any]) -> dict[str, Any] | None:
+def _rule(reader: Reader, node: Node, table: Section[Any]) -> dict[str, Any] | None:
     """The fields of a rule, or of a form of it; None where too much is missing."""
     parts = table.complete(reader, node)
     if parts is None:
@@ -215,7 +215,7 @@ def _rule(reader: Reader, node: Node, table: Table[Any]) -> dict[str, Any] | Non
     return {**start, **values, **examples, "location": reader.location(node)}
 
 
-FORM: Table[Any] = Table(
+FORM: Section[Any] = Section(
     "a form",
     dict,
     {
@@ -236,7 +236,7 @@ FORM: Table[Any] = Table(
     },
     ("form", "summary", "match", "report", "docs", "examples"),
 )
-RULE: Table[Any] = Table(
+RULE: Section[Any] = Section(
     "a rule",
     dict,
     {

@@ -26,6 +26,7 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
     """The finding about one match."""
     ref = scope.facts.view.graph.ref
     at = scope.match[rule.report.at]
+    call = None if isinstance(at, ModuleInfo) else at.call
     return Finding(
         rule=rule.id,
         name=rule.name,
@@ -35,7 +36,7 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
         model=ref.name,
         layer=name_of(at),
         related=tuple(_related(scope.match[name]) for name in rule.report.related),
-        anchors=_anchors(at, ref),
+        anchors=tuple(filter(None, (call, ref.definition))),
         remedy=_remedy(rule, scope),
         measurable=_measurable(rule, scope),
     )
@@ -45,12 +46,6 @@ def place_of(subject: Subject, ref: ModelRef) -> Location:
     """Where the layer is constructed (a function: called), else where its model is defined."""
     own = subject.construction if isinstance(subject, ModuleInfo) else subject.location
     return own or ref.definition or Location(ref.file, 1)
-
-
-def _anchors(at: Subject, ref: ModelRef) -> tuple[Location, ...]:
-    """The other lines at which a suppression comment counts: the call, the model's definition."""
-    call = None if isinstance(at, ModuleInfo) else at.call
-    return tuple(place for place in (call, ref.definition) if place is not None)
 
 
 def _severity(rule: Rule, scope: Scope) -> Severity:

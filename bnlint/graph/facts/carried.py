@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bnlint.domain.graph import Op, Shape
-from bnlint.graph.facts import surroundings
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
+from bnlint.graph.facts.surroundings import pooled
 from bnlint.graph.view import KERNEL, View
 from bnlint.layers.table import having, rank_of
 
@@ -112,7 +112,7 @@ def out_spatial_size(view: View, op: Op) -> Answer:
     shape = out_shape(op)
     if shape is not None:
         return math.prod(shape[2:])
-    return 1 if "conv" in op.tags and surroundings.pooled(view, op) is True else UNKNOWN
+    return 1 if "conv" in op.tags and view.once(pooled)[view.order(op)] else UNKNOWN
 
 
 def _size(op: Op, axis: int) -> Answer:

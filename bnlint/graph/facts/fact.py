@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, ParamSpec, TypeAlias, TypeVar
 
@@ -73,6 +73,19 @@ MODULE_FACTS: FactTable[[View, ModuleInfo]] = FactTable()
 MODEL_FACTS: FactTable[[View]] = FactTable()
 
 op_fact, module_fact, model_fact = OP_FACTS.fact, MODULE_FACTS.fact, MODEL_FACTS.fact
+
+OfAll: TypeAlias = Callable[[View], Sequence[Answer]]
+
+
+def op_fact_of_all(name: str) -> Callable[[OfAll], OfAll]:
+    """A decorator for a function that answers for all operations in one pass, by position."""
+
+    def register(answers: OfAll) -> OfAll:
+        meaning = _first_paragraph(answers.__doc__)
+        op_fact(name, meaning)(lambda view, op: view.once(answers)[view.order(op)])
+        return answers
+
+    return register
 
 
 class Facts:

@@ -8,7 +8,7 @@ of its family that feed one.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Op
@@ -73,17 +73,13 @@ def _slots(view: View, op: Op) -> Iterator[_Slot]:
             yield _Slot(path, (op.module[len(path) + 1 :], *inside), held[path] < 2)
 
 
-def _by_layer(view: View) -> dict[str, Op]:
+def _kernels(view: View) -> dict[str, Op]:
     """One call of each kernel, however often it is called, by its layer."""
     return {layer_key(op): op for op in view.fitting(KERNEL)}
 
 
-def _kernels(view: View) -> Iterable[Op]:
-    return view.once(_by_layer).values()
-
-
 def _kernels_held(view: View) -> Counter[str]:
-    return Counter(path for op in _kernels(view) for path in upwards(op.module)[:-1])
+    return Counter(path for op in view.once(_kernels).values() for path in upwards(op.module)[:-1])
 
 
 def _family(op: Op) -> str:
@@ -93,7 +89,7 @@ def _family(op: Op) -> str:
 def _counts(view: View) -> dict[Group, _Count]:
     """Counts by slot, and by family for the kernels that feed an activation."""
     normed: dict[Group, list[bool]] = defaultdict(list)
-    for op in _kernels(view):
+    for op in view.once(_kernels).values():
         groups = [slot.group for slot in _slots(view, op)]
         if feeds_activation(view, op):
             groups.append((_family(op),))
@@ -114,7 +110,7 @@ class _Siblings:
 def _siblings(view: View, op: Op) -> _Siblings:
     if "kernel" not in op.tags:
         return _Siblings()
-    op = view.once(_by_layer)[layer_key(op)]
+    op = view.once(_kernels)[layer_key(op)]
     counts = view.once(_counts)
     normed = _has_own_norm(view, op)
     found = [(slot.alone, counts[slot.group].less(normed)) for slot in _slots(view, op)]
@@ -170,7 +166,7 @@ def bare_block(view: View, op: Op) -> Answer:
 def _bare_blocks(view: View) -> frozenset[str]:
     counts = view.once(_counts)
     places: dict[str, list[bool]] = defaultdict(list)
-    for op in _kernels(view):
+    for op in view.once(_kernels).values():
         normed = _has_own_norm(view, op)
         for slot in _slots(view, op):
             others = counts[slot.group].less(normed)
@@ -192,7 +188,7 @@ def biased_unlike_normed(view: View, op: Op) -> Answer:
 def _biased_and_normed(view: View) -> dict[str, float]:
     """The share of the normed kernels that have a bias, by family."""
     count: dict[str, list[bool]] = defaultdict(list)
-    for op in _kernels(view):
+    for op in view.once(_kernels).values():
         if _has_own_norm(view, op):
             count[_family(op)].append(op.facts.get("bias") is True)
     return {family: sum(biased) / len(biased) for family, biased in count.items()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
+from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact, op_fact_of_all
 from bnlint.graph.view import KERNEL, View, layer_key
 from bnlint.layers.table import having
 
@@ -28,8 +28,10 @@ def inplace_on_shared(view: View, op: Op) -> Answer:
     sources = view.predecessors(op)
     if not sources:
         return UNKNOWN
-    mine = view.order(op)
-    others = (o for o in _readers(view, _owner(view, sources[0])) if o.id != op.id)
+    owner, mine = sources[0], view.order(op)
+    while owner.tags & SAME_MEMORY and (behind := view.predecessors(owner)):
+        owner = behind[0]
+    others = (o for o in _readers(view, owner) if o.id != op.id)
     return any(view.order(o) > mine or _needs_again(o) for o in others)
 
 
@@ -38,13 +40,6 @@ def _needs_again(op: Op) -> bool:
     if "frozen" in op.tags or {"avgpool", "globalpool"} <= op.tags:
         return False
     return not op.tags.isdisjoint(KEEPS_INPUT)
-
-
-def _owner(view: View, op: Op) -> Op:
-    """The op that made the memory of which ``op`` is a view."""
-    while op.tags & SAME_MEMORY and view.predecessors(op):
-        op = view.predecessors(op)[0]
-    return op
 
 
 def _readers(view: View, owner: Op) -> list[Op]:
@@ -70,14 +65,9 @@ def parametrized(_: View, op: Op) -> bool:
     return any(".Parametrized" in name for name in op.types)
 
 
-@op_fact("plain-chain")
-def plain_chain(view: View, op: Op) -> Answer:
+@op_fact_of_all("plain-chain")
+def plain_chain(view: View) -> Sequence[Answer]:
     """Kernels in a row from here on, at most, with no norm, merge or SELU among them."""
-    return view.once(_chains)[view.order(op)]
-
-
-def _chains(view: View) -> list[int]:
-    """The row that begins at each position."""
     kernels, ends = view.marks(KERNEL), view.once(_ends)
     length = [0] * len(kernels)
     for n in reversed(range(len(length))):
@@ -95,19 +85,14 @@ def _ends(view: View) -> list[bool]:
     return ends
 
 
-@op_fact("chain-begins")
-def chain_begins(view: View, op: Op) -> Answer:
+@op_fact_of_all("chain-begins")
+def chain_begins(view: View) -> Sequence[Answer]:
     """Whether no other kernel leads to it in such a row."""
-    return "kernel" in op.tags and not view.once(_led_to)[view.order(op)]
-
-
-def _led_to(view: View) -> list[bool]:
-    """Whether a kernel leads to each position with nothing between that ends a row."""
     kernels, ends = view.marks(KERNEL), view.once(_ends)
-    found = [False] * len(kernels)
-    for n in range(len(found)):
-        found[n] = any(not ends[m] and (kernels[m] or found[m]) for m in view.behind[n])
-    return found
+    led_to: list[bool] = []
+    for behind in view.behind:
+        led_to.append(any(not ends[n] and (kernels[n] or led_to[n]) for n in behind))
+    return [kernel and not led for kernel, led in zip(kernels, led_to, strict=True)]
 
 
 @op_fact("reaches-output")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact
-from bnlint.graph.view import View, fits, through
+from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact, op_fact_of_all
+from bnlint.graph.view import View, through
 from bnlint.layers.table import having
 
 PLUMBING = through("plumbing")
@@ -15,6 +15,7 @@ PLUMBING = through("plumbing")
 
 GATE_PATH = through("gate", none_of=("norm",))
 GATE_END = Tags(any_of=tuple(having("ends", "gate")))
+GLOBAL_POOL = Tags(any_of=("globalpool",))
 HEAD_PATH = through("head", none_of=("globalpool",))
 TO_ACTIVATION = through("block", none_of=("norm",))
 OPAQUE = Tags(any_of=("opaque",))
@@ -90,49 +91,36 @@ def behind(view: View, op: Op) -> Answer:
     return all_tags(view.beyond(op, PLUMBING, back=True))
 
 
-@op_fact("gates")
-def gates(view: View, op: Op) -> Answer:
+@op_fact_of_all("gates")
+def gates(view: View) -> Sequence[Answer]:
     """Whether it leads, by kernels and activations only, to a gate that multiplies.
 
     The last activation before the product must saturate (or be a softmax): what is multiplied by a
-    gate leads to the same product, and is no gate.
+    gate leads to the same product, and is no gate. One search backwards from all gates at once.
     """
-    return op.id in view.once(_gate_sources)
-
-
-def _gate_sources(view: View) -> frozenset[str]:
-    """Every op from which a gate can be reached: one search backwards from all gates at once."""
-    found: set[str] = set()
+    found, walked = [False] * len(view.ops), view.marks(GATE_PATH)
     todo = [
-        gate
+        view.order(gate)
         for gate in view.fitting(GATE_END)
         if any("product" in o.tags for o in view.beyond(gate, PLUMBING))
     ]
     while todo:
-        op = todo.pop()
-        if op.id in found or not fits(op.tags, GATE_PATH):
-            continue
-        found.add(op.id)
-        view.visited()
-        todo.extend(view.predecessors(op))
-    return frozenset(found)
+        n = todo.pop()
+        if walked[n] and not found[n]:
+            found[n] = True
+            view.visited()
+            todo.extend(view.behind[n])
+    return found
 
 
-@op_fact("pooled")
-def pooled(view: View, op: Op) -> Answer:
+@op_fact_of_all("pooled")
+def pooled(view: View) -> Sequence[Answer]:
     """Whether a global pool lies behind, with only kernels, norms, activations between."""
-    return op.id in view.once(_after_global_pool)
-
-
-def _after_global_pool(view: View) -> frozenset[str]:
-    found: set[str] = set()
-    for op in view.ops:
-        if any(
-            "globalpool" in source.tags or (source.id in found and fits(source.tags, HEAD_PATH))
-            for source in view.predecessors(op)
-        ):
-            found.add(op.id)
-    return frozenset(found)
+    pools, walked = view.marks(GLOBAL_POOL), view.marks(HEAD_PATH)
+    found: list[bool] = []
+    for behind in view.behind:
+        found.append(any(pools[n] or (found[n] and walked[n]) for n in behind))
+    return found
 
 
 @op_fact("reads-input")
