@@ -156,6 +156,11 @@ def decide_all(
 
 def unknown_facts(conditions: Iterable[Condition], resolve: Resolve) -> tuple[str, ...]:
     """The facts that the conditions ask for and that are unknown, as ``kernel.bias``."""
-    operands = (operand for condition in conditions for operand in condition.operands())
-    missing = (o for o in operands if o.subject and resolve(o) is UNKNOWN)
-    return tuple(dict.fromkeys(f"{operand.subject}.{operand.fact}" for operand in missing))
+    missing: dict[str, None] = {}
+    for condition in conditions:
+        for operand in (condition.left, condition.right):
+            if operand.subject and resolve(operand) is UNKNOWN:
+                missing[f"{operand.subject}.{operand.fact}"] = None
+        if condition.alternatives:
+            missing.update(dict.fromkeys(unknown_facts(condition.alternatives, resolve)))
+    return tuple(missing)

@@ -17,7 +17,7 @@ Schema: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Field(Generic[T]):
-    """What a value may be: how its node is read, given a name for messages, and its schema."""
+    """What a value may be: how a node is read, with its name in messages, and the JSON Schema."""
 
     read: Callable[[Reader, Node, str], T]
     schema: Schema

@@ -124,7 +124,7 @@ class Reader:
             if node.tag.startswith("!") and node.tag != "!":
                 hint = "operators are words: eq ne lt le gt ge in not-in has"
                 self.wrong(node, f"{node.tag!r} is a YAML tag here", hint)
-            todo.extend((child, depth + 1) for child in _children(node))
+            todo += [(child, depth + 1) for child in _children(node)]
         return not self.mistakes
 
     def mapping(

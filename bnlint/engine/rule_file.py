@@ -178,10 +178,9 @@ def _prelude(reader: Reader, node: Node, what: str) -> str:
 
 
 def _examples(prelude: str = "", **groups: tuple[Example, ...]) -> dict[str, tuple[Example, ...]]:
-    return {
-        kind: tuple(replace(example, prelude=prelude) for example in group)
-        for kind, group in groups.items()
-    }
+    if not prelude:
+        return groups
+    return {k: tuple(replace(e, prelude=prelude) for e in group) for k, group in groups.items()}
 
 
 _OBJECT = {"type": "object", "additionalProperties": {"anyOf": [TEXT.schema, TITLED.schema]}}

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 
 
 class Unknown(enum.Enum):
-    """The type of UNKNOWN: the graph does not tell."""
+    """The type of UNKNOWN: the graph does not say."""
 
     UNKNOWN = "unknown"
 

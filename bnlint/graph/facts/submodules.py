@@ -83,7 +83,7 @@ def _is_touched(info: ModuleInfo) -> bool:
 def _touched(view: View) -> frozenset[str]:
     """The paths of what is used and of all that holds it.
 
-    One activation object may stand in every block of a model: that it is called in some of them
+    One activation object may be in every block of a model: that it is called in some of them
     does not mean that the others are used.
     """
     found: set[str] = set()
