@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from bnlint.domain.rule import Capture, Condition, FixRecipe, Operand, Tags
 from bnlint.edits import actions
 from bnlint.engine.conditions import OPERATORS, Operator
-from bnlint.engine.fields import NUMBER, TEXT, Field, Schema, Section, array, defined, many, word
+from bnlint.engine.fields import NUMBER, TEXT, Entries, Field, Schema, array, defined, many, word
 from bnlint.engine.reader import MODEL_WORDS, MODULE_WORDS, OP_WORDS, SETTINGS, Reader
 from bnlint.engine.wording import placeholders
 from bnlint.graph.facts import INITIAL_PREFIX
@@ -22,7 +22,7 @@ CONVENTION_WORDS = frozenset(("count", "total", "share"))
 SHAPE_OF_A_CONDITION = "a condition is [$capture.fact, operator, value]"
 
 TAGS = many(word(tags()).called("a tag"), or_one=True)
-TAG_LISTS = Section(
+TAG_LISTS = Entries(
     "tags",
     Tags,
     dict.fromkeys(("is", "not"), TAGS.defined("tags")),
@@ -174,7 +174,7 @@ CAPTURE_NAME = Field(
 )
 OPERAND = Field(_operand, defined("value"))
 CONDITIONS = Field(_conditions, defined("conditions"))
-ANY: Section[Any] = Section(
+ANY: Entries[Any] = Entries(
     "an alternative", dict, {"any": Field(_conditions, array(defined("condition")))}, ("any",)
 )
 MESSAGE = Field(_message, TEXT.schema)
@@ -182,8 +182,8 @@ CONVENTION_MESSAGE = Field(_convention_message, TEXT.schema)
 
 
 ACTIONS = actions()
-RECIPES: dict[str, Section[Any]] = {
-    name: Section(
+RECIPES: dict[str, Entries[Any]] = {
+    name: Entries(
         name,
         dict,
         {**dict.fromkeys(a.roles, CAPTURE_NAME), **dict.fromkeys(a.arguments, OPERAND)},
@@ -191,7 +191,7 @@ RECIPES: dict[str, Section[Any]] = {
     )
     for name, a in ACTIONS.items()
 }
-_FIX: Section[Any] = Section(
+_FIX: Entries[Any] = Entries(
     "fix", dict, {**RECIPES, "safety": word(("safe", "unsafe"))}, ("safety",)
 )
 

@@ -88,8 +88,8 @@ def many(item: AnyField, *, or_one: bool = False) -> Field[tuple[Any, ...]]:
 
 
 @dataclass(frozen=True)
-class Section(Generic[T]):
-    """A mapping: its name in messages, its keys, those that it needs, and what it makes of them.
+class Entries(Generic[T]):
+    """The entries of a mapping: its name in messages, keys, required keys, and what they make.
 
     Values are passed to ``make`` by their keys, or as the parameters in ``names``; where it is
     ``located``, also the place of the mapping.
@@ -133,4 +133,4 @@ class Section(Generic[T]):
         }
 
 
-AnyField: TypeAlias = Field[Any] | Section[Any]
+AnyField: TypeAlias = Field[Any] | Entries[Any]

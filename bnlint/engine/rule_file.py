@@ -40,9 +40,9 @@ from bnlint.engine.fields import (
     COUNT,
     NUMBER,
     TEXT,
+    Entries,
     Field,
     Schema,
-    Section,
     array,
     choice,
     many,
@@ -74,7 +74,7 @@ def _summary(reader: Reader, node: Node, what: str) -> str:
     return text
 
 
-EXCEPTION = Section(
+EXCEPTION = Entries(
     "an exception",
     Exception_,
     {"because": TEXT, "if": CONDITIONS, "unknown": choice({"excuses": True, "fires": False})},
@@ -82,14 +82,14 @@ EXCEPTION = Section(
     {"if": "conditions", "unknown": "unknown_excuses"},
     located=True,
 )
-DOWNGRADE = Section(
+DOWNGRADE = Entries(
     "a downgrade",
     Downgrade,
     {"to": SEVERITY.called("severity"), "because": TEXT, "if": CONDITIONS},
     ("to", "because", "if"),
     {"to": "severity", "if": "conditions"},
 )
-REPORT = Section(
+REPORT = Entries(
     "report",
     ReportAt,
     {
@@ -99,7 +99,7 @@ REPORT = Section(
     },
     ("at", "message"),
 )
-CONVENTION = Section(
+CONVENTION = Entries(
     "convention",
     Convention,
     {
@@ -112,13 +112,13 @@ CONVENTION = Section(
     ("of", "share", "at-least", "message"),
     {"at-least": "at_least"},
 )
-EVIDENCE = Section(
+EVIDENCE = Entries(
     "evidence",
     EvidenceFrom,
     {"measure": MEASURE, "of": CAPTURE_NAME.called("evidence.of")},
     ("measure",),
 )
-DOCS = Section(
+DOCS = Entries(
     "docs",
     Docs,
     {
@@ -142,7 +142,7 @@ def _settings(reader: Reader, node: Node, what: str) -> dict[str, Value]:
 
 
 SETTINGS_OF_RUN = Field(_settings, {"type": "object", "propertyNames": word(SETTINGS).schema})
-TITLED = Section(
+TITLED = Entries(
     "an example", Example, {"code": TEXT, "settings": SETTINGS_OF_RUN}, ("code",), located=True
 )
 EXAMPLE = replace(TITLED, keys={"title": TEXT, **TITLED.keys})
@@ -162,7 +162,7 @@ def _group(reader: Reader, node: Node, what: str) -> tuple[Example, ...]:
     return tuple(filter(None, (_example(reader, item, EXAMPLE) for item in items)))
 
 
-def _example(reader: Reader, node: Node, table: Section[Example]) -> Example | None:
+def _example(reader: Reader, node: Node, table: Entries[Example]) -> Example | None:
     if isinstance(node, ScalarNode):
         return Example(reader.string(node, "an example"), location=reader.location(node))
     return table.read(reader, node)
@@ -187,7 +187,7 @@ _OBJECT = {"type": "object", "additionalProperties": {"anyOf": [TEXT.schema, TIT
 GROUP = Field(
     _group, {"anyOf": [TEXT.schema, array({"anyOf": [TEXT.schema, EXAMPLE.schema]}), _OBJECT]}
 )
-EXAMPLES = Section(
+EXAMPLES = Entries(
     "examples",
     _examples,
     {
@@ -199,7 +199,7 @@ EXAMPLES = Section(
 )
 
 
-def _rule(reader: Reader, node: Node, table: Section[Any]) -> dict[str, Any] | None:
+def _rule(reader: Reader, node: Node, table: Entries[Any]) -> dict[str, Any] | None:
     """The fields of a rule, or of a form of it; None where too much is missing."""
     parts = table.complete(reader, node)
     if parts is None:
@@ -214,7 +214,7 @@ def _rule(reader: Reader, node: Node, table: Section[Any]) -> dict[str, Any] | N
     return {**start, **values, **examples, "location": reader.location(node)}
 
 
-FORM: Section[Any] = Section(
+FORM: Entries[Any] = Entries(
     "a form",
     dict,
     {
@@ -235,7 +235,7 @@ FORM: Section[Any] = Section(
     },
     ("form", "summary", "match", "report", "docs", "examples"),
 )
-RULE: Section[Any] = Section(
+RULE: Entries[Any] = Entries(
     "a rule",
     dict,
     {

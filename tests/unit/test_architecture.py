@@ -63,7 +63,7 @@ STEMS_TO_BE_RENAMED = frozenset(
 )
 """Files that share a name with another one that holds something else. TODO: empty this."""
 
-CLASSES_TO_BE_RENAMED = frozenset({"Session", "State", "Moments", "Unknown", "Refused"})
+CLASSES_TO_BE_RENAMED = frozenset({"Session", "State", "Moments", "Refused"})
 """Classes that share a name with another one that is something else. TODO: empty this."""
 
 PUBLIC_FACES = frozenset({"Report", "ModelGraph"})
