@@ -1,1 +1,1 @@
-"""Questions a rule may ask of a traced model: neighbours, reachability, facts."""
+"""Questions a rule may ask of a traced model: neighbors, reachability, facts."""

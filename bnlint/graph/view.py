@@ -1,4 +1,4 @@
-"""An indexed view of a model graph: neighbours, tags and gap search, each in linear time."""
+"""An indexed view of a model graph: neighbors, tags and gap search, each in linear time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Neighbours = Sequence[Sequence[int]]
+Neighbors = Sequence[Sequence[int]]
 
 KERNEL = Tags(any_of=("kernel",))
 SKIPPED = Tags(any_of=("passthrough",))
@@ -49,11 +49,11 @@ def upwards(path: str) -> tuple[str, ...]:
 class Search:
     """Searches through one kind of gap in one direction; remembers what each start met.
 
-    ``beside`` holds the neighbours of each position, ``set_of`` the number of its set of tags, and
+    ``beside`` holds the neighbors of each position, ``set_of`` the number of its set of tags, and
     ``mask`` which of these sets may lie in the gap. ``steps`` counts the ops visited.
     """
 
-    def __init__(self, beside: Neighbours, set_of: Sequence[int], mask: Sequence[bool]) -> None:
+    def __init__(self, beside: Neighbors, set_of: Sequence[int], mask: Sequence[bool]) -> None:
         self.steps = 0
         self._beside = beside
         self._set_of = set_of
@@ -117,8 +117,8 @@ class View:
         self._once: dict[object, object] = {}
         self._modules = {info.path: info for info in graph.modules}
 
-    def _by_id(self, beside: Neighbours) -> dict[str, tuple[Op, ...]]:
-        """The neighbours of every op: facts ask for them all the time."""
+    def _by_id(self, beside: Neighbors) -> dict[str, tuple[Op, ...]]:
+        """The neighbors of every op: facts ask for them all the time."""
         return {
             op.id: tuple([self.ops[n] for n in near])
             for op, near in zip(self.ops, beside, strict=True)
@@ -174,7 +174,7 @@ class View:
         return tuple(fits(tags, wanted) for tags in self._sets)
 
     def search(self, gap: Tags | None, *, back: bool = False) -> Search:
-        """Searches through ``gap``, or (None) to the neighbours only; remembered."""
+        """Searches through ``gap``, or (None) to the neighbors only; remembered."""
         key = (gap, back)
         if key not in self._searches:
             beside = self.behind if back else self.ahead

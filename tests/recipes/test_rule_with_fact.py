@@ -73,7 +73,7 @@ def copy(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("recipe")
     shutil.copytree(ROOT / "bnlint", root / "bnlint", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "rules", root / "rules")
-    with (root / "bnlint" / "graph" / "facts" / "neighbours.py").open(
+    with (root / "bnlint" / "graph" / "facts" / "surroundings.py").open(
         "a", encoding="utf-8"
     ) as file:
         file.write(FACT)

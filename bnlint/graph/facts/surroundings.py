@@ -1,4 +1,4 @@
-"""Facts about what is around an operation in the data flow: its neighbours, and what is beyond."""
+"""Facts about what is around an operation in the data flow: its neighbors, and what is beyond."""
 
 from __future__ import annotations
 
