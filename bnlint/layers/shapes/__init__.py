@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.calls import is_module, name_of
-from bnlint.layers.shapes import elementwise, kernels, pools
+from bnlint.layers.shapes import elementwise, resizing
 from bnlint.layers.shapes.registry import (
     function_rule,
     is_plain_module,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["elementwise", "kernels", "pools", "quick"]
+__all__ = ["elementwise", "quick", "resizing"]
 
 
 def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor | None:

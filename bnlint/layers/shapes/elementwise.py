@@ -1,7 +1,4 @@
-"""Operations that work element by element, with broadcasting, and concatenation; norms, too.
-
-Norms keep the shape of their input; their checks are torch's own.
-"""
+"""Operations that work element by element, with broadcasting; concatenation; norms."""
 
 from __future__ import annotations
 
@@ -48,14 +45,7 @@ def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
 @for_functions("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__")
 @for_functions("__truediv__", "__rtruediv__", "maximum", "minimum")
 def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
-    """The broadcast of two floating tensors of one type, or of one and a number.
-
-    Raises
-    ------
-    RuntimeError
-        When the shapes do not fit.
-
-    """
+    """The broadcast of two floating tensors of one type, or of one and a number."""
     if kwargs:
         return None
     if isinstance(a, (int, float)) and not isinstance(a, bool):
@@ -99,14 +89,7 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> list[int]:
 
 @for_functions("cat", "concat")
 def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | None:
-    """``torch.cat`` of floating tensors of one type.
-
-    Raises
-    ------
-    RuntimeError
-        When the other axes differ.
-
-    """
+    """``torch.cat`` of floating tensors of one type."""
     if kwargs or not isinstance(tensors, (tuple, list)) or not isinstance(dim, int):
         return None
     if not tensors or not all(is_plain_tensor(t) and t.ndim for t in tensors):
@@ -130,14 +113,7 @@ def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | No
 
 @for_layers("_NormBase")
 def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.Tensor | None:
-    """The output of a batch or instance norm.
-
-    Raises
-    ------
-    ValueError
-        For a wrong rank, for wrong channels, or for one value per channel in training.
-
-    """
+    """The output of a batch or instance norm; a ValueError as torch's own, where it has one."""
     from torch import nn
     from torch.nn import functional
 
