@@ -37,7 +37,8 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     if top == spot.name.partition(".")[0] and spot.parent:
         return False  # a part of the file's own package
     known = sys.modules.get(top)
-    if known is None and (folder := _folder_with(top, source.folder, _below(top, source.tree))):
+    below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
+    if known is None and (folder := _folder_with(top, source.folder, below)):
         if folder not in sys.path:
             extend_path(folder)
             return True
@@ -114,11 +115,6 @@ def _missing_tops(tree: ast.Module) -> Iterator[str]:
             yield top
 
 
-def _below(top: str, tree: ast.Module) -> tuple[str, ...]:
-    """The dotted modules of a package that the file imports."""
-    return tuple(n for n in _names_in(ast.walk(tree)) if n.startswith(top + "."))
-
-
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
     """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
 
@@ -137,11 +133,9 @@ def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
 
 
 def _is_module(path: str) -> bool:
-    return os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path))
-
-
-def _has_python(folder: str) -> bool:
-    return any(name.endswith(".py") for name in os.listdir(folder))
+    if os.path.isdir(path) and any(name.endswith(".py") for name in os.listdir(path)):
+        return True
+    return os.path.isfile(path + ".py")
 
 
 def extend_path(*folders: str) -> None:

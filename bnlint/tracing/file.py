@@ -1,4 +1,4 @@
-"""One file from its path to the graphs of its models: import, survey, build, trace."""
+"""From a file, its text or a model that is built already to graphs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
 
+from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Problem
-from bnlint.domain.graph import ModelGraph
+from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
-from bnlint.loading.denied import NoAccelerator, deny_downloads
 from bnlint.loading.importing import (
     Imported,
     import_module,
@@ -28,10 +29,14 @@ from bnlint.loading.importing import (
     local_modules,
 )
 from bnlint.loading.parsing import Source, overlaid, read
-from bnlint.loading.sites import record_sites
+from bnlint.loading.sites import definition_of, record_sites
 from bnlint.loading.stubs import Stubs
+from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.models.building import Workshop
+from bnlint.models.guessing.guess import given
+from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.tracing.discovery import Models
+from bnlint.tracing.model import trace_model
 
 
 @dataclass(slots=True)
@@ -98,9 +103,32 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
         exec(compile(code, path, "exec", dont_inherit=True), vars(module))
         request = TraceRequest(path, real_weights=True)
         workshop = Workshop(module, source, request.weight_limit)
-        models = Models(workshop, request, builtin_table())
-        records = list(models.records())
+        records = list(Models(workshop, request, builtin_table()).records())
     return tuple(r for r in records if isinstance(r, ModelGraph))
+
+
+def trace_given(
+    model: nn.Module,
+    args: tuple[Any, ...] | None,
+    kwargs: Mapping[str, Any],
+    name: str,
+    layers: tuple[tuple[str, str], ...],
+) -> ModelGraph:
+    """The graph of ``model``, with the given inputs or else guessed ones.
+
+    Raises
+    ------
+    UsageError
+        ``model`` is not a ``torch.nn.Module``.
+
+    """
+    if not isinstance(model, nn.Module):
+        text = f"a torch.nn.Module is needed, not {type(model).__name__}"
+        raise UsageError(Mistake(text, hint="give an instance: bnlint.check_model(Net())"))
+    ref = _reference(model, name)
+    inputs = find_inputs(model, None, ref) if args is None else given(*args, **kwargs)
+    table = builtin_table().extended(layers)
+    return trace_model(model, ref=ref, inputs=inputs, table=table)
 
 
 def warm_up() -> None:
@@ -140,3 +168,12 @@ def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
         return source
     found = import_source(source, request.search)
     return found if isinstance(found, Problem) else (source, found)
+
+
+def _reference(model: nn.Module, name: str) -> ModelRef:
+    cls = type(model)
+    shown = name or cls.__name__
+    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
+    if place is None:
+        return ModelRef(f"<{shown}>", shown, "instance")
+    return ModelRef(place.path, shown, "instance", definition=place)

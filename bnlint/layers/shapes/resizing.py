@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like, several
+from bnlint.layers.table import axes_of
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +127,7 @@ def embedding(layer: nn.Embedding, x: torch.Tensor) -> torch.Tensor | None:
 @for_layers("_MaxPoolNd", "_AvgPoolNd")
 def window(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a max or average pool with a moving window."""
-    axes = _axes(pool)
+    axes = axes_of(pool)
     if x.ndim not in (axes + 1, axes + 2) or getattr(pool, "return_indices", False):
         return None
     stride = pool.kernel_size if pool.stride is None else pool.stride
@@ -141,12 +142,6 @@ def window(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     return like(x, (*x.shape[:-axes], *sizes))
 
 
-def _axes(pool: nn.Module) -> int:
-    """The 2 of the ``MaxPool2d`` that a pool is, whatever a user's subclass of it is called."""
-    names = (c.__name__ for c in type(pool).__mro__ if c.__module__ == "torch.nn.modules.pooling")
-    return int(next(names)[-2])
-
-
 def _moved(size: int, kernel: int, stride: int, pad: int, step: int, *, ceil: bool) -> int:
     reach = size + 2 * pad - step * (kernel - 1) - 1
     found = -(-reach // stride) + 1 if ceil else reach // stride + 1
@@ -159,7 +154,7 @@ def adaptive(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     """The output of an adaptive pool."""
     if getattr(pool, "return_indices", False):
         return None
-    return _adapted(x, pool.output_size, _axes(pool))
+    return _adapted(x, pool.output_size, axes_of(pool))
 
 
 @for_functions("adaptive_avg_pool2d")

@@ -5,6 +5,7 @@ Values for required arguments are guessed from their names and annotations.
 
 from __future__ import annotations
 
+import ast
 import collections.abc
 import enum
 import inspect
@@ -18,7 +19,6 @@ from torch import nn
 
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Origin
-from bnlint.models.guessing.written import written_calls
 from bnlint.models.lexicon import (
     PROFILES,
     WITHOUT_WEIGHTS,
@@ -30,7 +30,11 @@ from bnlint.models.lexicon import (
     number,
     word,
 )
+from bnlint.models.outline import called, constants, location_of, scopes, tests_of, value_of
 from bnlint.models.survey import Maker
+
+_LIMIT = 12
+"""Calls that are read from a file and its tests."""
 
 _PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
 _NOTHING = inspect.Parameter.empty
@@ -51,11 +55,40 @@ def find_calls(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterat
     if not maker.required:
         yield from _without_requirements(maker, names)
         return
-    for call in written_calls(maker.name, source, names):
+    for call in _written_calls(maker.name, source, names):
         completed = _completed(maker, call, names)
         if completed is not None:
             yield completed
     yield from _guessed(maker, names)
+
+
+def _written_calls(name: str, source: Source, names: Mapping[str, Any]) -> Iterator[Guess]:
+    """Calls of ``name`` in the file, those under ``__main__`` first, then in its tests.
+
+    Only arguments without side effects are evaluated: literals, names of the module, constants
+    assigned in the same block. A call with any other argument is left out.
+    """
+    found: dict[str, Guess] = {}
+    for text in (source, *tests_of(source)):
+        for scope in scopes(text.tree, skip=name):
+            local = constants(scope, names)
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Call) and called(node) == name:
+                    seen = _evaluated(node, text.path, local)
+                    if seen is not None and len(found) < _LIMIT:
+                        found.setdefault(seen.written(name), seen)
+    yield from found.values()
+
+
+def _evaluated(call: ast.Call, path: str, names: Mapping[str, Any]) -> Guess | None:
+    if any(k.arg is None for k in call.keywords):
+        return None
+    try:
+        args = tuple(value_of(a, names) for a in call.args)
+        kwargs = {k.arg: value_of(k.value, names) for k in call.keywords if k.arg}
+    except ValueError:
+        return None
+    return Guess(args, kwargs, Origin.FOUND, location_of(call, path))
 
 
 def _without_requirements(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess]:
@@ -95,7 +128,7 @@ def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | N
 
 def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
     """Calls with every required argument guessed, one for each profile."""
-    tried = set()
+    tried: dict[str, Guess] = {}
     profiles = PROFILES[1:] + PROFILES[:1] if maker.part else PROFILES
     for profile in profiles:
         filled = fill(maker.required, profile, names)
@@ -103,9 +136,7 @@ def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking
             yield filled
             return
         guess = Guess((), filled, guessed=tuple(filled))
-        text = guess.written(maker.name)
-        if text not in tried:
-            tried.add(text)
+        if tried.setdefault(guess.written(maker.name), guess) is guess:
             yield guess
 
 
@@ -113,7 +144,7 @@ def fill(
     parameters: tuple[inspect.Parameter, ...], profile: Profile, names: Mapping[str, Any]
 ) -> dict[str, Any] | Lacking:
     """Values for these parameters by name, or the first one that nothing is known about."""
-    filled: dict[str, Any] = {}
+    filled = {}
     for parameter in parameters:
         value = next(_values(parameter, profile, names), _NOTHING)
         if value is _NOTHING:
@@ -127,13 +158,15 @@ def _values(
 ) -> Iterator[Any]:
     """Values that may work, likeliest first."""
     hint, name = _annotation(parameter, names), parameter.name.lower().strip("_")
-    if _wants_type(hint, name):
+    unannotated = hint in (_NOTHING, Any)
+    wants_type = _origin(hint) in (type, collections.abc.Callable)
+    if wants_type or (unannotated and is_layer_parameter(name)):
         yield from _layer_types(name, names)
     value = number(name, profile)
     if value is not None:
         yield from _fitting(hint, value)
     yield from _by_annotation(hint, name, profile)
-    if hint in (_NOTHING, Any) and is_config(name):
+    if unannotated and is_config(name):
         yield GuessedConfig(profile)
 
 
@@ -175,22 +208,10 @@ def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
     elif issubclass(hint, enum.Enum):
         yield next(iter(hint))
     elif hint.__module__ not in _PLAIN and not issubclass(hint, nn.Module):
-        yield from _settings(hint)
-
-
-def _settings(cls: type) -> Iterator[Any]:
-    """An object of a class whose arguments all have defaults: usually a config."""
-    try:
-        yield cls()
-    except Exception:  # it needs arguments, or refuses its own defaults
-        return
-
-
-def _wants_type(hint: Any, name: str) -> bool:
-    """True for a parameter that takes a class of layers, by its annotation or its name."""
-    if _origin(hint) in (type, collections.abc.Callable):
-        return True
-    return hint in (_NOTHING, Any) and is_layer_parameter(name)
+        try:
+            yield hint()  # usually a config
+        except Exception:  # it needs arguments, or refuses its own defaults
+            return
 
 
 def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,7 +16,7 @@ from bnlint.domain.graph import ModelRef
 from bnlint.loading.parsing import Source
 from bnlint.models import lexicon
 from bnlint.models.guessing.guess import Guess, Origin, emptied, empty, tensors_in
-from bnlint.models.guessing.written import (
+from bnlint.models.outline import (
     assigned,
     called,
     constants,
@@ -38,7 +39,9 @@ def carried(model: nn.Module) -> Guess | None:
     if isinstance(example, tuple) and example:
         return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
-        size = _setting(getattr(model, name, None), "input_size")
+        config = getattr(model, name, None)
+        found = config.get if isinstance(config, Mapping) else partial(getattr, config)
+        size = found("input_size", None)
         if isinstance(size, tuple) and len(size) == 3:
             return Guess((empty((2, *size)),), origin=Origin.FOUND)
     return None
@@ -93,17 +96,15 @@ class Block:
 
     def _guess(self, node: ast.Call) -> Guess | None:
         """The inputs that a call passes to the model itself, or to a tool along with the model."""
-        exact, read = self._holds_model(node.func), self._of_call
-        if exact is None and node.args:
-            exact, read = self._holds_model(node.args[0]), self._of_tool
-        arguments = None if exact is None else read(node)
+        exact, arguments = self._holds_model(node.func), None
+        if exact is not None:
+            arguments = self._arguments(node.args, node.keywords)
+        elif node.args and (exact := self._holds_model(node.args[0])) is not None:
+            arguments = self._of_tool(node)
         if arguments is None:
             return None
         origin = Origin.FOUND if exact else Origin.GUESSED
         return Guess(*arguments, origin, location_of(node, self.path))
-
-    def _of_call(self, node: ast.Call) -> Arguments | None:
-        return self._arguments(node.args, node.keywords)
 
     def _of_tool(self, node: ast.Call) -> Arguments | None:
         """``summary(net, (3, 32, 32))``, ``torch.onnx.export(net, x)`` and the like."""
@@ -213,13 +214,5 @@ def _same_call(call: ast.Call, ref: ModelRef) -> bool:
     """True if the traced model was built by this call, as far as the text shows."""
     if not call.args and not call.keywords:
         return ref.arguments in ("", f"{ref.name}()")
-    inside = ref.arguments.partition("(")[2]
-    return _squeezed(ast.unparse(call).partition("(")[2]) == _squeezed(inside)
-
-
-def _squeezed(text: str) -> str:
-    return text.replace(" ", "").replace('"', "'")
-
-
-def _setting(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    texts = (text.partition("(")[2] for text in (ast.unparse(call), ref.arguments))
+    return len({text.replace(" ", "").replace('"', "'") for text in texts}) == 1
