@@ -124,24 +124,17 @@ def _remember_lines(path: str, text: str) -> None:
 
 def _free_name(stem: str, path: str) -> str:
     """The stem, unless it would hide a module that something else needs."""
-    known = sys.modules.get(stem)
-    taken = stem in sys.stdlib_module_names or (
-        known is not None and getattr(known, "__file__", None) != path
-    )
+    other = stem in sys.modules and getattr(sys.modules[stem], "__file__", None) != path
+    taken = other or stem in sys.stdlib_module_names
     return f"_bnlint_{stem}" if taken or not stem.isidentifier() else stem
 
 
 def _syntax(path: str, error: SyntaxError) -> Problem:
     excerpt = (error.text or "").strip()
     hint = f"`{excerpt}`" if excerpt else "does it need another version of Python?"
-    return Problem(
-        ProblemKind.SYNTAX_ERROR,
-        path,
-        f"is not valid Python {sys.version_info[0]}.{sys.version_info[1]}: {error.msg}",
-        hint,
-        line=error.lineno or 0,
-        blocking=True,
-    )
+    kind, version = ProblemKind.SYNTAX_ERROR, "{}.{}".format(*sys.version_info)
+    message = f"is not valid Python {version}: {error.msg}"
+    return Problem(kind, path, message, hint, line=error.lineno or 0, blocking=True)
 
 
 def _encoded(text: str) -> bytes:

@@ -163,9 +163,7 @@ class Locator:
 
 def is_local(path: str) -> bool:
     """True for a file that is neither installed, nor Python's, nor a part of bnlint."""
-    if path.startswith("<") or _package_of(path):
-        return False
-    return not path.startswith((_OWN, _STDLIB))
+    return not path.startswith(("<", _OWN, _STDLIB)) and not _package_of(path)
 
 
 @lru_cache(maxsize=4096)
@@ -180,12 +178,8 @@ def _package_of(filename: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_users(filename: str, home: str) -> bool:
-    if filename.startswith("<"):
-        return False
     package = _package_of(filename)
-    if package:
-        return package == home
-    return not filename.startswith(_STDLIB)
+    return package == home if package else not filename.startswith(("<", _STDLIB))
 
 
 @lru_cache(maxsize=16384)

@@ -5,6 +5,7 @@ A model is built on ``meta`` first; on the CPU if that fails or values are neede
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -41,8 +42,6 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
 
     Raises
     ------
-    NotAModel
-        ``make`` returned something else.
     BaseException
         Whatever the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
 
@@ -51,14 +50,13 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
         with torch.device("meta"):
             model = _made(make)
     except BaseException as error:
-        if _is_final(error):
-            raise
+        final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
+        if final or is_out_of_memory(error) or denied_download(error):
+            raise  # as it would on the CPU
         return _made(make)
     if 0 < _parameters(model) <= weight_limit:
-        try:
+        with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
             return _made(make)
-        except Exception:  # what can only be built on meta can still be traced
-            return model
     return model
 
 
@@ -181,12 +179,6 @@ def _made(make: Callable[[], object]) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise NotAModel(f"it gives {type(model).__name__}, not a torch.nn.Module")
     return model
-
-
-def _is_final(error: BaseException) -> bool:
-    """True if the CPU would raise the same."""
-    exits = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
-    return exits or is_out_of_memory(error) or bool(denied_download(error))
 
 
 def _parameters(model: nn.Module) -> int:

@@ -70,7 +70,10 @@ def parts(tree: ast.Module, classes: set[str]) -> set[str]:
             used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
             found |= used - {node.name}
         elif isinstance(node, ast.FunctionDef):
-            found |= set(_passed_on(node)) & classes
+            for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
+                if _plain_name(call.func) not in ("isinstance", "issubclass"):
+                    passed = (*call.args, *(k.value for k in call.keywords))
+                    found |= {v.id for v in passed if isinstance(v, ast.Name)} & classes
     return found
 
 
@@ -143,15 +146,7 @@ def _is_torch_layer(func: ast.expr) -> bool:
     return isinstance(value, type) and issubclass(value, nn.Module)
 
 
-def _passed_on(node: ast.FunctionDef) -> Iterator[str]:
-    for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
-        if _plain_name(call.func) not in ("isinstance", "issubclass"):
-            values = [*call.args, *(k.value for k in call.keywords)]
-            yield from (v.id for v in values if isinstance(v, ast.Name))
-
-
 def _plain_name(func: ast.expr) -> str:
-    """The plain name that is called; empty for anything else."""
     return func.id if isinstance(func, ast.Name) else ""
 
 
@@ -212,8 +207,8 @@ def tests_of(source: Source) -> list[Source]:
     return found
 
 
-def location_of(node: ast.expr, path: str) -> Location:
-    """Where an expression begins."""
+def location_of(node: ast.expr | ast.stmt, path: str) -> Location:
+    """Where an expression or a statement begins."""
     return Location(path, node.lineno, node.col_offset + 1)
 
 

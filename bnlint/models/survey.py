@@ -21,7 +21,7 @@ from bnlint.domain.graph import Location
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.models import outline
-from bnlint.models.lexicon import is_model
+from bnlint.models.lexicon import MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,11 @@ class Named:
 def survey(module: ModuleType, source: Source) -> Survey:
     """What the module offers, in the order in which it should be tried."""
     defined = outline.definitions(source.tree)
-    known = {n: c for n, c in vars(module).items() if _is_module_class(c)}
-    own = {n: c for n, c in known.items() if c.__module__ == module.__name__}
-    classes = {n: c for n, c in own.items() if c.__qualname__ == n}
-    foreign = {n for n, c in known.items() if n not in own and not _is_torchs(c)}
+    every = {n: c for n, c in vars(module).items() if isinstance(c, type)}
+    homes = {n: c.__module__ for n, c in every.items() if issubclass(c, nn.Module)}
+    own = {n for n, home in homes.items() if home == module.__name__}
+    classes = {n: every[n] for n in own if every[n].__qualname__ == n}
+    foreign = {n for n in homes if n not in own and not homes[n].startswith("torch.")}
     parts = outline.parts(source.tree, set(classes))
     roots = outline.factories(defined, {*classes, *foreign})
     helpers = outline.helpers(source.tree)
@@ -83,7 +84,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
     for name, node in defined.items():
         value: Any = vars(module).get(name)
         local = callable(value) and getattr(value, "__module__", "") == module.__name__
-        part, at = name in parts, _location(node, source)
+        part, at = name in parts, outline.location_of(node, source.path)
         if name in classes and _is_model(classes[name], node):
             makers.append(Maker(name, "class", value, _parameters(value), at, part, name))
         elif name in roots and local:
@@ -99,7 +100,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
 def maker_of(value: Any, name: str, source: Source) -> Maker:
     """A maker for anything callable, defined in the file or not."""
     node = outline.definition_named(source.tree, name)
-    location = _location(node, source) if node else None
+    location = outline.location_of(node, source.path) if node else None
     origin = "class" if isinstance(value, type) else "factory"
     return Maker(name, origin, value, _parameters(value), location, False, name)
 
@@ -127,23 +128,11 @@ def resolve(spec: ModelSpec, names: Mapping[str, Any], path: str) -> Named | Pro
     )
 
 
-def _location(node: outline.Definition, source: Source) -> Location:
-    return Location(source.path, node.lineno, node.col_offset + 1)
-
-
 def _parameters(value: Any) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(value).parameters.values())
     except (TypeError, ValueError):
         return ()
-
-
-def _is_module_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, nn.Module)
-
-
-def _is_torchs(cls: type) -> bool:
-    return cls.__module__.startswith("torch.")
 
 
 def _is_model(cls: type[nn.Module], node: outline.Definition) -> bool:
@@ -168,7 +157,7 @@ def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Modu
 def _takes_model(maker: Maker) -> bool:
     """True for a function that changes a model that it takes."""
     first = maker.required[0]
-    return is_model(first.name) or "Module" in str(first.annotation)
+    return first.name in MODELS or "Module" in str(first.annotation)
 
 
 def _unknown(spec: ModelSpec, name: str, names: Mapping[str, Any], path: str) -> Problem:

@@ -65,9 +65,8 @@ def try_models(
     workshop: Workshop, models: Iterable[ModelSpec], trial: Trial
 ) -> Iterator[TrialResult]:
     """A verdict for each model, as :class:`Trial` asks for it."""
-    kept: dict[str, Results] = {}
-    if trial.against:
-        kept = torch.load(trial.store, weights_only=False)
+    kept: dict[str, Results]
+    kept = torch.load(trial.store, weights_only=False) if trial.against else {}
     for spec in models:
         folds = tuple(f for f in trial.folds if f.model == spec.call)
         yield _one(workshop, spec, folds, kept, trial.against)
@@ -87,7 +86,10 @@ def _one(
     built = next(iter(workshop.named(spec)), None)
     if not isinstance(built, Built):
         return TrialResult(spec.call, "impossible", built.message if built else "not built")
-    if reason := _unfit(built.model, spec):
+    if not spec.inputs:
+        return TrialResult(spec.call, "impossible", "no input of it is known")
+    if any(p.is_meta for p in built.model.parameters()):
+        reason = f"it has more than {LIMIT:,} parameters, or cannot be built for real"
         return TrialResult(spec.call, "impossible", reason)
     if not against:
         found = _first_run(built.model, spec.inputs)
@@ -96,14 +98,6 @@ def _one(
         kept[spec.call] = found
         return TrialResult(spec.call, "ran")
     return _compared(built.model, spec, folds, kept[spec.call])
-
-
-def _unfit(model: nn.Module, spec: ModelSpec) -> str:
-    if not spec.inputs:
-        return "no input of it is known"
-    if any(p.is_meta for p in model.parameters()):
-        return f"it has more than {LIMIT:,} parameters, or cannot be built for real"
-    return ""
 
 
 def _first_run(model: nn.Module, inputs: Sequence[InputSpec]) -> Results | str:

@@ -20,12 +20,12 @@ from torch import nn
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Origin
 from bnlint.models.lexicon import (
+    CONFIG,
+    LAYER_PARAMETER,
     PROFILES,
     WITHOUT_WEIGHTS,
     Profile,
     is_block,
-    is_config,
-    is_layer_parameter,
     layer_type,
     number,
     word,
@@ -92,25 +92,15 @@ def _evaluated(call: ast.Call, path: str, names: Mapping[str, Any]) -> Guess | N
 
 
 def _without_requirements(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess]:
-    """The plain call, without downloads, and with numbers for what defaults to None."""
+    """The plain call, without downloads, and with numbers for what the class may require."""
     yield Guess(origin=Origin.NONE)
     known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
     if known:
         yield Guess((), known)
-    if numbers := _numbers_for_none(maker, names):
+    unset = [p for p in maker.parameters if p.default is None and p.name not in WITHOUT_WEIGHTS]
+    values = {p.name: next(_values(p, PROFILES[0], names), None) for p in unset}
+    if numbers := {name: v for name, v in values.items() if type(v) in (int, float)}:
         yield Guess((), numbers, guessed=tuple(numbers))
-
-
-def _numbers_for_none(maker: Maker, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers for what defaults to None: a class may refuse to be built without them."""
-    found = {}
-    for parameter in maker.parameters:
-        if parameter.default is None and parameter.name not in WITHOUT_WEIGHTS:
-            asked = parameter.replace(default=parameter.empty)
-            value = next(_values(asked, PROFILES[0], names), None)
-            if type(value) in (int, float):
-                found[parameter.name] = value
-    return found
 
 
 def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | None:
@@ -160,13 +150,13 @@ def _values(
     hint, name = _annotation(parameter, names), parameter.name.lower().strip("_")
     unannotated = hint in (_NOTHING, Any)
     wants_type = _origin(hint) in (type, collections.abc.Callable)
-    if wants_type or (unannotated and is_layer_parameter(name)):
+    if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name)):
         yield from _layer_types(name, names)
     value = number(name, profile)
     if value is not None:
         yield from _fitting(hint, value)
     yield from _by_annotation(hint, name, profile)
-    if unannotated and is_config(name):
+    if unannotated and CONFIG.fullmatch(name):
         yield GuessedConfig(profile)
 
 
@@ -180,17 +170,13 @@ def _fitting(hint: Any, value: Any) -> Iterator[Any]:
     elif hint is int and not isinstance(value, bool):
         yield value[0] if isinstance(value, tuple) else int(value)
     elif origin in (tuple, list, collections.abc.Sequence, collections.abc.Iterable):
-        yield _sequence(hint, value)
+        sizes = [a for a in typing.get_args(hint) if a is not ...]
+        count = len(sizes) if origin is tuple and len(sizes) > 1 else 2
+        items = value if isinstance(value, tuple) else (value,) * count
+        yield tuple(items) if origin is tuple else list(items)
     elif origin in (typing.Union, types.UnionType):
         for option in typing.get_args(hint):
             yield from _fitting(option, value)
-
-
-def _sequence(hint: Any, value: Any) -> Any:
-    arguments = [a for a in typing.get_args(hint) if a is not ...]
-    fixed = _origin(hint) is tuple and len(arguments) > 1
-    items = value if isinstance(value, tuple) else (value,) * (len(arguments) if fixed else 2)
-    return tuple(items) if _origin(hint) is tuple else list(items)
 
 
 def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,22 +124,20 @@ def entry_of(model: nn.Module) -> nn.Module | None:
 
 def specs_of(entry: nn.Module, model: nn.Module, known: Stated) -> list[Spec]:
     """Shapes and dtypes that may suit the layer ``entry`` of a model, likeliest first."""
+    shapes: Iterable[Shape]
     if isinstance(entry, (nn.Embedding, nn.EmbeddingBag)):
         return [((BATCH, LENGTH), torch.long), ((BATCH,), torch.long)]
-    return [(shape, torch.float32) for shape in _shapes(entry, model, known)]
-
-
-def _shapes(entry: nn.Module, model: nn.Module, known: Stated) -> Iterator[Shape]:
     if isinstance(entry, (nn.Linear, nn.Bilinear)):
-        yield from _of_linear(entry, model, known)
+        shapes = _of_linear(entry, model, known)
     elif isinstance(entry, nn.RNNBase):
-        yield (BATCH, LENGTH, entry.input_size)
+        shapes = [(BATCH, LENGTH, entry.input_size)]
     elif isinstance(entry, nn.RNNCellBase):
-        yield (BATCH, entry.input_size)
+        shapes = [(BATCH, entry.input_size)]
     elif isinstance(entry, nn.MultiheadAttention):
-        yield (BATCH, LENGTH, entry.embed_dim)
+        shapes = [(BATCH, LENGTH, entry.embed_dim)]
     else:
-        yield from _of_spatial(entry, known)
+        shapes = _of_spatial(entry, known)
+    return [(shape, torch.float32) for shape in shapes]
 
 
 def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module, known: Stated) -> Iterator[Shape]:

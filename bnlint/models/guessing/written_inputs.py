@@ -35,7 +35,7 @@ def carried(model: nn.Module) -> Guess | None:
     """The inputs that a model names itself, as Lightning and timm do."""
     example = getattr(model, "example_input_array", None)
     if isinstance(example, torch.Tensor):
-        return Guess((emptied(example),), origin=Origin.FOUND)
+        example = (example,)
     if isinstance(example, tuple) and example:
         return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
@@ -151,10 +151,8 @@ class Block:
                 return _NO_TENSOR
             return items if isinstance(node, ast.List) else tuple(items)
         made = _tensor(node, self.names)
-        if made is not None:
-            return made
         try:
-            return value_of(node, self.names)
+            return value_of(node, self.names) if made is None else made
         except ValueError:
             return _NO_TENSOR
 
@@ -169,7 +167,8 @@ def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
         shape = _shape(node, names)
     except ValueError:
         return None
-    whole = called(node) in lexicon.WHOLE_TENSORS or _is_whole(node)
+    dtypes = [ast.unparse(k.value) for k in node.keywords if k.arg == "dtype"]
+    whole = called(node) in lexicon.WHOLE_TENSORS or any("int" in d or "long" in d for d in dtypes)
     return empty(shape, torch.long if whole else torch.float32) if shape else None
 
 
@@ -192,11 +191,6 @@ def _is_shape(value: Any) -> bool:
     if not isinstance(value, (tuple, list)) or not 0 < len(value) <= 6:
         return False
     return all(isinstance(v, int) and not isinstance(v, bool) and 0 < v < 1 << 24 for v in value)
-
-
-def _is_whole(node: ast.Call) -> bool:
-    dtypes = [ast.unparse(k.value) for k in node.keywords if k.arg == "dtype"]
-    return any("int" in d or "long" in d for d in dtypes)
 
 
 def _construction(node: ast.expr, name: str) -> ast.Call | None:
