@@ -148,15 +148,12 @@ def _extra_tags(kind: Kind, facts: Mapping[str, Value]) -> set[str]:
     tags = {name for name in flags if facts.get(name) is True}
     if "norm" in kind.tags and "activation" in facts:
         tags |= {"fused", "activation"}
-    if kind.tags & having("facts", "p") and _does_nothing(facts):
+    evaluates = facts.get("training") is False and "composite" not in facts
+    if kind.tags & having("facts", "p") and (evaluates or facts.get("p") == 0):
         tags.add("passthrough")
     if facts.get("global") is True:
         tags.add("globalpool")
     return tags
-
-
-def _does_nothing(facts: Mapping[str, Value]) -> bool:
-    return facts.get("p") == 0 or (facts.get("training") is False and "composite" not in facts)
 
 
 def function_facts(name: str, kind: Kind, arguments: Mapping[str, Any]) -> Facts:

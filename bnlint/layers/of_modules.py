@@ -52,7 +52,9 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         facts.update(_named(module, p=("p", "drop_prob")))
     facts.update(_named(module, inplace=("inplace",)))
     if "pooling" in kind.tags:
-        facts.update(_pooling(module))
+        size = getattr(module, "output_size", None)
+        facts.update({} if size is None else {"global": is_one(size)})
+        facts.update(pool_padding(vars(module)))
     for word, attribute in (("dim", "dim"), ("start-dim", "start_dim")):
         if kind.tags & having("facts", word):
             facts.update(_named(module, **{word: (attribute,)}))
@@ -176,12 +178,6 @@ def _fused(module: nn.Module, table: Table) -> Facts:
     if isinstance(found, str) and found not in ("identity", "none", "linear", ""):
         return {"activation": found}
     return {}
-
-
-def _pooling(module: nn.Module) -> Facts:
-    size = getattr(module, "output_size", None)
-    facts: Facts = {} if size is None else {"global": is_one(size)}
-    return facts | pool_padding(vars(module))
 
 
 def pool_padding(settings: Mapping[str, Any]) -> Facts:

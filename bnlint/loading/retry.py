@@ -124,11 +124,8 @@ def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
         if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
             return folder
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
-            return ""
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return ""
-        folder = parent
+            break
+        folder = os.path.dirname(folder)  # that of the root is the root
     return ""
 
 

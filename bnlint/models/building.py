@@ -40,11 +40,7 @@ class NotAModel(TypeError):
 def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
     """The model that ``make`` returns, with real weights only up to ``weight_limit`` parameters.
 
-    Raises
-    ------
-    BaseException
-        Whatever the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
-
+    Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
     try:
         with torch.device("meta"):

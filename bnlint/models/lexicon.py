@@ -173,8 +173,3 @@ def number(name: str, profile: Profile) -> Any:
 def layer_type(name: str) -> type[nn.Module] | None:
     """The class of layers that a parameter such as ``norm_layer`` takes."""
     return next((cls for pattern, cls in _LAYER_TYPES if re.fullmatch(pattern, name)), None)
-
-
-def is_block(cls: type) -> bool:
-    """True for a class whose name says that models repeat it."""
-    return any(part in cls.__name__.lower() for part in ("block", "neck"))

@@ -97,14 +97,11 @@ def own_forward(node: Definition) -> ast.FunctionDef | None:
 def only_raises(node: Definition) -> bool:
     """True for a class whose own ``forward`` has no code but an error."""
     forward = own_forward(node)
-    return forward is not None and all(map(_is_no_code, forward.body))
-
-
-def _is_no_code(node: ast.stmt) -> bool:
-    """True for ``raise``, ``pass``, ``...`` and a docstring."""
-    value = node.value if isinstance(node, ast.Expr) else None
-    constant = value.value if isinstance(value, ast.Constant) else None
-    return isinstance(node, (ast.Raise, ast.Pass)) or constant is ... or isinstance(constant, str)
+    return forward is not None and all(
+        isinstance(part, (ast.Raise, ast.Pass))
+        or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in forward.body
+    )
 
 
 def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> str:
@@ -130,19 +127,15 @@ def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> st
 
 
 def _annotated(node: ast.FunctionDef, classes: set[str]) -> str:
-    if node.returns is None:
-        return ""
-    text = ast.unparse(node.returns).strip("'\"")
+    text = ast.unparse(node.returns).strip("'\"") if node.returns else ""
     if text in classes:
         return text
     return node.name if text in ("nn.Module", "torch.nn.Module", "nn.Sequential") else ""
 
 
 def _is_torch_layer(func: ast.expr) -> bool:
-    text = ast.unparse(func)
-    if not text.startswith(("nn.", "torch.nn.")):
-        return False
-    value = getattr(nn, text.rpartition(".")[2], None)
+    home, _, name = ast.unparse(func).rpartition(".")
+    value = getattr(nn, name, None) if f"{home}.".startswith(("nn.", "torch.nn.")) else None
     return isinstance(value, type) and issubclass(value, nn.Module)
 
 

@@ -45,9 +45,7 @@ class Models:
         if not self.request.models:
             yield from self._discovered()
         for spec in self.request.models:
-            inputs = spec.inputs or self.request.inputs
-            attempts = self.workshop.named(spec)
-            yield from self._best(attempts, inputs) or ()
+            yield from self._best(self.workshop.named(spec), spec.inputs or self.request.inputs)
 
     def _discovered(self) -> Iterator[ModelGraph | Problem]:
         found = survey(self.workshop.module, self.workshop.source)
@@ -101,10 +99,9 @@ class Models:
             yield from self._trace(first, inputs, without_inputs=not inputs)
 
     def _is_repeated(self, built: Built) -> bool:
-        key = structure(built.model)
-        repeated = key in self.seen
-        self.seen.add(key)
-        return repeated
+        before = len(self.seen)
+        self.seen.add(structure(built.model))
+        return len(self.seen) == before
 
     def _trace(
         self, built: Built, specs: tuple[InputSpec, ...], without_inputs: bool = False

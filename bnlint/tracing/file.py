@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -39,34 +38,21 @@ from bnlint.tracing.discovery import Models
 from bnlint.tracing.model import trace_model
 
 
-@dataclass(slots=True)
-class Clock:
-    """Seconds by step: each call of :meth:`lap` adds the time since the last one."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    last: float = field(default_factory=time.perf_counter)
-
-    def lap(self, step: str) -> None:
-        """Add the time since the last lap to ``step``."""
-        now = time.perf_counter()
-        self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
-        self.last = now
-
-
 def trace_records(request: TraceRequest) -> Iterator[Record]:
     """Graphs and problems of one file as soon as they are known, and a ``Closing`` at the end.
 
     Runs the user's code and changes this process for good: for child processes only.
     """
-    before, clock = set(sys.modules), Clock()
+    before, began = set(sys.modules), time.perf_counter()
     with opened(request) as found:
-        clock.lap("import")
+        imported = time.perf_counter()
+        seconds = {"import": imported - began}
         if isinstance(found, Problem):
             yield found
         else:
             yield from _trace(request, *found)
-            clock.lap("trace")
-    yield Closing(local_modules(before, request.path), torch.__version__, clock.seconds)
+            seconds["trace"] = time.perf_counter() - imported
+    yield Closing(local_modules(before, request.path), torch.__version__, seconds)
 
 
 @contextmanager
@@ -125,7 +111,11 @@ def trace_given(
     if not isinstance(model, nn.Module):
         text = f"a torch.nn.Module is needed, not {type(model).__name__}"
         raise UsageError(Mistake(text, hint="give an instance: bnlint.check_model(Net())"))
-    ref = _reference(model, name)
+    cls = type(model)
+    shown = name or cls.__name__
+    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
+    path = place.path if place else f"<{shown}>"
+    ref = ModelRef(path, shown, "instance", definition=place)
     inputs = find_inputs(model, None, ref) if args is None else given(*args, **kwargs)
     table = builtin_table().extended(layers)
     return trace_model(model, ref=ref, inputs=inputs, table=table)
@@ -168,12 +158,3 @@ def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
         return source
     found = import_source(source, request.search)
     return found if isinstance(found, Problem) else (source, found)
-
-
-def _reference(model: nn.Module, name: str) -> ModelRef:
-    cls = type(model)
-    shown = name or cls.__name__
-    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
-    if place is None:
-        return ModelRef(f"<{shown}>", shown, "instance")
-    return ModelRef(place.path, shown, "instance", definition=place)

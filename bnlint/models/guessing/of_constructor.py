@@ -9,6 +9,7 @@ import ast
 import collections.abc
 import enum
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,6 @@ from bnlint.models.lexicon import (
     PROFILES,
     WITHOUT_WEIGHTS,
     Profile,
-    is_block,
     layer_type,
     number,
     word,
@@ -203,9 +203,8 @@ def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
 def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
     """Blocks of the file if the name asks for one, and a class of torch."""
     if "block" in name:
-        for value in names.values():
-            if isinstance(value, type) and issubclass(value, nn.Module) and is_block(value):
-                yield value
+        classes = (v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module))
+        yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
     found = layer_type(name)
     if found is not None:
         yield found

@@ -120,24 +120,18 @@ def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:
     name, config = getattr(model, "main_input_name", None), getattr(model, "config", None)
     if not isinstance(name, str) or config is None:
         return None
-    main = _main_input(name, config)
-    if main is None:
-        return None
-    kwargs: dict[str, Any] = {name: empty(*main)}
-    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
-        kwargs["decoder_input_ids"] = empty(*main)
-    return (Guess((), kwargs),)
-
-
-def _main_input(name: str, config: Any) -> Spec | None:
-    if name == "input_ids":
-        return (BATCH, LENGTH), torch.long
+    spec: Spec = (BATCH, LENGTH), torch.long
     if name == "pixel_values":
         size = getattr(config, "image_size", None)
         side = size if isinstance(size, (list, tuple)) else (size or 224,) * 2
-        return (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
-    if name == "input_values":
-        return (BATCH, 16000), torch.float32
-    if name == "input_features":
-        return (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
-    return None
+        spec = (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
+    elif name == "input_values":
+        spec = (BATCH, 16000), torch.float32
+    elif name == "input_features":
+        spec = (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
+    elif name != "input_ids":
+        return None
+    kwargs: dict[str, Any] = {name: empty(*spec)}
+    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
+        kwargs["decoder_input_ids"] = empty(*spec)
+    return (Guess((), kwargs),)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -55,38 +54,28 @@ def passed(source: Source, ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Gues
         top = ast.Module([n for n in text.tree.body if isinstance(n, ast.Assign)], [])
         module = constants(top, {})
         for scope in scopes(text.tree, skip=ref.name):
-            for guess in Block.read(scope, module, ref, text.path).inputs():
+            for guess in Block(scope, module, ref, text.path).inputs():
                 (sure if guess.origin is Origin.FOUND else likely).append(guess)
     return tuple(sure), tuple(likely[:3])
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
     """One block of code: known values, tensors by name, and which names hold the model.
 
     ``models`` maps a name to True where the model was built by the very call that is traced.
     """
 
-    scope: ast.AST
-    names: Mapping[str, Any]
-    tensors: Mapping[str, torch.Tensor]
-    models: Mapping[str, bool]
-    ref: ModelRef
-    path: str
-
-    @classmethod
-    def read(cls, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> Block:
-        """What the block knows, starting from the names of its module."""
-        names = constants(scope, module)
-        tensors: dict[str, torch.Tensor] = {}
-        models = {ref.name: True} if ref.origin == "instance" else {}
+    def __init__(self, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> None:
+        self.scope, self.ref, self.path = scope, ref, path
+        self.names = constants(scope, module)
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.models = {ref.name: True} if ref.origin == "instance" else {}
         for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
-            made = _tensor(value, names)
+            made = _tensor(value, self.names)
             if made is not None:
-                tensors[name] = made
+                self.tensors[name] = made
             elif (call := _construction(value, ref.name)) is not None:
-                models[name] = _same_call(call, ref)
-        return cls(scope, names, tensors, models, ref, path)
+                self.models[name] = _same_call(call, ref)
 
     def inputs(self) -> Iterator[Guess]:
         """Inputs in the order of the code; guessed ones where the model was built otherwise."""
@@ -109,23 +98,19 @@ class Block:
     def _of_tool(self, node: ast.Call) -> Arguments | None:
         """``summary(net, (3, 32, 32))``, ``torch.onnx.export(net, x)`` and the like."""
         if called(node) in lexicon.SUMMARY_TOOLS:
-            return self._of_summary(node)
+            sizes = [k.value for k in node.keywords if k.arg in lexicon.SUMMARY_SHAPES]
+            try:
+                shape = value_of((node.args[1:2] or sizes)[0], self.names)
+            except (ValueError, IndexError):
+                return None
+            if _is_shape(shape):
+                return (empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),), {}
         if called(node) in lexicon.TRACING_TOOLS:
             named = [k.value for k in node.keywords if k.arg in lexicon.TRACING_INPUTS]
             first = (node.args[1:2] or named)[:1]
             spread = [e for a in first for e in (a.elts if isinstance(a, ast.Tuple) else [a])]
             return self._arguments(spread, [])
         return None
-
-    def _of_summary(self, node: ast.Call) -> Arguments | None:
-        sizes = [k.value for k in node.keywords if k.arg in lexicon.SUMMARY_SHAPES]
-        try:
-            shape = value_of((node.args[1:2] or sizes)[0], self.names)
-        except (ValueError, IndexError):
-            return None
-        if not _is_shape(shape):
-            return None
-        return (empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),), {}
 
     def _holds_model(self, node: ast.expr) -> bool | None:
         """Whether an expression is the model: True for this very one, None if it is not."""
