@@ -197,9 +197,9 @@ def _parameter(module: nn.Module, name: str) -> Any:
 
 
 def _is_lazy(weight: Any) -> bool:
-    from torch.nn.parameter import is_lazy
+    import torch
 
-    return bool(is_lazy(weight))
+    return bool(torch.nn.parameter.is_lazy(weight))
 
 
 def _plain(value: Any) -> Any:

@@ -17,9 +17,9 @@ def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
     """A tensor like the input; the input itself where the layer would return that."""
     if not x.is_floating_point():
         return None
-    from torch import nn
+    import torch
 
-    same = isinstance(module, nn.Identity) or getattr(module, "inplace", False) is True
+    same = isinstance(module, torch.nn.Identity) or getattr(module, "inplace", False) is True
     return x if same else like(x, x.shape)
 
 
@@ -114,13 +114,12 @@ def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | No
 @for_layers("_NormBase")
 def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a batch or instance norm; a ValueError as torch's own, where it has one."""
-    from torch import nn
-    from torch.nn import functional
+    import torch
 
-    if isinstance(norm, nn.SyncBatchNorm):
+    if isinstance(norm, torch.nn.SyncBatchNorm):
         return None
     norm._check_input_dim(x)  # type: ignore[no-untyped-call]
-    batch_norm = isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    batch_norm = isinstance(norm, torch.nn.modules.batchnorm._BatchNorm)
     if (batch_norm or norm.affine or norm.track_running_stats) and x.ndim > 1:
         axis = 1 if batch_norm else x.ndim - norm._get_no_batch_dim()  # type: ignore[operator]
         if x.shape[axis] != norm.num_features:
@@ -128,7 +127,7 @@ def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.
                 f"expected {norm.num_features} channels in axis {axis}, got {x.shape[axis]}"
             )
     if batch_norm and norm.training:
-        functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
+        torch.nn.functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
     return like(x, x.shape)
 
 
