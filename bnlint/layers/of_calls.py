@@ -132,15 +132,11 @@ def _with_constant(kind: Kind, name: str, call: Call, table: Table) -> Kind:
         arguments = arguments_of(call.target, call.args, call.kwargs)
         if arguments.get("min") == 0:
             return table.kind("relu" if arguments.get("max") is None else "relu6")
-    elif plain in _SCALING and not _doubles(call):
-        return table.kind("scale")
+    elif plain in _SCALING:
+        constant = any(isinstance(a, (int, float, State)) for a in call.args)
+        if constant or len(call.refs()) < 2:  # in x + x, one source is read twice
+            return table.kind("scale")
     return kind
-
-
-def _doubles(call: Call) -> bool:
-    """True for ``x + x`` and ``x * x``: one source, read twice."""
-    constant = any(isinstance(a, (int, float, State)) for a in call.args)
-    return len(call.refs()) > 1 and not constant
 
 
 def _extra_tags(kind: Kind, facts: Mapping[str, Value]) -> set[str]:

@@ -9,6 +9,7 @@ import ast
 import importlib
 import importlib.machinery
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -60,8 +61,10 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
             reached = not isinstance(error, Exception) or line_in(error, source.path)
             if bare or reached or not spot.parent:
                 break
-            spot = _without_parents(spot)
-            bare = spot.bare[0]
+            bare, *parts = spot.name.split(".")[:-1]
+            forget(bare)  # of its packages, none is run in the next try
+            names = itertools.accumulate((bare, *parts), "{}.{}".format)
+            spot = Place(spot.root, spot.name, tuple(names))
     stubs.close()
     assert last is not None
     return _failure(source.path, last, tuple(dict.fromkeys(stubs.names)))
@@ -152,14 +155,6 @@ def _load(source: Source, spot: Place) -> ModuleType:
         sys.modules.pop(spot.name, None)
         raise
     return module
-
-
-def _without_parents(spot: Place) -> Place:
-    """The same place, entered without running the packages above the file, one of which failed."""
-    parts = spot.name.split(".")[:-1]
-    forget(parts[0])
-    names = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
-    return Place(spot.root, spot.name, names)
 
 
 def _is_of(module: ModuleType, source: Source) -> bool:

@@ -32,10 +32,9 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
 
 def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     top = name.partition(".")[0]
-    if name in stubs.names:
+    own_package = spot.parent and top == spot.name.partition(".")[0]
+    if own_package or name in stubs.names:
         return False
-    if top == spot.name.partition(".")[0] and spot.parent:
-        return False  # a part of the file's own package
     known = sys.modules.get(top)
     below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
     if known is None and (folder := _folder_with(top, source.folder, below)):
@@ -46,8 +45,9 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
         return False
     stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
-    for other in _missing_tops(source.tree):
-        if other not in stubs.names and not _folder_with(other, source.folder):
+    for other in (n.partition(".")[0] for n in _names_in(source.tree.body)):  # not under a ``try``
+        missing = other not in sys.modules and importlib.util.find_spec(other) is None
+        if missing and other not in stubs.names and not _folder_with(other, source.folder):
             stubs.add(other)
     return True
 
@@ -105,14 +105,6 @@ def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-
-
-def _missing_tops(tree: ast.Module) -> Iterator[str]:
-    """Packages that the file imports at its top without a ``try`` and that cannot be found."""
-    for name in _names_in(tree.body):
-        top = name.partition(".")[0]
-        if top not in sys.modules and importlib.util.find_spec(top) is None:
-            yield top
 
 
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:

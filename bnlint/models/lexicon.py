@@ -68,10 +68,8 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (4, (r"reduction", r"squeeze", r"r")),
     (Either((2, 2, 2, 2), 2), (r"layers", r"depths?", r"(n|num)?_?blocks", r"layer_?(sizes|dims)")),
     (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
-    (
-        2,
-        (rf"{_N}(hidden_)?layers?", rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)", r"n"),
-    ),
+    (2, (rf"{_N}(hidden_)?layers?", r"n")),
+    (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)",)),
     (4, (r"patch(_?size)?", r"window(_?size)?", r"ws")),
     (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
     (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
@@ -144,13 +142,8 @@ SUMMARY_SHAPES = ("input_size", "input_res")
 """Tools that take a model and the shape of its input, and their keyword for it."""
 
 TRACING_TOOLS = (
-    "export",
-    "trace",
-    "profile",
-    "flops",
-    "FlopCountAnalysis",
-    "add_graph",
-    "draw_graph",
+    *("export", "trace", "profile", "flops", "FlopCountAnalysis"),
+    *("add_graph", "draw_graph"),
 )
 TRACING_INPUTS = ("inputs", "args", "input_data")
 """Tools that take a model and its inputs, and their keywords for them."""

@@ -33,12 +33,6 @@ def definitions(tree: ast.Module) -> dict[str, Definition]:
     return top | {n.name: n for n in nested if n.name not in top}
 
 
-def definition_named(tree: ast.Module, name: str) -> Definition | None:
-    """The first class or function of that name anywhere in the file."""
-    nodes = (n for n in ast.walk(tree) if isinstance(n, Definition))
-    return next((n for n in nodes if n.name == name), None)
-
-
 def assigned_names(body: list[ast.stmt]) -> Iterator[str]:
     """Names assigned at the top of the file, also inside ``if``, ``try``, ``with`` and ``for``."""
     for node in body:
@@ -190,14 +184,12 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 def tests_of(source: Source) -> list[Source]:
     """The parsed test files that belong to a file by their name."""
-    stem = os.path.splitext(os.path.basename(source.path))[0]
-    found = []
-    beside = (source.folder, os.path.join(source.folder, "tests"))
-    for folder in (*beside, os.path.join(os.path.dirname(source.folder), "tests")):
-        path = os.path.join(folder, f"test_{stem}.py")
-        if os.path.isfile(path) and isinstance(test := read(path), Source):
-            found.append(test)
-    return found
+    name = f"test_{os.path.splitext(source.name)[0]}.py"
+    above = os.path.dirname(source.folder)
+    places = ((source.folder,), (source.folder, "tests"), (above, "tests"))
+    paths = (os.path.join(*place, name) for place in places)
+    tests = (read(path) for path in paths if os.path.isfile(path))
+    return [test for test in tests if isinstance(test, Source)]
 
 
 def location_of(node: ast.expr | ast.stmt, path: str) -> Location:

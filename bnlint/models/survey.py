@@ -99,7 +99,8 @@ def survey(module: ModuleType, source: Source) -> Survey:
 
 def maker_of(value: Any, name: str, source: Source) -> Maker:
     """A maker for anything callable, defined in the file or not."""
-    node = outline.definition_named(source.tree, name)
+    nodes = (n for n in ast.walk(source.tree) if isinstance(n, outline.Definition))
+    node = next((n for n in nodes if n.name == name), None)
     location = outline.location_of(node, source.path) if node else None
     origin = "class" if isinstance(value, type) else "factory"
     return Maker(name, origin, value, _parameters(value), location, False, name)

@@ -150,16 +150,14 @@ class Models:
 
 def structure(model: nn.Module) -> tuple[Any, ...]:
     """A key that is equal for models of the same classes, paths, shapes and plain settings."""
-    named = model.named_modules(remove_duplicate=False)
-    modules = tuple((name, type(m), _plain(m)) for name, m in named)
+    simple = (bool, int, float, str, tuple)
+    modules = tuple(
+        (name, type(m), tuple((k, repr(v)) for k, v in vars(m).items() if isinstance(v, simple)))
+        for name, m in model.named_modules(remove_duplicate=False)
+    )
     lazy = nn.parameter.UninitializedParameter
     shapes = tuple(tuple(p.shape) for p in model.parameters() if not isinstance(p, lazy))
     return type(model), modules, shapes
-
-
-def _plain(module: nn.Module) -> tuple[tuple[str, str], ...]:
-    simple = (bool, int, float, str, tuple)
-    return tuple((k, repr(v)) for k, v in vars(module).items() if isinstance(v, simple))
 
 
 def _fits(records: list[ModelGraph | Problem]) -> bool:

@@ -61,7 +61,12 @@ def opened(request: TraceRequest) -> Iterator[tuple[Source, Imported] | Problem]
 
     Runs the user's code and changes this process for good: meant for a child.
     """
-    _settle(request)
+    sys.dont_write_bytecode = True
+    sys.argv = [request.path or request.module]
+    warnings.simplefilter("ignore")
+    deny_downloads()
+    torch.manual_seed(0)
+    random.seed(0)
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request)
@@ -125,16 +130,6 @@ def warm_up() -> None:
     """Load what torch imports late, when an operation without a shape rule first runs on meta."""
     with torch.device("meta"), torch.no_grad():
         nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
-
-
-def _settle(request: TraceRequest) -> None:
-    """Prepare this process for the user's code: no downloads, no bytecode files, no arguments."""
-    sys.dont_write_bytecode = True
-    sys.argv = [request.path or request.module]
-    warnings.simplefilter("ignore")
-    deny_downloads()
-    torch.manual_seed(0)
-    random.seed(0)
 
 
 def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterator[Record]:

@@ -138,8 +138,11 @@ def run(
     """The model's results in train and then in eval mode, and why one of them is missing."""
     model.to(dtype)
     fill_weights(model, dtype)
-    for fold in folds:
-        fold_bias(model, fold, dtype)
+    for fold in folds:  # the norm's running mean contains a bias that was removed
+        norm: Any = model.get_submodule(fold.norm)
+        if getattr(norm, "running_mean", None) is not None:
+            shape = norm.running_mean.shape
+            norm.running_mean.data.sub_(_weights(f"{fold.kernel}.bias", shape, dtype))
     outputs, reason = {}, ""
     for mode in ("train", "eval"):
         model.train(mode == "train")
@@ -167,14 +170,6 @@ def fill_weights(model: nn.Module, dtype: torch.dtype) -> None:
                 norm.running_mean.copy_(_noise(f"{name}.running_mean", shape, dtype) * 0.1)
                 spread = _noise(f"{name}.running_var", shape, dtype).abs()
                 norm.running_var.copy_(0.5 + 0.5 * spread)
-
-
-def fold_bias(model: nn.Module, fold: Fold, dtype: torch.dtype) -> None:
-    """Subtract from a norm's running mean the bias that was removed from the layer before it."""
-    norm: Any = model.get_submodule(fold.norm)
-    if getattr(norm, "running_mean", None) is not None:
-        with torch.no_grad():
-            norm.running_mean -= _weights(f"{fold.kernel}.bias", norm.running_mean.shape, dtype)
 
 
 def difference(

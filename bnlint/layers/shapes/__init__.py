@@ -46,7 +46,8 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
     rule = function_rule(name)
     if rule is None and _is_pointwise(builtin_table().functions.get(name)):
         rule = elementwise.unary
-    if rule is None or not _is_torch(target):
+    home = None if isinstance(target, str) else getattr(target, "__module__", None)
+    if rule is None or not (home or "torch").startswith(("torch", "_operator")):
         return None
     return rule(*args, **kwargs)
 
@@ -65,11 +66,3 @@ def _layer(
 
 def _is_pointwise(kind: str | None) -> bool:
     return kind in having("acts", "pointwise")
-
-
-def _is_torch(target: Any) -> bool:
-    """True for tensor methods, operators and torch's own functions."""
-    if isinstance(target, str):
-        return True
-    home = getattr(target, "__module__", None) or "torch"
-    return home.startswith(("torch", "_operator"))

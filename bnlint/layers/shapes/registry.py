@@ -69,7 +69,8 @@ def is_plain_module(module: nn.Module) -> bool:
     home: str = type(module).forward.__module__
     if not home.startswith("torch.nn.modules."):
         return False
-    return not any(map(torch.nn.parameter.is_lazy, module._parameters.values()))
+    is_lazy = torch.nn.parameter.is_lazy
+    return not any(p is not None and is_lazy(p) for p in module._parameters.values())
 
 
 def like(x: torch.Tensor, shape: Iterable[int]) -> torch.Tensor:

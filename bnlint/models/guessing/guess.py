@@ -97,7 +97,7 @@ def choose(guesses: Guesses, attempt: Callable[[Guess], bool]) -> Guesses:
 
 def describe(guess: Guess) -> Inputs:
     """The tensors of a call as plain data, for the ``ModelRef`` and the report."""
-    tensors = list(_named_tensors("", guess.args)) + list(_named_tensors("", guess.kwargs))
+    tensors = list(_named_tensors("", (guess.args, guess.kwargs)))
     return Inputs(
         guess.origin.value,
         tuple(tuple(t.shape) for _, t in tensors),

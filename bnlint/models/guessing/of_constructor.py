@@ -205,8 +205,7 @@ def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
     if "block" in name:
         classes = (v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module))
         yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
-    found = layer_type(name)
-    if found is not None:
+    if (found := layer_type(name)) is not None:
         yield found
 
 
