@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.calls import is_module, name_of
 from bnlint.layers.shapes import elementwise, resizing
-from bnlint.layers.shapes.registry import (
+from bnlint.layers.shapes.shape_rules import (
     function_rule,
     is_plain_module,
     is_plain_tensor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like
+from bnlint.layers.shapes.shape_rules import for_functions, for_layers, is_plain_tensor, like
 
 if TYPE_CHECKING:
     import torch

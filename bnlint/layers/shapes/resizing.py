@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like, several
+from bnlint.layers.shapes.shape_rules import (
+    for_functions,
+    for_layers,
+    is_plain_tensor,
+    like,
+    several,
+)
 from bnlint.layers.table import axes_of
 
 if TYPE_CHECKING:
