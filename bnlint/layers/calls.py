@@ -115,9 +115,9 @@ def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def is_module(target: Any) -> TypeGuard[nn.Module]:
     """True for a layer, false for a function or the name of a tensor method."""
-    from torch import nn
+    import torch
 
-    return isinstance(target, nn.Module)
+    return isinstance(target, torch.nn.Module)
 
 
 def schema_of(target: Any) -> Any:

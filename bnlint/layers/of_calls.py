@@ -1,4 +1,4 @@
-"""What a call of a function or tensor method says about itself, read from its arguments.
+"""What a call says: its kind in the light of its arguments, and the facts of functions.
 
 Fact names are the contract with the rules; a fact that can't be read is left out, never guessed.
 """
@@ -6,15 +6,29 @@ Fact names are the contract with the rules; a fact that can't be read is left ou
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from bnlint.layers.calls import State, name_of, schema_of
+from bnlint.domain.graph import Value
+from bnlint.layers.calls import Call, State, dotted_name, is_module, name_of, schema_of
 from bnlint.layers.of_modules import Facts, is_one, pool_padding
 from bnlint.layers.signatures import arguments_of_builtin
-from bnlint.layers.table import Kind, having
+from bnlint.layers.table import Kind, Table, having
+
+_SPATIAL_DIMS = frozenset(
+    {(2, 3), (-2, -1), (-1, -2), (3, 2), (2, 3, 4), (-3, -2, -1), (-1, -2, -3)}
+)
+_SCALING = frozenset(
+    {
+        *("add", "iadd", "radd", "sub", "isub", "rsub", "subtract"),
+        *("mul", "imul", "rmul", "multiply"),
+        *("div", "idiv", "truediv", "itruediv", "rtruediv", "divide", "true_divide"),
+    }
+)
+_RENAMED = {"self": "input", "train": "training", "use_input_stats": "training"}
+"""What operators call differently from ``torch.nn.functional``."""
 
 
 def arguments_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +39,7 @@ def arguments_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     name = name_of(target)
     schema = schema_of(target)
     if schema is not None:
-        return _of_operator(name, schema, args, kwargs)
+        return _arguments_of_operator(name, schema, args, kwargs)
     names = arguments_of_builtin(name)
     if names:
         return dict(zip(names, args, strict=False)) | kwargs
@@ -40,11 +54,7 @@ def arguments_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     return dict(bound.arguments)
 
 
-_RENAMED = {"self": "input", "train": "training", "use_input_stats": "training"}
-"""What operators call differently from ``torch.nn.functional``."""
-
-
-def _of_operator(
+def _arguments_of_operator(
     name: str, schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     """The arguments of an operator, named as those of the function that it is the core of."""
@@ -67,30 +77,99 @@ def _of_operator(
 def _signature(name: str) -> inspect.Signature | None:
     from torch.nn import functional
 
-    function: Callable[..., Any] | None = getattr(functional, name, None)
-    if function is None:
-        return None
     try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):
+        return inspect.signature(getattr(functional, name))
+    except (AttributeError, TypeError, ValueError):
         return None
+
+
+def kind_of(call: Call, table: Table) -> Kind | None:
+    """The kind of a call's layer or function; None for one that the table does not know."""
+    if is_module(call.target):
+        return table.of_module(call.target)
+    name = name_of(call.target)
+    if call.target is getattr and len(call.args) > 1:
+        name = str(call.args[1])  # the property: x.T
+    found = table.of_function(name, dotted_name(call.target))
+    if found is None or schema_of(call.target) is None:
+        return found
+    return _kind_of_operator(found, call, table)
+
+
+def _kind_of_operator(kind: Kind, call: Call, table: Table) -> Kind:
+    """The kind that a layer has which was exported as this operator."""
+    arguments = arguments_of(call.target, call.args, call.kwargs)
+    weight = arguments.get("weight")
+    if kind.name == "conv" and isinstance(weight, State):
+        turned = "transpose" if arguments.get("transposed") is True else ""
+        return table.kind(f"conv{turned}{len(weight.shape) - 2}d")
+    if kind.name == "matmul" and isinstance(weight, State):
+        return table.kind("linear")
+    if kind.name == "hardtanh" and arguments.get("min_val") == 0:
+        return table.kind("relu6")
+    result = call.value[0] if isinstance(call.value, (tuple, list)) else call.value
+    if kind.name == "batchnorm" and hasattr(result, "ndim"):
+        return table.kind(f"batchnorm{max(result.ndim - 2, 1)}d")
+    return kind
+
+
+def refine(
+    kind: Kind, facts: Mapping[str, Value], call: Call, table: Table, data_inputs: int
+) -> Kind:
+    """The kind with the tags of its facts and arguments; ``data_inputs`` counts its tensors."""
+    name = name_of(call.target)
+    if kind.tags & having("acts", "scaling") and data_inputs == 1:
+        kind = _with_constant(kind, name, call, table)
+    if kind.name == "reduce" and name.strip("_") == "mean" and facts.get("dim") in _SPATIAL_DIMS:
+        kind = table.kind("globalpool")
+    extra = _extra_tags(kind, facts)
+    return Kind(kind.name, kind.tags | extra) if extra else kind
+
+
+def _with_constant(kind: Kind, name: str, call: Call, table: Table) -> Kind:
+    plain = name.removeprefix("__").rstrip("_")
+    if plain in ("clamp", "clip", "clamp_min", "maximum"):
+        arguments = arguments_of(call.target, call.args, call.kwargs)
+        if arguments.get("min") == 0:
+            return table.kind("relu" if arguments.get("max") is None else "relu6")
+    elif plain in _SCALING:
+        constant = any(isinstance(a, (int, float, State)) for a in call.args)
+        if constant or len(call.refs()) < 2:  # in x + x, one source is read twice
+            return table.kind("scale")
+    return kind
+
+
+def _extra_tags(kind: Kind, facts: Mapping[str, Value]) -> set[str]:
+    flags = ("depthwise", "pointwise", "lazy", "frozen")
+    tags = {name for name in flags if facts.get(name) is True}
+    if "norm" in kind.tags and "activation" in facts:
+        tags |= {"fused", "activation"}
+    evaluates = facts.get("training") is False and "composite" not in facts
+    if kind.tags & having("facts", "p") and (evaluates or facts.get("p") == 0):
+        tags.add("passthrough")
+    if facts.get("global") is True:
+        tags.add("globalpool")
+    return tags
 
 
 def function_facts(name: str, kind: Kind, arguments: Mapping[str, Any]) -> Facts:
     """The facts of a function or tensor method, read from the arguments of the call."""
     facts: Facts = {}
+    inplace = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
     if "kernel" in kind.tags:
         facts.update(_functional_kernel(arguments, kind))
     if "norm" in kind.tags:
         facts.update(_functional_norm(arguments, kind))
     if "activation" in kind.tags:
         facts["saturating"] = "saturating" in kind.tags
-        facts["inplace"] = _is_inplace(name) or arguments.get("inplace") is True
-    elif _is_inplace(name):
+        facts["inplace"] = inplace or arguments.get("inplace") is True
+    elif inplace:
         facts["inplace"] = True
     facts.update(_settings(kind, arguments))
-    if "pooling" in kind.tags:
-        facts.update(_pooling(kind, arguments))
+    if kind.name == "avgpool":
+        facts.update(pool_padding(arguments))
+    if "pooling" in kind.tags and "output_size" in arguments:
+        facts["global"] = is_one(arguments["output_size"])
     return facts
 
 
@@ -108,19 +187,6 @@ def _settings(kind: Kind, arguments: Mapping[str, Any]) -> Facts:
     return facts
 
 
-def _pooling(kind: Kind, arguments: Mapping[str, Any]) -> Facts:
-    facts = pool_padding(arguments) if kind.name == "avgpool" else {}
-    if "output_size" in arguments:
-        facts["global"] = is_one(arguments["output_size"])
-    return facts
-
-
-def _is_inplace(name: str) -> bool:
-    if name.startswith("__i"):
-        return True
-    return name.endswith("_") and not name.endswith("__")
-
-
 def _plain_facts(arguments: Mapping[str, Any], *names: str) -> Facts:
     facts: Facts = {}
     for name in names:
@@ -133,9 +199,12 @@ def _plain_facts(arguments: Mapping[str, Any], *names: str) -> Facts:
 
 
 def _functional_kernel(arguments: Mapping[str, Any], kind: Kind) -> Facts:
-    facts: Facts = {"transposed": "transposed" in kind.tags, "bias": _given(arguments, "bias")}
     groups = arguments.get("groups", 1)
-    facts["groups"] = groups if isinstance(groups, int) else 1
+    facts: Facts = {
+        "transposed": "transposed" in kind.tags,
+        "bias": arguments.get("bias") is not None,
+        "groups": groups if isinstance(groups, int) else 1,
+    }
     weight = arguments.get("weight")
     if isinstance(weight, State) and len(weight.shape) >= 2:
         facts.update(_weight_shape(weight.shape, kind, facts["groups"]))
@@ -157,12 +226,12 @@ def _weight_shape(shape: tuple[int, ...], kind: Kind, groups: Any) -> Facts:
 
 
 def _functional_norm(arguments: Mapping[str, Any], kind: Kind) -> Facts:
-    facts: Facts = {"frozen": False, "affine": _given(arguments, "weight")}
+    facts: Facts = {"frozen": False, "affine": arguments.get("weight") is not None}
     facts.update(_plain_facts(arguments, "eps"))
     if "batchnorm" in kind.tags:
         momentum = arguments.get("momentum", 0.1)
         facts["momentum"] = momentum if isinstance(momentum, (int, float)) else None
-        facts["tracks"] = _given(arguments, "running_mean")
+        facts["tracks"] = arguments.get("running_mean") is not None
         facts["frozen"] = arguments.get("training") is False and facts["tracks"] is True
     for name in ("running_mean", "weight"):
         state = arguments.get(name)
@@ -170,7 +239,3 @@ def _functional_norm(arguments: Mapping[str, Any], kind: Kind) -> Facts:
             facts["channels"] = state.shape[-1]
             break
     return facts
-
-
-def _given(arguments: Mapping[str, Any], name: str) -> bool:
-    return arguments.get(name) is not None

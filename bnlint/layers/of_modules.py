@@ -1,4 +1,4 @@
-"""What an operation says about itself: the own facts of a layer or of a function's arguments.
+"""What a layer says about itself, read from its attributes.
 
 Fact names are the contract with the rules; a fact that can't be read is left out, never guessed.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Value
-from bnlint.layers.table import Kind, Table, dotted_names, having, rank_of
+from bnlint.layers.table import Kind, Table, axes_of, dotted_names, having, rank_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,10 +27,9 @@ class Layers:
 
     def facts(self, module: nn.Module, kind: Kind) -> Facts:
         """The facts of a classified layer, read from its attributes."""
-        known = self._facts.get(id(module))
-        if known is None:
-            known = self._facts[id(module)] = (module, module_facts(module, kind, self.table))
-        return known[1]
+        if id(module) not in self._facts:
+            self._facts[id(module)] = (module, module_facts(module, kind, self.table))
+        return self._facts[id(module)][1]
 
     def names(self, module: nn.Module) -> tuple[str, ...]:
         """The dotted class names of a module along its MRO."""
@@ -53,11 +52,12 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         facts.update(_named(module, p=("p", "drop_prob")))
     facts.update(_named(module, inplace=("inplace",)))
     if "pooling" in kind.tags:
-        facts.update(_pooling(module))
-    if kind.tags & having("facts", "dim"):
-        facts.update(_named(module, dim=("dim",)))
-    if kind.tags & having("facts", "start-dim"):
-        facts.update(_named(module, **{"start-dim": ("start_dim",)}))
+        size = getattr(module, "output_size", None)
+        facts.update({} if size is None else {"global": is_one(size)})
+        facts.update(pool_padding(vars(module)))
+    for word, attribute in (("dim", "dim"), ("start-dim", "start_dim")):
+        if kind.tags & having("facts", word):
+            facts.update(_named(module, **{word: (attribute,)}))
     if kind.name == "recurrent":
         facts.update(_named(module, **{"channels-last": ("batch_first",)}))
     if kind.name == "embedding":
@@ -89,15 +89,17 @@ def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:
     return facts
 
 
+_CHANNELS: dict[str, tuple[str, ...]] = {
+    "in-channels": ("in_channels", "in_features", "in1_features", "nx"),
+    "out-channels": ("out_channels", "out_features", "nf"),
+}
+
+
 def _kernel(module: nn.Module, kind: Kind) -> Facts:
     weight = _parameter(module, "weight")
     lazy = _is_lazy(weight)
     facts: Facts = {"lazy": lazy, "transposed": "transposed" in kind.tags}
-    channels: dict[str, tuple[str, ...]] = {
-        "in-channels": ("in_channels", "in_features", "in1_features", "nx"),
-        "out-channels": ("out_channels", "out_features", "nf"),
-    }
-    facts.update(_named(module, **channels))
+    facts.update(_named(module, **_CHANNELS))
     if lazy:
         facts.pop("in-channels", None)
     if weight is not None and "weight" not in {**module._parameters, **module._buffers}:
@@ -120,17 +122,10 @@ def _conv(module: nn.Module, facts: Facts) -> Facts:
         elif isinstance(value, tuple):
             found[name.replace("_", "-")] = tuple(map(_plain, value))
     groups = getattr(module, "groups", 1)
-    found["groups"] = groups if isinstance(groups, int) else 1
-    found.update(_shape_of_kernel(found, facts))
+    found["groups"] = groups = groups if isinstance(groups, int) else 1
+    found["pointwise"] = is_one(found.get("kernel-size"))
+    found["depthwise"] = groups != 1 and groups == facts.get("in-channels")
     return found
-
-
-def _shape_of_kernel(found: Facts, facts: Facts) -> Facts:
-    groups = found.get("groups")
-    return {
-        "pointwise": is_one(found.get("kernel-size")),
-        "depthwise": groups != 1 and groups == facts.get("in-channels"),
-    }
 
 
 def is_one(size: Any) -> bool:
@@ -150,11 +145,9 @@ def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
         momentum = getattr(module, "momentum", None)
         facts["momentum"] = momentum if isinstance(momentum, (int, float)) else None
         facts.update(_named(module, tracks=("track_running_stats",)))
-    rank = rank_of(kind.tags)
-    if rank is not None:
+    rank = rank_of(kind.tags) or (axes_of(module) if kind.name == "instancenorm" else 0)
+    if rank:
         facts["rank"] = rank
-    elif kind.name == "instancenorm" and type(module).__name__[-2:] in ("1d", "2d", "3d"):
-        facts["rank"] = int(type(module).__name__[-2])
     if kind.name == "groupnorm":
         facts.update(_named(module, groups=("num_groups",)))
     facts.update(_fused(module, table))
@@ -187,15 +180,6 @@ def _fused(module: nn.Module, table: Table) -> Facts:
     return {}
 
 
-def _pooling(module: nn.Module) -> Facts:
-    facts: Facts = {}
-    size = getattr(module, "output_size", None)
-    if size is not None:
-        facts["global"] = is_one(size)
-    facts.update(pool_padding(vars(module)))
-    return facts
-
-
 def pool_padding(settings: Mapping[str, Any]) -> Facts:
     """The zeros that an average pool counts in; nothing for pools that leave their padding out."""
     padding = settings.get("padding", 0) if settings.get("count_include_pad", True) else 0
@@ -213,9 +197,9 @@ def _parameter(module: nn.Module, name: str) -> Any:
 
 
 def _is_lazy(weight: Any) -> bool:
-    from torch.nn.parameter import is_lazy
+    import torch
 
-    return bool(is_lazy(weight))
+    return bool(torch.nn.parameter.is_lazy(weight))
 
 
 def _plain(value: Any) -> Any:

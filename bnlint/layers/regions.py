@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from bnlint.layers.table import Row, builtin_table
+from bnlint.layers.table import builtin_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ NOWHERE = Region()
 @lru_cache(maxsize=1)
 def regions() -> Mapping[str, Region]:
     """The inactive region of each activation that has one, for the default arguments."""
-    rows = builtin_table().rows.items()
-    return {kind: _region(row) for kind, row in rows if row.inactive}
+    plain = ("low", "high", "exact", "saturating")
+    rows = ((kind, row.inactive) for kind, row in builtin_table().rows.items() if row.inactive)
+    return {kind: Region(**{n: found[n] for n in plain if n in found}) for kind, found in rows}
 
 
 @lru_cache(maxsize=1)
@@ -52,9 +53,9 @@ def region_of(kind: str, arguments: Mapping[str, Any]) -> Region:
     if kind not in moved_kinds():
         return region
     inactive = builtin_table().rows[kind].inactive
-    for name, limit in inactive.get("never-from", {}).items():
-        if _number(arguments, name, 0.0) >= limit:
-            return NOWHERE
+    limits = inactive.get("never-from", {}).items()
+    if any(_number(arguments, name, 0.0) >= limit for name, limit in limits):
+        return NOWHERE
     moved = inactive.get("moved", {})
     low, high = (
         _number(arguments, moved[end], inactive[end]) if end in moved else known
@@ -71,11 +72,6 @@ def clamp_kind(arguments: Mapping[str, Any]) -> str | None:
     if high is None:
         return "relu"
     return "relu6" if _is_number(high) and high == 6 else None
-
-
-def _region(row: Row) -> Region:
-    plain = ("low", "high", "exact", "saturating")
-    return Region(**{name: row.inactive[name] for name in plain if name in row.inactive})
 
 
 def _is_number(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """The table that says what every layer and function is: ``layers.yaml`` and the user's rows.
 
-Everything that is asked about kinds is asked here, so that a new kind of layer is one row. Nothing
-in this room imports torch by itself: rules and settings are checked without it.
+A new kind of layer is one row. Nothing in this room imports torch at its top: rules and settings
+are checked without it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 BY_ARGUMENTS = frozenset(("depthwise", "fused", "lazy", "pointwise"))
 """Tags that depend on how a layer is built, and not on its class alone."""
-
-ATEN = "torch._ops.aten."
-"""The module of the operators of which exported graphs consist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,8 @@ class Table:
     def _by_structure(self, module: nn.Module) -> Kind | None:
         if module._modules:
             return None
-        if _is_frozen_norm(module):
+        frozen = {"running_mean", "running_var", "weight"} <= module._buffers.keys()
+        if frozen and not module._parameters:  # nothing of it is learned
             return self.kind("frozenbatchnorm")
         named = self.anywhere.get(type(module).__name__)
         return self.kind(named) if named else None
@@ -105,10 +103,8 @@ class Table:
         for dotted, kind in rows:
             if kind not in self.rows:
                 near = difflib.get_close_matches(kind, self.rows, 1)
-                mistakes.append(
-                    f"layers: {dotted!r} has the unknown kind {kind!r}"
-                    + (f"; did you mean {near[0]!r}?" if near else "")
-                )
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                mistakes.append(f"layers: {dotted!r} has the unknown kind {kind!r}{hint}")
             prefix, _, last = dotted.rpartition(".")
             modules[last] = ((prefix, kind), *modules.get(last, ()))
             functions[dotted] = kind
@@ -135,9 +131,9 @@ def read_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
         for dotted in _words(row, "modules"):
             prefix, _, last = dotted.rpartition(".")
             modules[last] = (*modules.get(last, ()), (prefix, kind))
-        functions.update(dict.fromkeys(_words(row, "functions"), kind))
-        functions.update((ATEN + name, kind) for name in _words(row, "aten"))
-        anywhere.update(dict.fromkeys(_words(row, "anywhere"), kind))
+        functions |= dict.fromkeys(_words(row, "functions"), kind)
+        functions |= {f"torch._ops.aten.{name}": kind for name in _words(row, "aten")}
+        anywhere |= dict.fromkeys(_words(row, "anywhere"), kind)
     return Table({kind: _row(row) for kind, row in rows.items()}, modules, functions, anywhere)
 
 
@@ -198,8 +194,7 @@ def rank_of(tags: Iterable[str]) -> int | None:
 
 @lru_cache(maxsize=1)
 def _ranks() -> Mapping[str, int]:
-    rows = builtin_table().rows.items()
-    return {kind: row.rank for kind, row in rows if row.rank is not None}
+    return {kind: row.rank for kind, row in builtin_table().rows.items() if row.rank is not None}
 
 
 def plain_name(name: str) -> str:
@@ -212,6 +207,12 @@ def dotted_names(module: nn.Module) -> tuple[str, ...]:
     return tuple(
         f"{c.__module__}.{c.__qualname__}" for c in type(module).__mro__ if c is not object
     )
+
+
+def axes_of(module: nn.Module) -> int:
+    """The 2 of the ``Conv2d`` that a layer is, whatever the user's subclass is called; else 0."""
+    names = (c.__name__ for c in type(module).__mro__ if c.__module__.startswith("torch.nn."))
+    return next((int(n[-2]) for n in names if n[-2:] in ("1d", "2d", "3d")), 0)
 
 
 @lru_cache(maxsize=1)
@@ -232,17 +233,5 @@ def is_leaf(module: nn.Module, table: Table) -> bool:
 
 
 def _closure(name: str, rows: Mapping[str, Row]) -> frozenset[str]:
-    found, waiting = {name}, [name]
-    while waiting:
-        row = rows.get(waiting.pop())
-        for family in row.families if row else ():
-            if family not in found:
-                found.add(family)
-                waiting.append(family)
-    return frozenset(found)
-
-
-def _is_frozen_norm(module: nn.Module) -> bool:
-    """True where statistics and scale are buffers and nothing is learned: a frozen batch norm."""
-    buffers = module._buffers
-    return not module._parameters and {"running_mean", "running_var", "weight"} <= buffers.keys()
+    families = rows[name].families if name in rows else ()
+    return frozenset({name}).union(*(_closure(family, rows) for family in families))

@@ -9,6 +9,7 @@ import ast
 import importlib
 import importlib.machinery
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -18,11 +19,11 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.loading.blame import Blame, line_in
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.retry import extend_path, forget, unblock
 from bnlint.loading.sites import is_local
 from bnlint.loading.stubs import Stubs
+from bnlint.loading.user_code import blame, line_in
 
 _RETRIES = 40
 _MAGICS = re.compile(r"\bget_ipython\(\)\.(run_line_magic|run_cell_magic|system|getoutput|magic)\(")
@@ -57,10 +58,13 @@ def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Pr
             last = error
             if isinstance(error, Exception) and unblock(error, source, spot, stubs):
                 continue
-            if bare or not _is_parents_fault(error, source, spot):
+            reached = not isinstance(error, Exception) or line_in(error, source.path)
+            if bare or reached or not spot.parent:
                 break
-            spot = _without_parents(spot)
-            bare = spot.bare[0]
+            bare, *parts = spot.name.split(".")[:-1]
+            forget(bare)  # of its packages, none is run in the next try
+            names = itertools.accumulate((bare, *parts), "{}.{}".format)
+            spot = Place(spot.root, spot.name, tuple(names))
     stubs.close()
     assert last is not None
     return _failure(source.path, last, tuple(dict.fromkeys(stubs.names)))
@@ -98,12 +102,10 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
 
 def local_modules(before: set[str], own: str) -> tuple[str, ...]:
     """Files of local modules that were imported since ``before``, sorted; not the file itself."""
-    found = set()
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if name not in before and isinstance(path, str) and path != own and is_local(path):
-            found.add(os.path.abspath(path))
-    return tuple(sorted(found))
+    new = [module for name, module in list(sys.modules.items()) if name not in before]
+    paths = (getattr(module, "__file__", None) for module in new)
+    local = (p for p in paths if isinstance(p, str) and p != own and is_local(p))
+    return tuple(sorted(set(map(os.path.abspath, local))))
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -131,8 +133,10 @@ class _NoShell:
 
 
 def _load(source: Source, spot: Place) -> ModuleType:
-    for name in spot.bare:
-        _bare_package(name, spot.root)
+    for name in spot.bare:  # without their __init__.py, whatever their folders are called
+        if name not in sys.modules:
+            sys.modules[name] = package = ModuleType(name)
+            package.__path__ = [os.path.join(spot.root, *name.split("."))]
     if spot.parent:
         importlib.import_module(spot.parent)
         known = sys.modules.get(spot.name)
@@ -153,19 +157,6 @@ def _load(source: Source, spot: Place) -> ModuleType:
     return module
 
 
-def _is_parents_fault(error: BaseException, source: Source, spot: Place) -> bool:
-    """True when a package above the file failed before the file itself was reached."""
-    return bool(spot.parent) and isinstance(error, Exception) and not line_in(error, source.path)
-
-
-def _without_parents(spot: Place) -> Place:
-    """The same place, entered without running the packages above the file."""
-    parts = spot.name.split(".")[:-1]
-    forget(parts[0])
-    names = tuple(".".join(parts[: i + 1]) for i in range(len(parts)))
-    return Place(spot.root, spot.name, names)
-
-
 def _is_of(module: ModuleType, source: Source) -> bool:
     """True when a package already imported this very file, with this very text."""
     path = getattr(module, "__file__", None)
@@ -173,14 +164,6 @@ def _is_of(module: ModuleType, source: Source) -> bool:
         return False
     with open(path, "rb") as stream:
         return importlib.util.decode_source(stream.read()) == source.text
-
-
-def _bare_package(name: str, root: str) -> None:
-    """A package without ``__init__.py``, whatever its folder is called."""
-    if name not in sys.modules:
-        package = ModuleType(name)
-        package.__path__ = [os.path.join(root, *name.split("."))]
-        sys.modules[name] = package
 
 
 def _import_line(tree: ast.Module, name: str) -> int:
@@ -205,5 +188,5 @@ def _failure(path: str, error: BaseException, replaced: tuple[str, ...] = ()) ->
         hint = "paths are relative to an empty folder while bnlint imports a file"
     elif isinstance(error, Exception):
         hint = "bnlint imports the file: keep work under `if __name__ == '__main__'`"
-    blame = Blame(ProblemKind.IMPORT_FAILED, "importing it", path, hint=hint, blocking=True)
-    return blame.problem(error)
+    kind = ProblemKind.IMPORT_FAILED
+    return blame(error, kind, "importing it", path, hint=hint, blocking=True)

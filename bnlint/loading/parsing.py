@@ -76,8 +76,9 @@ def place(source: Source) -> Place:
     while os.path.isfile(os.path.join(folder, "__init__.py")):
         folder, name = os.path.split(folder)
         parts.insert(0, name)
-    bare = 0
-    while len(parts) <= _relative_levels(source.tree) and os.path.dirname(folder) != folder:
+    relative = (n.level for n in ast.walk(source.tree) if isinstance(n, ast.ImportFrom))
+    dots, bare = max(relative, default=0), 0
+    while len(parts) <= dots and os.path.dirname(folder) != folder:
         folder, name = os.path.split(folder)
         parts.insert(0, name)
         bare += 1
@@ -85,12 +86,6 @@ def place(source: Source) -> Place:
         return Place(folder, _free_name(stem, source.path))
     names = tuple(".".join(parts[: i + 1]) for i in range(bare))
     return Place(folder, ".".join(parts), names)
-
-
-def _relative_levels(tree: ast.Module) -> int:
-    """The most dots any ``from ... import`` of the file starts with."""
-    levels = (n.level for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
-    return max(levels, default=0)
 
 
 @contextlib.contextmanager
@@ -129,35 +124,23 @@ def _remember_lines(path: str, text: str) -> None:
 
 def _free_name(stem: str, path: str) -> str:
     """The stem, unless it would hide a module that something else needs."""
-    known = sys.modules.get(stem)
-    taken = stem in sys.stdlib_module_names or (
-        known is not None and getattr(known, "__file__", None) != path
-    )
+    other = stem in sys.modules and getattr(sys.modules[stem], "__file__", None) != path
+    taken = other or stem in sys.stdlib_module_names
     return f"_bnlint_{stem}" if taken or not stem.isidentifier() else stem
 
 
 def _syntax(path: str, error: SyntaxError) -> Problem:
     excerpt = (error.text or "").strip()
     hint = f"`{excerpt}`" if excerpt else "does it need another version of Python?"
-    return Problem(
-        ProblemKind.SYNTAX_ERROR,
-        path,
-        f"is not valid Python {sys.version_info[0]}.{sys.version_info[1]}: {error.msg}",
-        hint,
-        line=error.lineno or 0,
-        blocking=True,
-    )
+    kind, version = ProblemKind.SYNTAX_ERROR, "{}.{}".format(*sys.version_info)
+    message = f"is not valid Python {version}: {error.msg}"
+    return Problem(kind, path, message, hint, line=error.lineno or 0, blocking=True)
 
 
 def _encoded(text: str) -> bytes:
     """The text as bytes that Python decodes as UTF-8 whatever coding its first lines declare."""
-    return b"\xef\xbb\xbf" + _without_cookie(text).encode("utf-8")
-
-
-def _without_cookie(text: str) -> str:
-    """The text with its coding comment blanked out: it may contradict the byte order mark."""
     lines = text.split("\n", 2)
     for number, line in enumerate(lines[:2]):
         if line.lstrip().startswith("#") and "coding" in line:
-            lines[number] = "#"
-    return "\n".join(lines)
+            lines[number] = "#"  # it may contradict the byte order mark
+    return "\n".join(lines).encode("utf-8-sig")

@@ -32,12 +32,12 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
 
 def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     top = name.partition(".")[0]
-    if name in stubs.names:
+    own_package = spot.parent and top == spot.name.partition(".")[0]
+    if own_package or name in stubs.names:
         return False
-    if top == spot.name.partition(".")[0] and spot.parent:
-        return False  # a part of the file's own package
     known = sys.modules.get(top)
-    if known is None and (folder := _folder_with(top, source.folder, _below(top, source.tree))):
+    below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
+    if known is None and (folder := _folder_with(top, source.folder, below)):
         if folder not in sys.path:
             extend_path(folder)
             return True
@@ -45,8 +45,9 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
         return False
     stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
-    for other in _missing_tops(source.tree):
-        if other not in stubs.names and not _folder_with(other, source.folder):
+    for other in (n.partition(".")[0] for n in _names_in(source.tree.body)):  # not under a ``try``
+        missing = other not in sys.modules and importlib.util.find_spec(other) is None
+        if missing and other not in stubs.names and not _folder_with(other, source.folder):
             stubs.add(other)
     return True
 
@@ -106,19 +107,6 @@ def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield node.module
 
 
-def _missing_tops(tree: ast.Module) -> Iterator[str]:
-    """Packages that the file imports at its top without a ``try`` and that cannot be found."""
-    for name in _names_in(tree.body):
-        top = name.partition(".")[0]
-        if top not in sys.modules and importlib.util.find_spec(top) is None:
-            yield top
-
-
-def _below(top: str, tree: ast.Module) -> tuple[str, ...]:
-    """The dotted modules of a package that the file imports."""
-    return tuple(n for n in _names_in(ast.walk(tree)) if n.startswith(top + "."))
-
-
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
     """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
 
@@ -128,20 +116,15 @@ def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
         if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
             return folder
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
-            return ""
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return ""
-        folder = parent
+            break
+        folder = os.path.dirname(folder)  # that of the root is the root
     return ""
 
 
 def _is_module(path: str) -> bool:
-    return os.path.isfile(path + ".py") or (os.path.isdir(path) and _has_python(path))
-
-
-def _has_python(folder: str) -> bool:
-    return any(name.endswith(".py") for name in os.listdir(folder))
+    if os.path.isdir(path) and any(name.endswith(".py") for name in os.listdir(path)):
+        return True
+    return os.path.isfile(path + ".py")
 
 
 def extend_path(*folders: str) -> None:

@@ -87,7 +87,10 @@ def _site(module: nn.Module, caller: FrameType, late: bool) -> Site:
     """The site of a module whose constructors are the frames from ``caller`` outwards."""
     frame: FrameType | None = caller
     outermost: FrameType | None = None
-    while frame is not None and frame.f_code.co_name == "__init__" and _builds(frame, module):
+    while frame is not None and frame.f_code.co_name == "__init__":
+        names = frame.f_code.co_varnames
+        if not names or frame.f_locals.get(names[0]) is not module:
+            break
         outermost, frame = frame, frame.f_back
     if outermost is None or is_machinery(outermost.f_code.co_filename):
         return Site(_collect(frame), late)
@@ -103,11 +106,6 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
             yield name, value
         elif isinstance(value, (tuple, list)) and all(type(entry) is int for entry in value):
             yield name, tuple(value)
-
-
-def _builds(frame: FrameType, module: nn.Module) -> bool:
-    names = frame.f_code.co_varnames
-    return bool(names) and frame.f_locals.get(names[0]) is module
 
 
 def _collect(frame: FrameType | None) -> Frames:
@@ -165,9 +163,7 @@ class Locator:
 
 def is_local(path: str) -> bool:
     """True for a file that is neither installed, nor Python's, nor a part of bnlint."""
-    if path.startswith("<") or _package_of(path):
-        return False
-    return not path.startswith((_OWN, _STDLIB))
+    return not path.startswith(("<", _OWN, _STDLIB)) and not _package_of(path)
 
 
 @lru_cache(maxsize=4096)
@@ -182,12 +178,8 @@ def _package_of(filename: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_users(filename: str, home: str) -> bool:
-    if filename.startswith("<"):
-        return False
     package = _package_of(filename)
-    if package:
-        return package == home
-    return not filename.startswith(_STDLIB)
+    return package == home if package else not filename.startswith(("<", _STDLIB))
 
 
 @lru_cache(maxsize=16384)
@@ -196,13 +188,9 @@ def _position(code: CodeType, instruction: int) -> Location:
     found = next(itertools.islice(code.co_positions(), index, None), (None,) * 4)
     line, end_line, column, end_column = found
     path = code.co_filename
-    return Location(
-        path,
-        line or code.co_firstlineno,
-        _characters(path, line or 0, column or 0) + 1,
-        end_line or 0,
-        _characters(path, end_line or 0, end_column) + 1 if end_column else 0,
-    )
+    begin = _characters(path, line or 0, column or 0) + 1
+    end = _characters(path, end_line or 0, end_column) + 1 if end_column else 0
+    return Location(path, line or code.co_firstlineno, begin, end_line or 0, end)
 
 
 def _characters(path: str, line: int, column: int) -> int:

@@ -53,7 +53,10 @@ class Stubs(MetaPathFinder, Loader):
         for name, module in list(sys.modules.items()):
             if isinstance(module, StubPackage):
                 del sys.modules[name]
-                self._forget(name, module)
+                parent, _, child = name.rpartition(".")
+                owner = sys.modules.get(parent)
+                if owner is not None and vars(owner).get(child) is module:
+                    delattr(owner, child)
         for owner, name in self._set:
             vars(owner).pop(name, None)
 
@@ -65,12 +68,6 @@ class Stubs(MetaPathFinder, Loader):
             yield
         finally:
             self.closed = before
-
-    def _forget(self, name: str, module: ModuleType) -> None:
-        parent, _, child = name.rpartition(".")
-        owner = sys.modules.get(parent)
-        if owner is not None and vars(owner).get(child) is module:
-            delattr(owner, child)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -148,9 +145,8 @@ class Stub:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Another stub; a decorator returns what it decorates."""
         made = self._more("()")
-        if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
-            return args[0]
-        return made
+        decorates = len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type))
+        return args[0] if decorates else made
 
     def __getitem__(self, _: Any) -> Any:
         return self._more("[]")
@@ -167,7 +163,8 @@ class Stub:
     def __mro_entries__(self, _: tuple[Any, ...]) -> tuple[type, ...]:
         frame = sys._getframe(1)
         if _defines_forward(frame.f_code.co_filename, frame.f_lineno):
-            return (type(_last(self), (StubModule,), {"_bnlint_stubs": self._bnlint_stubs}),)
+            name = self._bnlint_name.rpartition(".")[2] or "Stub"
+            return (type(name, (StubModule,), {"_bnlint_stubs": self._bnlint_stubs}),)
         return (StubObject,)
 
     def __instancecheck__(self, _: Any) -> bool:
@@ -206,10 +203,6 @@ def held_stubs(model: nn.Module) -> Iterator[str]:
                 yield value._bnlint_name
 
 
-def _last(stub: Stub) -> str:
-    return str(stub.__dict__["_bnlint_name"]).rpartition(".")[2] or "Stub"
-
-
 def _defines_forward(path: str, line: int) -> bool:
     """True if the class statement at this line has a ``forward``: then it is a model's class."""
     return any(first <= line <= last for first, last in _model_classes(path))
@@ -224,9 +217,9 @@ def _model_classes(path: str) -> tuple[tuple[int, int], ...]:
     return tuple(
         (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.body[0].lineno - 1)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and any(_is_forward(item) for item in node.body)
+        if isinstance(node, ast.ClassDef)
+        and any(
+            isinstance(item, ast.FunctionDef) and item.name in ("forward", "training_step")
+            for item in node.body
+        )
     )
-
-
-def _is_forward(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name in ("forward", "training_step")

@@ -5,10 +5,11 @@ A model is built on ``meta`` first; on the CPU if that fails or values are neede
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from types import ModuleType
@@ -20,12 +21,11 @@ from bnlint.domain.errors import is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import ModelSpec
-from bnlint.loading.blame import Blame
-from bnlint.loading.denied import NoAccelerator, denied_download
 from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
+from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.models.guessing.of_constructor import Lacking, find_calls
-from bnlint.models.survey import Maker, Named, maker_of, resolve
+from bnlint.models.survey import Maker, maker_of, resolve
 
 _ATTEMPTS = 8
 """Calls that are tried for one maker."""
@@ -40,26 +40,19 @@ class NotAModel(TypeError):
 def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
     """The model that ``make`` returns, with real weights only up to ``weight_limit`` parameters.
 
-    Raises
-    ------
-    NotAModel
-        ``make`` returned something else.
-    BaseException
-        Whatever the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
-
+    Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
     try:
         with torch.device("meta"):
             model = _made(make)
     except BaseException as error:
-        if _is_final(error):
-            raise
+        final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
+        if final or is_out_of_memory(error) or denied_download(error):
+            raise  # as it would on the CPU
         return _made(make)
     if 0 < _parameters(model) <= weight_limit:
-        try:
+        with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
             return _made(make)
-        except Exception:  # what can only be built on meta can still be traced
-            return model
     return model
 
 
@@ -99,8 +92,13 @@ class Workshop:
             maker = maker_of(named.value, named.name, self.source)
             if named.call is None:
                 yield from self.attempts(maker, named=True)
+                return
+            found = self._try(named.call)
+            if isinstance(found, nn.Module):
+                ref = ModelRef(self.file, named.name, "named", spec.call)
+                yield Built(found, replace(ref, definition=maker.definition))
             else:
-                yield self._as_written(named, maker, spec)
+                yield self._failed(spec.call, found, maker, named=True, hint="")
 
     def attempts(self, maker: Maker, named: bool = False) -> Iterator[Built | Problem]:
         """Models by the calls that work, best first; the first failure if none does.
@@ -116,12 +114,15 @@ class Workshop:
             text = guess.written(maker.name)  # the call may change its arguments
             found = self._try(partial(maker.make, *guess.args, **guess.kwargs))
             if isinstance(found, nn.Module):
-                yield Built(found, self._ref(maker, text, guess.guessed, named))
+                origin = "named" if named else maker.origin
+                ref = ModelRef(self.file, maker.name, origin, text, guess.guessed)
+                yield Built(found, replace(ref, definition=maker.definition, block=maker.part))
                 works = True
                 continue
             if not named and _is_no_maker(found, maker):
                 return
-            failure = failure or self._failed(_shown(text, guess.guessed), found, maker, named)
+            shown = f"{text} ({', '.join(guess.guessed)} made up)" if guess.guessed else text
+            failure = failure or self._failed(shown, found, maker, named)
         if failure is not None and not works:
             yield failure
 
@@ -131,25 +132,6 @@ class Workshop:
                 return build(make, self.weight_limit)
         except BaseException as error:  # the user's code may exit, too
             return error
-
-    def _as_written(self, named: Named, maker: Maker, spec: ModelSpec) -> Built | Problem:
-        assert named.call is not None
-        found = self._try(named.call)
-        if isinstance(found, BaseException):
-            return self._failed(spec.call, found, maker, named=True, hint="")
-        ref = ModelRef(self.file, named.name, "named", spec.call, definition=maker.definition)
-        return Built(found, ref)
-
-    def _ref(self, maker: Maker, call: str, guessed: tuple[str, ...], named: bool) -> ModelRef:
-        return ModelRef(
-            self.file,
-            maker.name,
-            "named" if named else maker.origin,
-            call,
-            guessed,
-            definition=maker.definition,
-            block=maker.part,
-        )
 
     def _lacking(self, maker: Maker, lacking: Lacking, named: bool) -> Problem:
         return Problem(
@@ -169,9 +151,7 @@ class Workshop:
         if Stub.__name__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
-        return Blame(
-            ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, blocking=named
-        ).problem(error)
+        return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)
 
     def _hint(self, maker: Maker) -> str:
         if not maker.required:
@@ -188,10 +168,6 @@ def _is_no_maker(found: object, maker: Maker) -> bool:
     return lacks and maker.origin == "factory" and not maker.required
 
 
-def _shown(call: str, guessed: tuple[str, ...]) -> str:
-    return call + (f" ({', '.join(guessed)} made up)" if guessed else "")
-
-
 def _made(make: Callable[[], object]) -> nn.Module:
     torch.manual_seed(0)
     random.seed(0)
@@ -199,12 +175,6 @@ def _made(make: Callable[[], object]) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise NotAModel(f"it gives {type(model).__name__}, not a torch.nn.Module")
     return model
-
-
-def _is_final(error: BaseException) -> bool:
-    """True if the CPU would raise the same."""
-    exits = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
-    return exits or is_out_of_memory(error) or bool(denied_download(error))
 
 
 def _parameters(model: nn.Module) -> int:

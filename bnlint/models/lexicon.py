@@ -68,10 +68,8 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (4, (r"reduction", r"squeeze", r"r")),
     (Either((2, 2, 2, 2), 2), (r"layers", r"depths?", r"(n|num)?_?blocks", r"layer_?(sizes|dims)")),
     (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
-    (
-        2,
-        (rf"{_N}(hidden_)?layers?", rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)", r"n"),
-    ),
+    (2, (rf"{_N}(hidden_)?layers?", r"n")),
+    (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)",)),
     (4, (r"patch(_?size)?", r"window(_?size)?", r"ws")),
     (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
     (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
@@ -96,11 +94,14 @@ _LAYER_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
     (r".*(act|activation|nonlinear|nl|relu).*", nn.ReLU),
     (r".*conv.*", nn.Conv2d),
 )
-_LAYER_PARAMETER = re.compile(
+LAYER_PARAMETER = re.compile(
     r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm"
 )
-_CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
-_TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
+CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
+TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
+MODELS = ("module", "model", "net", "network")
+"""Parameters for a class of layers, a settings object, a diffusion step, a whole model."""
+
 _WORDS = tuple(
     (value, re.compile(rf"(\w+_)?({pattern})(_?(name|fn|func|function|type|mode|layer))?"))
     for value, pattern in (
@@ -112,11 +113,8 @@ _WORDS = tuple(
 )
 
 WITHOUT_WEIGHTS = {
-    "pretrained": False,
-    "pretrained_backbone": False,
-    "weights": None,
-    "weights_backbone": None,
-    "encoder_weights": None,
+    **dict.fromkeys(("pretrained", "pretrained_backbone"), False),
+    **dict.fromkeys(("weights", "weights_backbone", "encoder_weights")),
 }
 """Arguments that say which weights to download, and the value that downloads none."""
 
@@ -144,18 +142,11 @@ SUMMARY_SHAPES = ("input_size", "input_res")
 """Tools that take a model and the shape of its input, and their keyword for it."""
 
 TRACING_TOOLS = (
-    "export",
-    "trace",
-    "profile",
-    "flops",
-    "FlopCountAnalysis",
-    "add_graph",
-    "draw_graph",
+    *("export", "trace", "profile", "flops", "FlopCountAnalysis"),
+    *("add_graph", "draw_graph"),
 )
 TRACING_INPUTS = ("inputs", "args", "input_data")
 """Tools that take a model and its inputs, and their keywords for them."""
-
-_MODELS = ("module", "model", "net", "network")
 
 
 def word(name: str) -> str:
@@ -165,44 +156,13 @@ def word(name: str) -> str:
 
 def number(name: str, profile: Profile) -> Any:
     """A number, a flag or a tuple for a parameter; None if the name says nothing."""
-    for pattern, value in _NUMBERS:
-        if pattern.fullmatch(name):
-            return _resolved(value, profile)
-    return None
-
-
-def is_layer_parameter(name: str) -> bool:
-    """True for the name of a parameter that takes a class of layers."""
-    return bool(_LAYER_PARAMETER.fullmatch(name))
+    value = next((value for pattern, value in _NUMBERS if pattern.fullmatch(name)), None)
+    if isinstance(value, Either):
+        return value.several if profile.lists else value.one
+    roles = {"in": profile.channels_in, "out": profile.channels_out, "width": WIDTH}
+    return roles[value] if isinstance(value, str) else value
 
 
 def layer_type(name: str) -> type[nn.Module] | None:
     """The class of layers that a parameter such as ``norm_layer`` takes."""
     return next((cls for pattern, cls in _LAYER_TYPES if re.fullmatch(pattern, name)), None)
-
-
-def is_block(cls: type) -> bool:
-    """True for a class whose name says that models repeat it."""
-    return any(part in cls.__name__.lower() for part in ("block", "neck"))
-
-
-def is_config(name: str) -> bool:
-    """True for the name of a settings object."""
-    return bool(_CONFIG.fullmatch(name))
-
-
-def is_time(name: str) -> bool:
-    """True for an input with one number for each sample, such as a diffusion step."""
-    return bool(_TIMES.fullmatch(name))
-
-
-def is_model(name: str) -> bool:
-    """True for the name of a parameter that takes a whole model."""
-    return name in _MODELS
-
-
-def _resolved(value: Meaning, profile: Profile) -> Any:
-    if isinstance(value, Either):
-        return value.several if profile.lists else value.one
-    roles = {"in": profile.channels_in, "out": profile.channels_out, "width": WIDTH}
-    return roles[value] if isinstance(value, str) else value

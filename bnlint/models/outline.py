@@ -1,4 +1,4 @@
-"""What the text of a file says of its definitions: which return models, which are parts of others.
+"""What the text of a file says: which definitions return models, which values names have.
 
 Nothing is imported or called here.
 """
@@ -6,23 +6,31 @@ Nothing is imported or called here.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch import nn
 
+from bnlint.domain.graph import Location
+from bnlint.loading.parsing import Source, read
+
 Definition = ast.ClassDef | ast.FunctionDef
+
+_HARMLESS = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.UnaryOp, ast.BinOp),
+    *(ast.operator, ast.unaryop, ast.expr_context, ast.Starred, ast.keyword),
+)
+"""Nodes of an expression that has no side effects."""
 
 
 def definitions(tree: ast.Module) -> dict[str, Definition]:
     """Classes and functions at the top of the file or under an ``if`` or ``try``, by name."""
     top = {n.name: n for n in tree.body if isinstance(n, Definition)}
-    return top | {n.name: n for n in _nested(tree) if n.name not in top}
-
-
-def definition_named(tree: ast.Module, name: str) -> Definition | None:
-    """The first class or function of that name anywhere in the file."""
-    nodes = (n for n in ast.walk(tree) if isinstance(n, Definition))
-    return next((n for n in nodes if n.name == name), None)
+    branches = (n for n in tree.body if isinstance(n, (ast.If, ast.Try)))
+    nested = (n for branch in branches for n in ast.walk(branch) if isinstance(n, Definition))
+    return top | {n.name: n for n in nested if n.name not in top}
 
 
 def assigned_names(body: list[ast.stmt]) -> Iterator[str]:
@@ -38,10 +46,7 @@ def assigned_names(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def factories(defined: dict[str, Definition], classes: set[str]) -> dict[str, str]:
-    """Functions that return a model, by annotation or by what they return, and what they call.
-
-    A factory is mapped to the class or function that it calls in the end.
-    """
+    """Functions that return a model, with the class or function that each calls in the end."""
     functions = {n: d for n, d in defined.items() if isinstance(d, ast.FunctionDef)}
     roots: dict[str, str] = {}
     for _ in range(4):  # factories that return other factories' results
@@ -59,7 +64,10 @@ def parts(tree: ast.Module, classes: set[str]) -> set[str]:
             used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
             found |= used - {node.name}
         elif isinstance(node, ast.FunctionDef):
-            found |= set(_passed_on(node)) & classes
+            for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
+                if _plain_name(call.func) not in ("isinstance", "issubclass"):
+                    passed = (*call.args, *(k.value for k in call.keywords))
+                    found |= {v.id for v in passed if isinstance(v, ast.Name)} & classes
     return found
 
 
@@ -83,26 +91,22 @@ def own_forward(node: Definition) -> ast.FunctionDef | None:
 def only_raises(node: Definition) -> bool:
     """True for a class whose own ``forward`` has no code but an error."""
     forward = own_forward(node)
-    return forward is not None and all(map(_is_no_code, forward.body))
-
-
-def _is_no_code(node: ast.stmt) -> bool:
-    """True for ``raise``, ``pass``, ``...`` and a docstring."""
-    value = node.value if isinstance(node, ast.Expr) else None
-    constant = value.value if isinstance(value, ast.Constant) else None
-    return isinstance(node, (ast.Raise, ast.Pass)) or constant is ... or isinstance(constant, str)
-
-
-def _nested(tree: ast.Module) -> Iterator[Definition]:
-    """Definitions under a top-level ``if`` or ``try``."""
-    for node in tree.body:
-        if isinstance(node, (ast.If, ast.Try)):
-            yield from (n for n in ast.walk(node) if isinstance(n, Definition))
+    return forward is not None and all(
+        isinstance(part, (ast.Raise, ast.Pass))
+        or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in forward.body
+    )
 
 
 def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> str:
-    bound = dict(_bindings(node))
-    for value in _returned(node):
+    bound: dict[str, ast.expr] = {}
+    returned: list[ast.expr] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call):
+            bound |= {t.id: part.value for t in part.targets if isinstance(t, ast.Name)}
+        elif isinstance(part, ast.Return) and part.value is not None:
+            returned.append(part.value)
+    for value in returned:
         if isinstance(value, ast.Name):
             value = bound.get(value.id, value)
         if isinstance(value, ast.Call):
@@ -116,45 +120,92 @@ def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> st
     return _annotated(node, classes)
 
 
-def _returned(node: ast.FunctionDef) -> Iterator[ast.expr]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Return) and part.value is not None:
-            yield part.value
-
-
-def _bindings(node: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call):
-            yield from ((t.id, part.value) for t in part.targets if isinstance(t, ast.Name))
-
-
 def _annotated(node: ast.FunctionDef, classes: set[str]) -> str:
-    if node.returns is None:
-        return ""
-    text = ast.unparse(node.returns).strip("'\"")
+    text = ast.unparse(node.returns).strip("'\"") if node.returns else ""
     if text in classes:
         return text
     return node.name if text in ("nn.Module", "torch.nn.Module", "nn.Sequential") else ""
 
 
 def _is_torch_layer(func: ast.expr) -> bool:
-    text = ast.unparse(func)
-    if not text.startswith(("nn.", "torch.nn.")):
-        return False
-    value = getattr(nn, text.rpartition(".")[2], None)
+    home, _, name = ast.unparse(func).rpartition(".")
+    value = getattr(nn, name, None) if f"{home}.".startswith(("nn.", "torch.nn.")) else None
     return isinstance(value, type) and issubclass(value, nn.Module)
 
 
-def _passed_on(node: ast.FunctionDef) -> Iterator[str]:
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and _plain_name(call.func) not in (
-            "isinstance",
-            "issubclass",
-        ):
-            values = [*call.args, *(k.value for k in call.keywords)]
-            yield from (v.id for v in values if isinstance(v, ast.Name))
-
-
 def _plain_name(func: ast.expr) -> str:
-    """The plain name that is called; empty for anything else."""
     return func.id if isinstance(func, ast.Name) else ""
+
+
+def scopes(tree: ast.Module, skip: str = "") -> list[ast.AST]:
+    """Blocks of code that share names: ``__main__`` first, functions, classes, then the module."""
+    main = [n for n in tree.body if isinstance(n, ast.If) and "__main__" in ast.unparse(n.test)]
+    rest = [n for n in tree.body if n not in main]
+    functions = [n for n in rest if isinstance(n, ast.FunctionDef)]
+    classes = [n for n in rest if isinstance(n, ast.ClassDef) and n.name != skip]
+    methods = [m for c in classes for m in c.body if isinstance(m, ast.FunctionDef)]
+    plain = [n for n in rest if not isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    return [*main, ast.Module(plain, []), *functions, *methods]
+
+
+def called(node: ast.Call) -> str:
+    """The last name of what is called."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def constants(scope: ast.AST, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The names known in a block: ``names``, defaults, and harmless assignments in the block."""
+    known = dict(names)
+    for node in ast.walk(scope):
+        for name, value in (*_argument_defaults(node), *assigned(node)):
+            with contextlib.suppress(ValueError):
+                known[name] = value_of(value, known)
+    return known
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name that an assignment sets, with its expression; nothing for other nodes."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        yield from _unpacked(node.targets[0], node.value)
+
+
+def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """The value of an expression; ValueError if it may have side effects or a name is unknown."""
+    if not all(isinstance(part, _HARMLESS) for part in ast.walk(node)):
+        raise ValueError("not a plain expression")
+    code = compile(ast.Expression(node), "<argument>", "eval")
+    try:
+        return eval(code, {"__builtins__": {}}, dict(names))
+    except Exception as error:
+        raise ValueError(str(error)) from error
+
+
+def tests_of(source: Source) -> list[Source]:
+    """The parsed test files that belong to a file by their name."""
+    name = f"test_{os.path.splitext(source.name)[0]}.py"
+    above = os.path.dirname(source.folder)
+    places = ((source.folder,), (source.folder, "tests"), (above, "tests"))
+    paths = (os.path.join(*place, name) for place in places)
+    tests = (read(path) for path in paths if os.path.isfile(path))
+    return [test for test in tests if isinstance(test, Source)]
+
+
+def location_of(node: ast.expr | ast.stmt, path: str) -> Location:
+    """Where an expression or a statement begins."""
+    return Location(path, node.lineno, node.col_offset + 1)
+
+
+def _argument_defaults(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(node, ast.arguments):
+        names = [a.arg for a in (*node.posonlyargs, *node.args)]
+        yield from zip(reversed(names), reversed(node.defaults), strict=False)
+
+
+def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, part in zip(target.elts, value.elts, strict=False):
+            yield from _unpacked(one, part)

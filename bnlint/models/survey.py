@@ -21,7 +21,7 @@ from bnlint.domain.graph import Location
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.models import outline
-from bnlint.models.lexicon import is_model
+from bnlint.models.lexicon import MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +72,36 @@ class Named:
 def survey(module: ModuleType, source: Source) -> Survey:
     """What the module offers, in the order in which it should be tried."""
     defined = outline.definitions(source.tree)
-    classes = {n: c for n, c in vars(module).items() if _is_own_class(n, c, module)}
+    every = {n: c for n, c in vars(module).items() if isinstance(c, type)}
+    homes = {n: c.__module__ for n, c in every.items() if issubclass(c, nn.Module)}
+    own = {n for n, home in homes.items() if home == module.__name__}
+    classes = {n: every[n] for n in own if every[n].__qualname__ == n}
+    foreign = {n for n in homes if n not in own and not homes[n].startswith("torch.")}
     parts = outline.parts(source.tree, set(classes))
-    imported = _imported_classes(module)
-    roots = outline.factories(defined, {*classes, *imported})
+    roots = outline.factories(defined, {*classes, *foreign})
     helpers = outline.helpers(source.tree)
     makers: list[Maker] = []
     for name, node in defined.items():
         value: Any = vars(module).get(name)
-        part, at = name in parts, _location(node, source)
+        local = callable(value) and getattr(value, "__module__", "") == module.__name__
+        part, at = name in parts, outline.location_of(node, source.path)
         if name in classes and _is_model(classes[name], node):
             makers.append(Maker(name, "class", value, _parameters(value), at, part, name))
-        elif name in roots and _is_own_function(value, module):
+        elif name in roots and local:
             maker = Maker(name, "factory", value, _parameters(value), at, part, roots[name])
-            foreign = roots[name] in imported
-            if not (maker.required and (foreign or name in helpers or _takes_model(maker))):
+            helps = roots[name] in foreign or name in helpers
+            if not (maker.required and (helps or _takes_model(maker))):
                 makers.append(maker)
-    return Survey(_instances(module, source.tree), tuple(sorted(makers, key=_rank)), len(classes))
+    # whole models before blocks, complete calls before guessed ones, public names first
+    makers.sort(key=lambda m: (m.part, bool(m.required), m.name.startswith("_")))
+    return Survey(_instances(module, source.tree), tuple(makers), len(classes))
 
 
 def maker_of(value: Any, name: str, source: Source) -> Maker:
     """A maker for anything callable, defined in the file or not."""
-    node = outline.definition_named(source.tree, name)
-    location = _location(node, source) if node else None
+    nodes = (n for n in ast.walk(source.tree) if isinstance(n, outline.Definition))
+    node = next((n for n in nodes if n.name == name), None)
+    location = outline.location_of(node, source.path) if node else None
     origin = "class" if isinstance(value, type) else "factory"
     return Maker(name, origin, value, _parameters(value), location, False, name)
 
@@ -122,15 +129,6 @@ def resolve(spec: ModelSpec, names: Mapping[str, Any], path: str) -> Named | Pro
     )
 
 
-def _rank(maker: Maker) -> tuple[bool, bool, bool]:
-    """Whole models before blocks, complete calls before guessed ones, public names first."""
-    return (maker.part, bool(maker.required), maker.name.startswith("_"))
-
-
-def _location(node: outline.Definition, source: Source) -> Location:
-    return Location(source.path, node.lineno, node.col_offset + 1)
-
-
 def _parameters(value: Any) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(value).parameters.values())
@@ -138,36 +136,11 @@ def _parameters(value: Any) -> tuple[inspect.Parameter, ...]:
         return ()
 
 
-def _is_own_class(name: str, value: Any, module: ModuleType) -> bool:
-    return (
-        isinstance(value, type)
-        and issubclass(value, nn.Module)
-        and value.__module__ == module.__name__
-        and value.__qualname__ == name
-    )
-
-
-def _imported_classes(module: ModuleType) -> set[str]:
-    """The names of classes of models that the file imports, except torch's own."""
-    return {
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, nn.Module)
-        and value.__module__ != module.__name__
-        and not value.__module__.startswith("torch.")
-    }
-
-
 def _is_model(cls: type[nn.Module], node: outline.Definition) -> bool:
     """False for base classes: without a forward of their own, abstract, or only raising."""
     if cls.forward is nn.Module.forward or inspect.isabstract(cls):
         return False
     return not outline.only_raises(node)
-
-
-def _is_own_function(value: Any, module: ModuleType) -> bool:
-    return callable(value) and getattr(value, "__module__", "") == module.__name__
 
 
 def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Module], ...]:
@@ -185,19 +158,17 @@ def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Modu
 def _takes_model(maker: Maker) -> bool:
     """True for a function that changes a model that it takes."""
     first = maker.required[0]
-    return is_model(first.name) or "Module" in str(first.annotation)
+    return first.name in MODELS or "Module" in str(first.annotation)
 
 
 def _unknown(spec: ModelSpec, name: str, names: Mapping[str, Any], path: str) -> Problem:
     useful = [n for n, v in names.items() if callable(v) or isinstance(v, nn.Module)]
     public = [n for n in useful if not n.startswith("_")]
-    close = difflib.get_close_matches(name, public, 1, 0.5)
-    hint = f"did you mean `{close[0]}`?" if close else _list(public)
+    if close := difflib.get_close_matches(name, public, 1, 0.5):
+        hint = f"did you mean `{close[0]}`?"
+    else:
+        hint = f"it has {', '.join(public[:10])}" if public else "it has no model at all"
     return _wrong(spec, path, f"has no `{name}`", hint)
-
-
-def _list(names: list[str]) -> str:
-    return f"it has {', '.join(names[:10])}" if names else "it has no model at all"
 
 
 def _wrong(spec: ModelSpec, path: str, message: str, hint: str = "") -> Problem:

@@ -150,7 +150,7 @@ def trace_live(
     model: nn.Module, inputs: Any, name: str, layers: tuple[tuple[str, str], ...] = ()
 ) -> ModelGraph:
     """The graph of a live model; raises UsageError for what is no model."""
-    from bnlint.tracing.instance import trace_given
+    from bnlint.tracing.file import trace_given
 
     args, kwargs = _arguments(inputs)
     return trace_given(model, args, kwargs, name, layers)

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from bnlint.layers.calls import UNSEEN, Call, State, name_of
-from bnlint.layers.refine import kind_of
+from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having, rank_of
 from bnlint.models.guessing.guess import Guess, describe
 from bnlint.tracing.record import Record

@@ -10,12 +10,11 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.graph import ModelGraph, ModelRef
+from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
-from bnlint.loading.blame import Blame
-from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stubs, held_stubs
+from bnlint.loading.user_code import blame
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE
 from bnlint.models.guessing.of_forward import find_inputs
@@ -46,9 +45,7 @@ class Models:
         if not self.request.models:
             yield from self._discovered()
         for spec in self.request.models:
-            inputs = spec.inputs or self.request.inputs
-            attempts = self.workshop.named(spec)
-            yield from self._best(attempts, inputs) or ()
+            yield from self._best(self.workshop.named(spec), spec.inputs or self.request.inputs)
 
     def _discovered(self) -> Iterator[ModelGraph | Problem]:
         found = survey(self.workshop.module, self.workshop.source)
@@ -76,8 +73,7 @@ class Models:
         if maker.origin == "class":
             return maker.make in self.covered and (maker.part or bool(maker.required))
         if maker.required:
-            root = getattr(self.workshop.module, maker.root, None)
-            return root in self.covered
+            return getattr(self.workshop.module, maker.root, None) in self.covered
         self.roots[maker.root] += 1
         return self.roots[maker.root] > _SIMILAR
 
@@ -103,10 +99,9 @@ class Models:
             yield from self._trace(first, inputs, without_inputs=not inputs)
 
     def _is_repeated(self, built: Built) -> bool:
-        key = structure(built.model)
-        repeated = key in self.seen
-        self.seen.add(key)
-        return repeated
+        before = len(self.seen)
+        self.seen.add(structure(built.model))
+        return len(self.seen) == before
 
     def _trace(
         self, built: Built, specs: tuple[InputSpec, ...], without_inputs: bool = False
@@ -119,81 +114,58 @@ class Models:
                     inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
                 yield trace_model(built.model, ref=built.ref, inputs=inputs, table=self.table)
         except Exception as error:
-            yield self._untraceable(built.ref, error)
-        yield from self._stub_notes(built)
-
-    def _untraceable(self, ref: ModelRef, error: Exception) -> Problem:
-        doing = f"tracing {ref.name}"
-        return Blame(ProblemKind.UNTRACEABLE, doing, self.workshop.file, ref.name).problem(error)
-
-    def _stub_notes(self, built: Built) -> Iterator[Problem]:
+            kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
+            yield blame(error, kind, doing, self.workshop.file, built.ref.name)
         for name in dict.fromkeys(held_stubs(built.model)):
-            yield Problem(
-                ProblemKind.OPAQUE_PART,
-                self.workshop.file,
-                f"{built.ref.name} holds {name}, which is not installed",
-                model=built.ref.name,
-            )
+            text = f"{built.ref.name} holds {name}, which is not installed"
+            kind, file = ProblemKind.OPAQUE_PART, self.workshop.file
+            yield Problem(kind, file, text, model=built.ref.name)
 
     def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
         """What was not checked; it blocks if nothing of the file was."""
         source = self.workshop.source
         for root, count in self.roots.items():
             if count > _SIMILAR:
-                yield _too_many(source, root, count - _SIMILAR)
+                yield Problem(
+                    ProblemKind.NOT_BUILT,
+                    source.path,
+                    f"{count - _SIMILAR} more functions that give {root} were not built",
+                    hint=f"name the one to check: bnlint {source.name}::NAME",
+                    model=root,
+                )
         for problem in left:
             if not any_graph:
                 yield replace(problem, blocking=True)
             elif not problem.model.startswith("_"):
                 yield problem
         if not (any_graph or left) and found.classes:
-            yield _nothing(source)
+            yield Problem(
+                ProblemKind.NO_MODEL,
+                source.path,
+                "none of its classes can be a model by itself: they have no forward of their own",
+                hint=f"name what builds one: bnlint {source.name}::NAME(...)",
+                blocking=True,
+            )
 
 
 def structure(model: nn.Module) -> tuple[Any, ...]:
     """A key that is equal for models of the same classes, paths, shapes and plain settings."""
+    simple = (bool, int, float, str, tuple)
     modules = tuple(
-        (name, type(m), _plain(m)) for name, m in model.named_modules(remove_duplicate=False)
+        (name, type(m), tuple((k, repr(v)) for k, v in vars(m).items() if isinstance(v, simple)))
+        for name, m in model.named_modules(remove_duplicate=False)
     )
     lazy = nn.parameter.UninitializedParameter
     shapes = tuple(tuple(p.shape) for p in model.parameters() if not isinstance(p, lazy))
     return type(model), modules, shapes
 
 
-def _plain(module: nn.Module) -> tuple[tuple[str, str], ...]:
-    simple = (bool, int, float, str, tuple)
-    return tuple((k, repr(v)) for k, v in vars(module).items() if isinstance(v, simple))
-
-
 def _fits(records: list[ModelGraph | Problem]) -> bool:
     """False if the shapes show that guessed values do not fit together."""
     graphs = [r for r in records if isinstance(r, ModelGraph)]
-    return bool(graphs) and all(map(_is_consistent, graphs))
-
-
-def _is_consistent(graph: ModelGraph) -> bool:
-    unseen = graph.ref.inputs.source == "none"
-    return not any(
-        op.error is not None or (not unseen and op.tags & _COMBINING and not op.outputs)
+    return bool(graphs) and not any(
+        op.error is not None
+        or (graph.ref.inputs.source != "none" and op.tags & _COMBINING and not op.outputs)
+        for graph in graphs
         for op in graph.ops
-    )
-
-
-def _too_many(source: Source, root: str, more: int) -> Problem:
-    return Problem(
-        ProblemKind.NOT_BUILT,
-        source.path,
-        f"{more} more functions that give {root} were not built",
-        hint=f"name the one to check: bnlint {source.name}::NAME",
-        model=root,
-    )
-
-
-def _nothing(source: Source) -> Problem:
-    return Problem(
-        ProblemKind.NO_MODEL,
-        source.path,
-        "none of its classes can be a model by itself: they have no forward of their own",
-        hint=f"name what builds one: bnlint {source.name}::NAME(...)",
-        blocking=True,
     )

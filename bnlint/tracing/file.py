@@ -1,4 +1,4 @@
-"""One file from its path to the graphs of its models: import, survey, build, trace."""
+"""From a file, its text or a model that is built already to graphs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
 
+from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Problem
-from bnlint.domain.graph import ModelGraph
+from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
-from bnlint.loading.denied import NoAccelerator, deny_downloads
 from bnlint.loading.importing import (
     Imported,
     import_module,
@@ -28,24 +28,14 @@ from bnlint.loading.importing import (
     local_modules,
 )
 from bnlint.loading.parsing import Source, overlaid, read
-from bnlint.loading.sites import record_sites
+from bnlint.loading.sites import definition_of, record_sites
 from bnlint.loading.stubs import Stubs
+from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.models.building import Workshop
+from bnlint.models.guessing.guess import given
+from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.tracing.discovery import Models
-
-
-@dataclass(slots=True)
-class Clock:
-    """Seconds by step: each call of :meth:`lap` adds the time since the last one."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    last: float = field(default_factory=time.perf_counter)
-
-    def lap(self, step: str) -> None:
-        """Add the time since the last lap to ``step``."""
-        now = time.perf_counter()
-        self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
-        self.last = now
+from bnlint.tracing.model import trace_model
 
 
 def trace_records(request: TraceRequest) -> Iterator[Record]:
@@ -53,15 +43,16 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
 
     Runs the user's code and changes this process for good: for child processes only.
     """
-    before, clock = set(sys.modules), Clock()
+    before, began = set(sys.modules), time.perf_counter()
     with opened(request) as found:
-        clock.lap("import")
+        imported = time.perf_counter()
+        seconds = {"import": imported - began}
         if isinstance(found, Problem):
             yield found
         else:
             yield from _trace(request, *found)
-            clock.lap("trace")
-    yield Closing(local_modules(before, request.path), torch.__version__, clock.seconds)
+            seconds["trace"] = time.perf_counter() - imported
+    yield Closing(local_modules(before, request.path), torch.__version__, seconds)
 
 
 @contextmanager
@@ -70,7 +61,12 @@ def opened(request: TraceRequest) -> Iterator[tuple[Source, Imported] | Problem]
 
     Runs the user's code and changes this process for good: meant for a child.
     """
-    _settle(request)
+    sys.dont_write_bytecode = True
+    sys.argv = [request.path or request.module]
+    warnings.simplefilter("ignore")
+    deny_downloads()
+    torch.manual_seed(0)
+    random.seed(0)
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request)
@@ -98,25 +94,42 @@ def trace_source(code: str, path: str = "model.py") -> tuple[ModelGraph, ...]:
         exec(compile(code, path, "exec", dont_inherit=True), vars(module))
         request = TraceRequest(path, real_weights=True)
         workshop = Workshop(module, source, request.weight_limit)
-        models = Models(workshop, request, builtin_table())
-        records = list(models.records())
+        records = list(Models(workshop, request, builtin_table()).records())
     return tuple(r for r in records if isinstance(r, ModelGraph))
+
+
+def trace_given(
+    model: nn.Module,
+    args: tuple[Any, ...] | None,
+    kwargs: Mapping[str, Any],
+    name: str,
+    layers: tuple[tuple[str, str], ...],
+) -> ModelGraph:
+    """The graph of ``model``, with the given inputs or else guessed ones.
+
+    Raises
+    ------
+    UsageError
+        ``model`` is not a ``torch.nn.Module``.
+
+    """
+    if not isinstance(model, nn.Module):
+        text = f"a torch.nn.Module is needed, not {type(model).__name__}"
+        raise UsageError(Mistake(text, hint="give an instance: bnlint.check_model(Net())"))
+    cls = type(model)
+    shown = name or cls.__name__
+    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
+    path = place.path if place else f"<{shown}>"
+    ref = ModelRef(path, shown, "instance", definition=place)
+    inputs = find_inputs(model, None, ref) if args is None else given(*args, **kwargs)
+    table = builtin_table().extended(layers)
+    return trace_model(model, ref=ref, inputs=inputs, table=table)
 
 
 def warm_up() -> None:
     """Load what torch imports late, when an operation without a shape rule first runs on meta."""
     with torch.device("meta"), torch.no_grad():
         nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
-
-
-def _settle(request: TraceRequest) -> None:
-    """Prepare this process for the user's code: no downloads, no bytecode files, no arguments."""
-    sys.dont_write_bytecode = True
-    sys.argv = [request.path or request.module]
-    warnings.simplefilter("ignore")
-    deny_downloads()
-    torch.manual_seed(0)
-    random.seed(0)
 
 
 def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterator[Record]:

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, replace_refs
-from bnlint.layers.refine import kind_of
+from bnlint.layers.of_calls import kind_of
 from bnlint.layers.shapes import quick
-from bnlint.layers.shapes.registry import is_plain_tensor, like
+from bnlint.layers.shapes.shape_rules import is_plain_tensor, like
 from bnlint.layers.table import Table, having
 from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.record import Record

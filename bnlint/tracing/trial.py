@@ -65,9 +65,8 @@ def try_models(
     workshop: Workshop, models: Iterable[ModelSpec], trial: Trial
 ) -> Iterator[TrialResult]:
     """A verdict for each model, as :class:`Trial` asks for it."""
-    kept: dict[str, Results] = {}
-    if trial.against:
-        kept = torch.load(trial.store, weights_only=False)
+    kept: dict[str, Results]
+    kept = torch.load(trial.store, weights_only=False) if trial.against else {}
     for spec in models:
         folds = tuple(f for f in trial.folds if f.model == spec.call)
         yield _one(workshop, spec, folds, kept, trial.against)
@@ -87,7 +86,10 @@ def _one(
     built = next(iter(workshop.named(spec)), None)
     if not isinstance(built, Built):
         return TrialResult(spec.call, "impossible", built.message if built else "not built")
-    if reason := _unfit(built.model, spec):
+    if not spec.inputs:
+        return TrialResult(spec.call, "impossible", "no input of it is known")
+    if any(p.is_meta for p in built.model.parameters()):
+        reason = f"it has more than {LIMIT:,} parameters, or cannot be built for real"
         return TrialResult(spec.call, "impossible", reason)
     if not against:
         found = _first_run(built.model, spec.inputs)
@@ -96,14 +98,6 @@ def _one(
         kept[spec.call] = found
         return TrialResult(spec.call, "ran")
     return _compared(built.model, spec, folds, kept[spec.call])
-
-
-def _unfit(model: nn.Module, spec: ModelSpec) -> str:
-    if not spec.inputs:
-        return "no input of it is known"
-    if any(p.is_meta for p in model.parameters()):
-        return f"it has more than {LIMIT:,} parameters, or cannot be built for real"
-    return ""
 
 
 def _first_run(model: nn.Module, inputs: Sequence[InputSpec]) -> Results | str:
@@ -144,8 +138,11 @@ def run(
     """The model's results in train and then in eval mode, and why one of them is missing."""
     model.to(dtype)
     fill_weights(model, dtype)
-    for fold in folds:
-        fold_bias(model, fold, dtype)
+    for fold in folds:  # the norm's running mean contains a bias that was removed
+        norm: Any = model.get_submodule(fold.norm)
+        if getattr(norm, "running_mean", None) is not None:
+            shape = norm.running_mean.shape
+            norm.running_mean.data.sub_(_weights(f"{fold.kernel}.bias", shape, dtype))
     outputs, reason = {}, ""
     for mode in ("train", "eval"):
         model.train(mode == "train")
@@ -173,14 +170,6 @@ def fill_weights(model: nn.Module, dtype: torch.dtype) -> None:
                 norm.running_mean.copy_(_noise(f"{name}.running_mean", shape, dtype) * 0.1)
                 spread = _noise(f"{name}.running_var", shape, dtype).abs()
                 norm.running_var.copy_(0.5 + 0.5 * spread)
-
-
-def fold_bias(model: nn.Module, fold: Fold, dtype: torch.dtype) -> None:
-    """Subtract from a norm's running mean the bias that was removed from the layer before it."""
-    norm: Any = model.get_submodule(fold.norm)
-    if getattr(norm, "running_mean", None) is not None:
-        with torch.no_grad():
-            norm.running_mean -= _weights(f"{fold.kernel}.bias", norm.running_mean.shape, dtype)
 
 
 def difference(

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.layers.shapes import quick, registry
-from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like
+from bnlint.layers.shapes import quick, shape_rules
+from bnlint.layers.shapes.shape_rules import for_functions, for_layers, is_plain_tensor, like
 
 X = torch.empty(2, 8, 3, 3, device="meta")
 
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_LAYERS", dict(registry._LAYERS))
-    monkeypatch.setattr(registry, "_FUNCTIONS", dict(registry._FUNCTIONS))
-    registry._by_class.clear()
+    monkeypatch.setattr(shape_rules, "_LAYERS", dict(shape_rules._LAYERS))
+    monkeypatch.setattr(shape_rules, "_FUNCTIONS", dict(shape_rules._FUNCTIONS))
+    shape_rules._by_class.clear()
     yield
-    registry._by_class.clear()
+    shape_rules._by_class.clear()
 
 
 def test_one_function_is_enough_for_a_layer() -> None:

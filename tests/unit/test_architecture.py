@@ -57,7 +57,7 @@ SHARED_STEMS = frozenset({"__init__", "__main__"})
 
 STEMS_TO_BE_RENAMED = frozenset(
     {
-        *("calls", "channels", "flow", "kernels", "measure", "model", "modules"),
+        *("calls", "channels", "flow", "measure", "model", "modules"),
         *("nodes", "norms", "probe", "run", "session", "verdict"),
     }
 )

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.calls import is_module, name_of
-from bnlint.layers.shapes import elementwise, kernels, pools
-from bnlint.layers.shapes.registry import (
+from bnlint.layers.shapes import elementwise, resizing
+from bnlint.layers.shapes.shape_rules import (
     function_rule,
     is_plain_module,
     is_plain_tensor,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["elementwise", "kernels", "pools", "quick"]
+__all__ = ["elementwise", "quick", "resizing"]
 
 
 def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
@@ -46,7 +46,8 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
     rule = function_rule(name)
     if rule is None and _is_pointwise(builtin_table().functions.get(name)):
         rule = elementwise.unary
-    if rule is None or not _is_torch(target):
+    home = None if isinstance(target, str) else getattr(target, "__module__", None)
+    if rule is None or not (home or "torch").startswith(("torch", "_operator")):
         return None
     return rule(*args, **kwargs)
 
@@ -65,11 +66,3 @@ def _layer(
 
 def _is_pointwise(kind: str | None) -> bool:
     return kind in having("acts", "pointwise")
-
-
-def _is_torch(target: Any) -> bool:
-    """True for tensor methods, operators and torch's own functions."""
-    if isinstance(target, str):
-        return True
-    home = getattr(target, "__module__", None) or "torch"
-    return home.startswith(("torch", "_operator"))

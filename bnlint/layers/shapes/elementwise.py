@@ -1,14 +1,11 @@
-"""Operations that work element by element, with broadcasting, and concatenation; norms, too.
-
-Norms keep the shape of their input; their checks are torch's own.
-"""
+"""Operations that work element by element, with broadcasting; concatenation; norms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnlint.layers.shapes.registry import for_functions, for_layers, is_plain_tensor, like
+from bnlint.layers.shapes.shape_rules import for_functions, for_layers, is_plain_tensor, like
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +17,9 @@ def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
     """A tensor like the input; the input itself where the layer would return that."""
     if not x.is_floating_point():
         return None
-    from torch import nn
+    import torch
 
-    same = isinstance(module, nn.Identity) or getattr(module, "inplace", False) is True
+    same = isinstance(module, torch.nn.Identity) or getattr(module, "inplace", False) is True
     return x if same else like(x, x.shape)
 
 
@@ -48,14 +45,7 @@ def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
 @for_functions("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__")
 @for_functions("__truediv__", "__rtruediv__", "maximum", "minimum")
 def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
-    """The broadcast of two floating tensors of one type, or of one and a number.
-
-    Raises
-    ------
-    RuntimeError
-        When the shapes do not fit.
-
-    """
+    """The broadcast of two floating tensors of one type, or of one and a number."""
     if kwargs:
         return None
     if isinstance(a, (int, float)) and not isinstance(a, bool):
@@ -99,14 +89,7 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> list[int]:
 
 @for_functions("cat", "concat")
 def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | None:
-    """``torch.cat`` of floating tensors of one type.
-
-    Raises
-    ------
-    RuntimeError
-        When the other axes differ.
-
-    """
+    """``torch.cat`` of floating tensors of one type."""
     if kwargs or not isinstance(tensors, (tuple, list)) or not isinstance(dim, int):
         return None
     if not tensors or not all(is_plain_tensor(t) and t.ndim for t in tensors):
@@ -130,21 +113,13 @@ def concatenated(tensors: Any, dim: Any = 0, **kwargs: Any) -> torch.Tensor | No
 
 @for_layers("_NormBase")
 def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.Tensor | None:
-    """The output of a batch or instance norm.
+    """The output of a batch or instance norm; a ValueError as torch's own, where it has one."""
+    import torch
 
-    Raises
-    ------
-    ValueError
-        For a wrong rank, for wrong channels, or for one value per channel in training.
-
-    """
-    from torch import nn
-    from torch.nn import functional
-
-    if isinstance(norm, nn.SyncBatchNorm):
+    if isinstance(norm, torch.nn.SyncBatchNorm):
         return None
     norm._check_input_dim(x)  # type: ignore[no-untyped-call]
-    batch_norm = isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    batch_norm = isinstance(norm, torch.nn.modules.batchnorm._BatchNorm)
     if (batch_norm or norm.affine or norm.track_running_stats) and x.ndim > 1:
         axis = 1 if batch_norm else x.ndim - norm._get_no_batch_dim()  # type: ignore[operator]
         if x.shape[axis] != norm.num_features:
@@ -152,7 +127,7 @@ def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.
                 f"expected {norm.num_features} channels in axis {axis}, got {x.shape[axis]}"
             )
     if batch_norm and norm.training:
-        functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
+        torch.nn.functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
     return like(x, x.shape)
 
 

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import torch
@@ -83,23 +84,20 @@ def given(*args: Any, **kwargs: Any) -> Guesses:
 
 def declared(specs: tuple[InputSpec, ...]) -> Guesses:
     """The inputs that the user wrote by hand."""
-    if not specs:
-        return NONE
-    args = tuple(_tensor(s) for s in specs if not s.name)
-    return given(*args, **{s.name: _tensor(s) for s in specs if s.name})
+    tensors = [(s.name, empty(s.shape, getattr(torch, s.dtype))) for s in specs]
+    args, kwargs = (t for name, t in tensors if not name), {n: t for n, t in tensors if n}
+    return given(*args, **kwargs) if specs else NONE
 
 
 def choose(guesses: Guesses, attempt: Callable[[Guess], bool]) -> Guesses:
     """Only the first call that passes ``attempt``; all of them, unchanged, if none passes."""
-    for candidate in guesses.candidates:
-        if attempt(candidate):
-            return Guesses((candidate,))
-    return guesses
+    found = next(filter(attempt, guesses.candidates), None)
+    return Guesses((found,)) if found else guesses
 
 
 def describe(guess: Guess) -> Inputs:
     """The tensors of a call as plain data, for the ``ModelRef`` and the report."""
-    tensors = list(_named_tensors("", guess.args)) + list(_named_tensors("", guess.kwargs))
+    tensors = list(_named_tensors("", (guess.args, guess.kwargs)))
     return Inputs(
         guess.origin.value,
         tuple(tuple(t.shape) for _, t in tensors),
@@ -125,18 +123,12 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> torch.T
 
 def emptied(value: Any) -> Any:
     """The same structure with every tensor replaced by an empty one on meta."""
-    return pytree.tree_map_only(
-        torch.Tensor, lambda tensor: torch.empty_like(tensor, device="meta"), value
-    )
+    return pytree.tree_map_only(torch.Tensor, partial(torch.empty_like, device="meta"), value)
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """The tensors in a nested structure, in its order."""
     return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-
-
-def _tensor(spec: InputSpec) -> torch.Tensor:
-    return empty(spec.shape, getattr(torch, spec.dtype))
 
 
 def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

@@ -5,9 +5,11 @@ Values for required arguments are guessed from their names and annotations.
 
 from __future__ import annotations
 
+import ast
 import collections.abc
 import enum
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,19 +20,21 @@ from torch import nn
 
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Origin
-from bnlint.models.guessing.written import written_calls
 from bnlint.models.lexicon import (
+    CONFIG,
+    LAYER_PARAMETER,
     PROFILES,
     WITHOUT_WEIGHTS,
     Profile,
-    is_block,
-    is_config,
-    is_layer_parameter,
     layer_type,
     number,
     word,
 )
+from bnlint.models.outline import called, constants, location_of, scopes, tests_of, value_of
 from bnlint.models.survey import Maker
+
+_LIMIT = 12
+"""Calls that are read from a file and its tests."""
 
 _PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
 _NOTHING = inspect.Parameter.empty
@@ -51,33 +55,52 @@ def find_calls(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterat
     if not maker.required:
         yield from _without_requirements(maker, names)
         return
-    for call in written_calls(maker.name, source, names):
+    for call in _written_calls(maker.name, source, names):
         completed = _completed(maker, call, names)
         if completed is not None:
             yield completed
     yield from _guessed(maker, names)
 
 
+def _written_calls(name: str, source: Source, names: Mapping[str, Any]) -> Iterator[Guess]:
+    """Calls of ``name`` in the file, those under ``__main__`` first, then in its tests.
+
+    Only arguments without side effects are evaluated: literals, names of the module, constants
+    assigned in the same block. A call with any other argument is left out.
+    """
+    found: dict[str, Guess] = {}
+    for text in (source, *tests_of(source)):
+        for scope in scopes(text.tree, skip=name):
+            local = constants(scope, names)
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Call) and called(node) == name:
+                    seen = _evaluated(node, text.path, local)
+                    if seen is not None and len(found) < _LIMIT:
+                        found.setdefault(seen.written(name), seen)
+    yield from found.values()
+
+
+def _evaluated(call: ast.Call, path: str, names: Mapping[str, Any]) -> Guess | None:
+    if any(k.arg is None for k in call.keywords):
+        return None
+    try:
+        args = tuple(value_of(a, names) for a in call.args)
+        kwargs = {k.arg: value_of(k.value, names) for k in call.keywords if k.arg}
+    except ValueError:
+        return None
+    return Guess(args, kwargs, Origin.FOUND, location_of(call, path))
+
+
 def _without_requirements(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess]:
-    """The plain call, without downloads, and with numbers for what defaults to None."""
+    """The plain call, without downloads, and with numbers for what the class may require."""
     yield Guess(origin=Origin.NONE)
     known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
     if known:
         yield Guess((), known)
-    if numbers := _numbers_for_none(maker, names):
+    unset = [p for p in maker.parameters if p.default is None and p.name not in WITHOUT_WEIGHTS]
+    values = {p.name: next(_values(p, PROFILES[0], names), None) for p in unset}
+    if numbers := {name: v for name, v in values.items() if type(v) in (int, float)}:
         yield Guess((), numbers, guessed=tuple(numbers))
-
-
-def _numbers_for_none(maker: Maker, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers for what defaults to None: a class may refuse to be built without them."""
-    found = {}
-    for parameter in maker.parameters:
-        if parameter.default is None and parameter.name not in WITHOUT_WEIGHTS:
-            asked = parameter.replace(default=parameter.empty)
-            value = next(_values(asked, PROFILES[0], names), None)
-            if type(value) in (int, float):
-                found[parameter.name] = value
-    return found
 
 
 def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | None:
@@ -95,7 +118,7 @@ def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | N
 
 def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
     """Calls with every required argument guessed, one for each profile."""
-    tried = set()
+    tried: dict[str, Guess] = {}
     profiles = PROFILES[1:] + PROFILES[:1] if maker.part else PROFILES
     for profile in profiles:
         filled = fill(maker.required, profile, names)
@@ -103,9 +126,7 @@ def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking
             yield filled
             return
         guess = Guess((), filled, guessed=tuple(filled))
-        text = guess.written(maker.name)
-        if text not in tried:
-            tried.add(text)
+        if tried.setdefault(guess.written(maker.name), guess) is guess:
             yield guess
 
 
@@ -113,7 +134,7 @@ def fill(
     parameters: tuple[inspect.Parameter, ...], profile: Profile, names: Mapping[str, Any]
 ) -> dict[str, Any] | Lacking:
     """Values for these parameters by name, or the first one that nothing is known about."""
-    filled: dict[str, Any] = {}
+    filled = {}
     for parameter in parameters:
         value = next(_values(parameter, profile, names), _NOTHING)
         if value is _NOTHING:
@@ -127,13 +148,15 @@ def _values(
 ) -> Iterator[Any]:
     """Values that may work, likeliest first."""
     hint, name = _annotation(parameter, names), parameter.name.lower().strip("_")
-    if _wants_type(hint, name):
+    unannotated = hint in (_NOTHING, Any)
+    wants_type = _origin(hint) in (type, collections.abc.Callable)
+    if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name)):
         yield from _layer_types(name, names)
     value = number(name, profile)
     if value is not None:
         yield from _fitting(hint, value)
     yield from _by_annotation(hint, name, profile)
-    if hint in (_NOTHING, Any) and is_config(name):
+    if unannotated and CONFIG.fullmatch(name):
         yield GuessedConfig(profile)
 
 
@@ -147,17 +170,13 @@ def _fitting(hint: Any, value: Any) -> Iterator[Any]:
     elif hint is int and not isinstance(value, bool):
         yield value[0] if isinstance(value, tuple) else int(value)
     elif origin in (tuple, list, collections.abc.Sequence, collections.abc.Iterable):
-        yield _sequence(hint, value)
+        sizes = [a for a in typing.get_args(hint) if a is not ...]
+        count = len(sizes) if origin is tuple and len(sizes) > 1 else 2
+        items = value if isinstance(value, tuple) else (value,) * count
+        yield tuple(items) if origin is tuple else list(items)
     elif origin in (typing.Union, types.UnionType):
         for option in typing.get_args(hint):
             yield from _fitting(option, value)
-
-
-def _sequence(hint: Any, value: Any) -> Any:
-    arguments = [a for a in typing.get_args(hint) if a is not ...]
-    fixed = _origin(hint) is tuple and len(arguments) > 1
-    items = value if isinstance(value, tuple) else (value,) * (len(arguments) if fixed else 2)
-    return tuple(items) if _origin(hint) is tuple else list(items)
 
 
 def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
@@ -175,32 +194,18 @@ def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
     elif issubclass(hint, enum.Enum):
         yield next(iter(hint))
     elif hint.__module__ not in _PLAIN and not issubclass(hint, nn.Module):
-        yield from _settings(hint)
-
-
-def _settings(cls: type) -> Iterator[Any]:
-    """An object of a class whose arguments all have defaults: usually a config."""
-    try:
-        yield cls()
-    except Exception:  # it needs arguments, or refuses its own defaults
-        return
-
-
-def _wants_type(hint: Any, name: str) -> bool:
-    """True for a parameter that takes a class of layers, by its annotation or its name."""
-    if _origin(hint) in (type, collections.abc.Callable):
-        return True
-    return hint in (_NOTHING, Any) and is_layer_parameter(name)
+        try:
+            yield hint()  # usually a config
+        except Exception:  # it needs arguments, or refuses its own defaults
+            return
 
 
 def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
     """Blocks of the file if the name asks for one, and a class of torch."""
     if "block" in name:
-        for value in names.values():
-            if isinstance(value, type) and issubclass(value, nn.Module) and is_block(value):
-                yield value
-    found = layer_type(name)
-    if found is not None:
+        classes = (v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module))
+        yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
+    if (found := layer_type(name)) is not None:
         yield found
 
 

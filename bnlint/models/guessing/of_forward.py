@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,10 +13,10 @@ from torch import nn
 from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import NONE, Guess, Guesses, declared, empty
+from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
 from bnlint.models.guessing.of_layers import BATCH, LENGTH, Spec, entry_of, specs_of, stated
 from bnlint.models.guessing.written_inputs import carried, passed
-from bnlint.models.lexicon import is_time
+from bnlint.models.lexicon import TIMES
 from bnlint.models.outline import own_forward
 
 _LIMIT = 12
@@ -43,8 +42,7 @@ def find_inputs(
     sure, likely = passed(source, ref) if source else ((), ())
     if sure:
         return Guesses(sure[:1])
-    candidates = (*likely, *infer(model, source))
-    return Guesses(candidates) if candidates else NONE
+    return Guesses((*likely, *infer(model, source)))
 
 
 def infer(model: nn.Module, source: Source | None = None) -> tuple[Guess, ...]:
@@ -85,7 +83,7 @@ def _options(model: nn.Module, name: str, readers: tuple[str, ...]) -> list[Spec
         module = getattr(model, reader, None)
         if isinstance(module, nn.Module) and (entry := entry_of(module)) is not None:
             return specs_of(entry, model, sizes)
-    if is_time(name):
+    if TIMES.fullmatch(name):
         return [((BATCH,), torch.long), ((BATCH,), torch.float32)]
     if (entry := entry_of(model)) is not None:
         return specs_of(entry, model, sizes)
@@ -94,31 +92,21 @@ def _options(model: nn.Module, name: str, readers: tuple[str, ...]) -> list[Spec
 
 def _readers(cls: type, source: Source | None) -> dict[str, tuple[str, ...]]:
     """For each input of ``forward``, the attributes of ``self`` called on it before it changes."""
-    node = _forward(cls, source)
-    if node is None:
-        return {}
+    top = source.tree.body if source else []
+    classes = (n for n in top if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
+    definition = next(classes, None)
+    forward = own_forward(definition) if definition else None
     found: dict[str, list[str]] = {}
     bound: set[str] = set()
-    for statement in node.body:
-        for name, attribute in _reads(statement):
-            if name not in bound:
-                found.setdefault(name, []).append(attribute)
+    for statement in forward.body if forward else ():
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and (attribute := _own_attribute(node.func)):
+                read = (a.id for a in node.args if isinstance(a, ast.Name) and a.id not in bound)
+                for name in read:
+                    found.setdefault(name, []).append(attribute)
         stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
         bound |= {n.id for n in stored if isinstance(n.ctx, ast.Store)}
     return {name: tuple(attributes) for name, attributes in found.items()}
-
-
-def _reads(statement: ast.stmt) -> Iterator[tuple[str, str]]:
-    """Each plain name that is passed straight to an attribute of ``self``, and that attribute."""
-    for call in ast.walk(statement):
-        if isinstance(call, ast.Call) and (attribute := _own_attribute(call.func)):
-            yield from ((a.id, attribute) for a in call.args if isinstance(a, ast.Name))
-
-
-def _forward(cls: type, source: Source | None) -> ast.FunctionDef | None:
-    top = source.tree.body if source else []
-    classes = [n for n in top if isinstance(n, ast.ClassDef) and n.name == cls.__name__]
-    return own_forward(classes[0]) if classes else None
 
 
 def _own_attribute(func: ast.expr) -> str:
@@ -132,24 +120,18 @@ def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:
     name, config = getattr(model, "main_input_name", None), getattr(model, "config", None)
     if not isinstance(name, str) or config is None:
         return None
-    main = _main_input(name, config)
-    if main is None:
-        return None
-    kwargs: dict[str, Any] = {name: empty(*main)}
-    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
-        kwargs["decoder_input_ids"] = empty(*main)
-    return (Guess((), kwargs),)
-
-
-def _main_input(name: str, config: Any) -> Spec | None:
-    if name == "input_ids":
-        return (BATCH, LENGTH), torch.long
+    spec: Spec = (BATCH, LENGTH), torch.long
     if name == "pixel_values":
         size = getattr(config, "image_size", None)
         side = size if isinstance(size, (list, tuple)) else (size or 224,) * 2
-        return (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
-    if name == "input_values":
-        return (BATCH, 16000), torch.float32
-    if name == "input_features":
-        return (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
-    return None
+        spec = (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
+    elif name == "input_values":
+        spec = (BATCH, 16000), torch.float32
+    elif name == "input_features":
+        spec = (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
+    elif name != "input_ids":
+        return None
+    kwargs: dict[str, Any] = {name: empty(*spec)}
+    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
+        kwargs["decoder_input_ids"] = empty(*spec)
+    return (Guess((), kwargs),)

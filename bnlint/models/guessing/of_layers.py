@@ -8,9 +8,10 @@ refuses one value per channel.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Shape
+from bnlint.layers.table import axes_of
 from bnlint.loading.sites import site_of
 from bnlint.models.lexicon import (
     FRAMES,
@@ -36,23 +38,10 @@ _SIZES = {
     3: ((16, 112, 112), (32, 32, 32), (64, 64, 64), (8, 64, 64), (96, 96, 96)),
 }
 _SMALL = {1: ((1,), (16,)), 2: ((1, 1), (4, 4), (8, 8), (32, 32)), 3: ((1, 1, 1), (4, 4, 4))}
-_RANKS = (
-    ((nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.InstanceNorm1d), 1),
-    ((nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d), 2),
-    ((nn.Conv3d, nn.ConvTranspose3d, nn.BatchNorm3d, nn.InstanceNorm3d), 3),
-)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_NORMS = (nn.modules.batchnorm._NormBase,)
-_RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+_NORM = nn.modules.batchnorm._NormBase
 _ENTRIES = (
-    nn.modules.conv._ConvNd,
-    nn.Linear,
-    nn.Embedding,
-    nn.EmbeddingBag,
-    nn.MultiheadAttention,
-    nn.Bilinear,
-    *_RECURRENT,
-    *_NORMS,
+    *(nn.modules.conv._ConvNd, _NORM, nn.Linear, nn.Bilinear, nn.Embedding, nn.EmbeddingBag),
+    *(nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase),
 )
 
 Spec = tuple[Shape, torch.dtype]
@@ -99,24 +88,16 @@ def _values(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """Names and values that may state a size, the most certain last."""
     site = site_of(model)
     if site is None or not site.arguments:
-        yield from _defaults(model)
+        with contextlib.suppress(TypeError, ValueError):
+            parameters = inspect.signature(type(model)).parameters.values()
+            yield from [(p.name, p.default) for p in parameters if p.default is not p.empty]
     yield from vars(model).items()
     if site is not None:
         yield from site.arguments
 
 
-def _defaults(model: nn.Module) -> Iterator[tuple[str, Any]]:
-    try:
-        parameters = inspect.signature(type(model)).parameters.values()
-    except (TypeError, ValueError):
-        return
-    yield from ((p.name, p.default) for p in parameters if p.default is not p.empty)
-
-
 def _size_named(values: Mapping[str, Any], names: re.Pattern[str]) -> Shape | None:
-    for name, value in values.items():
-        if not names.fullmatch(name):
-            continue
+    for value in (v for name, v in values.items() if names.fullmatch(name)):
         entries = value if isinstance(value, (tuple, list)) else (value, value)
         if 1 < len(entries) <= 3 and all(map(_is_size, entries)):
             return tuple(entries)
@@ -135,33 +116,28 @@ def _is_size(value: Any) -> bool:
 def entry_of(model: nn.Module) -> nn.Module | None:
     """The first layer that fixes an input's shape; a convolution on an image before any other."""
     entries = [m for m in model.modules() if isinstance(m, _ENTRIES)]
-    if not entries:
-        return None
-    images = [m for m in entries if isinstance(m, nn.Conv2d) and m.in_channels in (1, 3)]
-    first = entries[0]
-    if isinstance(first, (nn.Linear, *_NORMS)) and images:
-        return images[0]
-    return first
+    if entries and isinstance(entries[0], (nn.Linear, _NORM)):
+        images = (m for m in entries if isinstance(m, nn.Conv2d) and m.in_channels in (1, 3))
+        return next(images, entries[0])
+    return entries[0] if entries else None
 
 
 def specs_of(entry: nn.Module, model: nn.Module, known: Stated) -> list[Spec]:
     """Shapes and dtypes that may suit the layer ``entry`` of a model, likeliest first."""
+    shapes: Iterable[Shape]
     if isinstance(entry, (nn.Embedding, nn.EmbeddingBag)):
         return [((BATCH, LENGTH), torch.long), ((BATCH,), torch.long)]
-    return [(shape, torch.float32) for shape in _shapes(entry, model, known)]
-
-
-def _shapes(entry: nn.Module, model: nn.Module, known: Stated) -> Iterator[Shape]:
     if isinstance(entry, (nn.Linear, nn.Bilinear)):
-        yield from _of_linear(entry, model, known)
+        shapes = _of_linear(entry, model, known)
     elif isinstance(entry, nn.RNNBase):
-        yield (BATCH, LENGTH, entry.input_size)
+        shapes = [(BATCH, LENGTH, entry.input_size)]
     elif isinstance(entry, nn.RNNCellBase):
-        yield (BATCH, entry.input_size)
+        shapes = [(BATCH, entry.input_size)]
     elif isinstance(entry, nn.MultiheadAttention):
-        yield (BATCH, LENGTH, entry.embed_dim)
+        shapes = [(BATCH, LENGTH, entry.embed_dim)]
     else:
-        yield from _of_spatial(entry, known)
+        shapes = _of_spatial(entry, known)
+    return [(shape, torch.float32) for shape in shapes]
 
 
 def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module, known: Stated) -> Iterator[Shape]:
@@ -177,23 +153,19 @@ def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module, known: Stated) 
 
 
 def _of_spatial(entry: nn.Module, known: Stated) -> Iterator[Shape]:
-    rank = next((r for kinds, r in _RANKS if isinstance(entry, kinds)), 0)
+    rank = axes_of(entry)
     own = getattr(entry, "in_channels", 0) or getattr(entry, "num_features", 0)
     channels = own or known.channels or 3
-    yield from _stated_shapes(known, rank, channels)
-    if isinstance(entry, nn.BatchNorm1d):
-        yield (BATCH, channels)
-    sizes = _SMALL[rank] if isinstance(entry, _TRANSPOSED) else _sizes(rank, channels)
-    yield from ((BATCH, channels, *size) for size in sizes)
-
-
-def _stated_shapes(known: Stated, rank: int, channels: int) -> Iterator[Shape]:
-    """Stated sizes, in the form that the first convolution takes, or that the model unfolds."""
     size = (known.length,) if rank == 1 and known.length else known.extent
-    if size is not None and len(size) == rank:
+    if size is not None and len(size) == rank:  # as the first convolution takes it
         yield (BATCH, channels, *size)
     else:
         yield from known.shapes(BATCH)
+    if isinstance(entry, nn.BatchNorm1d):
+        yield (BATCH, channels)
+    transposed = isinstance(entry, nn.modules.conv._ConvTransposeNd)
+    sizes = _SMALL[rank] if transposed else _sizes(rank, channels)
+    yield from ((BATCH, channels, *size) for size in sizes)
 
 
 def _sizes(rank: int, channels: int) -> tuple[Shape, ...]:

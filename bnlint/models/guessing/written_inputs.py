@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,7 +15,7 @@ from bnlint.domain.graph import ModelRef
 from bnlint.loading.parsing import Source
 from bnlint.models import lexicon
 from bnlint.models.guessing.guess import Guess, Origin, emptied, empty, tensors_in
-from bnlint.models.guessing.written import (
+from bnlint.models.outline import (
     assigned,
     called,
     constants,
@@ -34,11 +34,13 @@ def carried(model: nn.Module) -> Guess | None:
     """The inputs that a model names itself, as Lightning and timm do."""
     example = getattr(model, "example_input_array", None)
     if isinstance(example, torch.Tensor):
-        return Guess((emptied(example),), origin=Origin.FOUND)
+        example = (example,)
     if isinstance(example, tuple) and example:
         return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
-        size = _setting(getattr(model, name, None), "input_size")
+        config = getattr(model, name, None)
+        found = config.get if isinstance(config, Mapping) else partial(getattr, config)
+        size = found("input_size", None)
         if isinstance(size, tuple) and len(size) == 3:
             return Guess((empty((2, *size)),), origin=Origin.FOUND)
     return None
@@ -52,38 +54,28 @@ def passed(source: Source, ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Gues
         top = ast.Module([n for n in text.tree.body if isinstance(n, ast.Assign)], [])
         module = constants(top, {})
         for scope in scopes(text.tree, skip=ref.name):
-            for guess in Block.read(scope, module, ref, text.path).inputs():
+            for guess in Block(scope, module, ref, text.path).inputs():
                 (sure if guess.origin is Origin.FOUND else likely).append(guess)
     return tuple(sure), tuple(likely[:3])
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
     """One block of code: known values, tensors by name, and which names hold the model.
 
     ``models`` maps a name to True where the model was built by the very call that is traced.
     """
 
-    scope: ast.AST
-    names: Mapping[str, Any]
-    tensors: Mapping[str, torch.Tensor]
-    models: Mapping[str, bool]
-    ref: ModelRef
-    path: str
-
-    @classmethod
-    def read(cls, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> Block:
-        """What the block knows, starting from the names of its module."""
-        names = constants(scope, module)
-        tensors: dict[str, torch.Tensor] = {}
-        models = {ref.name: True} if ref.origin == "instance" else {}
+    def __init__(self, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> None:
+        self.scope, self.ref, self.path = scope, ref, path
+        self.names = constants(scope, module)
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.models = {ref.name: True} if ref.origin == "instance" else {}
         for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
-            made = _tensor(value, names)
+            made = _tensor(value, self.names)
             if made is not None:
-                tensors[name] = made
+                self.tensors[name] = made
             elif (call := _construction(value, ref.name)) is not None:
-                models[name] = _same_call(call, ref)
-        return cls(scope, names, tensors, models, ref, path)
+                self.models[name] = _same_call(call, ref)
 
     def inputs(self) -> Iterator[Guess]:
         """Inputs in the order of the code; guessed ones where the model was built otherwise."""
@@ -93,38 +85,32 @@ class Block:
 
     def _guess(self, node: ast.Call) -> Guess | None:
         """The inputs that a call passes to the model itself, or to a tool along with the model."""
-        exact, read = self._holds_model(node.func), self._of_call
-        if exact is None and node.args:
-            exact, read = self._holds_model(node.args[0]), self._of_tool
-        arguments = None if exact is None else read(node)
+        exact, arguments = self._holds_model(node.func), None
+        if exact is not None:
+            arguments = self._arguments(node.args, node.keywords)
+        elif node.args and (exact := self._holds_model(node.args[0])) is not None:
+            arguments = self._of_tool(node)
         if arguments is None:
             return None
         origin = Origin.FOUND if exact else Origin.GUESSED
         return Guess(*arguments, origin, location_of(node, self.path))
 
-    def _of_call(self, node: ast.Call) -> Arguments | None:
-        return self._arguments(node.args, node.keywords)
-
     def _of_tool(self, node: ast.Call) -> Arguments | None:
         """``summary(net, (3, 32, 32))``, ``torch.onnx.export(net, x)`` and the like."""
         if called(node) in lexicon.SUMMARY_TOOLS:
-            return self._of_summary(node)
+            sizes = [k.value for k in node.keywords if k.arg in lexicon.SUMMARY_SHAPES]
+            try:
+                shape = value_of((node.args[1:2] or sizes)[0], self.names)
+            except (ValueError, IndexError):
+                return None
+            if _is_shape(shape):
+                return (empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),), {}
         if called(node) in lexicon.TRACING_TOOLS:
             named = [k.value for k in node.keywords if k.arg in lexicon.TRACING_INPUTS]
             first = (node.args[1:2] or named)[:1]
             spread = [e for a in first for e in (a.elts if isinstance(a, ast.Tuple) else [a])]
             return self._arguments(spread, [])
         return None
-
-    def _of_summary(self, node: ast.Call) -> Arguments | None:
-        sizes = [k.value for k in node.keywords if k.arg in lexicon.SUMMARY_SHAPES]
-        try:
-            shape = value_of((node.args[1:2] or sizes)[0], self.names)
-        except (ValueError, IndexError):
-            return None
-        if not _is_shape(shape):
-            return None
-        return (empty(shape if len(shape) in (2, 4, 5) else (2, *shape)),), {}
 
     def _holds_model(self, node: ast.expr) -> bool | None:
         """Whether an expression is the model: True for this very one, None if it is not."""
@@ -150,10 +136,8 @@ class Block:
                 return _NO_TENSOR
             return items if isinstance(node, ast.List) else tuple(items)
         made = _tensor(node, self.names)
-        if made is not None:
-            return made
         try:
-            return value_of(node, self.names)
+            return value_of(node, self.names) if made is None else made
         except ValueError:
             return _NO_TENSOR
 
@@ -168,7 +152,8 @@ def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
         shape = _shape(node, names)
     except ValueError:
         return None
-    whole = called(node) in lexicon.WHOLE_TENSORS or _is_whole(node)
+    dtypes = [ast.unparse(k.value) for k in node.keywords if k.arg == "dtype"]
+    whole = called(node) in lexicon.WHOLE_TENSORS or any("int" in d or "long" in d for d in dtypes)
     return empty(shape, torch.long if whole else torch.float32) if shape else None
 
 
@@ -193,11 +178,6 @@ def _is_shape(value: Any) -> bool:
     return all(isinstance(v, int) and not isinstance(v, bool) and 0 < v < 1 << 24 for v in value)
 
 
-def _is_whole(node: ast.Call) -> bool:
-    dtypes = [ast.unparse(k.value) for k in node.keywords if k.arg == "dtype"]
-    return any("int" in d or "long" in d for d in dtypes)
-
-
 def _construction(node: ast.expr, name: str) -> ast.Call | None:
     """The call of ``name`` in an expression such as ``Net(3).cuda().eval()``."""
     while isinstance(node, ast.Call):
@@ -213,13 +193,5 @@ def _same_call(call: ast.Call, ref: ModelRef) -> bool:
     """True if the traced model was built by this call, as far as the text shows."""
     if not call.args and not call.keywords:
         return ref.arguments in ("", f"{ref.name}()")
-    inside = ref.arguments.partition("(")[2]
-    return _squeezed(ast.unparse(call).partition("(")[2]) == _squeezed(inside)
-
-
-def _squeezed(text: str) -> str:
-    return text.replace(" ", "").replace('"', "'")
-
-
-def _setting(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    texts = (text.partition("(")[2] for text in (ast.unparse(call), ref.arguments))
+    return len({text.replace(" ", "").replace('"', "'") for text in texts}) == 1

@@ -13,9 +13,8 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
 from bnlint.layers.calls import Call, Ref, dotted_name, name_of
-from bnlint.layers.of_calls import arguments_of, function_facts
+from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
-from bnlint.layers.refine import kind_of, refine
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.describing.dataflow import (

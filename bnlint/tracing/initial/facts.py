@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
-from bnlint.layers.refine import kind_of
+from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Kind, Table, having
 from bnlint.tracing.forward.registry import states_of
 from bnlint.tracing.initial.meanfield import SignalMoments

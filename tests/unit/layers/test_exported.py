@@ -10,8 +10,7 @@ import bnlint
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, Op
 from bnlint.layers.calls import Call, State, dotted_name, name_of, schema_of
-from bnlint.layers.of_calls import arguments_of, function_facts
-from bnlint.layers.refine import kind_of
+from bnlint.layers.of_calls import arguments_of, function_facts, kind_of
 from bnlint.layers.table import builtin_table
 
 aten = torch.ops.aten

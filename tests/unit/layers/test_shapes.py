@@ -207,6 +207,13 @@ def test_unsure() -> None:
     assert quick(torch.sigmoid, (x.long(),), {}) is None
 
 
+def test_the_rank_of_a_pool_is_that_of_its_class_in_torch() -> None:
+    class Pool3x(nn.MaxPool2d):
+        """No forward of its own."""
+
+    assert agrees(Pool3x(2), tensor(2, 3, 8, 8))
+
+
 def test_embedding() -> None:
     assert agrees(nn.Embedding(5, 4), torch.zeros(2, 3, dtype=torch.long))
 

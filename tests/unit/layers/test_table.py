@@ -13,8 +13,8 @@ from torch import nn
 import bnlint
 from bnlint.domain.errors import ConfigError
 from bnlint.layers.calls import Call
+from bnlint.layers.of_calls import kind_of
 from bnlint.layers.of_modules import module_facts
-from bnlint.layers.refine import kind_of
 from bnlint.layers.table import (
     BY_ARGUMENTS,
     builtin_table,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.loading.denied import NoAccelerator
+from bnlint.loading.user_code import NoAccelerator
 from bnlint.models.building import build
 
 

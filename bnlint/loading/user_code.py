@@ -1,4 +1,4 @@
-"""What user code is denied while it is imported and built: the network and accelerators.
+"""User code while it is imported, built and run: what it is denied, and its errors as Problems.
 
 Linting needs no weights, and what a file wants on CUDA is built where everything else is.
 """
@@ -6,11 +6,15 @@ Linting needs no weights, and what a file wants on CUDA is built where everythin
 from __future__ import annotations
 
 import socket
+import traceback
 from typing import Any, NoReturn
 
 import torch
 import torch.hub
 from torch.overrides import TorchFunctionMode
+
+from bnlint.domain.errors import in_words, is_out_of_memory
+from bnlint.domain.finding import Problem, ProblemKind
 
 _ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "npu")
 _OFFLINE_ERRORS = ("OfflineModeIsEnabled", "LocalEntryNotFoundError")
@@ -35,6 +39,27 @@ def deny_downloads() -> None:
     socket.create_connection = _deny_address
     for name in ("connect", "connect_ex"):
         setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+
+
+def _deny_url(url: str, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(url)
+
+
+def _deny_host(host: Any, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(host.decode() if isinstance(host, bytes) else str(host))
+
+
+def _deny_address(address: Any, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(str(address[0]))
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _deny_address(address)
+        return connect(self, address)
+
+    return guarded
 
 
 def denied_download(error: BaseException) -> str:
@@ -67,36 +92,49 @@ class NoAccelerator(TorchFunctionMode):
             return args[0]
         if func is torch.Tensor.to:
             here = args[0].device
-            args = tuple(here if is_accelerator(a) else a for a in args)
-            kwargs = {k: here if is_accelerator(v) else v for k, v in kwargs.items()}
-        elif "device" in kwargs and is_accelerator(kwargs["device"]):
+            args = tuple(here if _is_accelerator(a) else a for a in args)
+            kwargs = {k: here if _is_accelerator(v) else v for k, v in kwargs.items()}
+        elif "device" in kwargs and _is_accelerator(kwargs["device"]):
             kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         return func(*args, **kwargs)
 
 
-def is_accelerator(device: Any) -> bool:
-    """True for a device, or the name of one, that this process lacks."""
+def _is_accelerator(device: Any) -> bool:
     if isinstance(device, torch.device):
         return device.type in _ACCELERATORS
     return isinstance(device, str) and device.partition(":")[0] in _ACCELERATORS
 
 
-def _deny_url(url: str, *_: Any, **__: Any) -> NoReturn:
-    raise DownloadDenied(url)
+def blame(
+    error: BaseException,
+    kind: ProblemKind,
+    doing: str,
+    path: str,
+    model: str = "",
+    hint: str = "",
+    blocking: bool = False,
+) -> Problem:
+    """An error that the user's code raised while bnlint was ``doing`` something with it.
+
+    It points at the user's line. Exits, memory and downloads have kinds and hints of their own.
+    """
+    message = f"{doing} failed: {in_words(error)}"
+    if target := denied_download(error):
+        kind = ProblemKind.DOWNLOAD
+        message = f"{doing} wants to download {target}, which bnlint refuses"
+        hint = "no weights are needed to check a model: pass pretrained=False or weights=None"
+    elif is_out_of_memory(error):
+        kind, message = ProblemKind.MEMORY, f"{doing} needs more memory than the limit"
+        hint = "give it more with --max-memory"
+    elif isinstance(error, (SystemExit, KeyboardInterrupt)):
+        kind, message = ProblemKind.EXIT, f"{doing} ends the process ({in_words(error)})"
+        hint = "keep command-line parsing and exits under `if __name__ == '__main__'`"
+    return Problem(kind, path, message, hint, line_in(error, path), model, blocking)
 
 
-def _deny_host(host: Any, *_: Any, **__: Any) -> NoReturn:
-    raise DownloadDenied(host.decode() if isinstance(host, bytes) else str(host))
-
-
-def _deny_address(address: Any, *_: Any, **__: Any) -> NoReturn:
-    raise DownloadDenied(str(address[0]))
-
-
-def _guarded(connect: Any) -> Any:
-    def guarded(self: socket.socket, address: Any) -> Any:
-        if self.family in (socket.AF_INET, socket.AF_INET6):
-            raise DownloadDenied(str(address[0]))
-        return connect(self, address)
-
-    return guarded
+def line_in(error: BaseException, path: str) -> int:
+    """The innermost line of ``path`` that the error passed through, 0 if there is none."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno or 0
+    lines = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    return lines[-1] if lines else 0

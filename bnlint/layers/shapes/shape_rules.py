@@ -55,22 +55,21 @@ def function_rule(name: str) -> FunctionRule | None:
 
 def is_plain_tensor(value: Any) -> bool:
     """True for a floating or integer tensor on meta that is no subclass of its own."""
-    import torch
-    from torch.nn.parameter import is_lazy
+    import torch  # fast, unlike ``from torch.x import y``, which would take most of a rule's time
 
-    plain = (torch.Tensor, torch.nn.Parameter)
-    return type(value) in plain and value.is_meta and not is_lazy(value)
+    return type(value) in (torch.Tensor, torch.nn.Parameter) and value.is_meta
 
 
 def is_plain_module(module: nn.Module) -> bool:
     """True for a layer that runs torch's own forward, without hooks or missing parameters."""
-    from torch.nn.parameter import is_lazy
+    import torch
 
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
         return False
     home: str = type(module).forward.__module__
     if not home.startswith("torch.nn.modules."):
         return False
+    is_lazy = torch.nn.parameter.is_lazy
     return not any(p is not None and is_lazy(p) for p in module._parameters.values())
 
 
