@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from bnlint.domain.errors import BnlintError, Mistake, ProbeError
+from bnlint.domain.errors import BnlintError, ProbeError
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec
@@ -91,10 +91,8 @@ def _built(workshop: Workshop, request: ProbeRequest) -> Built:
         return _named(workshop, names[0])
     file = os.path.basename(workshop.file)
     raise ProbeError(
-        Mistake(
-            f"{file} holds several models" if names else f"{file} holds no model",
-            hint=f"name one: {file}::{names[0]} ({', '.join(names[:8])})" if names else "",
-        )
+        f"{file} holds several models" if names else f"{file} holds no model",
+        hint=f"name one: {file}::{names[0]} ({', '.join(names[:8])})" if names else "",
     )
 
 
@@ -107,7 +105,7 @@ def _must(found: Any) -> Any:
     """``found``, unless it is the Problem that kept it from being there."""
     if isinstance(found, Problem):
         place = f"{found.file}:{found.line}: " if found.line else f"{found.file}: "
-        raise ProbeError(Mistake(place + found.message, hint=found.hint))
+        raise ProbeError(place + found.message, hint=found.hint)
     return found
 
 
@@ -132,9 +130,7 @@ def _loss(name: str, module: ModuleType) -> Any:
     found = getattr(module, name, None) or getattr(functional, name, None)
     if not callable(found):
         raise ProbeError(
-            Mistake(
-                f"there is no loss called {name!r}",
-                hint="name a function of the file or of torch.nn.functional: cross_entropy",
-            )
+            f"there is no loss called {name!r}",
+            hint="name a function of the file or of torch.nn.functional: cross_entropy",
         )
     return found

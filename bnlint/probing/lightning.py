@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing.watch import Watch, numbers, watch
 
@@ -13,7 +13,7 @@ try:
     from lightning.pytorch.callbacks import Callback
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise UsageError(
-        Mistake("the callback needs Lightning", hint="pip install 'bnlint[lightning]'")
+        "the callback needs Lightning", hint="pip install 'bnlint[lightning]'"
     ) from error
 
 

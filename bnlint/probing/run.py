@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
@@ -123,11 +123,11 @@ def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
     """The model, if it is one and the numbers make sense."""
     if not isinstance(model, nn.Module):
         kind = type(model).__name__
-        raise ProbeError(Mistake(f"a {kind} is no model", hint="give a torch.nn.Module, built"))
+        raise ProbeError(f"a {kind} is no model", hint="give a torch.nn.Module, built")
     if batch_size is not None and batch_size < 1:
-        raise ProbeError(Mistake(f"batch_size={batch_size}: it must be 1 or more"))
+        raise ProbeError(f"batch_size={batch_size}: it must be 1 or more")
     if steps < 0:
-        raise ProbeError(Mistake(f"steps={steps}: it cannot be negative"))
+        raise ProbeError(f"steps={steps}: it cannot be negative")
     return model
 
 
@@ -181,20 +181,16 @@ def _refuse(observed: Observed) -> None:
     if not seen.activations:
         parts = "; ".join(f"{u.layer}: {u.reason}" for u in seen.not_observable)
         raise ProbeError(
-            Mistake(
-                "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
-                hint="the probe measures what enters and leaves activations",
-            )
+            "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
+            hint="the probe measures what enters and leaves activations",
         )
     extremes = (x for r in seen.activations for x in (r.maximum, r.minimum))
     finite = all(bool(x.isfinite().all()) for x in extremes)
     if finite and not all(map(math.isfinite, observed.losses)):
         where = "the loss" if observed.outputs_finite else "the model's output"
         raise ProbeError(
-            Mistake(
-                f"{where} is not finite although everything that enters an activation is",
-                hint=f"the loss is {observed.objective}; check it and the targets",
-            )
+            f"{where} is not finite although everything that enters an activation is",
+            hint=f"the loss is {observed.objective}; check it and the targets",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
 from bnlint.layers.table import Table
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
@@ -72,10 +72,8 @@ class Session:
             shapes = ", ".join(str(tuple(t.shape)) for t in tensors((batch.args, batch.kwargs)))
             first = (str(error).splitlines() or [""])[0]
             raise ProbeError(
-                Mistake(
-                    f"the model's forward raised {type(error).__name__}: {first}",
-                    hint=f"it was called with {shapes or 'no tensor'}; check shapes and types",
-                )
+                f"the model's forward raised {type(error).__name__}: {first}",
+                hint=f"it was called with {shapes or 'no tensor'}; check shapes and types",
             ) from error
 
     def loss(self, batch: Batch) -> Tensor:
@@ -246,10 +244,8 @@ def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
     total = batch.samples
     if total < 4:
         raise ProbeError(
-            Mistake(
-                f"out of memory on {session.device} with {total} samples",
-                hint="use a device with more memory, or a lower precision (dtype=)",
-            )
+            f"out of memory on {session.device} with {total} samples",
+            hint="use a device with more memory, or a lower precision (dtype=)",
         )
     half = (total + 1) // 2
     session.note(f"out of memory with {total} samples at once: went on with {half}")

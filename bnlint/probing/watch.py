@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
@@ -66,7 +66,7 @@ def watch(
 
     """
     if every < 1:
-        raise UsageError(Mistake(f"every={every}: it must be 1 or more"))
+        raise UsageError(f"every={every}: it must be 1 or more")
     return Watch(model, every, _sink(log), keep, table)
 
 
@@ -249,7 +249,7 @@ def _sink(log: Any) -> Sink | None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
-            Mistake("logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'")
+            "logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'"
         ) from error
     return _scalars(SummaryWriter(str(log)))
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import BnlintError, Mistake, ProbeError
+from bnlint.domain.errors import BnlintError, ProbeError
 from bnlint.tracing import nested
 
 SAMPLES = 256
@@ -70,10 +70,8 @@ def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
         return
     if not isinstance(given, Iterable):
         raise ProbeError(
-            Mistake(
-                f"cannot make a batch of {type(given).__name__}",
-                hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
-            )
+            f"cannot make a batch of {type(given).__name__}",
+            hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
         )
     for item in _items(given):
         yield batch_of(item, None, model)
@@ -101,7 +99,7 @@ def _speaking(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ProbeError(
-            Mistake(f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand")
+            f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand"
         ) from error
 
 
@@ -118,13 +116,13 @@ def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
     count = 0
     for batch in batches:
         if batch.samples == 0:
-            raise ProbeError(Mistake("a batch holds no samples"))
+            raise ProbeError("a batch holds no samples")
         taken.append(batch)
         count += batch.samples
         if count >= wanted:
             break
     if not taken:
-        raise ProbeError(Mistake("there is no batch in what was given"))
+        raise ProbeError("there is no batch in what was given")
     return taken
 
 
@@ -201,7 +199,7 @@ def _is_one(given: Any) -> bool:
 def _loaded(path: Path) -> Any:
     """What a ``.pt`` (weights only) or ``.npz`` (no pickles) file holds, as tensors."""
     if not path.exists():
-        raise ProbeError(Mistake(f"{path}: there is no such file"))
+        raise ProbeError(f"{path}: there is no such file")
     try:
         if path.suffix == ".npz":
             return _arrays(path)
@@ -209,10 +207,8 @@ def _loaded(path: Path) -> Any:
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else HARMLESS
         raise ProbeError(
-            Mistake(
-                f"{path}: cannot be read: {reason}",
-                hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
-            )
+            f"{path}: cannot be read: {reason}",
+            hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
         ) from error
 
 

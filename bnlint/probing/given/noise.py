@@ -57,9 +57,7 @@ def batches_for(
     """
     if given is None:
         if wish.samples < 2:
-            raise ProbeError(
-                Mistake("a batch of one sample tells nothing", hint="ask for 2 or more")
-            )
+            raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
         ref = wish.graph.ref if wish.graph is not None else None
         call = candidate(model, wish.inputs, wish.source, ref)
         return "synthetic", [noise(call, model, wish.samples, seed)]
@@ -69,11 +67,9 @@ def batches_for(
         note("left out the last batch, which is a single sample")
     if sum(b.samples for b in found) < 2:
         raise ProbeError(
-            Mistake(
-                "a batch of one sample tells nothing: dead units and a collapsing signal only "
-                "show between samples",
-                hint=f"give at least 2 samples, better {SAMPLES}",
-            )
+            "a batch of one sample tells nothing: dead units and a collapsing signal only "
+            "show between samples",
+            hint=f"give at least 2 samples, better {SAMPLES}",
         )
     path = isinstance(given, (str, bytes)) or hasattr(given, "__fspath__")
     return "file" if path else "user", found
@@ -94,9 +90,7 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     try:
         texts = [i if isinstance(i, str) else "x".join(str(int(n)) for n in i) for i in items]
     except (TypeError, ValueError) as error:
-        raise ProbeError(
-            Mistake(f"{inputs!r} is no input shape", hint="write it like 1x3x32x32")
-        ) from error
+        raise ProbeError(f"{inputs!r} is no input shape", hint="write it like 1x3x32x32") from error
     at = At(("input",))
     found = read_inputs(texts, at)
     if at.complaints:
@@ -122,10 +116,8 @@ def candidate(
     chosen = given if given.source == "mined" else _passing(model, given)
     if len(chosen.candidates) != 1:
         raise ProbeError(
-            Mistake(
-                "the shape of the input cannot be guessed",
-                hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
-            )
+            "the shape of the input cannot be guessed",
+            hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
         )
     return chosen.candidates[0]
 

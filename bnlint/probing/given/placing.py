@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
 
 DTYPES = {
     "float16": torch.float16,
@@ -47,14 +47,12 @@ def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device
         wanted = torch.device(device)
     except (RuntimeError, ValueError) as error:
         raise ProbeError(
-            Mistake(f"{device!r} is no device", hint=f"use one of {', '.join(available())}")
+            f"{device!r} is no device", hint=f"use one of {', '.join(available())}"
         ) from error
     if wanted.type not in available():
         raise ProbeError(
-            Mistake(
-                f"the device {str(wanted)!r} is not there",
-                hint=f"this machine has {', '.join(available())}",
-            )
+            f"the device {str(wanted)!r} is not there",
+            hint=f"this machine has {', '.join(available())}",
         )
     return _indexed(wanted)
 
@@ -89,7 +87,7 @@ def _indexed(device: torch.device) -> torch.device:
     count = accelerator.device_count()
     if device.index >= count:
         raise ProbeError(
-            Mistake(f"the device {str(device)!r} is not there", hint=f"there are {count} of them")
+            f"the device {str(device)!r} is not there", hint=f"there are {count} of them"
         )
     return device
 
@@ -98,10 +96,8 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
     """The model on ``device`` and a note: the model itself if it is there already, else a copy."""
     if any(p.device.type == "meta" for p in model.parameters()):
         raise ProbeError(
-            Mistake(
-                "the model has no weights: it lies on the meta device",
-                hint="build it for real (without torch.device('meta')) to probe it",
-            )
+            "the model has no weights: it lies on the meta device",
+            hint="build it for real (without torch.device('meta')) to probe it",
         )
     lazy = any(is_lazy(p) for p in model.parameters())
     if same(home(model), device) and not lazy:
@@ -110,10 +106,8 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
         copied = copy.deepcopy(model, _lazy_buffers(model)).to(device)
     except Exception as error:
         raise ProbeError(
-            Mistake(
-                f"the model cannot be copied to {device}: {error}",
-                hint="move it there yourself and probe without device=",
-            )
+            f"the model cannot be copied to {device}: {error}",
+            hint="move it there yourself and probe without device=",
         ) from error
     return copied, f"probed a copy of the model on {device}"
 
@@ -151,9 +145,7 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
     """
     found = DTYPES.get(name) if isinstance(name, str) else name
     if name is not None and found not in DTYPES.values():
-        raise ProbeError(
-            Mistake(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
-        )
+        raise ProbeError(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
     return found
 
 

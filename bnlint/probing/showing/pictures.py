@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.probe import ActivationStats, ProbeResult, Variant, site_name
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def require() -> None:
 
     """
     if find_spec("matplotlib") is None:
-        raise UsageError(Mistake("pictures need matplotlib", hint="pip install 'bnlint[plot]'"))
+        raise UsageError("pictures need matplotlib", hint="pip install 'bnlint[plot]'")
 
 
 def draw(result: ProbeResult, name: str) -> Figure:
@@ -55,7 +55,7 @@ def draw(result: ProbeResult, name: str) -> Figure:
     """
     if name not in PLOTS:
         raise UsageError(
-            Mistake(f"there is no picture called {name!r}", hint=f"there are {', '.join(PLOTS)}")
+            f"there is no picture called {name!r}", hint=f"there are {', '.join(PLOTS)}"
         )
     require()
     return PLOTS[name](result)
@@ -142,7 +142,7 @@ def _loss(result: ProbeResult) -> Figure:
     """The loss over the steps of the comparison, a panel for each rate."""
     variants = [v for v in _variants(result) if v.curves]
     if result.comparison is None or not variants:
-        raise UsageError(Mistake("there are no curves: probe with compare=True (--compare)"))
+        raise UsageError("there are no curves: probe with compare=True (--compare)")
     rates = [c.rate for c in variants[0].curves]
     figure, (axes,) = _figure(3.1 * len(rates) + 0.8, 3.8, 1, len(rates), sharey=True)
     for column, (axis, rate) in enumerate(zip(axes, rates, strict=True)):

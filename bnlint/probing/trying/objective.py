@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
 from bnlint.probing.observing.layout import Layouts
 from bnlint.tracing.nested import tensors
 
@@ -49,10 +49,8 @@ class Objective:
         floats = [t for t in tensors(outputs) if t.is_floating_point() and t.numel() and t.ndim]
         if not floats:
             raise ProbeError(
-                Mistake(
-                    "the model returns no floating-point tensor, so there is nothing to derive",
-                    hint="pass loss=, a function of the model's outputs",
-                )
+                "the model returns no floating-point tensor, so there is nothing to derive",
+                hint="pass loss=, a function of the model's outputs",
             )
         generator = torch.Generator().manual_seed(self.seed)
         parts = [_drawn(t, layouts, generator) for t in floats]
@@ -65,14 +63,12 @@ def _users(loss: Loss, outputs: Any, targets: Any) -> Tensor:
         value = loss(outputs) if targets is None else loss(outputs, targets)
     except Exception as error:
         raise ProbeError(
-            Mistake(
-                f"the loss raised {type(error).__name__}: {error}",
-                hint="it is called with the model's outputs, and the targets if there are any",
-            )
+            f"the loss raised {type(error).__name__}: {error}",
+            hint="it is called with the model's outputs, and the targets if there are any",
         ) from error
     if not isinstance(value, Tensor) or value.numel() != 1:
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise ProbeError(Mistake(f"the loss must be a scalar tensor, not {shape}"))
+        raise ProbeError(f"the loss must be a scalar tensor, not {shape}")
     return value.reshape(()).float()
 
 
