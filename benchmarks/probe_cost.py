@@ -24,9 +24,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.session import Session, observe
-from bnlint.probing.trying.objective import Objective
-from bnlint.probing.untouched.guard import untouched
+from bnlint.probing.observation import observe
+from bnlint.probing.session import Objective, Session
+from bnlint.probing.untouched import untouched
 
 STEPS = ("bare", "probe", "naive")
 

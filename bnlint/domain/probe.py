@@ -93,6 +93,7 @@ class KernelStats:
 
     ``gradient`` is None for a frozen weight (not ``trainable``) and without a backward. Kernels of
     the same ``stage`` read the same tensor (the projections of an attention); 0 means unknown.
+    ``call`` is the first call of its layer that used it, from 0.
     """
 
     layer: str
@@ -101,6 +102,7 @@ class KernelStats:
     gradient: float | None
     trainable: bool = True
     stage: int = 0
+    call: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -108,6 +110,10 @@ class KernelStats:
         if self.gradient is None or self.weight_norm == 0:
             return None
         return self.gradient / self.weight_norm
+
+
+Row = ActivationStats | NormStats | KernelStats
+"""What was measured of one layer or one call."""
 
 
 @dataclass(frozen=True, slots=True)

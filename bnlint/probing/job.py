@@ -23,7 +23,7 @@ from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from bnlint.tracing.model import trace_model
 
 EVERYTHING = 1 << 62

@@ -19,13 +19,15 @@ from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
+from bnlint.loading.sites import definition_of
 from bnlint.probing.given.placing import eager, unwrapped
-from bnlint.probing.judging.judge import judged, places
+from bnlint.probing.judging.findings import judged
 from bnlint.probing.judging.metric import numbers_of
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, Reading, bring
-from bnlint.probing.probed import Probed, measured, showing
+from bnlint.probing.observing.summarise import measured
+from bnlint.probing.showing import Probed, showing
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import WatchedForward
 from bnlint.tracing.nested import samples, tensors
@@ -211,7 +213,7 @@ class _Pending:
             objective="the training loss",
             loss=None,
         )
-        findings = judged(result, places(self.model, None))
+        findings = judged(result, definition_of(type(self.model)))
         return showing(replace(result, report=Report(findings=findings)))
 
 

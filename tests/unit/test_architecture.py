@@ -70,7 +70,10 @@ PUBLIC_FACES = frozenset({"Report", "ModelGraph"})
 """Classes of the public API that add methods to the plain data of the same name."""
 
 TO_BE_SHORTENED = frozenset(
-    {"bnlint/tracing/describing/inventory.py:describe_modules", "bnlint/probing/run.py:probe"}
+    {
+        "bnlint/probing/probe_model.py:probe",
+        "bnlint/tracing/describing/inventory.py:describe_modules",
+    }
 )
 """Functions that are longer than allowed. TODO: empty this."""
 

@@ -31,7 +31,7 @@ Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked of a probe; :func:`bnlint.probing.run.probe` documents each."""
+    """What was asked of a probe; :func:`bnlint.probing.probe_model.probe` documents each."""
 
     targets: Any = None
     inputs: Shapes | None = None

@@ -70,7 +70,7 @@ def dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dead == 1.0 and a.samples >= ENOUGH and a.finite:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.ERROR,
                 f"every one of the {a.units} units of {a.layer} is dead: no input of "
                 f"{a.samples} samples exceeds {a.maximum:.3g} and no gradient passes",
@@ -98,7 +98,7 @@ def dead_units(result: ProbeResult) -> Iterator[Verdict]:
         word = "dead" if enough else "inactive on these few samples"
         severity = Severity.WARNING if a.dead > 0.5 and enough else Severity.INFO
         yield Verdict(
-            a.layer,
+            a,
             severity,
             f"{percent(a.dead)} of the {a.units} units of {a.layer} are {word}: their input is "
             f"in the zero region on all {a.samples} samples",
@@ -124,7 +124,7 @@ def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
         if a.samples < ENOUGH:
             continue
         yield Verdict(
-            a.layer,
+            a,
             Severity.WARNING,
             f"{percent(frozen)} of the {a.units} units of {a.layer} never switch "
             f"({percent(a.dead or 0)} dead, {percent(a.always_on)} always on), so it is linear",
@@ -155,7 +155,7 @@ def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     worse = f", {least:.1e} at {worst.layer}" if worst is not first else ""
     rest = f", and of {len(collapsed) - 1} more activations" if len(collapsed) > 1 else ""
     yield Verdict(
-        first.layer,
+        first,
         severity,
         f"the samples hardly differ any more at the input of {first.layer}{rest}: their spread is "
         f"{signal:.1e} of the signal{worse}",
@@ -177,7 +177,7 @@ def inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.inactive is not None and a.inactive > 0.9 and (a.dead or 0) <= 0.25:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.INFO,
                 f"{percent(a.inactive)} of the values that enter {a.layer} are in its inactive "
                 "region (sparse, which by itself is neither good nor bad)",
@@ -202,7 +202,7 @@ def saturation(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.saturated is not None and a.saturated > 0.5 and not a.at_output:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.WARNING,
                 f"{percent(a.saturated)} of the values that enter {a.layer} are where its slope "
                 "is under a tenth of the steepest",

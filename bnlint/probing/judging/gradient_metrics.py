@@ -43,7 +43,7 @@ def gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     first, last = found
     exactly = " (exactly zero)" if ratio == 0 else ""
     yield Verdict(
-        first.layer,
+        first,
         Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
         f"the gradient vanishes on its way from {last.layer} to {first.layer}: relative to the "
         f"weights it is {ratio:.1e} of what it was{exactly}",
@@ -67,7 +67,7 @@ def gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
         return
     first, last = found
     yield Verdict(
-        first.layer,
+        first,
         Severity.WARNING,
         f"the gradient explodes on its way from {last.layer} to {first.layer}: relative to the "
         f"weights it grows {ratio:.3g} times",
@@ -104,7 +104,7 @@ def non_finite(result: ProbeResult) -> Iterator[Verdict]:
 
 def _infinite(where: ActivationStats, what: str, all_: list[ActivationStats]) -> Verdict:
     return Verdict(
-        where.layer,
+        where,
         Severity.ERROR,
         f"{what} {where.layer} holds inf or nan; it is the first of {len(all_)} such layers",
         {"layers": len(all_), "largest": where.largest},
@@ -128,7 +128,7 @@ def half_headroom(result: ProbeResult) -> Iterator[Verdict]:
         headroom = HALF_MAX / a.largest if a.finite else 0.0
         if headroom < 8:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.ERROR if headroom <= 1 else Severity.WARNING,
                 f"what enters {a.layer} reaches {a.largest:.3g}: float16 ends at 65504, a factor "
                 f"of {headroom:.2g} away",

@@ -54,7 +54,7 @@ def low_variance(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.low_variance > 0.25:
             yield Verdict(
-                n.layer,
+                n,
                 Severity.WARNING,
                 f"{percent(n.low_variance)} of the {n.channels} channels that enter {n.layer} are "
                 f"almost constant: their variance is under ten eps ({10 * n.eps:.0e})",
@@ -82,7 +82,7 @@ def drift(result: ProbeResult) -> Iterator[Verdict]:
         if not (n.drift_mean > 0.5 or n.drift_variance > 1):
             continue
         yield Verdict(
-            n.layer,
+            n,
             Severity.WARNING,
             f"the running statistics of {n.layer} do not fit this data: means are "
             f"{n.drift_mean:.2g} sigma off, variances by a factor of {2**n.drift_variance:.2g}",
@@ -109,7 +109,7 @@ def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
     """Information on the whole model where outputs depend on the rest of the batch."""
     if result.batch_noise is not None and result.batch_noise > 0.25:
         yield Verdict(
-            "",
+            None,
             Severity.INFO,
             f"with batches of {result.batch_size} the outputs of a sample change by "
             f"{percent(result.batch_noise)} of their spread with the company it is in",
@@ -132,7 +132,7 @@ def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.values_per_sample == 1:
             yield Verdict(
-                n.layer,
+                n,
                 Severity.INFO,
                 f"{n.layer} sees one value per channel and sample, so a batch of one sample "
                 "raises in training: drop the last batch of a loader if it may be that small",
@@ -159,7 +159,7 @@ def train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
         return
     if gap.output > 0.5 and gap.loss > 0.5:
         yield Verdict(
-            "",
+            None,
             Severity.WARNING,
             f"the model behaves differently in eval mode: outputs change by "
             f"{percent(gap.output)} of their spread and the loss by {percent(gap.loss)}, "

@@ -1,24 +1,89 @@
-"""Taking one reading: the few small reductions per call, all on the tensor's own device."""
+"""Taking one reading: the few small reductions per call, all on the tensor's own device.
+
+Dimension 0 is the batch. Units are on dimension 1 after convolutions and batch norms, on the last
+one after linear layers and layer norms; a tensor is laid out like the last kernel or norm that
+returned its shape.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bnlint.layers.regions import region_of
-from bnlint.layers.table import Kind
-from bnlint.probing.observing.layout import places, raw_step, unit_dims, with_units
+from bnlint.layers.table import Kind, builtin_table, having
 from bnlint.probing.observing.numbers import taken
 from bnlint.probing.observing.readings import ActivationReading, NormReading, SampleMoments, unseen
 from bnlint.tracing.forward.watched import Key
 
 Running = tuple[Tensor | None, Tensor | None]
 
-PASSES = ("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clone", "ToCopy",
-          "Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward")  # fmt: skip
+PASSES = (
+    *("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clone", "ToCopy"),
+    *("Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward"),
+)
+"""How the names of autograd nodes begin that only reshape."""
+
+PLACES = 36
+"""Maximum number of places of a feature map (6 x 6) read for mean, variance and signal."""
+
+VALUES = 4096
+"""Maximum number of raw values kept per activation and batch."""
+
+
+@dataclass(slots=True)
+class Layouts:
+    """The unit dimension of the shapes that kernels and norms returned in this forward."""
+
+    axes: dict[torch.Size, int] = field(default_factory=dict)
+
+    def note(self, shape: torch.Size, kind: str) -> None:
+        """Remembers that a kernel or norm of this kind returned this shape."""
+        if len(shape) > 2:
+            last = not builtin_table().kind(kind).tags.isdisjoint(having("reads", "last"))
+            self.axes[shape] = len(shape) - 1 if last else 1
+
+    def axis(self, shape: torch.Size) -> int:
+        """The dimension of the units; for unknown shapes 1 for feature maps, else the last."""
+        if len(shape) <= 2:
+            return 1
+        return self.axes.get(shape, 1 if len(shape) > 3 else len(shape) - 1)
+
+
+def with_units(x: Tensor) -> Tensor:
+    """``x``, or a view with one unit where it has only the batch dimension."""
+    return x if x.ndim > 1 else x.unsqueeze(1)
+
+
+def unit_dims(ndim: int, axis: int) -> tuple[int, ...]:
+    """All dimensions but the units'."""
+    return tuple(d for d in range(ndim) if d != axis)
+
+
+def places(x: Tensor, axis: int) -> Tensor:
+    """A view of ``x`` at an even grid of at most :data:`PLACES` places, all samples and units."""
+    spatial = [d for d in range(1, x.ndim) if d != axis]
+    if not spatial:
+        return x
+    each = max(1, math.floor(PLACES ** (1 / len(spatial)) + 1e-9))
+    index = [slice(None)] * x.ndim
+    for d in spatial:
+        step = math.ceil(x.shape[d] / each)
+        index[d] = slice((x.shape[d] - 1) % step // 2, None, step)
+    return x[tuple(index)]
+
+
+def raw_step(total: int, units: int) -> int:
+    """A step that picks at most :data:`VALUES` of ``total`` values, evenly from all units."""
+    step = math.ceil(total / VALUES)
+    while step > 1 and math.gcd(step, units) != 1:
+        step += 1
+    return step
 
 
 def activation(
@@ -52,11 +117,6 @@ def gradient_hook(reading: ActivationReading, axis: int) -> Callable[[Tensor], N
     return keep
 
 
-def become(reading: ActivationReading, kind: str) -> None:
-    """Reclassifies a reading (sigmoid -> silu)."""
-    reading.kind, reading.region = kind, region_of(kind, {})
-
-
 def running(arguments: Mapping[str, Any]) -> Running:
     """The running statistics of a norm, copied before it updates them."""
     mean, variance = arguments.get("running_mean"), arguments.get("running_var")
@@ -67,12 +127,8 @@ def running(arguments: Mapping[str, Any]) -> Running:
 
 def batches_tracked(model: nn.Module) -> dict[str, Tensor]:
     """The number of batches each norm had seen before the probe."""
-    found = {}
-    for path, module in model.named_modules():
-        count = getattr(module, "num_batches_tracked", None)
-        if isinstance(count, Tensor):
-            found[path] = count.detach().clone()
-    return found
+    counts = ((p, getattr(m, "num_batches_tracked", None)) for p, m in model.named_modules())
+    return {path: count.detach().clone() for path, count in counts if isinstance(count, Tensor)}
 
 
 def norm(
@@ -121,16 +177,6 @@ def origin(output: Tensor) -> Any:
     while node is not None and node.name().startswith(PASSES) and node.next_functions:
         node = node.next_functions[0][0]
     return node
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """True if memory ran out, on any device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
-    )
 
 
 class Scratch:

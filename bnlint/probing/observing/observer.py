@@ -15,13 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bnlint.domain.errors import is_out_of_memory
+from bnlint.domain.phrases import first_line
 from bnlint.domain.probe import NotObserved
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.regions import clamp_kind, moved_kinds
 from bnlint.layers.table import Kind, plain_name
 from bnlint.probing.observing import measure
-from bnlint.probing.observing.layout import Layouts
-from bnlint.probing.observing.readings import ActivationReading, KernelReading, NormReading, unseen
+from bnlint.probing.observing.readings import (
+    ActivationReading,
+    KernelReading,
+    NormReading,
+    Reading,
+    unseen,
+)
 from bnlint.probing.observing.subjects import (
     Gates,
     Kernels,
@@ -54,7 +61,7 @@ class Observer(Subscriber):
         self.made = Kernels()
         self.unseen: dict[str, str] = {}
         self.handles: list[Any] = []
-        self.layouts = Layouts()
+        self.layouts = measure.Layouts()
         self._made: list[tuple[ActivationReading, Any]] = []
         self._gates = Gates()
         self._scratch = measure.Scratch()
@@ -96,6 +103,11 @@ class Observer(Subscriber):
         return self.made.readings
 
     @property
+    def readings(self) -> list[Reading]:
+        """All readings."""
+        return [*self.activations, *self.norms, *self.kernels.values()]
+
+    @property
     def not_observable(self) -> tuple[NotObserved, ...]:
         """The parts that could not be observed, in the order they ran."""
         return tuple(NotObserved(layer, reason) for layer, reason in self.unseen.items())
@@ -104,7 +116,7 @@ class Observer(Subscriber):
 
     def begins(self) -> None:
         """Forgets what holds for one forward."""
-        self.layouts = Layouts()
+        self.layouts = measure.Layouts()
         self.made.restart()
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
@@ -214,10 +226,8 @@ class Observer(Subscriber):
         try:
             with unseen():
                 return read()
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, NotImplementedError, IndexError) as error:
-            if measure.out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
-            self.unseen.setdefault(key[0], f"could not be measured: {error}".splitlines()[0])
+            self.unseen.setdefault(key[0], first_line(f"could not be measured: {error}"))
             return None

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
-from bnlint.probing.observing.measure import become
 from bnlint.probing.observing.readings import ActivationReading, KernelReading
 from bnlint.tracing.forward.watched import Key
 
@@ -20,9 +20,8 @@ NODES = 16
 SIMPLE = tuple(
     f"{name}Backward"
     for name in (
-        *("Mul", "Add", "Sub", "Rsub", "Div", "Neg", "Exp", "Pow"),
+        *("Mul", "Add", "Sub", "Rsub", "Div", "Neg", "Exp", "Pow", "Select", "Slice"),
         *("View", "Unsqueeze", "Squeeze", "Expand", "Reshape", "Permute", "Transpose", "T"),
-        *("Select", "Slice"),
     )
 )
 """Operations whose result is still a weight if all they read is weights."""
@@ -104,7 +103,7 @@ class Kernels:
         stage = self._stage(x)
         found = self.readings.get(key)
         if found is None:
-            found = KernelReading(call[0], kind, weight, weight.requires_grad, stage=stage)
+            found = KernelReading(call[0], kind, weight, weight.requires_grad, stage, call=call[1])
             self.readings[key] = found
         found.weight = weight
 
@@ -153,7 +152,7 @@ class Gates:
             if len(factors) != 2 or not any(f is not None and f is out() for f in factors):
                 continue
             if reading.kind == "sigmoid" and any(f is not None and f is x() for f in factors):
-                become(reading, "silu")
+                reading.kind, reading.region = "silu", region_of("silu", {})
             else:
                 reading.is_gate = True
 

@@ -10,24 +10,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Cell, PageTable, Picture, Section
+from bnlint.domain.finding import Cell, Finding, PageTable, Picture, Report, Section
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
     KernelStats,
-    NormStats,
     ProbeResult,
+    Row,
     Variant,
     gradient_ratio,
 )
 from bnlint.probing.judging.metric import Number, numbers_of
 from bnlint.probing.showing import pictures
 
-Row = ActivationStats | NormStats | KernelStats
-
 VERSION = 1
 
-_SKIPPED = frozenset({"before", "after", "more", "graphs"})
+_LEFT_OUT = {
+    ActivationStats: {"before", "after", "more"},
+    KernelStats: {"call"},
+    Finding: {"measurable"},
+    Report: {"graphs"},
+}
 """Raw samples are for the pictures, graphs for the page; ``more`` is spread over the row."""
 
 _TITLES = {
@@ -56,9 +59,11 @@ def to_json(result: ProbeResult) -> str:
 def named(value: Any) -> Any:
     """Dataclasses as dicts, tuples and sets as lists, enums as their values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f.name for f in dataclasses.fields(value))
-        more = named(getattr(value, "more", {}))
-        return {name: named(getattr(value, name)) for name in fields if name not in _SKIPPED} | more
+        names = [f.name for f in dataclasses.fields(value)]
+        shown = (name for name in names if name not in _LEFT_OUT.get(type(value), ()))
+        return {name: named(getattr(value, name)) for name in shown} | named(
+            getattr(value, "more", {})
+        )
     if isinstance(value, Mapping):
         return {str(k): named(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

@@ -23,11 +23,11 @@ from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.table import having
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
-from bnlint.probing.observing.layout import Layouts
-from bnlint.probing.observing.readings import merged
-from bnlint.probing.observing.summarise import activation_stats, kernel_stats
-from bnlint.probing.session import Observed, Session, observe
-from bnlint.probing.untouched.writes import kept
+from bnlint.probing.observation import Observed, observe
+from bnlint.probing.observing.measure import Layouts
+from bnlint.probing.observing.summarise import activation_rows, kernel_rows
+from bnlint.probing.session import Session
+from bnlint.probing.untouched import kept
 from bnlint.tracing.forward.watched import (
     Key,
     Runnable,
@@ -91,8 +91,7 @@ def _as_written(
 
 def _summary(name: str, norms: int, observed: Observed, curves: tuple[Curve, ...]) -> Variant:
     seen = observed.observer
-    rows = tuple(map(activation_stats, merged(seen.activations)))
-    return Variant(name, norms, rows, kernel_stats(seen.kernels.values()), curves)
+    return Variant(name, norms, activation_rows(seen), kernel_rows(seen), curves)
 
 
 def _curves(

@@ -14,7 +14,7 @@ from bnlint.domain.probe import TrainEvalGap, call_name
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
-from bnlint.probing.untouched.writes import kept, memory
+from bnlint.probing.untouched import kept, memory
 from bnlint.tracing.forward.watched import (
     Key,
     Runnable,

@@ -8,12 +8,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bnlint.domain.errors import ProbeError
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
+from bnlint.probing.observation import observe
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring
-from bnlint.probing.run import probe
-from bnlint.probing.session import Session, observe
-from bnlint.probing.trying.objective import Objective
+from bnlint.probing.probe_model import probe
+from bnlint.probing.session import Objective, Session
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import WatchedForward
 from tests.unit.probing.nets import ResNet, mlp

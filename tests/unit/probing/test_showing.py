@@ -13,7 +13,7 @@ from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Evidence, Finding, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from bnlint.probing.showing import exports, pictures, terminal
 from bnlint.tracing.model import trace_model
 from tests.unit.probing.nets import ResNet, mlp

@@ -11,26 +11,25 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from bnlint.domain.errors import ProbeError
+from bnlint.domain.errors import ProbeError, is_out_of_memory
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.parsing import Source
+from bnlint.loading.sites import definition_of
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import SAMPLES, Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for
-from bnlint.probing.judging.evidence import calls_to_measure
-from bnlint.probing.judging.judge import judged, places
-from bnlint.probing.observing import measure
-from bnlint.probing.observing.ranks import agreed, gathered
+from bnlint.probing.judging.findings import calls_to_measure, judged
+from bnlint.probing.observation import Observed, agreed, gathered, observe
 from bnlint.probing.observing.readings import unseen
-from bnlint.probing.probed import Probed, measured, showing
-from bnlint.probing.session import Observed, Session, observe
+from bnlint.probing.observing.summarise import measured
+from bnlint.probing.session import Loss, Objective, Session
+from bnlint.probing.showing import Probed, showing
 from bnlint.probing.trying.comparison import compared
 from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
-from bnlint.probing.trying.objective import Loss, Objective
-from bnlint.probing.untouched.guard import untouched
+from bnlint.probing.untouched import untouched
 
 T = TypeVar("T")
 
@@ -149,7 +148,7 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
         result = _result(session, observed, source)
     result = _tried(session, result, batches, wish, observed)
     result = replace(result, notes=tuple(session.notes))
-    findings = judged(result, places(session.model, wish.graph))
+    findings = judged(result, definition_of(type(session.model)), wish.graph)
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
 
 
@@ -240,7 +239,7 @@ def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
     except ProbeError as error:
         session.note(f"not measured: {what}: {error.mistakes[0].message}")
     except Exception as error:
-        if not measure.out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         session.note(f"not measured: {what}: out of memory")
     return None

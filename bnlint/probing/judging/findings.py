@@ -1,4 +1,4 @@
-"""What the measurement says about a static finding, attached to it."""
+"""From measurements to findings: what the metrics judge, and evidence for findings of rules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,57 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
-from bnlint.domain.probe import ActivationStats, ProbeResult, Variant, call_name
+from bnlint.domain.graph import Location, ModelGraph
+from bnlint.domain.probe import ActivationStats, ProbeResult, Row, Variant, call_name
+from bnlint.probing.judging.metric import PREFIX, Metric, Verdict, metrics
 
 Calls = tuple[tuple[str, int], ...]
 """Layers, each with the number of a call of it."""
 
 Weigh = Callable[[Calls, ProbeResult], Evidence | None]
+
+
+def judged(
+    result: ProbeResult, definition: Location | None, graph: ModelGraph | None = None
+) -> tuple[Finding, ...]:
+    """The findings of all metrics, gravest first, then in the order of metrics and layers.
+
+    Each points at the call in the traced graph that was measured, or at the model's definition.
+    """
+    calls = {(op.layer, op.number): op.location for op in graph.ops} if graph else {}
+    model = (graph.ref.definition if graph else None) or definition or Location("<model>", 1)
+    found = [
+        _finding(metric, verdict, result, _place(verdict.at, calls) or model)
+        for metric in metrics()
+        for verdict in metric.judge(result)
+    ]
+    return tuple(sorted(found, key=lambda f: f.severity.rank))
+
+
+def _place(at: Row | None, calls: Mapping[tuple[str, int], Location | None]) -> Location | None:
+    """The place of a call, or of the nearest module that holds its layer."""
+    layer = at.layer if at is not None else ""
+    while at is not None and layer:
+        found = calls.get((layer, at.call)) or calls.get((layer, 0))
+        if found is not None:
+            return found
+        layer = layer.rpartition(".")[0]
+    return None
+
+
+def _finding(metric: Metric, verdict: Verdict, result: ProbeResult, place: Location) -> Finding:
+    source = "noise" if result.source == "synthetic" else "given"
+    measured = f"on {result.samples} {source} samples on {result.device}"
+    return Finding(
+        rule=PREFIX + metric.name,
+        name=metric.name,
+        severity=verdict.severity,
+        message=verdict.message,
+        location=place,
+        model=result.model,
+        layer=verdict.at.layer if verdict.at is not None else "",
+        evidence=Evidence(measured, verdict.values),
+    )
 
 
 def attach_evidence(report: Report, result: ProbeResult) -> Report:
