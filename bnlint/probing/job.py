@@ -51,7 +51,7 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
     table = builtin_table().extended(options.layers)
     result = probe(
         built.model,
-        _data(options.data, module),
+        getattr(module, options.data, options.data) if options.data else None,
         loss=_loss(options.loss, module),
         device=options.device or None,
         dtype=options.dtype or None,
@@ -116,12 +116,6 @@ def _graph(built: Built, source: Source, request: ProbeRequest) -> ModelGraph | 
         return trace_model(built.model, ref=built.ref, inputs=inputs)
     except Exception:  # tracing meets every kind of forward; only the lines would be missing
         return None
-
-
-def _data(name: str, module: ModuleType) -> Any:
-    if not name:
-        return None
-    return getattr(module, name) if hasattr(module, name) else name
 
 
 def _loss(name: str, module: ModuleType) -> Any:

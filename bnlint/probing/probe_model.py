@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -28,7 +28,12 @@ from bnlint.probing.observing.summarise import measured
 from bnlint.probing.session import Loss, Objective, Session
 from bnlint.probing.showing import Probed, showing
 from bnlint.probing.trying.comparison import compared
-from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
+from bnlint.probing.trying.experiments import (
+    batch_noise,
+    bias_effects,
+    in_train_mode,
+    train_eval_gap,
+)
 from bnlint.probing.untouched import untouched
 
 T = TypeVar("T")
@@ -114,7 +119,9 @@ def probe(
     session = Session(live, place, precision, Objective(loss, seed), table or builtin_table(), seed)
     if moved:
         session.note(moved)
-    with untouched(session.watched, place, batches), _mode(live, train):
+    with untouched(session.watched, place, batches), ExitStack() as stack:
+        if train and not live.training:
+            stack.enter_context(in_train_mode(live, {id(m) for m in live.modules()}))
         return showing(_probed(session, batches, wish))
 
 
@@ -128,16 +135,6 @@ def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
     if steps < 0:
         raise ProbeError(f"steps={steps}: it cannot be negative")
     return model
-
-
-@contextmanager
-def _mode(model: nn.Module, train: bool) -> Iterator[None]:
-    """Train mode for a model that is wholly in eval mode; else as the user set it."""
-    if train and not model.training:
-        with flags(model, lambda _: True):
-            yield
-    else:
-        yield
 
 
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:

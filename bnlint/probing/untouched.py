@@ -10,7 +10,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,12 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.nested import tensors
+
+OVERWRITE = ("inplace", "max_norm", "out")
+"""Arguments that make a function write to what it is given."""
+
+Switches = tuple[tuple[int, str], ...] | None
+"""Position and name of each such argument; None for a function that always writes."""
 
 ACCELERATORS = ("cuda", "xpu", "mps")
 
@@ -35,10 +40,9 @@ def untouched(watched: WatchedForward, device: torch.device, loader: Any = None)
     attributes and containers, ``.grad``, and any parameter that the block writes to (copied at the
     first write, as most forwards have none). Inputs are guarded by ``kept``.
     """
-    state = LiveState.of(watched.registry.root)
-    parameters = state.parameters
-    before = [(p, p.detach(), p.grad, p.requires_grad) for p in parameters]
-    writes = CopyOnWrite(parameters)
+    state = _LiveState(watched.registry.root)
+    before = [(p, p.detach(), p.grad, p.requires_grad) for p in state.parameters]
+    writes = CopyOnWrite(state.parameters)
     with generators(device, loader):
         try:
             with torch.inference_mode(False), torch.enable_grad(), watched.by(writes):
@@ -55,29 +59,22 @@ def untouched(watched: WatchedForward, device: torch.device, loader: Any = None)
             writes.put_back()
 
 
-@dataclass(slots=True)
-class LiveState:
+class _LiveState:
     """Parameters, containers, tensors and generators that a model reaches through attributes.
 
     Found are those in lists, dicts, sets, tuples and deques too, and in modules that are held
     there unregistered.
     """
 
-    parameters: list[nn.Parameter] = field(default_factory=list)
-    containers: list[tuple[Any, Any]] = field(default_factory=list)
-    copies: list[Copy] = field(default_factory=list)
-    generators: list[tuple[torch.Generator, Tensor]] = field(default_factory=list)
-    _met: dict[int, Any] = field(default_factory=dict)
-
-    @staticmethod
-    def of(model: nn.Module) -> LiveState:
-        """The state of a model as it is now."""
-        state = LiveState()
-        state._look(model)
-        return state
+    def __init__(self, model: nn.Module) -> None:
+        self.parameters: list[nn.Parameter] = []
+        self.containers: list[tuple[Any, Any]] = []
+        self.copies: list[Copy] = []
+        self.generators: list[tuple[torch.Generator, Tensor]] = []
+        self._met: dict[int, Any] = {}
+        self._look(model)
 
     def put_back(self) -> None:
-        """Restores everything."""
         for live, saved in self.containers:
             _refill(live, saved)
         for copy in self.copies:
@@ -86,44 +83,31 @@ class LiveState:
             generator.set_state(value)
 
     def _look(self, value: Any) -> None:
-        if type(value) in PLAIN:
+        if type(value) in PLAIN or id(value) in self._met:
             return
+        self._met[id(value)] = value  # kept, so that nothing else gets its address
         if isinstance(value, nn.Module):
             self._module(value)
         elif isinstance(value, (dict, list, set, deque, tuple)):
             self._container(value)
-        elif isinstance(value, (Tensor, torch.Generator)) and self._new(value):
-            self._value(value)
-
-    def _value(self, value: Tensor | torch.Generator) -> None:
-        """Copies a tensor or generator; parameters only once one writes to them."""
-        if isinstance(value, torch.Generator):
+        elif isinstance(value, torch.Generator):
             self.generators.append((value, value.get_state()))
-        elif isinstance(value, nn.Parameter):
-            if not is_lazy(value):
-                self.parameters.append(value)
-        elif memory(value) != 0:
+        elif isinstance(value, nn.Parameter):  # copied only once something writes to it
+            self.parameters += [] if is_lazy(value) else [value]
+        elif isinstance(value, Tensor) and memory(value):
             self.copies.append(Copy(value))
 
     def _module(self, module: nn.Module) -> None:
-        if self._new(module):
-            self._container(vars(module))
-            own = module.children, partial(module.parameters, False), partial(module.buffers, False)
-            for part in (p for parts in own for p in parts()):
-                self._look(part)  # a scripted module has them elsewhere
+        self._look(vars(module))
+        own = module.children, partial(module.parameters, False), partial(module.buffers, False)
+        for part in (p for parts in own for p in parts()):
+            self._look(part)  # a scripted module has them elsewhere
 
     def _container(self, value: Any) -> None:
-        if not self._new(value):
-            return
         if not isinstance(value, tuple):
             self.containers.append((value, value.copy()))
         for item in list(value.values()) if isinstance(value, dict) else list(value):
             self._look(item)
-
-    def _new(self, value: Any) -> bool:
-        known = id(value) in self._met
-        self._met[id(value)] = value  # kept, so that nothing else gets its address
-        return not known
 
 
 def _refill(live: Any, saved: Any) -> None:
@@ -226,10 +210,10 @@ class CopyOnWrite(Subscriber):
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
         """The function, after a copy of what it is about to overwrite."""
-        return partial(self._guarded, _writes_of(function.func), run)
+        return partial(self._guarded, _switches(function.func), run)
 
-    def _guarded(self, writes: _Writes, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
-        if self._waiting and writes.with_these(args, kwargs):
+    def _guarded(self, switches: Switches, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
+        if self._waiting and (switches is None or _on(switches, args, kwargs)):
             for tensor in tensors((args, kwargs)):
                 for guarded in self._waiting.pop(memory(tensor), ()):
                     self.copies.append(Copy(guarded))
@@ -263,39 +247,18 @@ def memory(tensor: Tensor) -> int:
         return 0
 
 
-OVERWRITE = ("inplace", "max_norm", "out")
-"""Arguments that make a function write to what it is given."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Writes:
-    """Whether a function writes to its arguments: always (``mul_``), or by one of them."""
-
-    always: bool
-    places: tuple[tuple[int | None, str], ...] = ()
-
-    def with_these(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """True when a call with these arguments writes to one of them."""
-        if self.always:
-            return True
-        for place, name in self.places:
-            positional = place is not None and place < len(args)
-            value = args[place] if positional and place is not None else kwargs.get(name)
-            if value is not None and value is not False:
-                return True
-        return False
-
-
-def _writes_of(func: Callable[..., Any]) -> _Writes:
-    """What the name and the signature of a function say."""
+def _switches(func: Callable[..., Any]) -> Switches:
+    """What the name and the signature of a function say about its writes."""
     name = getattr(func, "__name__", "")
     inplace = name.endswith("_") and not name.endswith("__")
     if inplace or name in ("__setitem__", "__set__") or name.startswith("__i"):
-        return _Writes(True)
+        return None
     code = getattr(func, "__code__", None)  # built-in functions take these by name alone
-    names = list(code.co_varnames[: code.co_argcount]) if code is not None else []
-    return _Writes(False, tuple((_index(names, n), n) for n in OVERWRITE))
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return tuple((names.index(n) if n in names else sys.maxsize, n) for n in OVERWRITE)
 
 
-def _index(names: list[str], name: str) -> int | None:
-    return names.index(name) if name in names else None
+def _on(switches: tuple[tuple[int, str], ...], args: tuple[Any, ...], kwargs: Any) -> bool:
+    """True when a call with these arguments writes to one of them."""
+    values = (args[i] if i < len(args) else kwargs.get(name) for i, name in switches)
+    return any(value is not None and value is not False for value in values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -25,7 +26,7 @@ from bnlint.probing.judging.findings import judged
 from bnlint.probing.judging.metric import numbers_of
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
-from bnlint.probing.observing.readings import KernelReading, Reading, bring
+from bnlint.probing.observing.readings import KernelReading, bring
 from bnlint.probing.observing.summarise import measured
 from bnlint.probing.showing import Probed, showing
 from bnlint.tracing.forward.registry import Registry
@@ -95,15 +96,13 @@ class Watch:
 
     def __enter__(self) -> Watch:
         """Starts to count forwards."""
-        before, after = self._before, self._after
-        compiled = getattr(self.model, "_compiled_call_impl", None)
-        if compiled is not None:  # by model.compile(): hooks would be compiled with the rest
-            self._compiled = compiled
-            self.model._compiled_call_impl = self._around(compiled)
+        self._compiled = getattr(self.model, "_compiled_call_impl", None)
+        if self._compiled is not None:  # by model.compile(): hooks would be compiled with the rest
+            self.model._compiled_call_impl = self._around(self._compiled)
             return self
         self._handles = [
-            self.outer.register_forward_pre_hook(before),
-            self.outer.register_forward_hook(after, always_call=True),
+            self.outer.register_forward_pre_hook(self._before),
+            self.outer.register_forward_hook(self._after, always_call=True),
         ]
         return self
 
@@ -191,16 +190,15 @@ class _Pending:
         for kernel in observer.kernels.values():
             kernel.weight_norm = norm_of(kernel.weight)
             if kernel.weight.requires_grad:
-                hook = _keeper(kernel)
-                observer.handles.append(kernel.weight.register_hook(hook))  # type: ignore[no-untyped-call]
+                hook = kernel.weight.register_hook(partial(_keep, kernel))  # type: ignore[no-untyped-call]
+                observer.handles.append(hook)
 
     def result(self) -> Probed:
         """What was measured, judged."""
         seen = self.observer
         seen.release()
         first = seen.activations[0]
-        readings: list[Reading] = [*seen.activations, *seen.norms, *seen.kernels.values()]
-        bring(readings)
+        bring(seen.readings)
         weight = next(iter(self.model.parameters()), None)
         result = measured(
             self.model,
@@ -217,35 +215,29 @@ class _Pending:
         return showing(replace(result, report=Report(findings=findings)))
 
 
-def _keeper(kernel: KernelReading) -> Callable[[Tensor], None]:
-    def keep(gradient: Tensor) -> None:
-        kernel.norms.append(norm_of(gradient))
-
-    return keep
+def _keep(kernel: KernelReading, gradient: Tensor) -> None:
+    kernel.norms.append(norm_of(gradient))
 
 
 def numbers(result: ProbeResult) -> dict[str, float]:
     """The numbers of a result by name, as loggers take them."""
-    found: dict[str, float] = {}
-    for a in result.activations:
-        logged = ((n.name, n.read(a)) for n in numbers_of(ActivationStats) if n.logged)
-        site = site_name(a.layer, a.call)
-        found |= {f"bnlint/{k.replace('_', '-')}/{site}": v for k, v in logged if v is not None}
-    ratio = result.gradient_ratio
-    if ratio is not None:
-        found["bnlint/gradient-ratio"] = ratio
+    logged = [n for n in numbers_of(ActivationStats) if n.logged]
+    found = {
+        f"bnlint/{n.name.replace('_', '-')}/{site_name(a.layer, a.call)}": n.read(a)
+        for a in result.activations
+        for n in logged
+    }
+    found["bnlint/gradient-ratio"] = result.gradient_ratio
     found["bnlint/findings"] = float(len(result.report.findings))
-    return found
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _sink(log: Any) -> Sink | None:
     """The function that writes to what ``log`` names."""
-    if log is None:
-        return None
     if hasattr(log, "add_scalar"):
-        return _scalars(log)
-    if callable(log):
-        sink: Sink = log
+        return partial(_write, log)
+    if log is None or callable(log):
+        sink: Sink | None = log
         return sink
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -253,13 +245,10 @@ def _sink(log: Any) -> Sink | None:
         raise UsageError(
             "logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'"
         ) from error
-    return _scalars(SummaryWriter(str(log)))
+    return partial(_write, SummaryWriter(str(log)))
 
 
-def _scalars(writer: Any) -> Sink:
-    def write(step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
-
-    return write
+def _write(writer: Any, step: int, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        writer.add_scalar(name, value, step)
+    writer.flush()

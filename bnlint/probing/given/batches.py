@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ SAMPLES = 256
 """A loader is read until there are this many samples; with fewer, units are not called dead."""
 
 HARMLESS = "it is damaged, or holds more than tensors, which loading it would have to run as code"
+
+_END = object()
 
 TARGETS = ("targets", "target", "labels", "label", "y")
 
@@ -52,47 +55,34 @@ class Batch:
 
 
 def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
-    """The batches in what the user passed, one at a time.
-
-    Raises
-    ------
-    ProbeError
-        It holds no tensor, or a file cannot be read.
-
-    """
+    """The batches in what the user passed, one at a time; a ProbeError if it cannot be read."""
     if isinstance(given, (str, Path)):
         given = _loaded(Path(given))
     if callable(given) and not isinstance(given, (Tensor, nn.Module)):
         with _speaking("what was called for batches"):
             given = given()
-    if _is_one(given):
-        yield batch_of(given, targets, model)
+    if isinstance(given, (Tensor, Mapping, tuple)):  # one batch; a list is a list of batches
+        yield _batch(given, targets, model)
         return
     if not isinstance(given, Iterable):
         raise ProbeError(
             f"cannot make a batch of {type(given).__name__}",
             hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
         )
-    for item in _items(given):
-        yield batch_of(item, None, model)
-
-
-def _items(given: Iterable[Any]) -> Iterator[Any]:
-    """The items of a loader; its own errors are reported to the user."""
-    what = f"the {type(given).__name__} of the batches"
-    with _speaking(what):
-        iterator = iter(given)
-    end = object()
+    speaking = partial(_speaking, f"the {type(given).__name__} of the batches")
+    with speaking():
+        items = iter(given)
     while True:
-        with _speaking(what):
-            item = next(iterator, end)
-        if item is end:
+        with speaking():
+            item = next(items, _END)
+        if item is _END:
             return
-        yield item
+        yield _batch(item, None, model)
 
 
 @contextmanager
 def _speaking(what: str) -> Iterator[None]:
+    """Errors of the user's loader or function are reported to the user."""
     try:
         yield
     except BnlintError:
@@ -104,14 +94,7 @@ def _speaking(what: str) -> Iterator[None]:
 
 
 def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
-    """The first batches that together hold ``wanted`` samples, or all there are.
-
-    Raises
-    ------
-    ProbeError
-        There is no batch, or one without samples.
-
-    """
+    """The first batches that together hold ``wanted`` samples, or all there are."""
     taken: list[Batch] = []
     count = 0
     for batch in batches:
@@ -126,7 +109,7 @@ def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
     return taken
 
 
-def batch_of(item: Any, targets: Any, model: nn.Module) -> Batch:
+def _batch(item: Any, targets: Any, model: nn.Module) -> Batch:
     """One batch from a tensor, a dict of keywords, or a tuple of arguments and targets."""
     forward = _signature(model)
     if isinstance(item, Mapping):
@@ -191,11 +174,6 @@ def _signature(model: nn.Module) -> _Forward:
     )
 
 
-def _is_one(given: Any) -> bool:
-    """True for one batch: a tensor, a dict, or a tuple (a list is a list of batches)."""
-    return isinstance(given, (Tensor, Mapping, tuple))
-
-
 def _loaded(path: Path) -> Any:
     """What a ``.pt`` (weights only) or ``.npz`` (no pickles) file holds, as tensors."""
     if not path.exists():
@@ -216,14 +194,10 @@ def _arrays(path: Path) -> Any:
     import numpy as np
 
     with np.load(path, allow_pickle=False) as arrays:
-        found = {name: _tensor(arrays[name]) for name in arrays.files}
+        tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    found = {n: t.float() if t.dtype is torch.float64 else t for n, t in tensors.items()}
     positional = [found[f"arr_{i}"] for i in range(len(found)) if f"arr_{i}" in found]
     return tuple(positional) if len(positional) == len(found) else found
-
-
-def _tensor(array: Any) -> Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.float() if tensor.dtype is torch.float64 else tensor
 
 
 def joined(batches: Sequence[Batch], at_most: int = 2) -> Batch:

@@ -19,7 +19,7 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import Guess, Guesses, choose, declared
+from bnlint.models.guessing.guess import Guess, Guesses, Origin, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
@@ -49,18 +49,14 @@ def batches_for(
 ) -> tuple[str, list[Batch]]:
     """Where the inputs come from (user, file or synthetic), and enough batches of them.
 
-    Raises
-    ------
-    ProbeError
-        There are fewer than two samples, or the shape of the noise is unknown.
-
+    A ProbeError if there are fewer than two samples, or the shape of the noise is unknown.
     """
     if given is None:
         if wish.samples < 2:
             raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
         ref = wish.graph.ref if wish.graph is not None else None
-        call = candidate(model, wish.inputs, wish.source, ref)
-        return "synthetic", [noise(call, model, wish.samples, seed)]
+        call = _candidate(model, wish.inputs, wish.source, ref)
+        return "synthetic", [_noise(call, model, wish.samples, seed)]
     found = enough(read(given, wish.targets, model), wish.samples)
     if found[-1].samples == 1 < found[0].samples:
         found.pop()  # a batch norm would raise; a loader of real data often ends so
@@ -75,15 +71,8 @@ def batches_for(
     return "file" if path else "user", found
 
 
-def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
-    """The inputs that were written by hand.
-
-    Raises
-    ------
-    ProbeError
-        They cannot be read.
-
-    """
+def _specs(inputs: Shapes) -> tuple[InputSpec, ...]:
+    """The inputs that were written by hand; a ProbeError if they cannot be read."""
     items: list[Any] = [inputs] if isinstance(inputs, str) else list(inputs)
     if items and all(isinstance(i, int) for i in items):
         items = [items]
@@ -98,22 +87,14 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     return found
 
 
-def candidate(
+def _candidate(
     model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
 ) -> Guess:
-    """The call to make noise for; the first guess that the model's forward accepts, on meta.
-
-    Raises
-    ------
-    ProbeError
-        Nothing was given and no guess is accepted.
-
-    """
+    """The call to make noise for; the first guess that the model's forward accepts, on meta."""
     if inputs is not None:
-        return declared(specs(inputs)).candidates[0]
-    known = ref or ModelRef("", type(model).__name__, "instance")
-    given = find_inputs(model, source, known)
-    chosen = given if given.source == "mined" else _passing(model, given)
+        return declared(_specs(inputs)).candidates[0]
+    given = find_inputs(model, source, ref or ModelRef("", type(model).__name__, "instance"))
+    chosen = given if given.source == Origin.FOUND else _passing(model, given)
     if len(chosen.candidates) != 1:
         raise ProbeError(
             "the shape of the input cannot be guessed",
@@ -136,7 +117,7 @@ def _passing(model: nn.Module, given: Guesses) -> Guesses:
     return choose(given, passes)
 
 
-def noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
+def _noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
     """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for integers.
 
     Floats have the dtype of the model's weights (half precision, say) unless another is declared.

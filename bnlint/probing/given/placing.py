@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from bnlint.domain.errors import ProbeError
+from bnlint.probing.untouched import ACCELERATORS
 
 DTYPES = {
     "float16": torch.float16,
@@ -33,14 +34,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device:
-    """The device to run on: the named one, else that of the model.
-
-    Raises
-    ------
-    ProbeError
-        The name is no device, or the device is not available.
-
-    """
+    """The device to run on: the named one if it is available, else that of the model."""
     if device is None:
         return home(model)
     try:
@@ -54,42 +48,32 @@ def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device
             f"the device {str(wanted)!r} is not there",
             hint=f"this machine has {', '.join(available())}",
         )
-    return _indexed(wanted)
+    accelerator = getattr(torch, "accelerator", None)
+    if wanted.type != "cpu" and wanted.index is not None and accelerator is not None:
+        count = accelerator.device_count()
+        if wanted.index >= count:
+            raise ProbeError(
+                f"the device {str(wanted)!r} is not there", hint=f"there are {count} of them"
+            )
+    return wanted
 
 
 def home(model: nn.Module) -> torch.device:
     """The device of the model's first parameter or buffer; the CPU if it has none."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    devices = (tensor.device for tensor in (*model.parameters(), *model.buffers()))
+    return next(devices, torch.device("cpu"))
 
 
 def available() -> list[str]:
     """The types of device that this machine has, the CPU first."""
-    found = ["cpu"]
-    for kind in ("cuda", "xpu", "mps"):
-        backend = getattr(torch, kind, None)
-        if backend is not None and backend.is_available():
-            found.append(kind)
+    backends = ((kind, getattr(torch, kind, None)) for kind in ACCELERATORS)
+    found = ["cpu", *(kind for kind, backend in backends if backend and backend.is_available())]
     accelerator = getattr(torch, "accelerator", None)
     if accelerator is not None and accelerator.is_available():
         current = accelerator.current_accelerator()
         if current is not None and current.type not in found:
             found.append(current.type)
     return found
-
-
-def _indexed(device: torch.device) -> torch.device:
-    """The device, if its number is one that this machine has."""
-    accelerator = getattr(torch, "accelerator", None)
-    if device.type == "cpu" or device.index is None or accelerator is None:
-        return device
-    count = accelerator.device_count()
-    if device.index >= count:
-        raise ProbeError(
-            f"the device {str(device)!r} is not there", hint=f"there are {count} of them"
-        )
-    return device
 
 
 def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
@@ -100,7 +84,10 @@ def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
             hint="build it for real (without torch.device('meta')) to probe it",
         )
     lazy = any(is_lazy(p) for p in model.parameters())
-    if same(home(model), device) and not lazy:
+    here = home(model)
+    indexed = None not in (here.index, device.index)
+    there = here.type == device.type and not (indexed and here.index != device.index)
+    if there and not lazy:
         return model, ""
     try:
         copied = copy.deepcopy(model, _lazy_buffers(model)).to(device)
@@ -119,11 +106,6 @@ def _lazy_buffers(model: nn.Module) -> dict[int, Any]:
     return {id(b): fresh(device=b.device, dtype=b.dtype) for b in lazy}
 
 
-def same(a: torch.device, b: torch.device) -> bool:
-    """True if both name the same device; without a number, any of the type."""
-    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
-
-
 @contextmanager
 def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
     """Mixed precision with ``dtype``; full precision if it is None."""
@@ -135,14 +117,7 @@ def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
 
 
 def precision(name: str | torch.dtype | None) -> torch.dtype | None:
-    """The autocast dtype by name; None for full precision.
-
-    Raises
-    ------
-    ProbeError
-        It is not one of float16, bfloat16 and float32.
-
-    """
+    """The autocast dtype by name; None for full precision."""
     found = DTYPES.get(name) if isinstance(name, str) else name
     if name is not None and found not in DTYPES.values():
         raise ProbeError(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")

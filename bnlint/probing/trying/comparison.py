@@ -28,13 +28,7 @@ from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.observing.summarise import activation_rows, kernel_rows
 from bnlint.probing.session import Session
 from bnlint.probing.untouched import kept
-from bnlint.tracing.forward.watched import (
-    Key,
-    Runnable,
-    Subscriber,
-    TorchFunction,
-    WatchedForward,
-)
+from bnlint.tracing.forward.watched import Key, Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.nested import tensors
 
 PLACEMENTS = ("none", "before", "after")
@@ -42,7 +36,6 @@ PLACEMENTS = ("none", "before", "after")
 
 CARRIES = having("within", "feeding")
 """Operations through which a kernel still feeds what follows."""
-
 
 RATES = (0.02, 0.1, 0.3)
 """The rates of plain gradient descent at which each variant trains."""
@@ -57,9 +50,11 @@ def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comp
     """
     spared = {r.key for r in seen.observer.activations if r.at_output or r.is_gate}
     variants = [_variant(session, batch, p, spared, steps) for p in PLACEMENTS]
-    variants.append(_as_written(session, batch, seen, steps, variants[0]))
-    objective = seen.objective
-    return Comparison(tuple(variants), steps, batch.samples, objective, session.seed)
+    if seen.observer.norms:
+        variants.append(_as_written(session, batch, seen, steps))
+    else:
+        variants.append(replace(variants[0], name=AS_WRITTEN))
+    return Comparison(tuple(variants), steps, batch.samples, seen.objective, session.seed)
 
 
 def _variant(
@@ -77,11 +72,7 @@ def _variant(
     return _summary(placement, len(learned), observed, curves)
 
 
-def _as_written(
-    session: Session, batch: Batch, seen: Observed, steps: int, none: Variant
-) -> Variant:
-    if not seen.observer.norms:
-        return replace(none, name=AS_WRITTEN)
+def _as_written(session: Session, batch: Batch, seen: Observed, steps: int) -> Variant:
     found = _summary(AS_WRITTEN, len({r.key for r in seen.observer.norms}), seen, ())
     try:
         return replace(found, curves=_curves(session, batch, [], steps))
@@ -195,8 +186,8 @@ class Rearranged(Subscriber):
     def _activation(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
         x: Any = args[0] if args else kwargs.get("input")
         key = self.watched.now
-        chosen = isinstance(x, Tensor) and self._is_fed(x) and key not in self.spared
-        if not chosen or self.placement == "none":
+        fed = isinstance(x, Tensor) and self._is_fed(x)
+        if not fed or key in self.spared or self.placement == "none":
             return run(*args, **kwargs)
         if self.placement == "after":
             out = run(*args, **kwargs)
@@ -209,11 +200,8 @@ class Rearranged(Subscriber):
         """Batch norm over the units of ``x`` with scale 1 and shift 0 at first."""
         axis = self._layouts.axis(x.shape) if x.ndim > 1 else 0
         if key not in self.learned:
-            units = x.shape[axis]
-            self.learned[key] = (
-                nn.Parameter(torch.ones(units, device=x.device)),
-                nn.Parameter(torch.zeros(units, device=x.device)),
-            )
+            ones = torch.ones(x.shape[axis], device=x.device)
+            self.learned[key] = nn.Parameter(ones), nn.Parameter(torch.zeros_like(ones))
         weight, bias = self.learned[key]
         moved = x.movedim(axis, 1) if x.ndim > 1 else x.unsqueeze(1)
         out = functional.batch_norm(moved, None, None, weight, bias, True)
