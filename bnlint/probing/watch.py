@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -87,7 +86,7 @@ class Watch:
         self._handles: list[Any] = []
         self._compiled: Callable[..., Any] | None = None
         self._running: tuple[Observer, ExitStack] | None = None
-        self._pending: _Pending | None = None
+        self._pending: tuple[Observer, int] | None = None
 
     @property
     def last(self) -> Probed | None:
@@ -106,12 +105,7 @@ class Watch:
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Takes the last numbers and removes the hooks."""
         while self._handles:
             self._handles.pop().remove()
@@ -122,17 +116,18 @@ class Watch:
         if kind is None:
             self.flush()
         elif self._pending is not None:
-            self._pending.observer.release()
+            self._pending[0].release()
 
     def flush(self) -> None:
         """Fetches and logs the numbers of the last observed step; call it after the backward."""
         pending, self._pending = self._pending, None
         if pending is None:
             return
-        result = pending.result()
-        self.results = [*self.results, (pending.step, result)][-self.keep :]
+        observer, step = pending
+        result = _result(self.model, observer)
+        self.results = [*self.results, (step, result)][-self.keep :]
         if self._sink is not None:
-            self._sink(pending.step, numbers(result))
+            self._sink(step, numbers(result))
 
     def _before(self, _model: nn.Module, inputs: Any) -> None:
         if torch.compiler.is_compiling() or not self.model.training or not torch.is_grad_enabled():
@@ -172,8 +167,14 @@ class Watch:
         observer = self._running[0]
         observer.returned(list(tensors(outputs)))
         self._stop()
-        if observer.activations:
-            self._pending = _Pending(self.model, observer, self.step - 1)
+        if not observer.activations:
+            return
+        for kernel in observer.kernels.values():
+            kernel.weight_norm = norm_of(kernel.weight)
+            if kernel.weight.requires_grad:
+                hook = kernel.weight.register_hook(partial(_keep, kernel))  # type: ignore[no-untyped-call]
+                observer.handles.append(hook)
+        self._pending = observer, self.step - 1
 
     def _stop(self) -> None:
         """Ends the observation, also if the forward raised an error."""
@@ -182,37 +183,25 @@ class Watch:
             running[1].close()
 
 
-class _Pending:
-    """An observed forward whose backward is still to come."""
-
-    def __init__(self, model: nn.Module, observer: Observer, step: int) -> None:
-        self.model, self.observer, self.step = model, observer, step
-        for kernel in observer.kernels.values():
-            kernel.weight_norm = norm_of(kernel.weight)
-            if kernel.weight.requires_grad:
-                hook = kernel.weight.register_hook(partial(_keep, kernel))  # type: ignore[no-untyped-call]
-                observer.handles.append(hook)
-
-    def result(self) -> Probed:
-        """What was measured, judged."""
-        seen = self.observer
-        seen.release()
-        first = seen.activations[0]
-        bring(seen.readings)
-        weight = next(iter(self.model.parameters()), None)
-        result = measured(
-            self.model,
-            seen,
-            device=str(weight.device) if weight is not None else "cpu",
-            dtype=first.dtype,
-            samples=first.moments.samples,
-            batches=1,
-            source="user",
-            objective="the training loss",
-            loss=None,
-        )
-        findings = judged(result, definition_of(type(self.model)))
-        return showing(replace(result, report=Report(findings=findings)))
+def _result(model: nn.Module, seen: Observer) -> Probed:
+    """What was measured, judged."""
+    seen.release()
+    first = seen.activations[0]
+    bring(seen.readings)
+    weight = next(iter(model.parameters()), None)
+    result = measured(
+        model,
+        seen,
+        device=str(weight.device) if weight is not None else "cpu",
+        dtype=first.dtype,
+        samples=first.moments.samples,
+        batches=1,
+        source="user",
+        objective="the training loss",
+        loss=None,
+    )
+    findings = judged(result, definition_of(type(model)))
+    return showing(replace(result, report=Report(findings=findings)))
 
 
 def _keep(kernel: KernelReading, gradient: Tensor) -> None:

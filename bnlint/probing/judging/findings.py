@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
-from bnlint.domain.graph import Location, ModelGraph
-from bnlint.domain.probe import ActivationStats, ProbeResult, Row, Variant, call_name
+from bnlint.domain.graph import Location, ModelGraph, Value
+from bnlint.domain.probe import ActivationStats, ProbeResult, Row, call_name
 from bnlint.probing.judging.metric import PREFIX, Metric, Verdict, metrics
 
 Calls = tuple[tuple[str, int], ...]
@@ -112,15 +112,13 @@ def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
     if a.dead is None:
         return None
     count = len(a.dead_units)
+    values: dict[str, Value] = {"dead": a.dead, "units": a.units}
     if count == 0:
         text = f"no unit of {a.layer} is stuck, so there is none that this norm could not revive"
     else:
         text = f"{count} of {a.units} units of {a.layer} are dead and stay dead behind this norm"
-    return Evidence(f"{text} ({_on(result)})", {"dead": a.dead, "units": a.units, **_listed(a)})
-
-
-def _listed(a: ActivationStats) -> Mapping[str, tuple[int, ...]]:
-    return {"dead-units": a.dead_units[:20]} if a.dead_units else {}
+        values["dead-units"] = a.dead_units[:20]
+    return Evidence(f"{text} ({_on(result)})", values)
 
 
 def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
@@ -128,34 +126,21 @@ def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
     a = _activation(calls, result)
     if a is None:
         return None
-    values = {"without": _shares(a)}
+    values = {"without": (a.dead, a.frozen, a.signal)}
     text = f"at {a.layer}: {_shown(a)} as it is"
-    before = _variant(result, "before")
-    normed = _row(before, a) if before is not None else None
+    variants = result.comparison.variants if result.comparison else ()
+    rows = (row for v in variants if v.name == "before" and not v.error for row in v.activations)
+    normed = next((row for row in rows if (row.layer, row.call) == (a.layer, a.call)), None)
     if normed is not None:
-        values["with"] = _shares(normed)
+        values["with"] = (normed.dead, normed.frozen, normed.signal)
         text += f"; {_shown(normed)} with a norm before each activation"
     return Evidence(f"{text} ({_on(result)})", values)
-
-
-def _shares(a: ActivationStats) -> tuple[float | None, ...]:
-    return (a.dead, a.frozen, a.signal)
 
 
 def _shown(a: ActivationStats) -> str:
     shares = [] if a.dead is None else [f"{a.dead:.0%} dead", f"{a.frozen or 0:.0%} frozen"]
     signal = "no signal to compare" if a.signal is None else f"signal {a.signal:.1e}"
     return ", ".join((*shares, signal))
-
-
-def _variant(result: ProbeResult, name: str) -> Variant | None:
-    variants = result.comparison.variants if result.comparison else ()
-    return next((v for v in variants if v.name == name and not v.error), None)
-
-
-def _row(variant: Variant, like: ActivationStats) -> ActivationStats | None:
-    same = (a for a in variant.activations if (a.layer, a.call) == (like.layer, like.call))
-    return next(same, None)
 
 
 def _bias(calls: Calls, result: ProbeResult) -> Evidence | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Cell, Finding, PageTable, Picture, Report, Section
+from bnlint.domain.phrases import plural
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -80,11 +81,12 @@ def named(value: Any) -> Any:
 def sections(result: ProbeResult) -> tuple[Section, ...]:
     """What a page shows of a probe: how it was done, pictures, tables, the comparison."""
     drawn, missing = _pictures(result)
+    unseen = tuple((part.layer, part.reason) for part in result.not_observable)
     tables = (
         _table("Activations", "activation", result.activations),
         _table("Norms", "norm", result.norms),
         _table("Kernels", "kernel", result.kernels),
-        _unseen(result),
+        PageTable("Not observable", ("layer", "why"), unseen),
     )
     kept = tuple(table for table in tables if table.rows)
     first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
@@ -102,10 +104,9 @@ def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]
 
 
 def _head(result: ProbeResult) -> Iterator[str]:
-    batches = "1 batch" if result.batches == 1 else f"{result.batches} batches"
     yield (
         f"On {result.device} in {result.dtype}: {result.samples} samples ({result.source}) in "
-        f"{batches}."
+        f"{plural(result.batches, 'batch', 'batches')}."
     )
     loss = "" if result.loss is None else f", which is {result.loss:.4g}"
     yield f"Gradient of {result.objective}{loss}."
@@ -126,24 +127,14 @@ def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
     """A row of cells for each measured row, a column for each of its numbers."""
     numbers = numbers_of(type(rows[0])) if rows else ()
     columns = (what, "kind", *(n.page or n.heading for n in numbers))
-    return PageTable(
-        title, columns, tuple((*_first(r), *(_cell(n, r) for n in numbers)) for r in rows)
-    )
+    return PageTable(title, columns, tuple(_cells(row, numbers) for row in rows))
 
 
-def _first(row: Row) -> tuple[str, str]:
+def _cells(row: Row, numbers: Sequence[Number]) -> tuple[Cell, ...]:
     call = 0 if isinstance(row, KernelStats) else row.call
-    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind
-
-
-def _cell(number: Number, row: Row) -> Cell:
-    value = number.read(row)
-    return value if number.share else _number(value)
-
-
-def _unseen(result: ProbeResult) -> PageTable:
-    rows = tuple((part.layer, part.reason) for part in result.not_observable)
-    return PageTable("Not observable", ("layer", "why"), rows)
+    values = ((n, n.read(row)) for n in numbers)
+    shown = (value if n.share else _number(value) for n, value in values)
+    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind, *shown
 
 
 def _comparison(comparison: Comparison) -> Section:
