@@ -226,7 +226,7 @@ def site_name(layer: str, call: int) -> str:
 
 def call_name(layer: str, call: int) -> str:
     """A kernel's layer; a function has a name for each of its calls."""
-    return f"{layer}#{call + 1}" if call and layer.endswith("()") else layer
+    return site_name(layer, call) if layer.endswith("()") else layer
 
 
 def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:

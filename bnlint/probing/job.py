@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import functional
@@ -25,6 +25,8 @@ from bnlint.models.survey import survey
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.probe_model import probe
 from bnlint.tracing.model import trace_model
+
+T = TypeVar("T")
 
 EVERYTHING = 1 << 62
 """No limit on the number of weights: a probe needs them all."""
@@ -79,7 +81,6 @@ def _imported(request: ProbeRequest) -> tuple[Source, ModuleType]:
 
 
 def _built(workshop: Workshop, request: ProbeRequest) -> Built:
-    """The model that was named, or the only one there is."""
     if request.call:
         return _named(workshop, request.call)
     found = survey(workshop.module, workshop.source)
@@ -97,11 +98,10 @@ def _built(workshop: Workshop, request: ProbeRequest) -> Built:
 
 
 def _named(workshop: Workshop, call: str) -> Built:
-    built: Built = _must(next(workshop.named(ModelSpec(call))))
-    return built
+    return _must(next(workshop.named(ModelSpec(call))))
 
 
-def _must(found: Any) -> Any:
+def _must(found: T | Problem) -> T:
     """``found``, unless it is the Problem that kept it from being there."""
     if isinstance(found, Problem):
         place = f"{found.file}:{found.line}: " if found.line else f"{found.file}: "

@@ -55,7 +55,7 @@ def observe(session: Session, batches: list[Batch]) -> Observed:
                 except Exception as error:
                     if not is_out_of_memory(error):
                         raise
-                    _rewind(observer, marks)
+                    _rewind(observer, *marks)
                     waiting[:0] = _halves(session, batch, error)
                     continue
                 scalars += found
@@ -122,22 +122,19 @@ def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float)
             reading.gradients[:] = [g / scale for g in reading.gradients]
 
 
-def _marks(observer: Observer) -> tuple[int, int, dict[Hashable, int]]:
-    norms = {key: len(kernel.norms) for key, kernel in observer.kernels.items()}
-    return len(observer.activations), len(observer.norms), norms
+def _marks(observer: Observer) -> tuple[int, int, list[tuple[Hashable, KernelReading, int]]]:
+    kernels = [(key, kernel, len(kernel.norms)) for key, kernel in observer.kernels.items()]
+    return len(observer.activations), len(observer.norms), kernels
 
 
-def _rewind(observer: Observer, marks: tuple[int, int, dict[Hashable, int]]) -> None:
+def _rewind(observer: Observer, activations: int, norms: int, kernels: Iterable[Any]) -> None:
     """Forgets what a batch left that did not come to its end."""
     observer.release()
-    activations, norms, kernels = marks
-    del observer.activations[activations:]
-    del observer.norms[norms:]
-    for key in list(observer.kernels):
-        if key in kernels:
-            del observer.kernels[key].norms[kernels[key] :]
-        else:
-            del observer.kernels[key]
+    del observer.activations[activations:], observer.norms[norms:]
+    observer.kernels.clear()
+    for key, kernel, count in kernels:
+        del kernel.norms[count:]
+        observer.kernels[key] = kernel
 
 
 def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
@@ -154,7 +151,7 @@ def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
         )
     half = (total + 1) // 2
     session.note(f"out of memory with {total} samples at once: went on with {half}")
-    return [batch.slice(0, half), batch.slice(half, total)]
+    return [batch.part(slice(half)), batch.part(slice(half, None))]
 
 
 def agreed(run: Callable[[], T]) -> T:
@@ -215,7 +212,6 @@ def _many() -> bool:
 
 
 def _of_all(own: Any) -> list[Any]:
-    """What every rank passes here, by rank."""
     every: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(every, own)
     return every

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -143,14 +144,13 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     _refuse(observed)
     with unseen():
         result = _result(session, observed, source)
-    result = _tried(session, result, batches, wish, observed)
-    result = replace(result, notes=tuple(session.notes))
+    tried = _tried(session, batches, wish, observed)
+    result = replace(result, **tried, notes=tuple(session.notes))
     findings = judged(result, definition_of(type(session.model)), wish.graph)
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
 
 
 def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], Observed]:
-    """Where the inputs came from, the batches, and what this process observed of them."""
     source, batches = batches_for(session.model, given, wish, session.seed, session.note)
     session.reseed()
     observed = observe(session, batches)
@@ -206,27 +206,25 @@ def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
 
 
 def _tried(
-    session: Session, result: ProbeResult, batches: list[Batch], wish: Wish, observed: Observed
-) -> ProbeResult:
-    """The result with its extra experiments, each on the first batch."""
-    first = batches[0]
-    gap = _attempt(session, "train against eval", lambda: train_eval_gap(session, first))
-    result = replace(result, gap=gap)
+    session: Session, batches: list[Batch], wish: Wish, observed: Observed
+) -> dict[str, Any]:
+    """What extra experiments found, each on the first batch, as fields of the result."""
+    first, attempt = batches[0], partial(_attempt, session)
+    found: dict[str, Any] = {}
+    found["gap"] = attempt("train against eval", lambda: train_eval_gap(session, first))
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
     if size is not None:
         pool = first if first.samples >= 2 * size else joined(batches)
-        noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
-        result = replace(result, batch_noise=noise, batch_size=size)
+        found["batch_size"] = size
+        found["batch_noise"] = attempt("batch noise", lambda: batch_noise(session, pool, size))
     kernels = calls_to_measure("bias-effect", wish.report) if wish.report else []
     if kernels:
-        biases = _attempt(session, "biases", lambda: bias_effects(session, first, kernels))
-        result = replace(result, biases=biases or {})
+        found["biases"] = attempt("biases", lambda: bias_effects(session, first, kernels)) or {}
     if wish.compare:
-        comparison = _attempt(
-            session, "the comparison", lambda: compared(session, first, observed, wish.steps)
+        found["comparison"] = attempt(
+            "the comparison", lambda: compared(session, first, observed, wish.steps)
         )
-        result = replace(result, comparison=comparison)
-    return result
+    return found
 
 
 def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:

@@ -149,7 +149,6 @@ def generators(device: torch.device, loader: Any = None) -> Iterator[None]:
 
 
 def _drawn_from(loader: Any) -> list[torch.Generator]:
-    """The generators of a DataLoader and its samplers."""
     batches = getattr(loader, "batch_sampler", None)
     holders = (loader, batches, getattr(loader, "sampler", None), getattr(batches, "sampler", None))
     found = (getattr(h, "generator", None) for h in holders)

@@ -184,7 +184,6 @@ class Watch:
 
 
 def _result(model: nn.Module, seen: Observer) -> Probed:
-    """What was measured, judged."""
     seen.release()
     first = seen.activations[0]
     bring(seen.readings)
@@ -222,7 +221,6 @@ def numbers(result: ProbeResult) -> dict[str, float]:
 
 
 def _sink(log: Any) -> Sink | None:
-    """The function that writes to what ``log`` names."""
     if hasattr(log, "add_scalar"):
         return partial(_write, log)
     if log is None or callable(log):

@@ -43,10 +43,10 @@ class Batch:
         """The same batch on ``device``."""
         return Batch(*(nested.moved(v, device) for v in self.parts))
 
-    def slice(self, start: int, stop: int) -> Batch:
-        """The samples from ``start`` to ``stop``."""
+    def part(self, chosen: slice | Tensor) -> Batch:
+        """The samples in a slice, or at the places in a tensor of indices."""
         total = self.samples
-        return Batch(*(nested.part(v, total, start, stop) for v in self.parts))
+        return Batch(*(nested.part(v, total, chosen) for v in self.parts))
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -110,7 +110,6 @@ def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
 
 
 def _batch(item: Any, targets: Any, model: nn.Module) -> Batch:
-    """One batch from a tensor, a dict of keywords, or a tuple of arguments and targets."""
     forward = _signature(model)
     if isinstance(item, Mapping):
         return _from_mapping(item, targets, forward)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import Guess, Guesses, Origin, choose, declared
+from bnlint.models.guessing.guess import Guess, Origin, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
@@ -72,7 +73,6 @@ def batches_for(
 
 
 def _specs(inputs: Shapes) -> tuple[InputSpec, ...]:
-    """The inputs that were written by hand; a ProbeError if they cannot be read."""
     items: list[Any] = [inputs] if isinstance(inputs, str) else list(inputs)
     if items and all(isinstance(i, int) for i in items):
         items = [items]
@@ -93,8 +93,9 @@ def _candidate(
     """The call to make noise for; the first guess that the model's forward accepts, on meta."""
     if inputs is not None:
         return declared(_specs(inputs)).candidates[0]
-    given = find_inputs(model, source, ref or ModelRef("", type(model).__name__, "instance"))
-    chosen = given if given.source == Origin.FOUND else _passing(model, given)
+    chosen = find_inputs(model, source, ref or ModelRef("", type(model).__name__, "instance"))
+    if chosen.source != Origin.FOUND:
+        chosen = choose(chosen, partial(_passes, on_meta(model)))
     if len(chosen.candidates) != 1:
         raise ProbeError(
             "the shape of the input cannot be guessed",
@@ -103,18 +104,13 @@ def _candidate(
     return chosen.candidates[0]
 
 
-def _passing(model: nn.Module, given: Guesses) -> Guesses:
-    meta = on_meta(model)
-
-    def passes(call: Guess) -> bool:
-        try:
-            with torch.no_grad():
-                meta(*call.args, **call.kwargs)
-        except Exception:  # whatever a forward raises for a wrong shape
-            return False
-        return True
-
-    return choose(given, passes)
+def _passes(meta: nn.Module, call: Guess) -> bool:
+    try:
+        with torch.no_grad():
+            meta(*call.args, **call.kwargs)
+    except Exception:  # whatever a forward raises for a wrong shape
+        return False
+    return True
 
 
 def _noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:

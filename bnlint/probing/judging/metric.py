@@ -107,7 +107,6 @@ def numbers_of(row: type[Any]) -> tuple[Number, ...]:
 
 @cache
 def _files() -> list[ModuleType]:
-    """The files of metrics, by name."""
     package = __name__.rpartition(".")[0]
     found = pkgutil.iter_modules(import_module(package).__path__, package + ".")
     names = sorted(module.name for module in found if module.name.endswith("_metrics"))

@@ -8,7 +8,7 @@ returned its shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,15 +106,12 @@ def sampled(x: Tensor, axis: int) -> Tensor:
     return sample.reshape(-1)[::step].clone()
 
 
-def gradient_hook(reading: ActivationReading, axis: int) -> Callable[[Tensor], None]:
-    """A tensor hook that keeps the largest absolute gradient per unit and holds no tensor."""
-    gradients = reading.gradients
-
-    def keep(gradient: Tensor) -> None:
-        with unseen():
-            gradients.append(largest(gradient.detach(), axis))
-
-    return keep
+def keep_largest(gradients: list[Tensor], axis: int, gradient: Tensor) -> None:
+    """Keeps the largest absolute gradient per unit, and not the gradient itself."""
+    with unseen():
+        x = with_units(gradient.detach())
+        dims = unit_dims(x.ndim, axis)
+        gradients.append(torch.maximum(x.amax(dims), x.amin(dims).neg()))
 
 
 def running(arguments: Mapping[str, Any]) -> Running:
@@ -205,13 +202,6 @@ def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[SampleMoments, Tens
     step = raw_step(sample.numel(), x.shape[axis])
     found = SampleMoments(x.shape[0], axis - 1, mean, deviations)
     return found, sample.reshape(-1)[::step].clone()
-
-
-def largest(x: Tensor, axis: int) -> Tensor:
-    """The largest absolute value of each unit, without a copy of ``x``."""
-    x = with_units(x)
-    dims = unit_dims(x.ndim, axis)
-    return torch.maximum(x.amax(dims), x.amin(dims).neg())
 
 
 def norm_of(x: Tensor) -> Tensor:

@@ -172,7 +172,7 @@ class Observer(Subscriber):
         self.activations.append(reading)
         if x.requires_grad and torch.is_grad_enabled():
             reading.asked = True
-            hook = measure.gradient_hook(reading, axis)
+            hook = partial(measure.keep_largest, reading.gradients, axis)
             self.handles.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
         return reading
 

@@ -119,7 +119,6 @@ def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[f
 
 
 def _transfer(slots: list[tuple[Any, Any]]) -> None:
-    """Moves the tensors in the slots, all on one device, to the host as one tensor."""
     tensors = [holder[name] for holder, name in slots]
     flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
     pieces = torch.split(flat, [t.numel() for t in tensors])

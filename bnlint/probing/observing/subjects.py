@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, MutableMapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
@@ -89,13 +90,13 @@ class Kernels:
 
     def __init__(self) -> None:
         self.readings: dict[Hashable, KernelReading] = {}
-        self._read: dict[int, tuple[weakref.ref[Tensor], int]] = {}
-        self._stages = 0
+        self._stages: MutableMapping[Tensor, int] = WeakIdKeyDictionary()
+        self._last = 0
 
     def restart(self) -> None:
         """A new forward."""
-        self._read.clear()
-        self._stages = 0
+        self._stages.clear()
+        self._last = 0
 
     def note(self, call: Key, kind: str, x: Any, weight: Tensor) -> None:
         """A call that multiplies ``x`` by ``weight``."""
@@ -109,13 +110,12 @@ class Kernels:
 
     def _stage(self, x: Any) -> int:
         """A number that kernels share if they read the same tensor."""
-        known = self._read.get(id(x))
-        if known is not None and known[0]() is x:
-            return known[1]
-        self._stages += 1
+        if isinstance(x, Tensor) and x in self._stages:
+            return self._stages[x]
+        self._last += 1
         if isinstance(x, Tensor):
-            self._read[id(x)] = weakref.ref(x), self._stages
-        return self._stages
+            self._stages[x] = self._last
+        return self._last
 
 
 def operands(kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:

@@ -56,7 +56,6 @@ def kernel_rows(seen: Observer) -> tuple[KernelStats, ...]:
 
 
 def _sites(readings: Iterable[R]) -> list[list[R]]:
-    """The readings of each call."""
     sites: dict[tuple[str, int], list[R]] = {}
     for reading in readings:
         sites.setdefault(reading.key, []).append(reading)
@@ -64,7 +63,6 @@ def _sites(readings: Iterable[R]) -> list[list[R]]:
 
 
 def _merged(group: list[ActivationReading]) -> ActivationReading:
-    """All readings of one call as one, with at most one gradient."""
     first = group[0]
     same = [r for r in group if r.maximum.shape == first.maximum.shape]
     gradients = [g for reading in same for g in reading.gradients]
@@ -116,7 +114,6 @@ def _unit_moments(m: SampleMoments) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _merged_norm(group: list[NormReading]) -> NormReading:
-    """One reading for each call of a norm: batch statistics averaged over the batches."""
     total = sum(r.samples for r in group)
     mean = sum((r.mean.double() * (r.samples / total) for r in group), torch.zeros(()))
     variance = sum((r.variance.double() * (r.samples / total) for r in group), torch.zeros(()))
@@ -174,13 +171,11 @@ def _stuck(
     region = a.region
     if not region.exact:
         return None, None
-    dead = torch.zeros_like(a.maximum, dtype=torch.bool)
+    dead = _inside(region, a.maximum, a.minimum)
     on = torch.ones_like(dead)
     if region.low is not None:
-        dead |= a.maximum <= region.low
         on &= a.minimum > region.low
     if region.high is not None:
-        dead |= a.minimum >= region.high
         on &= a.maximum < region.high
     if gradient is not None and gradient.shape == dead.shape:
         dead &= gradient == 0
@@ -191,12 +186,17 @@ def _share(values: Tensor, region: Region) -> float | None:
     """The share of values in the inactive region; None where there is no such region."""
     if region.low is None and region.high is None:
         return None
-    inside = torch.zeros_like(values, dtype=torch.bool)
+    return float(_inside(region, values, values).float().mean())
+
+
+def _inside(region: Region, top: Tensor, bottom: Tensor) -> Tensor:
+    """Where all values from ``bottom`` to ``top`` are on one side of the region's bounds."""
+    inside = torch.zeros_like(top, dtype=torch.bool)
     if region.low is not None:
-        inside |= values <= region.low
+        inside |= top <= region.low
     if region.high is not None:
-        inside |= values >= region.high
-    return float(inside.float().mean())
+        inside |= bottom >= region.high
+    return inside
 
 
 def _largest_finite(values: Tensor) -> float:
@@ -210,7 +210,6 @@ def _thinned(values: Tensor) -> tuple[float, ...]:
 
 
 def _norm_rows(readings: Sequence[NormReading]) -> tuple[NormStats, ...]:
-    """The rows of the norm table; calls of one norm are compared with each other."""
     layers: dict[str, list[NormReading]] = {}
     for reading in readings:
         layers.setdefault(reading.key[0], []).append(reading)
@@ -258,8 +257,6 @@ def _distance(a: NormReading, b: NormReading) -> float:
 
 
 def _kernel_row(r: KernelReading) -> KernelStats:
-    gradient = None
-    if r.norms:
-        gradient = float(torch.stack(r.norms).double().square().mean().sqrt())
-    weight = float("nan") if r.weight_norm is None else float(r.weight_norm)
+    gradient = float(torch.stack(r.norms).double().square().mean().sqrt()) if r.norms else None
+    weight = math.nan if r.weight_norm is None else float(r.weight_norm)
     return KernelStats(r.layer, r.kind, weight, gradient, r.trainable, r.stage, r.call)

@@ -184,7 +184,6 @@ def _ridge(result: ProbeResult) -> Figure:
 
 
 def _compared(result: ProbeResult) -> list[Series]:
-    """What the ridge compares."""
     found = {v.name: v.activations for v in _variants(result)}
     if "none" in found and "before" in found:
         normed = "with norm before each activation", ORANGE, found["before"]
@@ -248,7 +247,6 @@ PLOTS: Mapping[str, Callable[[ProbeResult], Figure]] = {
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
-    """An empty figure and its axes in a row, without the global state of pyplot."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -268,13 +266,11 @@ def _label(layer: str, call: int) -> str:
 
 
 def _title(result: ProbeResult, what: str, shown: int, total: int) -> str:
-    """What is drawn, of which model, on how many samples, and how much was left out."""
     of = f" ({shown} of {total} shown)" if shown < total else ""
     return f"{what}{of}\n{result.model}, {result.samples} samples on {result.device}"
 
 
 def _legend(figure: Any) -> None:
-    """A legend under everything, in as many columns as the page is wide for."""
     columns = max(1, int(figure.get_figwidth() / 1.75))
     figure.legend(loc="outside lower center", ncols=columns, frameon=False)
 

@@ -7,8 +7,7 @@ to be restored.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
@@ -88,7 +88,6 @@ def _summary(name: str, norms: int, observed: Observed, curves: tuple[Curve, ...
 def _curves(
     session: Session, batch: Batch, learned: list[nn.Parameter], steps: int
 ) -> tuple[Curve, ...]:
-    """The loss over the steps at each rate, from the same weights and seed."""
     trained = [p for p in session.model.parameters() if p.requires_grad] + learned
     if not trained or steps < 1:
         return ()
@@ -143,7 +142,7 @@ class Rearranged(Subscriber):
         self.samples = samples
         self.learned: dict[Key, tuple[nn.Parameter, nn.Parameter]] = {}
         self._layouts = Layouts()
-        self._fed: dict[int, weakref.ref[Tensor]] = {}
+        self._fed: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()
 
     def begins(self) -> None:
         """Forgets the tensors of the previous forward."""
@@ -166,14 +165,13 @@ class Rearranged(Subscriber):
         out = run(*args, **kwargs)
         if isinstance(out, Tensor):
             self._layouts.note(out.shape, kind)
-            self._mark(out)
+            self._fed[out] = True
         return out
 
     def _carried(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
         out = run(*args, **kwargs)
-        if any(map(self._is_fed, tensors((args, kwargs)))):
-            for tensor in tensors(out):
-                self._mark(tensor)
+        if any(t in self._fed for t in tensors((args, kwargs))):
+            self._fed.update(dict.fromkeys(tensors(out), True))
         return out
 
     def _norm(self, name: str, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
@@ -186,7 +184,7 @@ class Rearranged(Subscriber):
     def _activation(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
         x: Any = args[0] if args else kwargs.get("input")
         key = self.watched.now
-        fed = isinstance(x, Tensor) and self._is_fed(x)
+        fed = isinstance(x, Tensor) and x in self._fed
         if not fed or key in self.spared or self.placement == "none":
             return run(*args, **kwargs)
         if self.placement == "after":
@@ -206,10 +204,3 @@ class Rearranged(Subscriber):
         moved = x.movedim(axis, 1) if x.ndim > 1 else x.unsqueeze(1)
         out = functional.batch_norm(moved, None, None, weight, bias, True)
         return out.movedim(1, axis) if x.ndim > 1 else out.squeeze(1)
-
-    def _mark(self, x: Tensor) -> None:
-        self._fed[id(x)] = weakref.ref(x)
-
-    def _is_fed(self, x: Tensor) -> bool:
-        found = self._fed.get(id(x))
-        return found is not None and found() is x

@@ -72,19 +72,10 @@ def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
     order = torch.randperm(total, generator=generator)
     outputs = []
     for index in (torch.arange(total), order):
-        parts = [_pick(pool, index[i * size : (i + 1) * size]) for i in range(count)]
+        parts = map(pool.part, index.chunk(count))
         flat = torch.cat([_flat(_run(session, p, norms), size) for p in parts])
         outputs.append(flat[index.argsort().to(flat.device)])
     return _change(*outputs)
-
-
-def _pick(pool: Batch, index: Tensor) -> Batch:
-    total = pool.samples
-
-    def chosen(t: Tensor) -> Tensor:
-        return t[index.to(t.device)] if t.ndim and t.shape[0] == total else t
-
-    return Batch(mapped(pool.args, chosen), mapped(dict(pool.kwargs), chosen))
 
 
 def _run(session: Session, batch: Batch, training: Container[int]) -> Any:
