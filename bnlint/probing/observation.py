@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, distributed
 
 from bnlint.domain.errors import Mistake, ProbeError, in_words, is_out_of_memory
+from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.observing.measure import norm_of
@@ -21,7 +22,6 @@ from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring, unseen
 from bnlint.probing.session import Session
 from bnlint.probing.untouched import kept
-from bnlint.tracing.nested import tensors
 
 T = TypeVar("T")
 

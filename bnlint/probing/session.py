@@ -18,13 +18,13 @@ from torch.nn import functional
 
 from bnlint.domain.errors import ProbeError, in_words, is_out_of_memory
 from bnlint.layers.table import Table
+from bnlint.models.nested import tensors
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.untouched import seed
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import Subscriber, WatchedForward
-from bnlint.tracing.nested import tensors
 
 HALF_SCALE = 1024.0
 """Losses in float16 are scaled up by this, so that small gradients do not underflow to zero."""

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from bnlint.models.nested import tensors
 from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
-from bnlint.tracing.nested import tensors
 
 OVERWRITE = ("inplace", "max_norm", "out")
 """Arguments that make a function write to what it is given."""

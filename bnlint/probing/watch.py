@@ -20,6 +20,7 @@ from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import definition_of
+from bnlint.models.nested import samples, tensors
 from bnlint.probing.given.placing import eager, unwrapped
 from bnlint.probing.judging.findings import judged
 from bnlint.probing.judging.metric import numbers_of
@@ -30,7 +31,6 @@ from bnlint.probing.observing.summarise import measured
 from bnlint.probing.showing import Probed, showing
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import WatchedForward
-from bnlint.tracing.nested import samples, tensors
 
 Sink = Callable[[int, Mapping[str, float]], None]
 """Takes the step and numbers by name."""

@@ -130,11 +130,6 @@ def emptied(value: Any) -> Any:
     )
 
 
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """The tensors in a nested structure, in its order."""
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-
-
 def _tensor(spec: InputSpec) -> torch.Tensor:
     return empty(spec.shape, getattr(torch, spec.dtype))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.errors import BnlintError, ProbeError
-from bnlint.tracing import nested
+from bnlint.models import nested
 
 SAMPLES = 256
 """A loader is read until there are this many samples; with fewer, units are not called dead."""

@@ -22,9 +22,9 @@ from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Origin, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.nested import mapped, samples
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
-from bnlint.tracing.nested import mapped, samples
 
 Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """``"1x3x32x32"``, ``["ids=8x128:int64"]``, ``(1, 3, 32, 32)`` or several shapes."""

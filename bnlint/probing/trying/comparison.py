@@ -21,6 +21,7 @@ from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.table import having
+from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.observation import Observed, observe
@@ -29,7 +30,6 @@ from bnlint.probing.observing.summarise import activation_rows, kernel_rows
 from bnlint.probing.session import Session
 from bnlint.probing.untouched import kept
 from bnlint.tracing.forward.watched import Key, Runnable, Subscriber, TorchFunction, WatchedForward
-from bnlint.tracing.nested import tensors
 
 PLACEMENTS = ("none", "before", "after")
 """The positions of norms in a variant: nowhere, before or after each activation fed by a kernel."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.probe import TrainEvalGap, call_name
+from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
@@ -23,7 +24,6 @@ from bnlint.tracing.forward.watched import (
     WatchedForward,
     kind_of,
 )
-from bnlint.tracing.nested import mapped, tensors
 
 
 @contextmanager
