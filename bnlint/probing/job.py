@@ -119,10 +119,8 @@ def _graph(built: Built, source: Source, request: ProbeRequest) -> ModelGraph | 
 
 
 def _loss(name: str, module: ModuleType) -> Any:
-    if not name:
-        return None
-    found = getattr(module, name, None) or getattr(functional, name, None)
-    if not callable(found):
+    found = getattr(module, name, None) or getattr(functional, name, None) if name else None
+    if name and not callable(found):
         raise ProbeError(
             f"there is no loss called {name!r}",
             hint="name a function of the file or of torch.nn.functional: cross_entropy",

@@ -127,7 +127,6 @@ def probe(
 
 
 def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
-    """The model, if it is one and the numbers make sense."""
     if not isinstance(model, nn.Module):
         kind = type(model).__name__
         raise ProbeError(f"a {kind} is no model", hint="give a torch.nn.Module, built")
@@ -142,8 +141,19 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     source, batches, seen = agreed(lambda: _seen(session, given, wish))
     observed = gathered(session, seen)
     _refuse(observed)
+    loss = sum(observed.losses) / len(observed.losses)
     with unseen():
-        result = _result(session, observed, source)
+        result = measured(
+            session.model,
+            observed.observer,
+            device=str(session.device),
+            dtype=str(session.dtype or torch.float32).removeprefix("torch."),
+            samples=observed.samples,
+            batches=len(observed.losses),
+            source=source,
+            objective=observed.objective,
+            loss=loss if math.isfinite(loss) else None,
+        )
     tried = _tried(session, batches, wish, observed)
     result = replace(result, **tried, notes=tuple(session.notes))
     findings = judged(result, definition_of(type(session.model)), wish.graph)
@@ -172,7 +182,6 @@ def _overflown(observed: Observed) -> bool:
 
 
 def _refuse(observed: Observed) -> None:
-    """Raises if nothing was observed, or a loss is not finite that should be."""
     seen = observed.observer
     if not seen.activations:
         parts = "; ".join(f"{u.layer}: {u.reason}" for u in seen.not_observable)
@@ -188,21 +197,6 @@ def _refuse(observed: Observed) -> None:
             f"{where} is not finite although everything that enters an activation is",
             hint=f"the loss is {observed.objective}; check it and the targets",
         )
-
-
-def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
-    loss = sum(observed.losses) / len(observed.losses)
-    return measured(
-        session.model,
-        observed.observer,
-        device=str(session.device),
-        dtype=str(session.dtype or torch.float32).removeprefix("torch."),
-        samples=observed.samples,
-        batches=len(observed.losses),
-        source=source,
-        objective=observed.objective,
-        loss=loss if math.isfinite(loss) else None,
-    )
 
 
 def _tried(

@@ -5,6 +5,7 @@ Tensors that are rarely written to are copied just before the first write.
 
 from __future__ import annotations
 
+import operator
 import random
 import sys
 from collections import deque
@@ -112,18 +113,16 @@ class _LiveState:
 
 def _refill(live: Any, saved: Any) -> None:
     """Restores the content of a container; an unchanged one is not touched."""
-    if isinstance(live, (list, deque)):
-        if len(live) != len(saved) or any(a is not b for a, b in zip(live, saved, strict=True)):
-            live.clear()
-            live.extend(saved)
-        return
-    if isinstance(live, dict):
+    ordered = isinstance(live, (list, deque))
+    if ordered:
+        same = len(live) == len(saved) and all(map(operator.is_, live, saved))
+    elif isinstance(live, dict):
         same = list(live) == list(saved) and all(live[k] is v for k, v in saved.items())
     else:
         same = live == saved
     if not same:
         live.clear()
-        live.update(saved)
+        (live.extend if ordered else live.update)(saved)
 
 
 @contextmanager
@@ -137,8 +136,7 @@ def generators(device: torch.device, loader: Any = None) -> Iterator[None]:
         (torch.set_rng_state, torch.get_rng_state()),
     ]
     numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        sources.append((numpy.set_state, numpy.get_state()))
+    sources += [(numpy.set_state, numpy.get_state())] if numpy is not None else []
     sources += [_source(kind) for kind in {*ACCELERATORS, device.type} if _in_use(kind, device)]
     sources += [(g.set_state, g.get_state()) for g in _drawn_from(loader)]
     try:
@@ -258,6 +256,5 @@ def _switches(func: Callable[..., Any]) -> Switches:
 
 
 def _on(switches: tuple[tuple[int, str], ...], args: tuple[Any, ...], kwargs: Any) -> bool:
-    """True when a call with these arguments writes to one of them."""
     values = (args[i] if i < len(args) else kwargs.get(name) for i, name in switches)
     return any(value is not None and value is not False for value in values)

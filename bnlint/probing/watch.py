@@ -229,9 +229,8 @@ def _sink(log: Any) -> Sink | None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise UsageError(
-            "logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'"
-        ) from error
+        hint = "pip install 'bnlint[tensorboard]'"
+        raise UsageError("logging to TensorBoard needs it", hint=hint) from error
     return partial(_write, SummaryWriter(str(log)))
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,12 +14,7 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from bnlint.domain.errors import ProbeError
 from bnlint.probing.untouched import ACCELERATORS
 
-DTYPES = {
-    "float16": torch.float16,
-    "half": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-}
+DTYPES = {name: getattr(torch, name) for name in ("float16", "half", "bfloat16", "float32")}
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -71,8 +65,7 @@ def available() -> list[str]:
     accelerator = getattr(torch, "accelerator", None)
     if accelerator is not None and accelerator.is_available():
         current = accelerator.current_accelerator()
-        if current is not None and current.type not in found:
-            found.append(current.type)
+        found += [current.type] if current is not None and current.type not in found else []
     return found
 
 
@@ -106,14 +99,10 @@ def _lazy_buffers(model: nn.Module) -> dict[int, Any]:
     return {id(b): fresh(device=b.device, dtype=b.dtype) for b in lazy}
 
 
-@contextmanager
-def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
     """Mixed precision with ``dtype``; full precision if it is None."""
-    if dtype is None or dtype is torch.float32:
-        yield
-        return
-    with torch.autocast(device.type, dtype):
-        yield
+    whole = dtype is None or dtype is torch.float32
+    return nullcontext() if whole else torch.autocast(device.type, dtype)
 
 
 def precision(name: str | torch.dtype | None) -> torch.dtype | None:
@@ -124,13 +113,11 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
     return found
 
 
-@contextmanager
-def eager() -> Iterator[None]:
+def eager() -> AbstractContextManager[Any]:
     """Runs compiled parts as plain Python, so that their operations can be observed.
 
     Does nothing in a process that has not imported the compiler, which is large.
     """
     loaded = "torch._dynamo" in sys.modules
     stance = getattr(torch.compiler, "set_stance", None) if loaded else None
-    with stance("force_eager") if stance is not None else nullcontext():
-        yield
+    return stance("force_eager") if stance is not None else nullcontext()

@@ -65,8 +65,7 @@ NUMBERS = (
     source="exact by definition of the activation; He et al. 2015, arXiv:1502.01852, for healthy "
     "values",
 )
-def dead_layer(result: ProbeResult) -> Iterator[Verdict]:
-    """An error for each layer without a living unit."""
+def _dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dead == 1.0 and a.samples >= ENOUGH and a.finite:
             yield Verdict(
@@ -89,7 +88,7 @@ def dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     "initialization.",
     source="Lu et al. 2019, Dying ReLU and Initialization, arXiv:1903.06733",
 )
-def dead_units(result: ProbeResult) -> Iterator[Verdict]:
+def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
     """A warning for each layer in which most units are dead, information for fewer."""
     for a in result.activations:
         if a.dead is None or a.dead <= 0.25 or (a.dead == 1.0 and a.samples >= ENOUGH):
@@ -115,8 +114,7 @@ def dead_units(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Put a norm before the activation, or bring the biases back to the scale of the signal.",
     source="exact by definition of the activation",
 )
-def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each layer that is almost linear on the data."""
+def _frozen_units(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         frozen = a.frozen
         if frozen is None or a.always_on is None or frozen < 0.9 or a.dead == 1.0:
@@ -143,7 +141,7 @@ def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
     source="Schoenholz et al. 2017, Deep Information Propagation, arXiv:1611.01232",
 )
-def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
+def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     """Names only the first layer of those that collapsed: the others follow from it."""
     found = [(a, a.signal) for a in result.activations if a.finite and a.signal is not None]
     collapsed = [(a, signal) for a, signal in found if signal < 1e-2]
@@ -172,8 +170,7 @@ def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Nothing, unless training is slow: then look at dead and frozen units.",
     source="own measurements",
 )
-def inactive_share(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on each sparse layer that has few dead units."""
+def _inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.inactive is not None and a.inactive > 0.9 and (a.dead or 0) <= 0.25:
             yield Verdict(
@@ -197,8 +194,7 @@ def inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     source="Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward "
     "networks",
 )
-def saturation(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each layer before the output that is mostly saturated."""
+def _saturation(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.saturated is not None and a.saturated > 0.5 and not a.at_output:
             yield Verdict(

@@ -35,8 +35,7 @@ RATIO = (
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
     source="Glorot and Bengio 2010; thresholds from own measurements on healthy nets",
 )
-def gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
-    """An error where the gradient is gone, a warning where it is small."""
+def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     found, ratio = ends(result.kernels), result.gradient_ratio
     if found is None or ratio is None or not ratio < 1e-3:
         return
@@ -60,8 +59,7 @@ def gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Use a smaller learning rate, gradient clipping, or a smaller initialization.",
     source="Yang et al. 2019, A Mean Field Theory of Batch Normalization, arXiv:1902.08129",
 )
-def gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning where the gradient grows more than norms explain."""
+def _gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
     found, ratio = ends(result.kernels), result.gradient_ratio
     if found is None or ratio is None or not ratio > limit(result):
         return
@@ -92,7 +90,7 @@ def limit(result: ProbeResult) -> float:
     remedy="Look at what comes before the layer: a division, a logarithm, a weight that is inf.",
     source="IEEE 754",
 )
-def non_finite(result: ProbeResult) -> Iterator[Verdict]:
+def _non_finite(result: ProbeResult) -> Iterator[Verdict]:
     """An error where it began: the first layer in the forward, the last for gradients."""
     forward = [a for a in result.activations if not a.finite]
     backward = [a for a in result.activations if not a.gradient_finite]
@@ -120,8 +118,7 @@ def _infinite(where: ActivationStats, what: str, all_: list[ActivationStats]) ->
     remedy="Use bfloat16, or scale the signal down.",
     source="the largest finite float16, IEEE 754",
 )
-def half_headroom(result: ProbeResult) -> Iterator[Verdict]:
-    """An error where float16 overflows, a warning where it nearly does."""
+def _half_headroom(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dtype != "float16" or a.largest <= 0:
             continue

@@ -49,8 +49,7 @@ NUMBERS = (
     remedy="Check whether the channels are constant, or use a smaller eps.",
     source="Ioffe and Szegedy 2015, arXiv:1502.03167: eps then sets the scale",
 )
-def low_variance(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each norm with many channels that are almost constant."""
+def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.low_variance > 0.25:
             yield Verdict(
@@ -72,8 +71,7 @@ def low_variance(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Check that preprocessing is the same as in training, or update the statistics.",
     source="Ioffe and Szegedy 2015; Singh and Shrivastava 2019, EvalNorm, arXiv:1904.06031",
 )
-def drift(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each norm whose running statistics do not fit the batches."""
+def _drift(result: ProbeResult) -> Iterator[Verdict]:
     if result.source == "synthetic":
         return
     for n in result.norms:
@@ -105,8 +103,7 @@ def _settled(n: NormStats) -> bool:
     source="Luo et al. 2019, Towards Understanding Regularization in Batch Normalization, "
     "arXiv:1809.00846",
 )
-def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on the whole model where outputs depend on the rest of the batch."""
+def _batch_noise(result: ProbeResult) -> Iterator[Verdict]:
     if result.batch_noise is not None and result.batch_noise > 0.25:
         yield Verdict(
             None,
@@ -127,8 +124,7 @@ def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Pass drop_last=True to the DataLoader.",
     source="torch.nn.functional.batch_norm",
 )
-def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on the first norm that fails with a batch of one sample."""
+def _batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.values_per_sample == 1:
             yield Verdict(
@@ -152,8 +148,7 @@ def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     source="Summers and Dinneen 2020, Four Things Everyone Should Know to Improve Batch "
     "Normalization, arXiv:1906.03548",
 )
-def train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for the whole model where the modes differ although statistics have settled."""
+def _train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
     gap = result.gap
     if gap is None or result.source == "synthetic" or not any(map(_settled, result.norms)):
         return

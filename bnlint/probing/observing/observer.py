@@ -7,7 +7,7 @@ in-place ones too. Nothing here waits for the device.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from bnlint.layers.table import Kind, plain_name
 from bnlint.probing.observing import measure
 from bnlint.probing.observing.readings import (
     ActivationReading,
-    KernelReading,
     NormReading,
     Reading,
     unseen,
@@ -58,7 +57,8 @@ class Observer(Subscriber):
         self.samples = 0
         self.activations: list[ActivationReading] = []
         self.norms: list[NormReading] = []
-        self.made = Kernels()
+        self._kernels = Kernels()
+        self.kernels = self._kernels.readings
         self.unseen: dict[str, str] = {}
         self.handles: list[Any] = []
         self.layouts = measure.Layouts()
@@ -98,11 +98,6 @@ class Observer(Subscriber):
             self.handles.pop().remove()
 
     @property
-    def kernels(self) -> dict[Hashable, KernelReading]:
-        """The readings of kernels, in the order of their first calls."""
-        return self.made.readings
-
-    @property
     def readings(self) -> list[Reading]:
         """All readings."""
         return [*self.activations, *self.norms, *self.kernels.values()]
@@ -117,7 +112,7 @@ class Observer(Subscriber):
     def begins(self) -> None:
         """Forgets what holds for one forward."""
         self.layouts = measure.Layouts()
-        self.made.restart()
+        self._kernels.restart()
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
         """The call as it is; notes a module whose inside cannot be observed."""
@@ -218,7 +213,7 @@ class Observer(Subscriber):
         known = "linear" if kind.name == "matmul" else kind.name
         if isinstance(out, Tensor):
             self.layouts.note(out.shape, known)
-        self.made.note(self.watched.now, known, x, weight)
+        self._kernels.note(self.watched.now, known, x, weight)
         return out
 
     def _try(self, key: Key, read: Callable[[], Any]) -> Any:

@@ -183,7 +183,6 @@ def _stuck(
 
 
 def _share(values: Tensor, region: Region) -> float | None:
-    """The share of values in the inactive region; None where there is no such region."""
     if region.low is None and region.high is None:
         return None
     return float(_inside(region, values, values).float().mean())

@@ -94,7 +94,6 @@ def sections(result: ProbeResult) -> tuple[Section, ...]:
 
 
 def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """The pictures, or why there are none."""
     names = pictures.drawable(result)
     try:
         return tuple(Picture(_TITLES[n], pictures.svg(result, n)) for n in names), ()
@@ -124,7 +123,6 @@ def _head(result: ProbeResult) -> Iterator[str]:
 
 
 def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
-    """A row of cells for each measured row, a column for each of its numbers."""
     numbers = numbers_of(type(rows[0])) if rows else ()
     columns = (what, "kind", *(n.page or n.heading for n in numbers))
     return PageTable(title, columns, tuple(_cells(row, numbers) for row in rows))

@@ -127,7 +127,6 @@ def _grad_flow(result: ProbeResult) -> Figure:
 
 
 def _loss(result: ProbeResult) -> Figure:
-    """The loss over the steps of the comparison, a panel for each rate."""
     variants = [v for v in _variants(result) if v.curves]
     if result.comparison is None or not variants:
         raise UsageError("there are no curves: probe with compare=True (--compare)")
@@ -254,13 +253,11 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]
 
 
 def _thinned(rows: Sequence[ActivationStats]) -> tuple[ActivationStats, ...]:
-    """At most :data:`ROWS` of the rows, evenly, with the last."""
     step = math.ceil(len(rows) / ROWS)
     return tuple(rows[::-1][::step][::-1])
 
 
 def _label(layer: str, call: int) -> str:
-    """A layer's name, its middle left out if it is long."""
     name = site_name(layer, call)
     return name if len(name) <= 26 else f"{name[:12]}…{name[-12:]}"
 

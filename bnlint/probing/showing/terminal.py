@@ -68,7 +68,6 @@ def _head(result: ProbeResult, paint: Paint) -> Iterator[str]:
 
 
 def _table(what: str, rows: Sequence[Row], kind_width: int, paint: Paint) -> Iterator[str]:
-    """A line for each row under the headings of its numbers; nothing without rows."""
     if not rows:
         return
     numbers = [n for n in numbers_of(type(rows[0])) if n.heading]
@@ -143,7 +142,6 @@ def _advice(comparison: Comparison) -> Iterator[str]:
 
 
 def _place(at: Location) -> str:
-    """Where a finding is, from the current folder if it is in there; empty if it is nowhere."""
     if not at.path or at.path.startswith("<"):
         return ""
     path = os.path.relpath(at.path)

@@ -108,7 +108,6 @@ def _curves(
 def _descend(
     session: Session, batch: Batch, trained: Sequence[nn.Parameter], rate: float, steps: int
 ) -> tuple[float, ...]:
-    """The losses before the first and after every step of plain gradient descent."""
     session.reseed()
     losses = []
     with eager():
@@ -195,7 +194,6 @@ class Rearranged(Subscriber):
         return run(**{**kwargs, "input": self._normed(key, x)})
 
     def _normed(self, key: Key, x: Tensor) -> Tensor:
-        """Batch norm over the units of ``x`` with scale 1 and shift 0 at first."""
         axis = self._layouts.axis(x.shape) if x.ndim > 1 else 0
         if key not in self.learned:
             ones = torch.ones(x.shape[axis], device=x.device)
