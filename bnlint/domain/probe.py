@@ -254,10 +254,10 @@ def ends(kernels: Sequence[KernelStats]) -> tuple[KernelStats, KernelStats] | No
     measured = [k for k in kernels if k.ratio is not None]
     if not measured:
         return None
-    first, last = _strongest(measured, measured[0]), _strongest(measured, measured[-1])
+
+    def strongest(like: KernelStats) -> KernelStats:
+        beside = [k for k in measured if k is like or (k.stage and k.stage == like.stage)]
+        return max(beside, key=lambda k: k.ratio or 0.0)
+
+    first, last = strongest(measured[0]), strongest(measured[-1])
     return None if first is last else (first, last)
-
-
-def _strongest(measured: Sequence[KernelStats], like: KernelStats) -> KernelStats:
-    beside = [k for k in measured if k is like or (k.stage and k.stage == like.stage)]
-    return max(beside, key=lambda k: k.ratio or 0.0)

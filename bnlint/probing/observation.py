@@ -79,7 +79,7 @@ def _step(session: Session, observer: Observer, batch: Batch) -> tuple[tuple[Ten
             found = list(tensors(outputs))
             observer.returned(found)
         session.layouts = observer.layouts
-        loss, name = session.objective.value(outputs, batch.targets, session.layouts)
+        loss, name = session.objective(outputs, batch.targets)
         floats = [t.detach() for t in found if t.is_floating_point()]
         fine = [t.isfinite().all() for t in floats] or [loss.isfinite()]
         _gradients(session, observer, loss)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bnlint.domain.errors import ProbeError, is_out_of_memory
 from bnlint.domain.finding import Report
@@ -26,7 +26,7 @@ from bnlint.probing.judging.findings import calls_to_measure, judged
 from bnlint.probing.observation import Observed, agreed, gathered, observe
 from bnlint.probing.observing.readings import unseen
 from bnlint.probing.observing.summarise import measured
-from bnlint.probing.session import Loss, Objective, Session
+from bnlint.probing.session import Loss, Session
 from bnlint.probing.showing import Probed, showing
 from bnlint.probing.trying.comparison import compared
 from bnlint.probing.trying.experiments import (
@@ -117,9 +117,8 @@ def probe(
     place = placing.resolve(device, model)
     live, moved = placing.placed(model, place)
     precision = placing.precision(dtype)
-    session = Session(live, place, precision, Objective(loss, seed), table or builtin_table(), seed)
-    if moved:
-        session.note(moved)
+    session = Session(live, place, precision, loss, table or builtin_table(), seed)
+    session.notes += [moved] if moved else []
     with untouched(session.watched, place, batches), ExitStack() as stack:
         if train and not live.training:
             stack.enter_context(in_train_mode(live, {id(m) for m in live.modules()}))
@@ -175,10 +174,13 @@ def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], O
 def _overflown(observed: Observed) -> bool:
     """True where gradients are not finite although all that ran forward is."""
     seen = observed.observer
-    forward = all(bool(r.maximum.isfinite().all()) for r in seen.activations)
     gradients = [n for k in seen.kernels.values() for n in k.norms]
     gradients += [g for r in seen.activations for g in r.gradients]
-    return forward and not all(bool(g.isfinite().all()) for g in gradients)
+    return _finite(r.maximum for r in seen.activations) and not _finite(gradients)
+
+
+def _finite(values: Iterable[Tensor]) -> bool:
+    return all(bool(x.isfinite().all()) for x in values)
 
 
 def _refuse(observed: Observed) -> None:
@@ -190,8 +192,7 @@ def _refuse(observed: Observed) -> None:
             hint="the probe measures what enters and leaves activations",
         )
     extremes = (x for r in seen.activations for x in (r.maximum, r.minimum))
-    finite = all(bool(x.isfinite().all()) for x in extremes)
-    if finite and not all(map(math.isfinite, observed.losses)):
+    if _finite(extremes) and not all(map(math.isfinite, observed.losses)):
         where = "the loss" if observed.outputs_finite else "the model's output"
         raise ProbeError(
             f"{where} is not finite although everything that enters an activation is",

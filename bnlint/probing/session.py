@@ -32,47 +32,18 @@ HALF_SCALE = 1024.0
 Loss = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A scalar of outputs and targets, and its name for the report.
-
-    Random labels and projections come from ``seed`` alone, so two calls on one batch agree.
-    """
-
-    loss: Loss | None = None
-    seed: int = 0
-
-    def value(self, outputs: Any, targets: Any, layouts: Layouts) -> tuple[Tensor, str]:
-        """The loss of these outputs, and what it is in words; a ProbeError where there is none."""
-        if self.loss is not None:
-            name = str(getattr(self.loss, "__name__", type(self.loss).__name__))
-            return _users(self.loss, outputs, targets), f"the loss {name}"
-        own = _models(outputs)
-        if own is not None:
-            return own, "the loss that the model returns"
-        floats = [t for t in tensors(outputs) if t.is_floating_point() and t.numel() and t.ndim]
-        if not floats:
-            raise ProbeError(
-                "the model returns no floating-point tensor, so there is nothing to derive",
-                hint="pass loss=, a function of the model's outputs",
-            )
-        generator = torch.Generator().manual_seed(self.seed)
-        parts = [_drawn(t, layouts, generator) for t in floats]
-        names = dict.fromkeys(name for _, name in parts)
-        return torch.stack([value for value, _ in parts]).sum(), " + ".join(names)
-
-
 @dataclass(slots=True)
 class Session:
     """What all steps of one probe share; ``notes`` collects what the reader must know.
 
-    ``watched`` is the model's forward, for everyone who looks at it.
+    ``criterion`` is the user's loss. ``watched`` is the model's forward, for everyone who looks at
+    it. Random labels come from ``seed`` alone, so that two losses of one batch agree.
     """
 
     model: nn.Module
     device: torch.device
     dtype: torch.dtype | None
-    objective: Objective
+    criterion: Loss | None
     table: Table
     seed: int = 0
     layouts: Layouts = field(default_factory=Layouts)
@@ -103,9 +74,28 @@ class Session:
                 hint=f"it was called with {shapes or 'no tensor'}; check shapes and types",
             ) from error
 
+    def objective(self, outputs: Any, targets: Any) -> tuple[Tensor, str]:
+        """The loss of these outputs, and what it is in words; a ProbeError where there is none."""
+        if self.criterion is not None:
+            name = str(getattr(self.criterion, "__name__", type(self.criterion).__name__))
+            return _users(self.criterion, outputs, targets), f"the loss {name}"
+        own = _models(outputs)
+        if own is not None:
+            return own, "the loss that the model returns"
+        floats = [t for t in tensors(outputs) if t.is_floating_point() and t.numel() and t.ndim]
+        if not floats:
+            raise ProbeError(
+                "the model returns no floating-point tensor, so there is nothing to derive",
+                hint="pass loss=, a function of the model's outputs",
+            )
+        generator = torch.Generator().manual_seed(self.seed)
+        parts = [_drawn(t, self.layouts, generator) for t in floats]
+        names = dict.fromkeys(name for _, name in parts)
+        return torch.stack([value for value, _ in parts]).sum(), " + ".join(names)
+
     def loss(self, batch: Batch) -> Tensor:
         """The objective on a batch that is on the device already."""
-        return self.objective.value(self.forward(batch), batch.targets, self.layouts)[0]
+        return self.objective(self.forward(batch), batch.targets)[0]
 
     @contextmanager
     def changed_by(self, change: Subscriber) -> Iterator[None]:

@@ -114,7 +114,7 @@ def _batch(item: Any, targets: Any, model: nn.Module) -> Batch:
     if isinstance(item, Mapping):
         return _from_mapping(item, targets, forward)
     if isinstance(item, (tuple, list)):
-        return _from_sequence(tuple(item), targets, forward)
+        return _from_sequence(item, targets, forward)
     return Batch((item,), {}, targets)
 
 
@@ -133,23 +133,19 @@ def _from_mapping(item: Mapping[str, Any], targets: Any, forward: _Forward) -> B
     return Batch((dict(rest),), {}, targets)
 
 
-def _from_sequence(item: tuple[Any, ...], targets: Any, forward: _Forward) -> Batch:
+def _from_sequence(item: Sequence[Any], targets: Any, forward: _Forward) -> Batch:
     """A tuple is the arguments; a last entry that the forward does not need is the targets."""
     if targets is None and len(item) > 1 and len(item) > forward.required:
-        *inputs, targets = item
-        if len(inputs) == 1 and isinstance(inputs[0], (tuple, list, Mapping)):
-            return _from_inputs(inputs[0], targets, forward)
-        return Batch(tuple(inputs), {}, targets)
-    return Batch(item, {}, targets)
-
-
-def _from_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
-    """The inner inputs of ``(inputs, targets)``: a dict is keywords, a tuple is arguments."""
-    if isinstance(inputs, Mapping):
-        return _from_mapping(inputs, targets, forward)
-    if forward.required <= len(inputs) <= forward.positional:
-        return Batch(tuple(inputs), {}, targets)
-    return Batch((inputs,), {}, targets)
+        *item, targets = item
+        inner = item[0] if len(item) == 1 else None  # a dict is keywords, a tuple is arguments
+        if isinstance(inner, Mapping):
+            return _from_mapping(inner, targets, forward)
+        if (
+            isinstance(inner, (tuple, list))
+            and forward.required <= len(inner) <= forward.positional
+        ):
+            item = inner
+    return Batch(tuple(item), {}, targets)
 
 
 @dataclass(frozen=True, slots=True)

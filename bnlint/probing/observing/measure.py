@@ -65,7 +65,7 @@ def unit_dims(ndim: int, axis: int) -> tuple[int, ...]:
     return tuple(d for d in range(ndim) if d != axis)
 
 
-def places(x: Tensor, axis: int) -> Tensor:
+def _places(x: Tensor, axis: int) -> Tensor:
     """A view of ``x`` at an even grid of at most :data:`PLACES` places, all samples and units."""
     spatial = [d for d in range(1, x.ndim) if d != axis]
     if not spatial:
@@ -78,32 +78,43 @@ def places(x: Tensor, axis: int) -> Tensor:
     return x[tuple(index)]
 
 
-def raw_step(total: int, units: int) -> int:
-    """A step that picks at most :data:`VALUES` of ``total`` values, evenly from all units."""
-    step = math.ceil(total / VALUES)
+def _raw(sample: Tensor, units: int) -> Tensor:
+    """At most :data:`VALUES` of the values, evenly from all units."""
+    step = math.ceil(sample.numel() / VALUES)
     while step > 1 and math.gcd(step, units) != 1:
         step += 1
-    return step
+    return sample.reshape(-1)[::step].clone()
 
 
 def activation(
     x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any], scratch: Scratch
 ) -> ActivationReading:
-    """The reading of what enters an activation; two full passes, the rest on a sample."""
+    """The reading of what enters an activation; two full passes, the rest on a sample.
+
+    The sample is read twice, so that a small spread about a large mean keeps its digits.
+    """
     x = with_units(x)
-    found, raw = moments(x, axis, scratch)
+    sample = _places(x, axis).float()
+    mean = sample.mean(0)
+    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
     dims = unit_dims(x.ndim, axis)
-    dtype = str(x.dtype).removeprefix("torch.")
-    region = region_of(kind, arguments)
-    top, bottom, more = x.amax(dims), x.amin(dims), taken(x, axis)
-    return ActivationReading(key, kind, region, dtype, found, top, bottom, raw, more=more)
+    return ActivationReading(
+        key,
+        kind,
+        region_of(kind, arguments),
+        str(x.dtype).removeprefix("torch."),
+        SampleMoments(x.shape[0], axis - 1, mean, deviations),
+        x.amax(dims),
+        x.amin(dims),
+        _raw(sample, x.shape[axis]),
+        more=taken(x, axis),
+    )
 
 
 def sampled(x: Tensor, axis: int) -> Tensor:
     """Raw values at the same places where :func:`activation` took them."""
-    sample = places(with_units(x), axis)
-    step = raw_step(sample.numel(), with_units(x).shape[axis])
-    return sample.reshape(-1)[::step].clone()
+    x = with_units(x)
+    return _raw(_places(x, axis), x.shape[axis])
 
 
 def keep_largest(gradients: list[Tensor], axis: int, gradient: Tensor) -> None:
@@ -144,7 +155,9 @@ def norm(
     uses_batch = "batchnorm" in kind.tags and bool(arguments.get("training", running[0] is None))
     mean, variance = _saved(out, epsilon) if uses_batch else (None, None)
     if mean is None or variance is None:
-        mean, variance = _moments(x, axis)
+        dims, sample = unit_dims(x.ndim, axis), x.float()
+        mean = sample.mean(dims, keepdim=True)
+        mean, variance = mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
     values = x.numel() // (x.shape[0] * x.shape[axis]) if x.ndim > 1 else 1
     return NormReading(
         key, kind.name, x.shape[0], values, epsilon, uses_batch, mean, variance, *running, tracked
@@ -159,13 +172,6 @@ def _saved(out: Tensor, eps: float) -> tuple[Tensor | None, Tensor | None]:
         return None, None
     inverse = deviation.detach().float()
     return mean.detach().float(), (inverse.pow(-2) - eps).clamp_(min=0)
-
-
-def _moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    dims = unit_dims(x.ndim, axis)
-    sample = x.float()
-    mean = sample.mean(dims, keepdim=True)
-    return mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
 
 
 def origin(output: Tensor) -> Any:
@@ -189,19 +195,6 @@ class Scratch:
         if memory is None or not fits or memory.numel() < x.numel():
             memory = self._memory = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
         return memory[: x.numel()].view(x.shape)
-
-
-def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[SampleMoments, Tensor]:
-    """Mean and squared deviations between samples at each unit and place, and the sampled values.
-
-    Two passes over the sample, so that a small spread about a large mean keeps its digits.
-    """
-    sample = places(x, axis).float()
-    mean = sample.mean(0)
-    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
-    step = raw_step(sample.numel(), x.shape[axis])
-    found = SampleMoments(x.shape[0], axis - 1, mean, deviations)
-    return found, sample.reshape(-1)[::step].clone()
 
 
 def norm_of(x: Tensor) -> Tensor:

@@ -52,8 +52,7 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     if not norms:
         return None
     train, eval_ = _run(session, batch, norms), _run(session, batch, ())
-    value = session.objective.value
-    losses = [float(value(o, batch.targets, session.layouts)[0]) for o in (train, eval_)]
+    losses = [float(session.objective(o, batch.targets)[0]) for o in (train, eval_)]
     change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
     if change is None:
         return None
