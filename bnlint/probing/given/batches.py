@@ -140,11 +140,8 @@ def _from_sequence(item: Sequence[Any], targets: Any, forward: _Forward) -> Batc
         inner = item[0] if len(item) == 1 else None  # a dict is keywords, a tuple is arguments
         if isinstance(inner, Mapping):
             return _from_mapping(inner, targets, forward)
-        if (
-            isinstance(inner, (tuple, list))
-            and forward.required <= len(inner) <= forward.positional
-        ):
-            item = inner
+        if isinstance(inner, (tuple, list)):
+            item = inner if forward.required <= len(inner) <= forward.positional else item
     return Batch(tuple(item), {}, targets)
 
 
