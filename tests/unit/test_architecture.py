@@ -57,13 +57,13 @@ SHARED_STEMS = frozenset({"__init__", "__main__"})
 
 STEMS_TO_BE_RENAMED = frozenset(
     {
-        *("calls", "channels", "flow", "kernels", "measure", "model", "modules"),
-        *("nodes", "norms", "probe", "run", "session", "verdict"),
+        *("calls", "channels", "flow", "kernels", "model", "modules"),
+        *("nodes", "norms", "verdict"),
     }
 )
 """Files that share a name with another one that holds something else. TODO: empty this."""
 
-CLASSES_TO_BE_RENAMED = frozenset({"Session", "State", "Moments", "Unknown", "Refused"})
+CLASSES_TO_BE_RENAMED = frozenset({"State", "Moments", "Unknown", "Refused"})
 """Classes that share a name with another one that is something else. TODO: empty this."""
 
 PUBLIC_FACES = frozenset({"Report", "ModelGraph"})

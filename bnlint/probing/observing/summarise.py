@@ -7,7 +7,7 @@ They are merged on the host in double precision by Chan's formula. Source: Chan,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
 from typing import Any, TypeVar
@@ -35,10 +35,11 @@ R = TypeVar("R", ActivationReading, NormReading)
 
 def measured(model: nn.Module, seen: Observer, **about: Any) -> ProbeResult:
     """What an observer read, on the host by now, as rows; ``about`` are the other fields."""
+    norms = [_merged_norm(group) for group in _sites(seen.norms)]
     return ProbeResult(
         model=type(model).__name__,
         activations=activation_rows(seen),
-        norms=_norm_rows([_merged_norm(group) for group in _sites(seen.norms)]),
+        norms=tuple(_norm_row(reading, norms) for reading in norms),
         kernels=kernel_rows(seen),
         not_observable=seen.not_observable,
         **about,
@@ -208,16 +209,11 @@ def _thinned(values: Tensor) -> tuple[float, ...]:
     return tuple(round(v, 6) for v in values[::step].tolist())
 
 
-def _norm_rows(readings: Sequence[NormReading]) -> tuple[NormStats, ...]:
-    layers: dict[str, list[NormReading]] = {}
-    for reading in readings:
-        layers.setdefault(reading.key[0], []).append(reading)
-    return tuple(_norm_row(r, layers[r.key[0]]) for r in readings)
-
-
-def _norm_row(r: NormReading, calls: Iterable[NormReading]) -> NormStats:
+def _norm_row(r: NormReading, readings: Iterable[NormReading]) -> NormStats:
+    """One row of the norm table; calls of one norm are compared with each other."""
     drift_mean, drift_variance = _drift(r)
-    others = [o for o in calls if o is not r and o.mean.shape == r.mean.shape]
+    calls = (o for o in readings if o.key[0] == r.key[0] and o is not r)
+    others = [o for o in calls if o.mean.shape == r.mean.shape]
     variance = r.variance.double()
     rms = (variance + (r.mean - r.mean.mean()).double().square()).mean().sqrt()
     return NormStats(
