@@ -24,9 +24,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.session import Session, observe
-from bnlint.probing.trying.objective import Objective
-from bnlint.probing.untouched.guard import untouched
+from bnlint.probing.observation import observe
+from bnlint.probing.session import Session
+from bnlint.probing.untouched import untouched
 
 STEPS = ("bare", "probe", "naive")
 
@@ -109,7 +109,7 @@ def naive(model: nn.Module, x: Tensor, y: Tensor) -> None:
 
 def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """The probe's own collection, with its guard and its transfer."""
-    session = Session(model, x.device, None, Objective(functional.cross_entropy), builtin_table())
+    session = Session(model, x.device, None, functional.cross_entropy, builtin_table())
     with untouched(session.watched, x.device):
         observe(session, [Batch((x,), {}, y)])
 

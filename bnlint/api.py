@@ -178,10 +178,10 @@ def repair(
 def probe(model: nn.Module, batches: Any = None, **options: Any) -> ProbeResult:
     """What activations, norms and gradients of a live model do on a real device.
 
-    See :func:`bnlint.probing.run.probe` for the options (``device``, ``loss``, ``targets``,
+    See :func:`bnlint.probing.probe_model.probe` for the options (``device``, ``loss``, ``targets``,
     ``compare``, ``steps``).
     """
-    from bnlint.probing.run import probe as run
+    from bnlint.probing.probe_model import probe as run
 
     return run(model, batches, **options)
 

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     settings = load_settings(
         {
             "paths": [given["target"]],
-            "inputs": given["input"] or None,
+            "inputs": given["inputs"] or None,
             **{n: given[n] for n in _SETTINGS if n in given},
         }
     )

@@ -38,10 +38,13 @@ class Mistake:
 
 
 class BnlintError(Exception):
-    """The base class; carries every mistake that was found, and ends a run with exit code 2."""
+    """The base class; carries every mistake that was found, and ends a run with exit code 2.
 
-    def __init__(self, *mistakes: Mistake | str) -> None:
-        self.mistakes = tuple(Mistake(m) if isinstance(m, str) else m for m in mistakes)
+    ``hint`` is the suggestion for a mistake that is given as a text.
+    """
+
+    def __init__(self, *mistakes: Mistake | str, hint: str = "") -> None:
+        self.mistakes = tuple(Mistake(m, hint=hint) if isinstance(m, str) else m for m in mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
 
 

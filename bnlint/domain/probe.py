@@ -93,6 +93,7 @@ class KernelStats:
 
     ``gradient`` is None for a frozen weight (not ``trainable``) and without a backward. Kernels of
     the same ``stage`` read the same tensor (the projections of an attention); 0 means unknown.
+    ``call`` is the first call of its layer that used it, from 0.
     """
 
     layer: str
@@ -101,6 +102,7 @@ class KernelStats:
     gradient: float | None
     trainable: bool = True
     stage: int = 0
+    call: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -108,6 +110,10 @@ class KernelStats:
         if self.gradient is None or self.weight_norm == 0:
             return None
         return self.gradient / self.weight_norm
+
+
+Row = ActivationStats | NormStats | KernelStats
+"""What was measured of one layer or one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +226,7 @@ def site_name(layer: str, call: int) -> str:
 
 def call_name(layer: str, call: int) -> str:
     """A kernel's layer; a function has a name for each of its calls."""
-    return f"{layer}#{call + 1}" if call and layer.endswith("()") else layer
+    return site_name(layer, call) if layer.endswith("()") else layer
 
 
 def gradient_ratio(kernels: Sequence[KernelStats]) -> float | None:
@@ -248,10 +254,10 @@ def ends(kernels: Sequence[KernelStats]) -> tuple[KernelStats, KernelStats] | No
     measured = [k for k in kernels if k.ratio is not None]
     if not measured:
         return None
-    first, last = _strongest(measured, measured[0]), _strongest(measured, measured[-1])
+
+    def strongest(like: KernelStats) -> KernelStats:
+        beside = [k for k in measured if k is like or (k.stage and k.stage == like.stage)]
+        return max(beside, key=lambda k: k.ratio or 0.0)
+
+    first, last = strongest(measured[0]), strongest(measured[-1])
     return None if first is last else (first, last)
-
-
-def _strongest(measured: Sequence[KernelStats], like: KernelStats) -> KernelStats:
-    beside = [k for k in measured if k is like or (k.stage and k.stage == like.stage)]
-    return max(beside, key=lambda k: k.ratio or 0.0)

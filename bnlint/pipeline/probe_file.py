@@ -13,7 +13,7 @@ from bnlint.isolation.endings import ChildLost, answer
 from bnlint.isolation.processes import alone
 from bnlint.isolation.protocol import Limits
 from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
-from bnlint.probing.judging.evidence import attach_evidence
+from bnlint.probing.judging.findings import attach_evidence
 
 DEFAULTS = ProbeOptions()
 

@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import functional
 
-from bnlint.domain.errors import BnlintError, Mistake, ProbeError
+from bnlint.domain.errors import BnlintError, ProbeError
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec
@@ -23,8 +23,10 @@ from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from bnlint.tracing.model import trace_model
+
+T = TypeVar("T")
 
 EVERYTHING = 1 << 62
 """No limit on the number of weights: a probe needs them all."""
@@ -51,7 +53,7 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
     table = builtin_table().extended(options.layers)
     result = probe(
         built.model,
-        _data(options.data, module),
+        getattr(module, options.data, options.data) if options.data else None,
         loss=_loss(options.loss, module),
         device=options.device or None,
         dtype=options.dtype or None,
@@ -79,7 +81,6 @@ def _imported(request: ProbeRequest) -> tuple[Source, ModuleType]:
 
 
 def _built(workshop: Workshop, request: ProbeRequest) -> Built:
-    """The model that was named, or the only one there is."""
     if request.call:
         return _named(workshop, request.call)
     found = survey(workshop.module, workshop.source)
@@ -91,23 +92,20 @@ def _built(workshop: Workshop, request: ProbeRequest) -> Built:
         return _named(workshop, names[0])
     file = os.path.basename(workshop.file)
     raise ProbeError(
-        Mistake(
-            f"{file} holds several models" if names else f"{file} holds no model",
-            hint=f"name one: {file}::{names[0]} ({', '.join(names[:8])})" if names else "",
-        )
+        f"{file} holds several models" if names else f"{file} holds no model",
+        hint=f"name one: {file}::{names[0]} ({', '.join(names[:8])})" if names else "",
     )
 
 
 def _named(workshop: Workshop, call: str) -> Built:
-    built: Built = _must(next(workshop.named(ModelSpec(call))))
-    return built
+    return _must(next(workshop.named(ModelSpec(call))))
 
 
-def _must(found: Any) -> Any:
+def _must(found: T | Problem) -> T:
     """``found``, unless it is the Problem that kept it from being there."""
     if isinstance(found, Problem):
         place = f"{found.file}:{found.line}: " if found.line else f"{found.file}: "
-        raise ProbeError(Mistake(place + found.message, hint=found.hint))
+        raise ProbeError(place + found.message, hint=found.hint)
     return found
 
 
@@ -120,21 +118,11 @@ def _graph(built: Built, source: Source, request: ProbeRequest) -> ModelGraph | 
         return None
 
 
-def _data(name: str, module: ModuleType) -> Any:
-    if not name:
-        return None
-    return getattr(module, name) if hasattr(module, name) else name
-
-
 def _loss(name: str, module: ModuleType) -> Any:
-    if not name:
-        return None
-    found = getattr(module, name, None) or getattr(functional, name, None)
-    if not callable(found):
+    found = getattr(module, name, None) or getattr(functional, name, None) if name else None
+    if name and not callable(found):
         raise ProbeError(
-            Mistake(
-                f"there is no loss called {name!r}",
-                hint="name a function of the file or of torch.nn.functional: cross_entropy",
-            )
+            f"there is no loss called {name!r}",
+            hint="name a function of the file or of torch.nn.functional: cross_entropy",
         )
     return found

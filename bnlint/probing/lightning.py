@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.probe import ProbeResult
-from bnlint.probing.watch import Watch, numbers, watch
+from bnlint.probing.watch import Watch, watch
 
 try:
     from lightning.pytorch.callbacks import Callback
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise UsageError(
-        Mistake("the callback needs Lightning", hint="pip install 'bnlint[lightning]'")
+        "the callback needs Lightning", hint="pip install 'bnlint[lightning]'"
     ) from error
 
 
@@ -47,17 +47,14 @@ class ProbeCallback(Callback):
         if self._watch is not None:
             self._watch.flush()
 
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_end(self, *_: Any) -> None:
         """Removes the hooks."""
-        self._close()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Removes the hooks."""
-        self._close()
-
-    def _close(self) -> None:
         if self._watch is not None:
             self._watch.__exit__(None, None, None)
+
+    def on_exception(self, *_: Any) -> None:
+        """Removes the hooks."""
+        self.on_train_end()
 
     def _log(self, _step: int, values: Mapping[str, float]) -> None:
         for logger in self._trainer.loggers:
@@ -68,6 +65,3 @@ def _whole(pl_module: Any) -> Any:
     """The only child that holds layers, else the module itself."""
     children = [c for c in pl_module.children() if any(True for _ in c.parameters())]
     return children[0] if len(children) == 1 else pl_module
-
-
-__all__ = ["ProbeCallback", "numbers"]

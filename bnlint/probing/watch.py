@@ -9,26 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from types import TracebackType
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
+from bnlint.loading.sites import definition_of
+from bnlint.models.nested import samples, tensors
 from bnlint.probing.given.placing import eager, unwrapped
-from bnlint.probing.judging.judge import judged, places
+from bnlint.probing.judging.findings import judged
 from bnlint.probing.judging.metric import numbers_of
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
-from bnlint.probing.observing.readings import KernelReading, Reading, bring
-from bnlint.probing.probed import Probed, measured, showing
+from bnlint.probing.observing.readings import KernelReading, bring
+from bnlint.probing.observing.summarise import measured
+from bnlint.probing.showing import Probed, showing
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import WatchedForward
-from bnlint.tracing.nested import samples, tensors
 
 Sink = Callable[[int, Mapping[str, float]], None]
 """Takes the step and numbers by name."""
@@ -66,7 +68,7 @@ def watch(
 
     """
     if every < 1:
-        raise UsageError(Mistake(f"every={every}: it must be 1 or more"))
+        raise UsageError(f"every={every}: it must be 1 or more")
     return Watch(model, every, _sink(log), keep, table)
 
 
@@ -84,7 +86,7 @@ class Watch:
         self._handles: list[Any] = []
         self._compiled: Callable[..., Any] | None = None
         self._running: tuple[Observer, ExitStack] | None = None
-        self._pending: _Pending | None = None
+        self._pending: tuple[Observer, int] | None = None
 
     @property
     def last(self) -> Probed | None:
@@ -93,24 +95,17 @@ class Watch:
 
     def __enter__(self) -> Watch:
         """Starts to count forwards."""
-        before, after = self._before, self._after
-        compiled = getattr(self.model, "_compiled_call_impl", None)
-        if compiled is not None:  # by model.compile(): hooks would be compiled with the rest
-            self._compiled = compiled
-            self.model._compiled_call_impl = self._around(compiled)
+        self._compiled = getattr(self.model, "_compiled_call_impl", None)
+        if self._compiled is not None:  # by model.compile(): hooks would be compiled with the rest
+            self.model._compiled_call_impl = self._around(self._compiled)
             return self
         self._handles = [
-            self.outer.register_forward_pre_hook(before),
-            self.outer.register_forward_hook(after, always_call=True),
+            self.outer.register_forward_pre_hook(self._before),
+            self.outer.register_forward_hook(self._after, always_call=True),
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Takes the last numbers and removes the hooks."""
         while self._handles:
             self._handles.pop().remove()
@@ -121,17 +116,18 @@ class Watch:
         if kind is None:
             self.flush()
         elif self._pending is not None:
-            self._pending.observer.release()
+            self._pending[0].release()
 
     def flush(self) -> None:
         """Fetches and logs the numbers of the last observed step; call it after the backward."""
         pending, self._pending = self._pending, None
         if pending is None:
             return
-        result = pending.result()
-        self.results = [*self.results, (pending.step, result)][-self.keep :]
+        observer, step = pending
+        result = _result(self.model, observer)
+        self.results = [*self.results, (step, result)][-self.keep :]
         if self._sink is not None:
-            self._sink(pending.step, numbers(result))
+            self._sink(step, numbers(result))
 
     def _before(self, _model: nn.Module, inputs: Any) -> None:
         if torch.compiler.is_compiling() or not self.model.training or not torch.is_grad_enabled():
@@ -171,8 +167,14 @@ class Watch:
         observer = self._running[0]
         observer.returned(list(tensors(outputs)))
         self._stop()
-        if observer.activations:
-            self._pending = _Pending(self.model, observer, self.step - 1)
+        if not observer.activations:
+            return
+        for kernel in observer.kernels.values():
+            kernel.weight_norm = norm_of(kernel.weight)
+            if kernel.weight.requires_grad:
+                hook = kernel.weight.register_hook(partial(_keep, kernel))  # type: ignore[no-untyped-call]
+                observer.handles.append(hook)
+        self._pending = observer, self.step - 1
 
     def _stop(self) -> None:
         """Ends the observation, also if the forward raised an error."""
@@ -181,83 +183,58 @@ class Watch:
             running[1].close()
 
 
-class _Pending:
-    """An observed forward whose backward is still to come."""
-
-    def __init__(self, model: nn.Module, observer: Observer, step: int) -> None:
-        self.model, self.observer, self.step = model, observer, step
-        for kernel in observer.kernels.values():
-            kernel.weight_norm = norm_of(kernel.weight)
-            if kernel.weight.requires_grad:
-                hook = _keeper(kernel)
-                observer.handles.append(kernel.weight.register_hook(hook))  # type: ignore[no-untyped-call]
-
-    def result(self) -> Probed:
-        """What was measured, judged."""
-        seen = self.observer
-        seen.release()
-        first = seen.activations[0]
-        readings: list[Reading] = [*seen.activations, *seen.norms, *seen.kernels.values()]
-        bring(readings)
-        weight = next(iter(self.model.parameters()), None)
-        result = measured(
-            self.model,
-            seen,
-            device=str(weight.device) if weight is not None else "cpu",
-            dtype=first.dtype,
-            samples=first.moments.samples,
-            batches=1,
-            source="user",
-            objective="the training loss",
-            loss=None,
-        )
-        findings = judged(result, places(self.model, None))
-        return showing(replace(result, report=Report(findings=findings)))
+def _result(model: nn.Module, seen: Observer) -> Probed:
+    seen.release()
+    first = seen.activations[0]
+    bring(seen.readings)
+    weight = next(iter(model.parameters()), None)
+    result = measured(
+        model,
+        seen,
+        device=str(weight.device) if weight is not None else "cpu",
+        dtype=first.dtype,
+        samples=first.moments.samples,
+        batches=1,
+        source="user",
+        objective="the training loss",
+        loss=None,
+    )
+    findings = judged(result, definition_of(type(model)))
+    return showing(replace(result, report=Report(findings=findings)))
 
 
-def _keeper(kernel: KernelReading) -> Callable[[Tensor], None]:
-    def keep(gradient: Tensor) -> None:
-        kernel.norms.append(norm_of(gradient))
-
-    return keep
+def _keep(kernel: KernelReading, gradient: Tensor) -> None:
+    kernel.norms.append(norm_of(gradient))
 
 
 def numbers(result: ProbeResult) -> dict[str, float]:
     """The numbers of a result by name, as loggers take them."""
-    found: dict[str, float] = {}
-    for a in result.activations:
-        logged = ((n.name, n.read(a)) for n in numbers_of(ActivationStats) if n.logged)
-        site = site_name(a.layer, a.call)
-        found |= {f"bnlint/{k.replace('_', '-')}/{site}": v for k, v in logged if v is not None}
-    ratio = result.gradient_ratio
-    if ratio is not None:
-        found["bnlint/gradient-ratio"] = ratio
+    logged = [n for n in numbers_of(ActivationStats) if n.logged]
+    found = {
+        f"bnlint/{n.name.replace('_', '-')}/{site_name(a.layer, a.call)}": n.read(a)
+        for a in result.activations
+        for n in logged
+    }
+    found["bnlint/gradient-ratio"] = result.gradient_ratio
     found["bnlint/findings"] = float(len(result.report.findings))
-    return found
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _sink(log: Any) -> Sink | None:
-    """The function that writes to what ``log`` names."""
-    if log is None:
-        return None
     if hasattr(log, "add_scalar"):
-        return _scalars(log)
-    if callable(log):
-        sink: Sink = log
+        return partial(_write, log)
+    if log is None or callable(log):
+        sink: Sink | None = log
         return sink
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise UsageError(
-            Mistake("logging to TensorBoard needs it", hint="pip install 'bnlint[tensorboard]'")
-        ) from error
-    return _scalars(SummaryWriter(str(log)))
+        hint = "pip install 'bnlint[tensorboard]'"
+        raise UsageError("logging to TensorBoard needs it", hint=hint) from error
+    return partial(_write, SummaryWriter(str(log)))
 
 
-def _scalars(writer: Any) -> Sink:
-    def write(step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
-
-    return write
+def _write(writer: Any, step: int, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        writer.add_scalar(name, value, step)
+    writer.flush()

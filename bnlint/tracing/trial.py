@@ -29,7 +29,7 @@ from bnlint.domain.request import (
     TrialResult,
 )
 from bnlint.models.building import Built, Workshop
-from bnlint.models.guessing.guess import tensors_in
+from bnlint.models.nested import tensors
 from bnlint.tracing.file import opened
 
 LIMIT = 200_000_000
@@ -150,7 +150,7 @@ def run(
         torch.manual_seed(0)
         try:
             with torch.no_grad():
-                found = tensors_in(model(*args, **kwargs))
+                found = list(tensors(model(*args, **kwargs)))
             outputs[mode] = [t.detach().to(torch.float64) for t in found]
         except Exception as error:
             reason = in_words(error)

@@ -43,7 +43,7 @@ def mostly_positive(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         share = a.more["positive"] or 0.0
         if share > 0.9:
-            yield Verdict(a.layer, Severity.INFO, f"{a.layer} passes {share:.0%}")
+            yield Verdict(a, Severity.INFO, f"{a.layer} passes {share:.0%}")
 '''
 NET = """
 from torch import nn

@@ -126,11 +126,6 @@ def emptied(value: Any) -> Any:
     return pytree.tree_map_only(torch.Tensor, partial(torch.empty_like, device="meta"), value)
 
 
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """The tensors in a nested structure, in its order."""
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-
-
 def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Tensors with the key of the mapping that holds them."""
     if isinstance(value, torch.Tensor):

@@ -14,7 +14,8 @@ from torch import nn
 from bnlint.domain.graph import ModelRef
 from bnlint.loading.parsing import Source
 from bnlint.models import lexicon
-from bnlint.models.guessing.guess import Guess, Origin, emptied, empty, tensors_in
+from bnlint.models.guessing.guess import Guess, Origin, emptied, empty
+from bnlint.models.nested import tensors
 from bnlint.models.outline import (
     assigned,
     called,
@@ -125,7 +126,7 @@ class Block:
         values = tuple(self._value(a) for a in args)
         named = {k.arg: self._value(k.value) for k in keywords if k.arg}
         every = [*values, *named.values()]
-        return (values, named) if _NO_TENSOR not in every and tensors_in(every) else None
+        return (values, named) if _NO_TENSOR not in every and list(tensors(every)) else None
 
     def _value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name) and node.id in self.tensors:

@@ -6,19 +6,22 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.errors import BnlintError, Mistake, ProbeError
-from bnlint.tracing import nested
+from bnlint.domain.errors import BnlintError, ProbeError
+from bnlint.models import nested
 
 SAMPLES = 256
 """A loader is read until there are this many samples; with fewer, units are not called dead."""
 
 HARMLESS = "it is damaged, or holds more than tensors, which loading it would have to run as code"
+
+_END = object()
 
 TARGETS = ("targets", "target", "labels", "label", "y")
 
@@ -40,10 +43,10 @@ class Batch:
         """The same batch on ``device``."""
         return Batch(*(nested.moved(v, device) for v in self.parts))
 
-    def slice(self, start: int, stop: int) -> Batch:
-        """The samples from ``start`` to ``stop``."""
+    def part(self, chosen: slice | Tensor) -> Batch:
+        """The samples in a slice, or at the places in a tensor of indices."""
         total = self.samples
-        return Batch(*(nested.part(v, total, start, stop) for v in self.parts))
+        return Batch(*(nested.part(v, total, chosen) for v in self.parts))
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -52,89 +55,66 @@ class Batch:
 
 
 def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
-    """The batches in what the user passed, one at a time.
-
-    Raises
-    ------
-    ProbeError
-        It holds no tensor, or a file cannot be read.
-
-    """
+    """The batches in what the user passed, one at a time; a ProbeError if it cannot be read."""
     if isinstance(given, (str, Path)):
         given = _loaded(Path(given))
     if callable(given) and not isinstance(given, (Tensor, nn.Module)):
         with _speaking("what was called for batches"):
             given = given()
-    if _is_one(given):
-        yield batch_of(given, targets, model)
+    if isinstance(given, (Tensor, Mapping, tuple)):  # one batch; a list is a list of batches
+        yield _batch(given, targets, model)
         return
     if not isinstance(given, Iterable):
         raise ProbeError(
-            Mistake(
-                f"cannot make a batch of {type(given).__name__}",
-                hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
-            )
+            f"cannot make a batch of {type(given).__name__}",
+            hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
         )
-    for item in _items(given):
-        yield batch_of(item, None, model)
-
-
-def _items(given: Iterable[Any]) -> Iterator[Any]:
-    """The items of a loader; its own errors are reported to the user."""
-    what = f"the {type(given).__name__} of the batches"
-    with _speaking(what):
-        iterator = iter(given)
-    end = object()
+    speaking = partial(_speaking, f"the {type(given).__name__} of the batches")
+    with speaking():
+        items = iter(given)
     while True:
-        with _speaking(what):
-            item = next(iterator, end)
-        if item is end:
+        with speaking():
+            item = next(items, _END)
+        if item is _END:
             return
-        yield item
+        yield _batch(item, None, model)
 
 
 @contextmanager
 def _speaking(what: str) -> Iterator[None]:
+    """Errors of the user's loader or function are reported to the user."""
     try:
         yield
     except BnlintError:
         raise
     except Exception as error:
         raise ProbeError(
-            Mistake(f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand")
+            f"{what} raised {type(error).__name__}: {error}", hint="iterate it by hand"
         ) from error
 
 
 def enough(batches: Iterable[Batch], wanted: int) -> list[Batch]:
-    """The first batches that together hold ``wanted`` samples, or all there are.
-
-    Raises
-    ------
-    ProbeError
-        There is no batch, or one without samples.
-
-    """
+    """The first batches that together hold ``wanted`` samples, or all there are."""
     taken: list[Batch] = []
     count = 0
     for batch in batches:
         if batch.samples == 0:
-            raise ProbeError(Mistake("a batch holds no samples"))
+            raise ProbeError("a batch holds no samples")
         taken.append(batch)
         count += batch.samples
         if count >= wanted:
             break
     if not taken:
-        raise ProbeError(Mistake("there is no batch in what was given"))
+        raise ProbeError("there is no batch in what was given")
     return taken
 
 
-def batch_of(item: Any, targets: Any, model: nn.Module) -> Batch:
-    """One batch from a tensor, a dict of keywords, or a tuple of arguments and targets."""
+def _batch(item: Any, targets: Any, model: nn.Module) -> Batch:
     forward = _signature(model)
     if isinstance(item, Mapping):
         return _from_mapping(item, targets, forward)
     if isinstance(item, (tuple, list)):
-        return _from_sequence(tuple(item), targets, forward)
+        return _from_sequence(item, targets, forward)
     return Batch((item,), {}, targets)
 
 
@@ -153,23 +133,16 @@ def _from_mapping(item: Mapping[str, Any], targets: Any, forward: _Forward) -> B
     return Batch((dict(rest),), {}, targets)
 
 
-def _from_sequence(item: tuple[Any, ...], targets: Any, forward: _Forward) -> Batch:
+def _from_sequence(item: Sequence[Any], targets: Any, forward: _Forward) -> Batch:
     """A tuple is the arguments; a last entry that the forward does not need is the targets."""
     if targets is None and len(item) > 1 and len(item) > forward.required:
-        *inputs, targets = item
-        if len(inputs) == 1 and isinstance(inputs[0], (tuple, list, Mapping)):
-            return _from_inputs(inputs[0], targets, forward)
-        return Batch(tuple(inputs), {}, targets)
-    return Batch(item, {}, targets)
-
-
-def _from_inputs(inputs: Any, targets: Any, forward: _Forward) -> Batch:
-    """The inner inputs of ``(inputs, targets)``: a dict is keywords, a tuple is arguments."""
-    if isinstance(inputs, Mapping):
-        return _from_mapping(inputs, targets, forward)
-    if forward.required <= len(inputs) <= forward.positional:
-        return Batch(tuple(inputs), {}, targets)
-    return Batch((inputs,), {}, targets)
+        *item, targets = item
+        inner = item[0] if len(item) == 1 else None  # a dict is keywords, a tuple is arguments
+        if isinstance(inner, Mapping):
+            return _from_mapping(inner, targets, forward)
+        if isinstance(inner, (tuple, list)):
+            item = inner if forward.required <= len(inner) <= forward.positional else item
+    return Batch(tuple(item), {}, targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +166,10 @@ def _signature(model: nn.Module) -> _Forward:
     )
 
 
-def _is_one(given: Any) -> bool:
-    """True for one batch: a tensor, a dict, or a tuple (a list is a list of batches)."""
-    return isinstance(given, (Tensor, Mapping, tuple))
-
-
 def _loaded(path: Path) -> Any:
     """What a ``.pt`` (weights only) or ``.npz`` (no pickles) file holds, as tensors."""
     if not path.exists():
-        raise ProbeError(Mistake(f"{path}: there is no such file"))
+        raise ProbeError(f"{path}: there is no such file")
     try:
         if path.suffix == ".npz":
             return _arrays(path)
@@ -209,10 +177,8 @@ def _loaded(path: Path) -> Any:
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else HARMLESS
         raise ProbeError(
-            Mistake(
-                f"{path}: cannot be read: {reason}",
-                hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
-            )
+            f"{path}: cannot be read: {reason}",
+            hint="save a tensor, or a dict or list of tensors, with torch.save, or an .npz",
         ) from error
 
 
@@ -220,14 +186,10 @@ def _arrays(path: Path) -> Any:
     import numpy as np
 
     with np.load(path, allow_pickle=False) as arrays:
-        found = {name: _tensor(arrays[name]) for name in arrays.files}
+        tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    found = {n: t.float() if t.dtype is torch.float64 else t for n, t in tensors.items()}
     positional = [found[f"arr_{i}"] for i in range(len(found)) if f"arr_{i}" in found]
     return tuple(positional) if len(positional) == len(found) else found
-
-
-def _tensor(array: Any) -> Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.float() if tensor.dtype is torch.float64 else tensor
 
 
 def joined(batches: Sequence[Batch], at_most: int = 2) -> Batch:

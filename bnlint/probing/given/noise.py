@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,11 +20,11 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import Guess, Guesses, choose, declared
+from bnlint.models.guessing.guess import Guess, Origin, choose, declared
 from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.nested import mapped, samples
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
-from bnlint.tracing.nested import mapped, samples
 
 Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """``"1x3x32x32"``, ``["ids=8x128:int64"]``, ``(1, 3, 32, 32)`` or several shapes."""
@@ -31,7 +32,7 @@ Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked of a probe; :func:`bnlint.probing.run.probe` documents each."""
+    """What was asked of a probe; :func:`bnlint.probing.probe_model.probe` documents each."""
 
     targets: Any = None
     inputs: Shapes | None = None
@@ -49,54 +50,36 @@ def batches_for(
 ) -> tuple[str, list[Batch]]:
     """Where the inputs come from (user, file or synthetic), and enough batches of them.
 
-    Raises
-    ------
-    ProbeError
-        There are fewer than two samples, or the shape of the noise is unknown.
-
+    A ProbeError if there are fewer than two samples, or the shape of the noise is unknown.
     """
     if given is None:
         if wish.samples < 2:
-            raise ProbeError(
-                Mistake("a batch of one sample tells nothing", hint="ask for 2 or more")
-            )
+            raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
         ref = wish.graph.ref if wish.graph is not None else None
-        call = candidate(model, wish.inputs, wish.source, ref)
-        return "synthetic", [noise(call, model, wish.samples, seed)]
+        call = _candidate(model, wish.inputs, wish.source, ref)
+        return "synthetic", [_noise(call, model, wish.samples, seed)]
     found = enough(read(given, wish.targets, model), wish.samples)
     if found[-1].samples == 1 < found[0].samples:
         found.pop()  # a batch norm would raise; a loader of real data often ends so
         note("left out the last batch, which is a single sample")
     if sum(b.samples for b in found) < 2:
         raise ProbeError(
-            Mistake(
-                "a batch of one sample tells nothing: dead units and a collapsing signal only "
-                "show between samples",
-                hint=f"give at least 2 samples, better {SAMPLES}",
-            )
+            "a batch of one sample tells nothing: dead units and a collapsing signal only "
+            "show between samples",
+            hint=f"give at least 2 samples, better {SAMPLES}",
         )
     path = isinstance(given, (str, bytes)) or hasattr(given, "__fspath__")
     return "file" if path else "user", found
 
 
-def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
-    """The inputs that were written by hand.
-
-    Raises
-    ------
-    ProbeError
-        They cannot be read.
-
-    """
+def _specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     items: list[Any] = [inputs] if isinstance(inputs, str) else list(inputs)
     if items and all(isinstance(i, int) for i in items):
         items = [items]
     try:
         texts = [i if isinstance(i, str) else "x".join(str(int(n)) for n in i) for i in items]
     except (TypeError, ValueError) as error:
-        raise ProbeError(
-            Mistake(f"{inputs!r} is no input shape", hint="write it like 1x3x32x32")
-        ) from error
+        raise ProbeError(f"{inputs!r} is no input shape", hint="write it like 1x3x32x32") from error
     at = At(("input",))
     found = read_inputs(texts, at)
     if at.complaints:
@@ -104,47 +87,33 @@ def specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     return found
 
 
-def candidate(
+def _candidate(
     model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
 ) -> Guess:
-    """The call to make noise for; the first guess that the model's forward accepts, on meta.
-
-    Raises
-    ------
-    ProbeError
-        Nothing was given and no guess is accepted.
-
-    """
+    """The call to make noise for; the first guess that the model's forward accepts, on meta."""
     if inputs is not None:
-        return declared(specs(inputs)).candidates[0]
-    known = ref or ModelRef("", type(model).__name__, "instance")
-    given = find_inputs(model, source, known)
-    chosen = given if given.source == "mined" else _passing(model, given)
+        return declared(_specs(inputs)).candidates[0]
+    chosen = find_inputs(model, source, ref or ModelRef("", type(model).__name__, "instance"))
+    if chosen.source != Origin.FOUND:
+        chosen = choose(chosen, partial(_passes, on_meta(model)))
     if len(chosen.candidates) != 1:
         raise ProbeError(
-            Mistake(
-                "the shape of the input cannot be guessed",
-                hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
-            )
+            "the shape of the input cannot be guessed",
+            hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
         )
     return chosen.candidates[0]
 
 
-def _passing(model: nn.Module, given: Guesses) -> Guesses:
-    meta = on_meta(model)
-
-    def passes(call: Guess) -> bool:
-        try:
-            with torch.no_grad():
-                meta(*call.args, **call.kwargs)
-        except Exception:  # whatever a forward raises for a wrong shape
-            return False
-        return True
-
-    return choose(given, passes)
+def _passes(meta: nn.Module, call: Guess) -> bool:
+    try:
+        with torch.no_grad():
+            meta(*call.args, **call.kwargs)
+    except Exception:  # whatever a forward raises for a wrong shape
+        return False
+    return True
 
 
-def noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
+def _noise(call: Guess, model: nn.Module, count: int, seed: int) -> Batch:
     """``count`` samples of N(0, 1) for floating-point inputs, of valid indices for integers.
 
     Floats have the dtype of the model's weights (half precision, say) unless another is declared.

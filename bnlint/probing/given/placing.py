@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError
+from bnlint.probing.untouched import ACCELERATORS
 
-DTYPES = {
-    "float16": torch.float16,
-    "half": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-}
+DTYPES = {name: getattr(torch, name) for name in ("float16", "half", "bfloat16", "float32")}
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -33,87 +28,66 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def resolve(device: str | torch.device | None, model: nn.Module) -> torch.device:
-    """The device to run on: the named one, else that of the model.
-
-    Raises
-    ------
-    ProbeError
-        The name is no device, or the device is not available.
-
-    """
+    """The device to run on: the named one if it is available, else that of the model."""
     if device is None:
         return home(model)
     try:
         wanted = torch.device(device)
     except (RuntimeError, ValueError) as error:
         raise ProbeError(
-            Mistake(f"{device!r} is no device", hint=f"use one of {', '.join(available())}")
+            f"{device!r} is no device", hint=f"use one of {', '.join(available())}"
         ) from error
     if wanted.type not in available():
         raise ProbeError(
-            Mistake(
-                f"the device {str(wanted)!r} is not there",
-                hint=f"this machine has {', '.join(available())}",
-            )
+            f"the device {str(wanted)!r} is not there",
+            hint=f"this machine has {', '.join(available())}",
         )
-    return _indexed(wanted)
+    accelerator = getattr(torch, "accelerator", None)
+    if wanted.type != "cpu" and wanted.index is not None and accelerator is not None:
+        count = accelerator.device_count()
+        if wanted.index >= count:
+            raise ProbeError(
+                f"the device {str(wanted)!r} is not there", hint=f"there are {count} of them"
+            )
+    return wanted
 
 
 def home(model: nn.Module) -> torch.device:
     """The device of the model's first parameter or buffer; the CPU if it has none."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    devices = (tensor.device for tensor in (*model.parameters(), *model.buffers()))
+    return next(devices, torch.device("cpu"))
 
 
 def available() -> list[str]:
     """The types of device that this machine has, the CPU first."""
-    found = ["cpu"]
-    for kind in ("cuda", "xpu", "mps"):
-        backend = getattr(torch, kind, None)
-        if backend is not None and backend.is_available():
-            found.append(kind)
+    backends = ((kind, getattr(torch, kind, None)) for kind in ACCELERATORS)
+    found = ["cpu", *(kind for kind, backend in backends if backend and backend.is_available())]
     accelerator = getattr(torch, "accelerator", None)
     if accelerator is not None and accelerator.is_available():
         current = accelerator.current_accelerator()
-        if current is not None and current.type not in found:
-            found.append(current.type)
+        found += [current.type] if current is not None and current.type not in found else []
     return found
-
-
-def _indexed(device: torch.device) -> torch.device:
-    """The device, if its number is one that this machine has."""
-    accelerator = getattr(torch, "accelerator", None)
-    if device.type == "cpu" or device.index is None or accelerator is None:
-        return device
-    count = accelerator.device_count()
-    if device.index >= count:
-        raise ProbeError(
-            Mistake(f"the device {str(device)!r} is not there", hint=f"there are {count} of them")
-        )
-    return device
 
 
 def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
     """The model on ``device`` and a note: the model itself if it is there already, else a copy."""
     if any(p.device.type == "meta" for p in model.parameters()):
         raise ProbeError(
-            Mistake(
-                "the model has no weights: it lies on the meta device",
-                hint="build it for real (without torch.device('meta')) to probe it",
-            )
+            "the model has no weights: it lies on the meta device",
+            hint="build it for real (without torch.device('meta')) to probe it",
         )
     lazy = any(is_lazy(p) for p in model.parameters())
-    if same(home(model), device) and not lazy:
+    here = home(model)
+    indexed = None not in (here.index, device.index)
+    there = here.type == device.type and not (indexed and here.index != device.index)
+    if there and not lazy:
         return model, ""
     try:
         copied = copy.deepcopy(model, _lazy_buffers(model)).to(device)
     except Exception as error:
         raise ProbeError(
-            Mistake(
-                f"the model cannot be copied to {device}: {error}",
-                hint="move it there yourself and probe without device=",
-            )
+            f"the model cannot be copied to {device}: {error}",
+            hint="move it there yourself and probe without device=",
         ) from error
     return copied, f"probed a copy of the model on {device}"
 
@@ -125,45 +99,25 @@ def _lazy_buffers(model: nn.Module) -> dict[int, Any]:
     return {id(b): fresh(device=b.device, dtype=b.dtype) for b in lazy}
 
 
-def same(a: torch.device, b: torch.device) -> bool:
-    """True if both name the same device; without a number, any of the type."""
-    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
-
-
-@contextmanager
-def autocast(device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
     """Mixed precision with ``dtype``; full precision if it is None."""
-    if dtype is None or dtype is torch.float32:
-        yield
-        return
-    with torch.autocast(device.type, dtype):
-        yield
+    whole = dtype is None or dtype is torch.float32
+    return nullcontext() if whole else torch.autocast(device.type, dtype)
 
 
 def precision(name: str | torch.dtype | None) -> torch.dtype | None:
-    """The autocast dtype by name; None for full precision.
-
-    Raises
-    ------
-    ProbeError
-        It is not one of float16, bfloat16 and float32.
-
-    """
+    """The autocast dtype by name; None for full precision."""
     found = DTYPES.get(name) if isinstance(name, str) else name
     if name is not None and found not in DTYPES.values():
-        raise ProbeError(
-            Mistake(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
-        )
+        raise ProbeError(f"{name!r} is no precision for autocast", hint="use float16 or bfloat16")
     return found
 
 
-@contextmanager
-def eager() -> Iterator[None]:
+def eager() -> AbstractContextManager[Any]:
     """Runs compiled parts as plain Python, so that their operations can be observed.
 
     Does nothing in a process that has not imported the compiler, which is large.
     """
     loaded = "torch._dynamo" in sys.modules
     stance = getattr(torch.compiler, "set_stance", None) if loaded else None
-    with stance("force_eager") if stance is not None else nullcontext():
-        yield
+    return stance("force_eager") if stance is not None else nullcontext()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from bnlint.domain.finding import Report
@@ -67,30 +67,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", default="", help="cpu, cuda, cuda:1, mps, xpu (default: where the model is)")
     add("--dtype", default="", metavar="DTYPE", help="autocast in float16 or bfloat16")
-    add("--batch", type=int, default=256, metavar="N", help="samples to look at (default 256)")
+    look = "samples to look at (default 256)"
+    add("--batch", type=int, default=256, dest="samples", metavar="N", help=look)
     add("--batch-size", type=int, default=0, metavar="N", help="the size used in training")
-    add("--input", action="append", default=[], metavar="SHAPE", help="noise like 1x3x32x32")
+    add("--input", action="append", dest="inputs", metavar="SHAPE", help="noise like 1x3x32x32")
     add("--data", default="", metavar="DATA", help="a .pt or .npz file, or a name in the file")
     add("--loss", default="", metavar="NAME", help="cross_entropy, or a function of the file")
     add("--compare", action="store_true", help="also without norms, with norms before and after")
     add("--steps", type=int, default=30, metavar="K", help="steps of descent to compare (30)")
-    add("--eval", action="store_true", help="leave a model in eval mode as it is")
+    add("--eval", action="store_false", dest="train", help="leave a model in eval mode as it is")
     add("--seed", type=int, default=0, help="for noise, labels and dropout")
     add("--plot", default="", metavar="DIR", help="write pictures (needs the plot extra)")
 
 
 def options_of(given: argparse.Namespace) -> ProbeOptions:
     """The options that :func:`bnlint.pipeline.probe_file.probe_file` takes."""
-    return ProbeOptions(
-        device=given.device,
-        dtype=given.dtype,
-        samples=given.batch,
-        batch_size=given.batch_size,
-        compare=given.compare,
-        steps=given.steps,
-        seed=given.seed,
-        train=not given.eval,
-        inputs=tuple(given.input),
-        data=given.data,
-        loss=given.loss,
-    )
+    names = {field.name for field in fields(ProbeOptions)}
+    chosen = {name: value for name, value in vars(given).items() if name in names}
+    return ProbeOptions(**{**chosen, "inputs": tuple(given.inputs or ())})

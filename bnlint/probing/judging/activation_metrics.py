@@ -65,12 +65,11 @@ NUMBERS = (
     source="exact by definition of the activation; He et al. 2015, arXiv:1502.01852, for healthy "
     "values",
 )
-def dead_layer(result: ProbeResult) -> Iterator[Verdict]:
-    """An error for each layer without a living unit."""
+def _dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dead == 1.0 and a.samples >= ENOUGH and a.finite:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.ERROR,
                 f"every one of the {a.units} units of {a.layer} is dead: no input of "
                 f"{a.samples} samples exceeds {a.maximum:.3g} and no gradient passes",
@@ -89,7 +88,7 @@ def dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     "initialization.",
     source="Lu et al. 2019, Dying ReLU and Initialization, arXiv:1903.06733",
 )
-def dead_units(result: ProbeResult) -> Iterator[Verdict]:
+def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
     """A warning for each layer in which most units are dead, information for fewer."""
     for a in result.activations:
         if a.dead is None or a.dead <= 0.25 or (a.dead == 1.0 and a.samples >= ENOUGH):
@@ -98,7 +97,7 @@ def dead_units(result: ProbeResult) -> Iterator[Verdict]:
         word = "dead" if enough else "inactive on these few samples"
         severity = Severity.WARNING if a.dead > 0.5 and enough else Severity.INFO
         yield Verdict(
-            a.layer,
+            a,
             severity,
             f"{percent(a.dead)} of the {a.units} units of {a.layer} are {word}: their input is "
             f"in the zero region on all {a.samples} samples",
@@ -115,8 +114,7 @@ def dead_units(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Put a norm before the activation, or bring the biases back to the scale of the signal.",
     source="exact by definition of the activation",
 )
-def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each layer that is almost linear on the data."""
+def _frozen_units(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         frozen = a.frozen
         if frozen is None or a.always_on is None or frozen < 0.9 or a.dead == 1.0:
@@ -124,7 +122,7 @@ def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
         if a.samples < ENOUGH:
             continue
         yield Verdict(
-            a.layer,
+            a,
             Severity.WARNING,
             f"{percent(frozen)} of the {a.units} units of {a.layer} never switch "
             f"({percent(a.dead or 0)} dead, {percent(a.always_on)} always on), so it is linear",
@@ -143,7 +141,7 @@ def frozen_units(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
     source="Schoenholz et al. 2017, Deep Information Propagation, arXiv:1611.01232",
 )
-def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
+def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     """Names only the first layer of those that collapsed: the others follow from it."""
     found = [(a, a.signal) for a in result.activations if a.finite and a.signal is not None]
     collapsed = [(a, signal) for a, signal in found if signal < 1e-2]
@@ -155,7 +153,7 @@ def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     worse = f", {least:.1e} at {worst.layer}" if worst is not first else ""
     rest = f", and of {len(collapsed) - 1} more activations" if len(collapsed) > 1 else ""
     yield Verdict(
-        first.layer,
+        first,
         severity,
         f"the samples hardly differ any more at the input of {first.layer}{rest}: their spread is "
         f"{signal:.1e} of the signal{worse}",
@@ -172,12 +170,11 @@ def signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Nothing, unless training is slow: then look at dead and frozen units.",
     source="own measurements",
 )
-def inactive_share(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on each sparse layer that has few dead units."""
+def _inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.inactive is not None and a.inactive > 0.9 and (a.dead or 0) <= 0.25:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.INFO,
                 f"{percent(a.inactive)} of the values that enter {a.layer} are in its inactive "
                 "region (sparse, which by itself is neither good nor bad)",
@@ -197,12 +194,11 @@ def inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     source="Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward "
     "networks",
 )
-def saturation(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each layer before the output that is mostly saturated."""
+def _saturation(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.saturated is not None and a.saturated > 0.5 and not a.at_output:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.WARNING,
                 f"{percent(a.saturated)} of the values that enter {a.layer} are where its slope "
                 "is under a tenth of the steepest",

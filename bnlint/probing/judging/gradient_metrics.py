@@ -35,15 +35,14 @@ RATIO = (
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
     source="Glorot and Bengio 2010; thresholds from own measurements on healthy nets",
 )
-def gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
-    """An error where the gradient is gone, a warning where it is small."""
+def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     found, ratio = ends(result.kernels), result.gradient_ratio
     if found is None or ratio is None or not ratio < 1e-3:
         return
     first, last = found
     exactly = " (exactly zero)" if ratio == 0 else ""
     yield Verdict(
-        first.layer,
+        first,
         Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
         f"the gradient vanishes on its way from {last.layer} to {first.layer}: relative to the "
         f"weights it is {ratio:.1e} of what it was{exactly}",
@@ -60,14 +59,13 @@ def gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Use a smaller learning rate, gradient clipping, or a smaller initialization.",
     source="Yang et al. 2019, A Mean Field Theory of Batch Normalization, arXiv:1902.08129",
 )
-def gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning where the gradient grows more than norms explain."""
+def _gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
     found, ratio = ends(result.kernels), result.gradient_ratio
     if found is None or ratio is None or not ratio > limit(result):
         return
     first, last = found
     yield Verdict(
-        first.layer,
+        first,
         Severity.WARNING,
         f"the gradient explodes on its way from {last.layer} to {first.layer}: relative to the "
         f"weights it grows {ratio:.3g} times",
@@ -92,7 +90,7 @@ def limit(result: ProbeResult) -> float:
     remedy="Look at what comes before the layer: a division, a logarithm, a weight that is inf.",
     source="IEEE 754",
 )
-def non_finite(result: ProbeResult) -> Iterator[Verdict]:
+def _non_finite(result: ProbeResult) -> Iterator[Verdict]:
     """An error where it began: the first layer in the forward, the last for gradients."""
     forward = [a for a in result.activations if not a.finite]
     backward = [a for a in result.activations if not a.gradient_finite]
@@ -104,7 +102,7 @@ def non_finite(result: ProbeResult) -> Iterator[Verdict]:
 
 def _infinite(where: ActivationStats, what: str, all_: list[ActivationStats]) -> Verdict:
     return Verdict(
-        where.layer,
+        where,
         Severity.ERROR,
         f"{what} {where.layer} holds inf or nan; it is the first of {len(all_)} such layers",
         {"layers": len(all_), "largest": where.largest},
@@ -120,15 +118,14 @@ def _infinite(where: ActivationStats, what: str, all_: list[ActivationStats]) ->
     remedy="Use bfloat16, or scale the signal down.",
     source="the largest finite float16, IEEE 754",
 )
-def half_headroom(result: ProbeResult) -> Iterator[Verdict]:
-    """An error where float16 overflows, a warning where it nearly does."""
+def _half_headroom(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dtype != "float16" or a.largest <= 0:
             continue
         headroom = HALF_MAX / a.largest if a.finite else 0.0
         if headroom < 8:
             yield Verdict(
-                a.layer,
+                a,
                 Severity.ERROR if headroom <= 1 else Severity.WARNING,
                 f"what enters {a.layer} reaches {a.largest:.3g}: float16 ends at 65504, a factor "
                 f"of {headroom:.2g} away",

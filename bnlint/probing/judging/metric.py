@@ -16,7 +16,7 @@ from typing import Any
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Value
-from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe import ProbeResult, Row
 
 PREFIX = "probe/"
 """What the rule of a measured finding begins with: ``BN`` ids are those of the static rules."""
@@ -27,9 +27,9 @@ ENOUGH = 256
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A metric that fired at a layer (empty for the whole model); ``values`` are its numbers."""
+    """A metric that fired at a measured call (None: the whole model), with its numbers."""
 
-    layer: str
+    at: Row | None
     severity: Severity
     message: str
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -107,7 +107,6 @@ def numbers_of(row: type[Any]) -> tuple[Number, ...]:
 
 @cache
 def _files() -> list[ModuleType]:
-    """The files of metrics, by name."""
     package = __name__.rpartition(".")[0]
     found = pkgutil.iter_modules(import_module(package).__path__, package + ".")
     names = sorted(module.name for module in found if module.name.endswith("_metrics"))

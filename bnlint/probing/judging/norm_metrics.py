@@ -49,12 +49,11 @@ NUMBERS = (
     remedy="Check whether the channels are constant, or use a smaller eps.",
     source="Ioffe and Szegedy 2015, arXiv:1502.03167: eps then sets the scale",
 )
-def low_variance(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each norm with many channels that are almost constant."""
+def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.low_variance > 0.25:
             yield Verdict(
-                n.layer,
+                n,
                 Severity.WARNING,
                 f"{percent(n.low_variance)} of the {n.channels} channels that enter {n.layer} are "
                 f"almost constant: their variance is under ten eps ({10 * n.eps:.0e})",
@@ -72,8 +71,7 @@ def low_variance(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Check that preprocessing is the same as in training, or update the statistics.",
     source="Ioffe and Szegedy 2015; Singh and Shrivastava 2019, EvalNorm, arXiv:1904.06031",
 )
-def drift(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each norm whose running statistics do not fit the batches."""
+def _drift(result: ProbeResult) -> Iterator[Verdict]:
     if result.source == "synthetic":
         return
     for n in result.norms:
@@ -82,7 +80,7 @@ def drift(result: ProbeResult) -> Iterator[Verdict]:
         if not (n.drift_mean > 0.5 or n.drift_variance > 1):
             continue
         yield Verdict(
-            n.layer,
+            n,
             Severity.WARNING,
             f"the running statistics of {n.layer} do not fit this data: means are "
             f"{n.drift_mean:.2g} sigma off, variances by a factor of {2**n.drift_variance:.2g}",
@@ -105,11 +103,10 @@ def _settled(n: NormStats) -> bool:
     source="Luo et al. 2019, Towards Understanding Regularization in Batch Normalization, "
     "arXiv:1809.00846",
 )
-def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on the whole model where outputs depend on the rest of the batch."""
+def _batch_noise(result: ProbeResult) -> Iterator[Verdict]:
     if result.batch_noise is not None and result.batch_noise > 0.25:
         yield Verdict(
-            "",
+            None,
             Severity.INFO,
             f"with batches of {result.batch_size} the outputs of a sample change by "
             f"{percent(result.batch_noise)} of their spread with the company it is in",
@@ -127,12 +124,11 @@ def batch_noise(result: ProbeResult) -> Iterator[Verdict]:
     remedy="Pass drop_last=True to the DataLoader.",
     source="torch.nn.functional.batch_norm",
 )
-def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
-    """Information on the first norm that fails with a batch of one sample."""
+def _batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
         if n.batch_statistics and n.values_per_sample == 1:
             yield Verdict(
-                n.layer,
+                n,
                 Severity.INFO,
                 f"{n.layer} sees one value per channel and sample, so a batch of one sample "
                 "raises in training: drop the last batch of a loader if it may be that small",
@@ -152,14 +148,13 @@ def batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     source="Summers and Dinneen 2020, Four Things Everyone Should Know to Improve Batch "
     "Normalization, arXiv:1906.03548",
 )
-def train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for the whole model where the modes differ although statistics have settled."""
+def _train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
     gap = result.gap
     if gap is None or result.source == "synthetic" or not any(map(_settled, result.norms)):
         return
     if gap.output > 0.5 and gap.loss > 0.5:
         yield Verdict(
-            "",
+            None,
             Severity.WARNING,
             f"the model behaves differently in eval mode: outputs change by "
             f"{percent(gap.output)} of their spread and the loss by {percent(gap.loss)}, "

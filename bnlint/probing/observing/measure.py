@@ -1,60 +1,128 @@
-"""Taking one reading: the few small reductions per call, all on the tensor's own device."""
+"""Taking one reading: the few small reductions per call, all on the tensor's own device.
+
+Dimension 0 is the batch. Units are on dimension 1 after convolutions and batch norms, on the last
+one after linear layers and layer norms; a tensor is laid out like the last kernel or norm that
+returned its shape.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bnlint.layers.regions import region_of
-from bnlint.layers.table import Kind
-from bnlint.probing.observing.layout import places, raw_step, unit_dims, with_units
+from bnlint.layers.table import Kind, builtin_table, having
 from bnlint.probing.observing.numbers import taken
 from bnlint.probing.observing.readings import ActivationReading, NormReading, SampleMoments, unseen
 from bnlint.tracing.forward.watched import Key
 
 Running = tuple[Tensor | None, Tensor | None]
 
-PASSES = ("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clone", "ToCopy",
-          "Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward")  # fmt: skip
+PASSES = (
+    *("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clone", "ToCopy"),
+    *("Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward"),
+)
+"""How the names of autograd nodes begin that only reshape."""
+
+PLACES = 36
+"""Maximum number of places of a feature map (6 x 6) read for mean, variance and signal."""
+
+VALUES = 4096
+"""Maximum number of raw values kept per activation and batch."""
+
+
+@dataclass(slots=True)
+class Layouts:
+    """The unit dimension of the shapes that kernels and norms returned in this forward."""
+
+    axes: dict[torch.Size, int] = field(default_factory=dict)
+
+    def note(self, shape: torch.Size, kind: str) -> None:
+        """Remembers that a kernel or norm of this kind returned this shape."""
+        if len(shape) > 2:
+            last = not builtin_table().kind(kind).tags.isdisjoint(having("reads", "last"))
+            self.axes[shape] = len(shape) - 1 if last else 1
+
+    def axis(self, shape: torch.Size) -> int:
+        """The dimension of the units; for unknown shapes 1 for feature maps, else the last."""
+        if len(shape) <= 2:
+            return 1
+        return self.axes.get(shape, 1 if len(shape) > 3 else len(shape) - 1)
+
+
+def with_units(x: Tensor) -> Tensor:
+    """``x``, or a view with one unit where it has only the batch dimension."""
+    return x if x.ndim > 1 else x.unsqueeze(1)
+
+
+def unit_dims(ndim: int, axis: int) -> tuple[int, ...]:
+    """All dimensions but the units'."""
+    return tuple(d for d in range(ndim) if d != axis)
+
+
+def _places(x: Tensor, axis: int) -> Tensor:
+    """A view of ``x`` at an even grid of at most :data:`PLACES` places, all samples and units."""
+    spatial = [d for d in range(1, x.ndim) if d != axis]
+    if not spatial:
+        return x
+    each = max(1, math.floor(PLACES ** (1 / len(spatial)) + 1e-9))
+    index = [slice(None)] * x.ndim
+    for d in spatial:
+        step = math.ceil(x.shape[d] / each)
+        index[d] = slice((x.shape[d] - 1) % step // 2, None, step)
+    return x[tuple(index)]
+
+
+def _raw(sample: Tensor, units: int) -> Tensor:
+    """At most :data:`VALUES` of the values, evenly from all units."""
+    step = math.ceil(sample.numel() / VALUES)
+    while step > 1 and math.gcd(step, units) != 1:
+        step += 1
+    return sample.reshape(-1)[::step].clone()
 
 
 def activation(
     x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any], scratch: Scratch
 ) -> ActivationReading:
-    """The reading of what enters an activation; two full passes, the rest on a sample."""
+    """The reading of what enters an activation; two full passes, the rest on a sample.
+
+    The sample is read twice, so that a small spread about a large mean keeps its digits.
+    """
     x = with_units(x)
-    found, raw = moments(x, axis, scratch)
+    sample = _places(x, axis).float()
+    mean = sample.mean(0)
+    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
     dims = unit_dims(x.ndim, axis)
-    dtype = str(x.dtype).removeprefix("torch.")
-    region = region_of(kind, arguments)
-    top, bottom, more = x.amax(dims), x.amin(dims), taken(x, axis)
-    return ActivationReading(key, kind, region, dtype, found, top, bottom, raw, more=more)
+    return ActivationReading(
+        key,
+        kind,
+        region_of(kind, arguments),
+        str(x.dtype).removeprefix("torch."),
+        SampleMoments(x.shape[0], axis - 1, mean, deviations),
+        x.amax(dims),
+        x.amin(dims),
+        _raw(sample, x.shape[axis]),
+        more=taken(x, axis),
+    )
 
 
 def sampled(x: Tensor, axis: int) -> Tensor:
     """Raw values at the same places where :func:`activation` took them."""
-    sample = places(with_units(x), axis)
-    step = raw_step(sample.numel(), with_units(x).shape[axis])
-    return sample.reshape(-1)[::step].clone()
+    x = with_units(x)
+    return _raw(_places(x, axis), x.shape[axis])
 
 
-def gradient_hook(reading: ActivationReading, axis: int) -> Callable[[Tensor], None]:
-    """A tensor hook that keeps the largest absolute gradient per unit and holds no tensor."""
-    gradients = reading.gradients
-
-    def keep(gradient: Tensor) -> None:
-        with unseen():
-            gradients.append(largest(gradient.detach(), axis))
-
-    return keep
-
-
-def become(reading: ActivationReading, kind: str) -> None:
-    """Reclassifies a reading (sigmoid -> silu)."""
-    reading.kind, reading.region = kind, region_of(kind, {})
+def keep_largest(gradients: list[Tensor], axis: int, gradient: Tensor) -> None:
+    """Keeps the largest absolute gradient per unit, and not the gradient itself."""
+    with unseen():
+        x = with_units(gradient.detach())
+        dims = unit_dims(x.ndim, axis)
+        gradients.append(torch.maximum(x.amax(dims), x.amin(dims).neg()))
 
 
 def running(arguments: Mapping[str, Any]) -> Running:
@@ -67,12 +135,8 @@ def running(arguments: Mapping[str, Any]) -> Running:
 
 def batches_tracked(model: nn.Module) -> dict[str, Tensor]:
     """The number of batches each norm had seen before the probe."""
-    found = {}
-    for path, module in model.named_modules():
-        count = getattr(module, "num_batches_tracked", None)
-        if isinstance(count, Tensor):
-            found[path] = count.detach().clone()
-    return found
+    counts = ((p, getattr(m, "num_batches_tracked", None)) for p, m in model.named_modules())
+    return {path: count.detach().clone() for path, count in counts if isinstance(count, Tensor)}
 
 
 def norm(
@@ -91,7 +155,9 @@ def norm(
     uses_batch = "batchnorm" in kind.tags and bool(arguments.get("training", running[0] is None))
     mean, variance = _saved(out, epsilon) if uses_batch else (None, None)
     if mean is None or variance is None:
-        mean, variance = _moments(x, axis)
+        dims, sample = unit_dims(x.ndim, axis), x.float()
+        mean = sample.mean(dims, keepdim=True)
+        mean, variance = mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
     values = x.numel() // (x.shape[0] * x.shape[axis]) if x.ndim > 1 else 1
     return NormReading(
         key, kind.name, x.shape[0], values, epsilon, uses_batch, mean, variance, *running, tracked
@@ -108,29 +174,12 @@ def _saved(out: Tensor, eps: float) -> tuple[Tensor | None, Tensor | None]:
     return mean.detach().float(), (inverse.pow(-2) - eps).clamp_(min=0)
 
 
-def _moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    dims = unit_dims(x.ndim, axis)
-    sample = x.float()
-    mean = sample.mean(dims, keepdim=True)
-    return mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
-
-
 def origin(output: Tensor) -> Any:
     """The autograd node that made ``output``, looking through reshapes."""
     node = output.grad_fn
     while node is not None and node.name().startswith(PASSES) and node.next_functions:
         node = node.next_functions[0][0]
     return node
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """True if memory ran out, on any device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
-    )
 
 
 class Scratch:
@@ -146,26 +195,6 @@ class Scratch:
         if memory is None or not fits or memory.numel() < x.numel():
             memory = self._memory = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
         return memory[: x.numel()].view(x.shape)
-
-
-def moments(x: Tensor, axis: int, scratch: Scratch) -> tuple[SampleMoments, Tensor]:
-    """Mean and squared deviations between samples at each unit and place, and the sampled values.
-
-    Two passes over the sample, so that a small spread about a large mean keeps its digits.
-    """
-    sample = places(x, axis).float()
-    mean = sample.mean(0)
-    deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
-    step = raw_step(sample.numel(), x.shape[axis])
-    found = SampleMoments(x.shape[0], axis - 1, mean, deviations)
-    return found, sample.reshape(-1)[::step].clone()
-
-
-def largest(x: Tensor, axis: int) -> Tensor:
-    """The largest absolute value of each unit, without a copy of ``x``."""
-    x = with_units(x)
-    dims = unit_dims(x.ndim, axis)
-    return torch.maximum(x.amax(dims), x.amin(dims).neg())
 
 
 def norm_of(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from bnlint.probing.observing.readings import MergedActivation
+    from bnlint.probing.observing.readings import ActivationReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,19 @@ class Measure:
 
     A number that needs more than those hold also has ``take``: it computes a small tensor on the
     device from the pre-activation and the dimension of its units. Those of two batches are combined
-    by ``merge``, and ``finish`` finds the result in ``MergedActivation.more``.
+    by ``merge``, and ``finish`` finds the result in ``ActivationReading.more``.
     """
 
     name: str
-    finish: Callable[[MergedActivation], float | None]
+    finish: Callable[[ActivationReading], float | None]
     take: Callable[[Tensor, int], Tensor] | None = None
     merge: Callable[[Tensor, Tensor], Tensor] = torch.add
 
 
-def _zeros(a: MergedActivation) -> float:
+def _zeros(a: ActivationReading) -> float:
     """The share of exact zeros among the sampled values after the activation."""
-    return float((a.after == 0).float().mean()) if a.after.numel() else 0.0
+    after = a.after
+    return float((after == 0).float().mean()) if after is not None and after.numel() else 0.0
 
 
 MEASURES: list[Measure] = [Measure("zeros", _zeros)]
@@ -52,6 +53,6 @@ def combined(readings: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {m.name: reduce(m.merge, (r[m.name] for r in readings)) for m in found}
 
 
-def finished(a: MergedActivation) -> dict[str, float | None]:
+def finished(a: ActivationReading) -> dict[str, float | None]:
     """The numbers of one call by name."""
     return {m.name: m.finish(a) for m in MEASURES}

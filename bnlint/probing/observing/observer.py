@@ -7,7 +7,7 @@ in-place ones too. Nothing here waits for the device.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -15,13 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bnlint.domain.errors import is_out_of_memory
+from bnlint.domain.phrases import first_line
 from bnlint.domain.probe import NotObserved
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.regions import clamp_kind, moved_kinds
 from bnlint.layers.table import Kind, plain_name
 from bnlint.probing.observing import measure
-from bnlint.probing.observing.layout import Layouts
-from bnlint.probing.observing.readings import ActivationReading, KernelReading, NormReading, unseen
+from bnlint.probing.observing.readings import (
+    ActivationReading,
+    NormReading,
+    Reading,
+    unseen,
+)
 from bnlint.probing.observing.subjects import (
     Gates,
     Kernels,
@@ -51,10 +57,11 @@ class Observer(Subscriber):
         self.samples = 0
         self.activations: list[ActivationReading] = []
         self.norms: list[NormReading] = []
-        self.made = Kernels()
+        self._kernels = Kernels()
+        self.kernels = self._kernels.readings
         self.unseen: dict[str, str] = {}
         self.handles: list[Any] = []
-        self.layouts = Layouts()
+        self.layouts = measure.Layouts()
         self._made: list[tuple[ActivationReading, Any]] = []
         self._gates = Gates()
         self._scratch = measure.Scratch()
@@ -91,9 +98,9 @@ class Observer(Subscriber):
             self.handles.pop().remove()
 
     @property
-    def kernels(self) -> dict[Hashable, KernelReading]:
-        """The readings of kernels, in the order of their first calls."""
-        return self.made.readings
+    def readings(self) -> list[Reading]:
+        """All readings."""
+        return [*self.activations, *self.norms, *self.kernels.values()]
 
     @property
     def not_observable(self) -> tuple[NotObserved, ...]:
@@ -104,8 +111,8 @@ class Observer(Subscriber):
 
     def begins(self) -> None:
         """Forgets what holds for one forward."""
-        self.layouts = Layouts()
-        self.made.restart()
+        self.layouts = measure.Layouts()
+        self._kernels.restart()
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
         """The call as it is; notes a module whose inside cannot be observed."""
@@ -160,7 +167,7 @@ class Observer(Subscriber):
         self.activations.append(reading)
         if x.requires_grad and torch.is_grad_enabled():
             reading.asked = True
-            hook = measure.gradient_hook(reading, axis)
+            hook = partial(measure.keep_largest, reading.gradients, axis)
             self.handles.append(x.register_hook(hook))  # type: ignore[no-untyped-call]
         return reading
 
@@ -206,7 +213,7 @@ class Observer(Subscriber):
         known = "linear" if kind.name == "matmul" else kind.name
         if isinstance(out, Tensor):
             self.layouts.note(out.shape, known)
-        self.made.note(self.watched.now, known, x, weight)
+        self._kernels.note(self.watched.now, known, x, weight)
         return out
 
     def _try(self, key: Key, read: Callable[[], Any]) -> Any:
@@ -214,10 +221,8 @@ class Observer(Subscriber):
         try:
             with unseen():
                 return read()
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, NotImplementedError, IndexError) as error:
-            if measure.out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
-            self.unseen.setdefault(key[0], f"could not be measured: {error}".splitlines()[0])
+            self.unseen.setdefault(key[0], first_line(f"could not be measured: {error}"))
             return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, MutableMapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
+from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
-from bnlint.probing.observing.measure import become
 from bnlint.probing.observing.readings import ActivationReading, KernelReading
 from bnlint.tracing.forward.watched import Key
 
@@ -20,9 +21,8 @@ NODES = 16
 SIMPLE = tuple(
     f"{name}Backward"
     for name in (
-        *("Mul", "Add", "Sub", "Rsub", "Div", "Neg", "Exp", "Pow"),
+        *("Mul", "Add", "Sub", "Rsub", "Div", "Neg", "Exp", "Pow", "Select", "Slice"),
         *("View", "Unsqueeze", "Squeeze", "Expand", "Reshape", "Permute", "Transpose", "T"),
-        *("Select", "Slice"),
     )
 )
 """Operations whose result is still a weight if all they read is weights."""
@@ -90,13 +90,13 @@ class Kernels:
 
     def __init__(self) -> None:
         self.readings: dict[Hashable, KernelReading] = {}
-        self._read: dict[int, tuple[weakref.ref[Tensor], int]] = {}
-        self._stages = 0
+        self._stages: MutableMapping[Tensor, int] = WeakIdKeyDictionary()
+        self._last = 0
 
     def restart(self) -> None:
         """A new forward."""
-        self._read.clear()
-        self._stages = 0
+        self._stages.clear()
+        self._last = 0
 
     def note(self, call: Key, kind: str, x: Any, weight: Tensor) -> None:
         """A call that multiplies ``x`` by ``weight``."""
@@ -104,19 +104,18 @@ class Kernels:
         stage = self._stage(x)
         found = self.readings.get(key)
         if found is None:
-            found = KernelReading(call[0], kind, weight, weight.requires_grad, stage=stage)
+            found = KernelReading(call[0], kind, weight, weight.requires_grad, stage, call=call[1])
             self.readings[key] = found
         found.weight = weight
 
     def _stage(self, x: Any) -> int:
         """A number that kernels share if they read the same tensor."""
-        known = self._read.get(id(x))
-        if known is not None and known[0]() is x:
-            return known[1]
-        self._stages += 1
+        if isinstance(x, Tensor) and x in self._stages:
+            return self._stages[x]
+        self._last += 1
         if isinstance(x, Tensor):
-            self._read[id(x)] = weakref.ref(x), self._stages
-        return self._stages
+            self._stages[x] = self._last
+        return self._last
 
 
 def operands(kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -153,7 +152,7 @@ class Gates:
             if len(factors) != 2 or not any(f is not None and f is out() for f in factors):
                 continue
             if reading.kind == "sigmoid" and any(f is not None and f is x() for f in factors):
-                become(reading, "silu")
+                reading.kind, reading.region = "silu", region_of("silu", {})
             else:
                 reading.is_gate = True
 

@@ -1,40 +1,139 @@
-"""Merged readings to the plain data of ``domain.probe``."""
+"""Readings of many batches merged, and as the plain data of ``domain.probe``.
+
+They are merged on the host in double precision by Chan's formula. Source: Chan, Golub and LeVeque,
+"Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bnlint.domain.probe import ActivationStats, KernelStats, NormStats
+from bnlint.domain.probe import ActivationStats, KernelStats, NormStats, ProbeResult
 from bnlint.layers.regions import Region
-from bnlint.probing.observing.numbers import finished
+from bnlint.probing.observing.measure import unit_dims
+from bnlint.probing.observing.numbers import combined, finished
+from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import (
+    ActivationReading,
     KernelReading,
-    MergedActivation,
     NormReading,
-    unit_moments,
+    SampleMoments,
 )
 
 KEPT = 1000
 """Raw values kept per activation for the pictures."""
 
+R = TypeVar("R", ActivationReading, NormReading)
 
-def activation_stats(a: MergedActivation) -> ActivationStats:
-    """One row of the activation table."""
-    unit_mean, variance, within = unit_moments(a.moments)
+
+def measured(model: nn.Module, seen: Observer, **about: Any) -> ProbeResult:
+    """What an observer read, on the host by now, as rows; ``about`` are the other fields."""
+    norms = [_merged_norm(group) for group in _sites(seen.norms)]
+    return ProbeResult(
+        model=type(model).__name__,
+        activations=activation_rows(seen),
+        norms=tuple(_norm_row(reading, norms) for reading in norms),
+        kernels=kernel_rows(seen),
+        not_observable=seen.not_observable,
+        **about,
+    )
+
+
+def activation_rows(seen: Observer) -> tuple[ActivationStats, ...]:
+    """The rows of the activation table: one for each call, in the order of first readings."""
+    return tuple(_activation_row(_merged(group)) for group in _sites(seen.activations))
+
+
+def kernel_rows(seen: Observer) -> tuple[KernelStats, ...]:
+    """The rows of the kernel table: root mean square over batches of the gradient's norm."""
+    return tuple(_kernel_row(reading) for reading in seen.kernels.values())
+
+
+def _sites(readings: Iterable[R]) -> list[list[R]]:
+    sites: dict[tuple[str, int], list[R]] = {}
+    for reading in readings:
+        sites.setdefault(reading.key, []).append(reading)
+    return list(sites.values())
+
+
+def _merged(group: list[ActivationReading]) -> ActivationReading:
+    first = group[0]
+    same = [r for r in group if r.maximum.shape == first.maximum.shape]
+    gradients = [g for reading in same for g in reading.gradients]
+    if not gradients and any(r.asked for r in same):
+        gradients = [torch.zeros_like(first.maximum)]
+    afters = [r.after for r in same if r.after is not None]
+    return replace(
+        first,
+        moments=reduce(_chan, (r.moments for r in same)),
+        maximum=reduce(torch.maximum, (r.maximum for r in same)),
+        minimum=reduce(torch.minimum, (r.minimum for r in same)),
+        before=torch.cat([r.before for r in same]),
+        after=torch.cat(afters) if afters else first.before.new_zeros(0),
+        gradients=[reduce(torch.maximum, gradients)] if gradients else [],
+        at_output=any(r.at_output for r in group),
+        compares=all(r.compares for r in group),
+        more=combined([r.more for r in same]),
+    )
+
+
+def _chan(a: SampleMoments, b: SampleMoments) -> SampleMoments:
+    """The moments of both samples together; places that differ in number are averaged first."""
+    if a.mean.shape != b.mean.shape:
+        a, b = _one_place(a), _one_place(b)
+    count = a.samples + b.samples
+    delta = b.mean.double() - a.mean.double()
+    mean = a.mean.double() + delta * (b.samples / count)
+    between = delta.square() * (a.samples * b.samples / count)
+    deviations = a.deviations.double() + b.deviations.double() + between
+    return SampleMoments(count, a.axis, mean, deviations)
+
+
+def _one_place(m: SampleMoments) -> SampleMoments:
+    """The same units with their places averaged (feature maps of several sizes)."""
+    mean, variance, _ = _unit_moments(m)
+    return SampleMoments(m.samples, 0, mean, variance * m.samples)
+
+
+def _unit_moments(m: SampleMoments) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variance, and variance between samples at one place, all per unit."""
+    dims = unit_dims(m.mean.ndim, m.axis)
+    means, spread = m.mean.double(), m.deviations.double() / m.samples
+    if not dims:
+        return means, spread, spread
+    mean = means.mean(dims, keepdim=True)
+    between_places = (means - mean).square().mean(dims)
+    within = spread.mean(dims)
+    return mean.reshape(-1), within + between_places, within
+
+
+def _merged_norm(group: list[NormReading]) -> NormReading:
+    total = sum(r.samples for r in group)
+    mean = sum((r.mean.double() * (r.samples / total) for r in group), torch.zeros(()))
+    variance = sum((r.variance.double() * (r.samples / total) for r in group), torch.zeros(()))
+    return replace(group[0], samples=total, mean=mean, variance=variance)
+
+
+def _activation_row(a: ActivationReading) -> ActivationStats:
+    unit_mean, variance, within = _unit_moments(a.moments)
     mean = unit_mean.mean()
     spread = (variance + (unit_mean - mean).square()).mean().sqrt()
     rms = (variance + unit_mean.square()).mean().sqrt()
-    dead, always_on = _stuck(a)
+    gradient = a.gradients[0] if a.gradients else None
+    dead, always_on = _stuck(a, gradient)
     in_region = _share(a.before, a.region)
     extremes = torch.stack([a.maximum.abs(), a.minimum.abs()])
     return ActivationStats(
-        layer=a.layer,
+        layer=a.key[0],
         kind=a.kind,
-        call=a.call,
+        call=a.key[1],
         samples=a.moments.samples,
         units=a.maximum.numel(),
         mean=float(mean),
@@ -47,15 +146,15 @@ def activation_stats(a: MergedActivation) -> ActivationStats:
         inactive=None if a.region.saturating else in_region,
         saturated=in_region if a.region.saturating else None,
         signal=_signal(within, rms) if a.compares else None,
-        gradient=None if a.gradient is None else float(a.gradient.max()),
+        gradient=None if gradient is None else float(gradient.max()),
         finite=bool(extremes.isfinite().all()),
-        gradient_finite=a.gradient is None or bool(a.gradient.isfinite().all()),
+        gradient_finite=gradient is None or bool(gradient.isfinite().all()),
         dtype=a.dtype,
         at_output=a.at_output,
         dead_units=dead or (),
         always_on_units=always_on or (),
         before=_thinned(a.before),
-        after=_thinned(a.after),
+        after=_thinned(a.after) if a.after is not None else (),
         more=finished(a),
     )
 
@@ -66,34 +165,38 @@ def _signal(within: Tensor, rms: Tensor) -> float | None:
     return signal if math.isfinite(signal) else None
 
 
-def _stuck(a: MergedActivation) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+def _stuck(
+    a: ActivationReading, gradient: Tensor | None
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
     """The units that never pass gradient, and those that always do; None without such a region."""
     region = a.region
     if not region.exact:
         return None, None
-    dead = torch.zeros_like(a.maximum, dtype=torch.bool)
+    dead = _inside(region, a.maximum, a.minimum)
     on = torch.ones_like(dead)
     if region.low is not None:
-        dead |= a.maximum <= region.low
         on &= a.minimum > region.low
     if region.high is not None:
-        dead |= a.minimum >= region.high
         on &= a.maximum < region.high
-    if a.gradient is not None and a.gradient.shape == dead.shape:
-        dead &= a.gradient == 0
+    if gradient is not None and gradient.shape == dead.shape:
+        dead &= gradient == 0
     return tuple(dead.nonzero().flatten().tolist()), tuple(on.nonzero().flatten().tolist())
 
 
 def _share(values: Tensor, region: Region) -> float | None:
-    """The share of values in the inactive region; None where there is no such region."""
     if region.low is None and region.high is None:
         return None
-    inside = torch.zeros_like(values, dtype=torch.bool)
+    return float(_inside(region, values, values).float().mean())
+
+
+def _inside(region: Region, top: Tensor, bottom: Tensor) -> Tensor:
+    """Where all values from ``bottom`` to ``top`` are on one side of the region's bounds."""
+    inside = torch.zeros_like(top, dtype=torch.bool)
     if region.low is not None:
-        inside |= values <= region.low
+        inside |= top <= region.low
     if region.high is not None:
-        inside |= values >= region.high
-    return float(inside.float().mean())
+        inside |= bottom >= region.high
+    return inside
 
 
 def _largest_finite(values: Tensor) -> float:
@@ -106,17 +209,11 @@ def _thinned(values: Tensor) -> tuple[float, ...]:
     return tuple(round(v, 6) for v in values[::step].tolist())
 
 
-def norm_stats(readings: Sequence[NormReading]) -> tuple[NormStats, ...]:
-    """The rows of the norm table; calls of one norm are compared with each other."""
-    layers: dict[str, list[NormReading]] = {}
-    for reading in readings:
-        layers.setdefault(reading.key[0], []).append(reading)
-    return tuple(_norm_row(r, layers[r.key[0]]) for r in readings)
-
-
-def _norm_row(r: NormReading, calls: Iterable[NormReading]) -> NormStats:
+def _norm_row(r: NormReading, readings: Iterable[NormReading]) -> NormStats:
+    """One row of the norm table; calls of one norm are compared with each other."""
     drift_mean, drift_variance = _drift(r)
-    others = [o for o in calls if o is not r and o.mean.shape == r.mean.shape]
+    calls = (o for o in readings if o.key[0] == r.key[0] and o is not r)
+    others = [o for o in calls if o.mean.shape == r.mean.shape]
     variance = r.variance.double()
     rms = (variance + (r.mean - r.mean.mean()).double().square()).mean().sqrt()
     return NormStats(
@@ -154,14 +251,7 @@ def _distance(a: NormReading, b: NormReading) -> float:
     return float(((a.mean.double() - b.mean.double()).abs() / pooled).median())
 
 
-def kernel_stats(readings: Iterable[KernelReading]) -> tuple[KernelStats, ...]:
-    """The rows of the kernel table: root mean square over batches of the gradient's norm."""
-    return tuple(_kernel_row(r) for r in readings)
-
-
 def _kernel_row(r: KernelReading) -> KernelStats:
-    gradient = None
-    if r.norms:
-        gradient = float(torch.stack(r.norms).double().square().mean().sqrt())
-    weight = float("nan") if r.weight_norm is None else float(r.weight_norm)
-    return KernelStats(r.layer, r.kind, weight, gradient, r.trainable, r.stage)
+    gradient = float(torch.stack(r.norms).double().square().mean().sqrt()) if r.norms else None
+    weight = math.nan if r.weight_norm is None else float(r.weight_norm)
+    return KernelStats(r.layer, r.kind, weight, gradient, r.trainable, r.stage, r.call)

@@ -10,24 +10,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Cell, PageTable, Picture, Section
+from bnlint.domain.finding import Cell, Finding, PageTable, Picture, Report, Section
+from bnlint.domain.phrases import plural
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
     KernelStats,
-    NormStats,
     ProbeResult,
+    Row,
     Variant,
     gradient_ratio,
 )
 from bnlint.probing.judging.metric import Number, numbers_of
 from bnlint.probing.showing import pictures
 
-Row = ActivationStats | NormStats | KernelStats
-
 VERSION = 1
 
-_SKIPPED = frozenset({"before", "after", "more", "graphs"})
+_LEFT_OUT = {
+    ActivationStats: {"before", "after", "more"},
+    KernelStats: {"call"},
+    Finding: {"measurable"},
+    Report: {"graphs"},
+}
 """Raw samples are for the pictures, graphs for the page; ``more`` is spread over the row."""
 
 _TITLES = {
@@ -56,9 +60,11 @@ def to_json(result: ProbeResult) -> str:
 def named(value: Any) -> Any:
     """Dataclasses as dicts, tuples and sets as lists, enums as their values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f.name for f in dataclasses.fields(value))
-        more = named(getattr(value, "more", {}))
-        return {name: named(getattr(value, name)) for name in fields if name not in _SKIPPED} | more
+        names = [f.name for f in dataclasses.fields(value)]
+        shown = (name for name in names if name not in _LEFT_OUT.get(type(value), ()))
+        return {name: named(getattr(value, name)) for name in shown} | named(
+            getattr(value, "more", {})
+        )
     if isinstance(value, Mapping):
         return {str(k): named(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
@@ -75,11 +81,12 @@ def named(value: Any) -> Any:
 def sections(result: ProbeResult) -> tuple[Section, ...]:
     """What a page shows of a probe: how it was done, pictures, tables, the comparison."""
     drawn, missing = _pictures(result)
+    unseen = tuple((part.layer, part.reason) for part in result.not_observable)
     tables = (
         _table("Activations", "activation", result.activations),
         _table("Norms", "norm", result.norms),
         _table("Kernels", "kernel", result.kernels),
-        _unseen(result),
+        PageTable("Not observable", ("layer", "why"), unseen),
     )
     kept = tuple(table for table in tables if table.rows)
     first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
@@ -87,7 +94,6 @@ def sections(result: ProbeResult) -> tuple[Section, ...]:
 
 
 def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """The pictures, or why there are none."""
     names = pictures.drawable(result)
     try:
         return tuple(Picture(_TITLES[n], pictures.svg(result, n)) for n in names), ()
@@ -97,10 +103,9 @@ def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]
 
 
 def _head(result: ProbeResult) -> Iterator[str]:
-    batches = "1 batch" if result.batches == 1 else f"{result.batches} batches"
     yield (
         f"On {result.device} in {result.dtype}: {result.samples} samples ({result.source}) in "
-        f"{batches}."
+        f"{plural(result.batches, 'batch', 'batches')}."
     )
     loss = "" if result.loss is None else f", which is {result.loss:.4g}"
     yield f"Gradient of {result.objective}{loss}."
@@ -118,27 +123,16 @@ def _head(result: ProbeResult) -> Iterator[str]:
 
 
 def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
-    """A row of cells for each measured row, a column for each of its numbers."""
     numbers = numbers_of(type(rows[0])) if rows else ()
     columns = (what, "kind", *(n.page or n.heading for n in numbers))
-    return PageTable(
-        title, columns, tuple((*_first(r), *(_cell(n, r) for n in numbers)) for r in rows)
-    )
+    return PageTable(title, columns, tuple(_cells(row, numbers) for row in rows))
 
 
-def _first(row: Row) -> tuple[str, str]:
+def _cells(row: Row, numbers: Sequence[Number]) -> tuple[Cell, ...]:
     call = 0 if isinstance(row, KernelStats) else row.call
-    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind
-
-
-def _cell(number: Number, row: Row) -> Cell:
-    value = number.read(row)
-    return value if number.share else _number(value)
-
-
-def _unseen(result: ProbeResult) -> PageTable:
-    rows = tuple((part.layer, part.reason) for part in result.not_observable)
-    return PageTable("Not observable", ("layer", "why"), rows)
+    values = ((n, n.read(row)) for n in numbers)
+    shown = (value if n.share else _number(value) for n, value in values)
+    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind, *shown
 
 
 def _comparison(comparison: Comparison) -> Section:

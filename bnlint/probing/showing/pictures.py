@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.errors import UsageError
 from bnlint.domain.probe import ActivationStats, ProbeResult, Variant, site_name
 
 if TYPE_CHECKING:
@@ -32,50 +32,39 @@ Series = tuple[str, str, Sequence[ActivationStats]]
 
 
 def require() -> None:
-    """Checks that pictures can be drawn.
-
-    Raises
-    ------
-    UsageError
-        matplotlib is not installed.
-
-    """
+    """Checks that pictures can be drawn; a UsageError if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise UsageError(Mistake("pictures need matplotlib", hint="pip install 'bnlint[plot]'"))
+        raise UsageError("pictures need matplotlib", hint="pip install 'bnlint[plot]'")
 
 
 def draw(result: ProbeResult, name: str) -> Figure:
     """The picture called ``name``: units, grad-flow, ridge or loss.
 
-    Raises
-    ------
-    UsageError
-        There is no such picture, nothing to draw, or no matplotlib.
-
+    A UsageError if there is no such picture, nothing to draw, or no matplotlib.
     """
     if name not in PLOTS:
         raise UsageError(
-            Mistake(f"there is no picture called {name!r}", hint=f"there are {', '.join(PLOTS)}")
+            f"there is no picture called {name!r}", hint=f"there are {', '.join(PLOTS)}"
         )
     require()
     return PLOTS[name](result)
 
 
-def save(result: ProbeResult, folder: str | Path, dpi: int = 150) -> tuple[Path, ...]:
+def save(result: ProbeResult, folder: str | Path) -> tuple[Path, ...]:
     """The paths of all pictures that can be drawn of this result, written as PNG to ``folder``."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     paths = {name: target / f"{name}.png" for name in drawable(result)}
     for name, path in paths.items():
-        draw(result, name).savefig(path, dpi=dpi)
+        draw(result, name).savefig(path, dpi=150)
     return tuple(paths.values())
 
 
 def svg(result: ProbeResult, name: str) -> str:
     """The picture as an SVG element, for a page that holds everything itself."""
-    text = io.StringIO()
-    draw(result, name).savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+    file = io.StringIO()
+    draw(result, name).savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()[file.getvalue().index("<svg") :]
 
 
 def drawable(result: ProbeResult) -> tuple[str, ...]:
@@ -91,10 +80,9 @@ def _units(result: ProbeResult) -> Figure:
     """Dead, always on and switching units of each activation; the inactive share as dots."""
     all_rows = [a for a in result.activations if a.dead is not None]
     rows = _thinned(all_rows)
-    figure, ((axis,),) = _figure(7.5, 1.9 + 0.26 * max(len(rows), 4))
+    figure, (axis,) = _figure(7.5, 1.9 + 0.26 * max(len(rows), 4))
     at = range(len(rows))
-    dead = [a.dead or 0.0 for a in rows]
-    on = [a.always_on or 0.0 for a in rows]
+    dead, on = [a.dead or 0.0 for a in rows], [a.always_on or 0.0 for a in rows]
     switching = [max(0.0, 1 - d - o) for d, o in zip(dead, on, strict=True)]
     left = [d + s for d, s in zip(dead, switching, strict=True)]
     axis.barh(at, dead, color=RED, label="dead", hatch="///", edgecolor="white", linewidth=0)
@@ -109,14 +97,14 @@ def _units(result: ProbeResult) -> Figure:
     axis.set_xlabel("share of units")
     axis.set_title(_title(result, "Units of each activation", len(rows), len(all_rows)))
     _legend(figure)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _grad_flow(result: ProbeResult) -> Figure:
     """norm(gradient) / norm(weight) per kernel on a log scale; exact zeros are red crosses."""
     series = {v.name: v.kernels for v in _variants(result)} or {"as-written": result.kernels}
-    names = [_label(k.layer) for k in next(iter(series.values()))]
-    figure, ((axis,),) = _figure(max(6.5, min(14.0, 2 + 0.3 * len(names))), 4.4)
+    names = [_label(k.layer, 0) for k in next(iter(series.values()))]
+    figure, (axis,) = _figure(max(6.5, min(14.0, 2 + 0.3 * len(names))), 4.4)
     for name, kernels in series.items():
         points = {i: k.ratio for i, k in enumerate(kernels) if k.ratio and math.isfinite(k.ratio)}
         how = {"marker": "o", "markersize": 4, "color": COLOURS[name]}
@@ -135,16 +123,15 @@ def _grad_flow(result: ProbeResult) -> Figure:
     axis.grid(axis="y", alpha=0.3)
     axis.set_title(_title(result, "Gradient at each kernel, first to last", 1, 1))
     _legend(figure)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _loss(result: ProbeResult) -> Figure:
-    """The loss over the steps of the comparison, a panel for each rate."""
     variants = [v for v in _variants(result) if v.curves]
     if result.comparison is None or not variants:
-        raise UsageError(Mistake("there are no curves: probe with compare=True (--compare)"))
+        raise UsageError("there are no curves: probe with compare=True (--compare)")
     rates = [c.rate for c in variants[0].curves]
-    figure, (axes,) = _figure(3.1 * len(rates) + 0.8, 3.8, 1, len(rates), sharey=True)
+    figure, axes = _figure(3.1 * len(rates) + 0.8, 3.8, len(rates))
     for column, (axis, rate) in enumerate(zip(axes, rates, strict=True)):
         for v in variants:
             label = f"norm: {v.name}" if column == 0 else None
@@ -157,7 +144,7 @@ def _loss(result: ProbeResult) -> Figure:
     axes[0].set_ylabel("loss")
     figure.suptitle(f"{result.model}, {result.comparison.objective}: same weights", fontsize=11)
     _legend(figure)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _span(variants: Sequence[Variant]) -> tuple[float, float]:
@@ -179,7 +166,7 @@ def _ridge(result: ProbeResult) -> Figure:
 
     series = _compared(result)
     rows = _thinned(series[0][2])
-    figure, (axes,) = _figure(8.5, 1.8 + 0.42 * max(len(rows), 4), 1, 2, sharey=True)
+    figure, axes = _figure(8.5, 1.8 + 0.42 * max(len(rows), 4), 2)
     for axis, side in zip(axes, ("before", "after"), strict=True):
         reach = _reach(series, side)
         for number, one in enumerate(series):
@@ -192,11 +179,10 @@ def _ridge(result: ProbeResult) -> Figure:
     figure.suptitle(title, fontsize=11)
     handles = [Patch(color=colour, alpha=0.6, label=name) for name, colour, _ in series]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _compared(result: ProbeResult) -> list[Series]:
-    """What the ridge compares."""
     found = {v.name: v.activations for v in _variants(result)}
     if "none" in found and "before" in found:
         normed = "with norm before each activation", ORANGE, found["before"]
@@ -259,35 +245,29 @@ PLOTS: Mapping[str, Callable[[ProbeResult], Figure]] = {
 """Every picture by its name."""
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> Any:
-    """An empty figure and its axes, without the global state of pyplot."""
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **how)
+    return figure, figure.subplots(1, columns, squeeze=False, sharey=columns > 1)[0]
 
 
 def _thinned(rows: Sequence[ActivationStats]) -> tuple[ActivationStats, ...]:
-    """At most :data:`ROWS` of the rows, evenly, with the last."""
     step = math.ceil(len(rows) / ROWS)
     return tuple(rows[::-1][::step][::-1])
 
 
-def _label(layer: str, call: int = 0, width: int = 26) -> str:
-    """A layer's name, its middle left out if it is long."""
+def _label(layer: str, call: int) -> str:
     name = site_name(layer, call)
-    half = (width - 1) // 2
-    return name if len(name) <= width else f"{name[:half]}…{name[-half:]}"
+    return name if len(name) <= 26 else f"{name[:12]}…{name[-12:]}"
 
 
 def _title(result: ProbeResult, what: str, shown: int, total: int) -> str:
-    """What is drawn, of which model, on how many samples, and how much was left out."""
     of = f" ({shown} of {total} shown)" if shown < total else ""
     return f"{what}{of}\n{result.model}, {result.samples} samples on {result.device}"
 
 
 def _legend(figure: Any) -> None:
-    """A legend under everything, in as many columns as the page is wide for."""
     columns = max(1, int(figure.get_figwidth() / 1.75))
     figure.legend(loc="outside lower center", ncols=columns, frameon=False)
 

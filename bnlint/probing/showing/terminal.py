@@ -39,7 +39,10 @@ def render(result: ProbeResult, paint: Paint = plain_paint) -> str:
         _table("activation", result.activations, 10, paint),
         _table("norm", result.norms, 12, paint),
         _gradient(result),
-        _unseen(result, paint),
+        (
+            paint(f"not observable: {part.layer} ({part.reason})", "warning")
+            for part in result.not_observable
+        ),
         _comparison(result.comparison, paint) if result.comparison else (),
         _findings(result, paint),
     ]
@@ -65,23 +68,18 @@ def _head(result: ProbeResult, paint: Paint) -> Iterator[str]:
 
 
 def _table(what: str, rows: Sequence[Row], kind_width: int, paint: Paint) -> Iterator[str]:
-    """A line for each row under the headings of its numbers; nothing without rows."""
     if not rows:
         return
     numbers = [n for n in numbers_of(type(rows[0])) if n.heading]
     names = [site_name(row.layer, row.call) for row in rows]
     width = max(10, *map(len, names))
-    heads = "".join(map(_heading, numbers))
+    heads = "".join(
+        f"  {n.heading:<{BAR + 5}}" if n.share else n.heading.rjust(n.width) for n in numbers
+    )
     yield paint(f"{what:<{width}}  {'kind':<{kind_width}}{heads}".rstrip(), "dim")
     for name, row in zip(names, rows, strict=True):
         cells = "".join(_cell(number, row, paint) for number in numbers)
         yield f"{name:<{width}}  {row.kind:<{kind_width}}{cells}".rstrip()
-
-
-def _heading(number: Number) -> str:
-    if number.share:
-        return f"  {number.heading:<{BAR + 5}}"
-    return number.heading.rjust(number.width)
 
 
 def _cell(number: Number, row: Row, paint: Paint) -> str:
@@ -103,11 +101,6 @@ def _gradient(result: ProbeResult) -> Iterator[str]:
         f"gradient / weight: {first.ratio:.1e} at {first.layer}, {last.ratio:.1e} at "
         f"{last.layer}; first over last {ratio:.2g}"
     )
-
-
-def _unseen(result: ProbeResult, paint: Paint) -> Iterator[str]:
-    for part in result.not_observable:
-        yield paint(f"not observable: {part.layer} ({part.reason})", "warning")
 
 
 def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
@@ -149,7 +142,6 @@ def _advice(comparison: Comparison) -> Iterator[str]:
 
 
 def _place(at: Location) -> str:
-    """Where a finding is, from the current folder if it is in there; empty if it is nowhere."""
     if not at.path or at.path.startswith("<"):
         return ""
     path = os.path.relpath(at.path)

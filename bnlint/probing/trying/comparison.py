@@ -7,8 +7,7 @@ to be restored.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,33 +15,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.probe import Comparison, Curve, Variant
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.table import having
+from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
-from bnlint.probing.observing.layout import Layouts
-from bnlint.probing.observing.readings import merged
-from bnlint.probing.observing.summarise import activation_stats, kernel_stats
-from bnlint.probing.session import Observed, Session, observe
-from bnlint.probing.untouched.writes import kept
-from bnlint.tracing.forward.watched import (
-    Key,
-    Runnable,
-    Subscriber,
-    TorchFunction,
-    WatchedForward,
-)
-from bnlint.tracing.nested import tensors
+from bnlint.probing.observation import Observed, observe
+from bnlint.probing.observing.measure import Layouts
+from bnlint.probing.observing.summarise import activation_rows, kernel_rows
+from bnlint.probing.session import Session
+from bnlint.probing.untouched import kept
+from bnlint.tracing.forward.watched import Key, Runnable, Subscriber, TorchFunction, WatchedForward
 
 PLACEMENTS = ("none", "before", "after")
 """The positions of norms in a variant: nowhere, before or after each activation fed by a kernel."""
 
 CARRIES = having("within", "feeding")
 """Operations through which a kernel still feeds what follows."""
-
 
 RATES = (0.02, 0.1, 0.3)
 """The rates of plain gradient descent at which each variant trains."""
@@ -57,9 +50,11 @@ def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comp
     """
     spared = {r.key for r in seen.observer.activations if r.at_output or r.is_gate}
     variants = [_variant(session, batch, p, spared, steps) for p in PLACEMENTS]
-    variants.append(_as_written(session, batch, seen, steps, variants[0]))
-    objective = seen.objective
-    return Comparison(tuple(variants), steps, batch.samples, objective, session.seed)
+    if seen.observer.norms:
+        variants.append(_as_written(session, batch, seen, steps))
+    else:
+        variants.append(replace(variants[0], name=AS_WRITTEN))
+    return Comparison(tuple(variants), steps, batch.samples, seen.objective, session.seed)
 
 
 def _variant(
@@ -77,11 +72,7 @@ def _variant(
     return _summary(placement, len(learned), observed, curves)
 
 
-def _as_written(
-    session: Session, batch: Batch, seen: Observed, steps: int, none: Variant
-) -> Variant:
-    if not seen.observer.norms:
-        return replace(none, name=AS_WRITTEN)
+def _as_written(session: Session, batch: Batch, seen: Observed, steps: int) -> Variant:
     found = _summary(AS_WRITTEN, len({r.key for r in seen.observer.norms}), seen, ())
     try:
         return replace(found, curves=_curves(session, batch, [], steps))
@@ -91,14 +82,12 @@ def _as_written(
 
 def _summary(name: str, norms: int, observed: Observed, curves: tuple[Curve, ...]) -> Variant:
     seen = observed.observer
-    rows = tuple(map(activation_stats, merged(seen.activations)))
-    return Variant(name, norms, rows, kernel_stats(seen.kernels.values()), curves)
+    return Variant(name, norms, activation_rows(seen), kernel_rows(seen), curves)
 
 
 def _curves(
     session: Session, batch: Batch, learned: list[nn.Parameter], steps: int
 ) -> tuple[Curve, ...]:
-    """The loss over the steps at each rate, from the same weights and seed."""
     trained = [p for p in session.model.parameters() if p.requires_grad] + learned
     if not trained or steps < 1:
         return ()
@@ -119,7 +108,6 @@ def _curves(
 def _descend(
     session: Session, batch: Batch, trained: Sequence[nn.Parameter], rate: float, steps: int
 ) -> tuple[float, ...]:
-    """The losses before the first and after every step of plain gradient descent."""
     session.reseed()
     losses = []
     with eager():
@@ -153,7 +141,7 @@ class Rearranged(Subscriber):
         self.samples = samples
         self.learned: dict[Key, tuple[nn.Parameter, nn.Parameter]] = {}
         self._layouts = Layouts()
-        self._fed: dict[int, weakref.ref[Tensor]] = {}
+        self._fed: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()
 
     def begins(self) -> None:
         """Forgets the tensors of the previous forward."""
@@ -176,14 +164,13 @@ class Rearranged(Subscriber):
         out = run(*args, **kwargs)
         if isinstance(out, Tensor):
             self._layouts.note(out.shape, kind)
-            self._mark(out)
+            self._fed[out] = True
         return out
 
     def _carried(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
         out = run(*args, **kwargs)
-        if any(map(self._is_fed, tensors((args, kwargs)))):
-            for tensor in tensors(out):
-                self._mark(tensor)
+        if any(t in self._fed for t in tensors((args, kwargs))):
+            self._fed.update(dict.fromkeys(tensors(out), True))
         return out
 
     def _norm(self, name: str, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
@@ -196,8 +183,8 @@ class Rearranged(Subscriber):
     def _activation(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
         x: Any = args[0] if args else kwargs.get("input")
         key = self.watched.now
-        chosen = isinstance(x, Tensor) and self._is_fed(x) and key not in self.spared
-        if not chosen or self.placement == "none":
+        fed = isinstance(x, Tensor) and x in self._fed
+        if not fed or key in self.spared or self.placement == "none":
             return run(*args, **kwargs)
         if self.placement == "after":
             out = run(*args, **kwargs)
@@ -207,22 +194,11 @@ class Rearranged(Subscriber):
         return run(**{**kwargs, "input": self._normed(key, x)})
 
     def _normed(self, key: Key, x: Tensor) -> Tensor:
-        """Batch norm over the units of ``x`` with scale 1 and shift 0 at first."""
         axis = self._layouts.axis(x.shape) if x.ndim > 1 else 0
         if key not in self.learned:
-            units = x.shape[axis]
-            self.learned[key] = (
-                nn.Parameter(torch.ones(units, device=x.device)),
-                nn.Parameter(torch.zeros(units, device=x.device)),
-            )
+            ones = torch.ones(x.shape[axis], device=x.device)
+            self.learned[key] = nn.Parameter(ones), nn.Parameter(torch.zeros_like(ones))
         weight, bias = self.learned[key]
         moved = x.movedim(axis, 1) if x.ndim > 1 else x.unsqueeze(1)
         out = functional.batch_norm(moved, None, None, weight, bias, True)
         return out.movedim(1, axis) if x.ndim > 1 else out.squeeze(1)
-
-    def _mark(self, x: Tensor) -> None:
-        self._fed[id(x)] = weakref.ref(x)
-
-    def _is_fed(self, x: Tensor) -> bool:
-        found = self._fed.get(id(x))
-        return found is not None and found() is x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.probe import TrainEvalGap, call_name
+from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
-from bnlint.probing.untouched.writes import kept, memory
+from bnlint.probing.untouched import kept, memory
 from bnlint.tracing.forward.watched import (
     Key,
     Runnable,
@@ -23,41 +24,35 @@ from bnlint.tracing.forward.watched import (
     WatchedForward,
     kind_of,
 )
-from bnlint.tracing.nested import mapped, tensors
 
 
 @contextmanager
-def flags(model: nn.Module, choose: Callable[[nn.Module], bool]) -> Iterator[None]:
-    """Sets the train mode of each module by ``choose``, and restores it afterwards."""
+def in_train_mode(model: nn.Module, chosen: Container[int]) -> Iterator[None]:
+    """Puts the modules with these ids into train mode, all others into eval mode, for a while."""
     before = [(m, m.training) for m in model.modules()]
     try:
         for module, _ in before:
-            module.training = choose(module)
+            module.training = id(module) in chosen
         yield
     finally:
         for module, training in before:
             module.training = training
 
 
-def _norms(session: Session) -> Callable[[nn.Module], bool]:
-    """True for the batch norms that are in train mode now: the rest (dropout) is switched off."""
-    live = {
-        id(m)
-        for m in session.model.modules()
-        if m.training and (k := kind_of(m, session.table)) and "batchnorm" in k.tags
-    }
-    return lambda module: id(module) in live
+def _norms(session: Session) -> frozenset[int]:
+    """The batch norms that are in train mode now: the rest (dropout) is switched off."""
+    kinds = ((m, kind_of(m, session.table)) for m in session.model.modules() if m.training)
+    return frozenset(id(m) for m, kind in kinds if kind is not None and "batchnorm" in kind.tags)
 
 
 @torch.no_grad()
 def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     """How outputs and loss differ between train and eval mode; None without a train-mode norm."""
-    choose = _norms(session)
-    if not any(choose(m) for m in session.model.modules()):
+    norms = _norms(session)
+    if not norms:
         return None
-    train, eval_ = _run(session, batch, choose), _run(session, batch, lambda _: False)
-    value = session.objective.value
-    losses = [float(value(o, batch.targets, session.layouts)[0]) for o in (train, eval_)]
+    train, eval_ = _run(session, batch, norms), _run(session, batch, ())
+    losses = [float(session.objective(o, batch.targets)[0]) for o in (train, eval_)]
     change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
     if change is None:
         return None
@@ -67,41 +62,32 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
 @torch.no_grad()
 def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
     """How far outputs change if the samples of ``pool`` are in other batches of ``size``."""
-    choose = _norms(session)
+    norms = _norms(session)
     count = pool.samples // size
-    if count < 2 or size < 2 or not any(choose(m) for m in session.model.modules()):
+    if count < 2 or size < 2 or not norms:
         return None
     total = count * size
     generator = torch.Generator().manual_seed(session.seed)
     order = torch.randperm(total, generator=generator)
     outputs = []
     for index in (torch.arange(total), order):
-        parts = [_pick(pool, index[i * size : (i + 1) * size]) for i in range(count)]
-        flat = torch.cat([_flat(_run(session, p, choose), size) for p in parts])
+        parts = map(pool.part, index.chunk(count))
+        flat = torch.cat([_flat(_run(session, p, norms), size) for p in parts])
         outputs.append(flat[index.argsort().to(flat.device)])
     return _change(*outputs)
 
 
-def _pick(pool: Batch, index: Tensor) -> Batch:
-    total = pool.samples
-
-    def chosen(t: Tensor) -> Tensor:
-        return t[index.to(t.device)] if t.ndim and t.shape[0] == total else t
-
-    return Batch(mapped(pool.args, chosen), mapped(dict(pool.kwargs), chosen))
-
-
-def _run(session: Session, batch: Batch, choose: Callable[[nn.Module], bool]) -> Any:
+def _run(session: Session, batch: Batch, training: Container[int]) -> Any:
     session.reseed()
     batch = batch.on(session.device)
-    with flags(session.model, choose), eager(), kept(session.watched, batch.parts):
-        return mapped(session.forward(batch), _own(batch))
-
-
-def _own(batch: Batch) -> Callable[[Tensor], Tensor]:
-    """Copies an output that is an overwritten input: the input is about to be restored."""
     inputs = {memory(t) for t in tensors(batch.parts)}
-    return lambda t: t.clone() if memory(t) in inputs else t
+
+    def own(output: Tensor) -> Tensor:
+        """Copies an output that is an overwritten input: the input is about to be restored."""
+        return output.clone() if memory(output) in inputs else output
+
+    with in_train_mode(session.model, training), eager(), kept(session.watched, batch.parts):
+        return mapped(session.forward(batch), own)
 
 
 def _flat(outputs: Any, samples: int) -> Tensor:
@@ -137,31 +123,26 @@ class _OtherBias(Subscriber):
         return partial(self._kernel, run) if kind and "kernel" in kind.tags else run
 
     def _kernel(self, run: Runnable, /, *args: Any, **kwargs: Any) -> Any:
-        if call_name(*self.watched.now) == self.wanted:
-            args, kwargs = self._changed(args, kwargs)
-        return run(*args, **kwargs)
-
-    def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         bias = args[2] if len(args) > 2 else kwargs.get("bias")
-        if not isinstance(bias, Tensor):
-            return args, kwargs
+        if not isinstance(bias, Tensor) or call_name(*self.watched.now) != self.wanted:
+            return run(*args, **kwargs)
         self.met = True
         other = bias + torch.randn_like(bias)
         if len(args) > 2:
-            return (*args[:2], other, *args[3:]), kwargs
-        return args, {**kwargs, "bias": other}
+            return run(*args[:2], other, *args[3:], **kwargs)
+        return run(*args, **{**kwargs, "bias": other})
 
 
 @torch.no_grad()
 def bias_effects(session: Session, batch: Batch, kernels: list[Key]) -> Mapping[str, float]:
     """How far the output moves in train mode when N(0, 1) is added to the bias of each kernel."""
-    choose = _norms(session)
-    plain = _flat(_run(session, batch, choose), batch.samples)
+    norms = _norms(session)
+    plain = _flat(_run(session, batch, norms), batch.samples)
     found = {}
     for name in dict.fromkeys(call_name(*kernel) for kernel in kernels):
         bias = _OtherBias(session.watched, name)
         with session.changed_by(bias):
-            other = _flat(_run(session, batch, choose), batch.samples)
+            other = _flat(_run(session, batch, norms), batch.samples)
         change = _change(plain, other)
         if bias.met and change is not None:
             found[name] = change

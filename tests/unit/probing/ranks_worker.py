@@ -8,7 +8,7 @@ import torch
 from torch import distributed, nn
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import ResNet, mlp
 
 

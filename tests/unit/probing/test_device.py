@@ -8,12 +8,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bnlint.domain.errors import ProbeError
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
+from bnlint.probing.observation import observe
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring
-from bnlint.probing.run import probe
-from bnlint.probing.session import Session, observe
-from bnlint.probing.trying.objective import Objective
+from bnlint.probing.probe_model import probe
+from bnlint.probing.session import Session
 from bnlint.tracing.forward.registry import Registry
 from bnlint.tracing.forward.watched import WatchedForward
 from tests.unit.probing.nets import ResNet, mlp
@@ -56,7 +56,7 @@ def test_collecting_never_waits_and_has_no_doubles() -> None:
 
 def test_a_whole_observation_is_one_transfer() -> None:
     model, x = ResNet(), torch.randn(8, 3, 8, 8)
-    session = Session(model, torch.device("cpu"), None, Objective(), builtin_table())
+    session = Session(model, torch.device("cpu"), None, None, builtin_table())
     with Watcher() as watcher:
         observe(session, [Batch((x,)), Batch((x,))])
     losses_and_checks = 2 * 2

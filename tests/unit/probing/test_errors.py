@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import mlp
 from tests.unit.probing.test_guard import fingerprint, same
 

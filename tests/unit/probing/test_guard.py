@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.run import probe
-from bnlint.probing.untouched.guard import generators
+from bnlint.probing.probe_model import probe
+from bnlint.probing.untouched import generators
 from tests.unit.probing.nets import ResNet, mlp
 
 

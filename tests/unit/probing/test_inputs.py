@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import ResNet, mlp
 
 

@@ -9,7 +9,7 @@ from bnlint.domain.finding import Severity
 from bnlint.layers.regions import moved_kinds, regions
 from bnlint.probing.judging.gradient_metrics import limit
 from bnlint.probing.judging.metric import metrics
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import Pick, ResNet, mlp
 
 

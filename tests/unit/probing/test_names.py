@@ -13,8 +13,8 @@ from bnlint.api import check_model
 from bnlint.domain.finding import Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location, ModelGraph
 from bnlint.models.guessing.guess import Guesses, given
-from bnlint.probing.judging.evidence import attach_evidence
-from bnlint.probing.run import probe
+from bnlint.probing.judging.findings import attach_evidence
+from bnlint.probing.probe_model import probe
 from bnlint.tracing.model import trace_model
 
 FAMILIES = ("activation", "norm")
@@ -242,6 +242,34 @@ def test_a_finding_names_the_call_that_the_probe_measures() -> None:
     assert alive.values["dead"] < 0.5
     assert dead is not None
     assert dead.values["dead"] == 1
+
+
+class Lines(nn.Module):
+    """Functions that are called several times, a line each; the second ReLU is dead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(nn.Parameter(torch.randn(8, 8)) for _ in range(3))
+        self.low = nn.Parameter(torch.full((8,), -100.0))
+
+    def forward(self, x):
+        x = F.linear(x, self.weights[0])
+        x = F.relu(x)
+        x = F.linear(x, self.weights[1], self.low)
+        x = F.relu(x)
+        x = F.linear(x + 1, self.weights[2])
+        return F.relu(x)
+
+
+def test_a_finding_of_the_probe_points_at_the_call_that_was_measured() -> None:
+    model = Lines()
+    graph = trace_model(model, inputs=given(torch.empty(4, 8)))
+    found = probe(model, torch.randn(300, 8), graph=graph).report.findings
+    places = {(op.layer, op.number): op.location for op in graph.ops}
+    assert len({places["relu()", call] for call in range(3)}) == 3
+    wanted = {"dead-layer": ("relu()", 1), "gradient-vanishing": ("linear()", 0)}
+    at = {f.name: f.location for f in found if f.name in wanted}
+    assert at == {name: places[call] for name, call in wanted.items()}
 
 
 class Functional(nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.ranks_worker import nets
 
 ROOT = Path(__file__).parents[3]

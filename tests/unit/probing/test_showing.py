@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,10 @@ from torch import nn
 
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Evidence, Finding, Report, Severity
+from bnlint.domain.finding import Evidence, Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.domain.probe import ProbeResult
-from bnlint.probing.run import probe
+from bnlint.domain.probe import KernelStats, ProbeResult
+from bnlint.probing.probe_model import probe
 from bnlint.probing.showing import exports, pictures, terminal
 from bnlint.tracing.model import trace_model
 from tests.unit.probing.nets import ResNet, mlp
@@ -92,6 +92,22 @@ def test_graphs_in_the_report_do_not_break_the_json() -> None:
     told = replace(result, report=replace(result.report, graphs=(graph,)))
     assert json.loads(exports.to_json(told))["probe"]["samples"] == 64
     assert exports.named(frozenset({"b", "a"})) == ["a", "b"]
+
+
+def test_json_leaves_out_what_only_the_engine_and_the_page_need() -> None:
+    result = probe(mlp(3), torch.randn(32, 32))
+    named = Measurable("stuck-units", (("1", 0),))
+    found = Finding("XX101", "a", Severity.INFO, "m", Location("net.py", 1), "", "1")
+    report = Report(findings=(replace(found, measurable=named),), graphs=())
+    shown = json.loads(exports.to_json(replace(result, report=report)))["probe"]
+    assert {"measurable"} == vars_of(Finding) - shown["report"]["findings"][0].keys()
+    assert {"graphs"} == vars_of(Report) - shown["report"].keys()
+    assert {"call"} == vars_of(KernelStats) - shown["kernels"][0].keys()
+    assert shown["activations"][0]["call"] == 0
+
+
+def vars_of(row: type) -> set[str]:
+    return {field.name for field in fields(row)}
 
 
 def fits(figure) -> bool:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from bnlint.domain.probe import KernelStats, ends, gradient_ratio
 from bnlint.probing.observing.measure import Scratch, activation
 from bnlint.probing.observing.subjects import Gates
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import mlp
 
 

@@ -10,7 +10,7 @@ from torch.overrides import _get_current_function_mode_stack
 
 from benchmarks.zoo.families.operators import define_torchvision_operators
 from bnlint.domain.errors import UsageError
-from bnlint.probing.run import probe
+from bnlint.probing.probe_model import probe
 from bnlint.probing.watch import watch
 from tests.unit.probing.nets import ResNet, mlp
 

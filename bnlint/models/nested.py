@@ -51,9 +51,15 @@ def samples(value: Any) -> int:
     return next((t.shape[0] for t in tensors(value) if t.ndim > 0), 0)
 
 
-def part(value: Any, total: int, start: int, stop: int) -> Any:
-    """``value`` with samples ``start`` to ``stop`` of each tensor that holds ``total`` of them."""
-    return mapped(value, lambda t: t[start:stop] if t.ndim > 0 and t.shape[0] == total else t)
+def part(value: Any, total: int, chosen: slice | Tensor) -> Any:
+    """``value`` with the chosen samples of each tensor that holds ``total`` of them."""
+
+    def picked(t: Tensor) -> Tensor:
+        if not t.ndim or t.shape[0] != total:
+            return t
+        return t[chosen.to(t.device) if isinstance(chosen, Tensor) else chosen]
+
+    return mapped(value, picked)
 
 
 def moved(value: Any, device: torch.device) -> Any:

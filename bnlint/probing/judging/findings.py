@@ -1,4 +1,4 @@
-"""What the measurement says about a static finding, attached to it."""
+"""From measurements to findings: what the metrics judge, and evidence for findings of rules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,57 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
-from bnlint.domain.probe import ActivationStats, ProbeResult, Variant, call_name
+from bnlint.domain.graph import Location, ModelGraph, Value
+from bnlint.domain.probe import ActivationStats, ProbeResult, Row, call_name
+from bnlint.probing.judging.metric import PREFIX, Metric, Verdict, metrics
 
 Calls = tuple[tuple[str, int], ...]
 """Layers, each with the number of a call of it."""
 
 Weigh = Callable[[Calls, ProbeResult], Evidence | None]
+
+
+def judged(
+    result: ProbeResult, definition: Location | None, graph: ModelGraph | None = None
+) -> tuple[Finding, ...]:
+    """The findings of all metrics, gravest first, then in the order of metrics and layers.
+
+    Each points at the call in the traced graph that was measured, or at the model's definition.
+    """
+    calls = {(op.layer, op.number): op.location for op in graph.ops} if graph else {}
+    model = (graph.ref.definition if graph else None) or definition or Location("<model>", 1)
+    found = [
+        _finding(metric, verdict, result, _place(verdict.at, calls) or model)
+        for metric in metrics()
+        for verdict in metric.judge(result)
+    ]
+    return tuple(sorted(found, key=lambda f: f.severity.rank))
+
+
+def _place(at: Row | None, calls: Mapping[tuple[str, int], Location | None]) -> Location | None:
+    """The place of a call, or of the nearest module that holds its layer."""
+    layer = at.layer if at is not None else ""
+    while at is not None and layer:
+        found = calls.get((layer, at.call)) or calls.get((layer, 0))
+        if found is not None:
+            return found
+        layer = layer.rpartition(".")[0]
+    return None
+
+
+def _finding(metric: Metric, verdict: Verdict, result: ProbeResult, place: Location) -> Finding:
+    source = "noise" if result.source == "synthetic" else "given"
+    measured = f"on {result.samples} {source} samples on {result.device}"
+    return Finding(
+        rule=PREFIX + metric.name,
+        name=metric.name,
+        severity=verdict.severity,
+        message=verdict.message,
+        location=place,
+        model=result.model,
+        layer=verdict.at.layer if verdict.at is not None else "",
+        evidence=Evidence(measured, verdict.values),
+    )
 
 
 def attach_evidence(report: Report, result: ProbeResult) -> Report:
@@ -67,15 +112,13 @@ def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
     if a.dead is None:
         return None
     count = len(a.dead_units)
+    values: dict[str, Value] = {"dead": a.dead, "units": a.units}
     if count == 0:
         text = f"no unit of {a.layer} is stuck, so there is none that this norm could not revive"
     else:
         text = f"{count} of {a.units} units of {a.layer} are dead and stay dead behind this norm"
-    return Evidence(f"{text} ({_on(result)})", {"dead": a.dead, "units": a.units, **_listed(a)})
-
-
-def _listed(a: ActivationStats) -> Mapping[str, tuple[int, ...]]:
-    return {"dead-units": a.dead_units[:20]} if a.dead_units else {}
+        values["dead-units"] = a.dead_units[:20]
+    return Evidence(f"{text} ({_on(result)})", values)
 
 
 def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
@@ -83,34 +126,21 @@ def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
     a = _activation(calls, result)
     if a is None:
         return None
-    values = {"without": _shares(a)}
+    values = {"without": (a.dead, a.frozen, a.signal)}
     text = f"at {a.layer}: {_shown(a)} as it is"
-    before = _variant(result, "before")
-    normed = _row(before, a) if before is not None else None
+    variants = result.comparison.variants if result.comparison else ()
+    rows = (row for v in variants if v.name == "before" and not v.error for row in v.activations)
+    normed = next((row for row in rows if (row.layer, row.call) == (a.layer, a.call)), None)
     if normed is not None:
-        values["with"] = _shares(normed)
+        values["with"] = (normed.dead, normed.frozen, normed.signal)
         text += f"; {_shown(normed)} with a norm before each activation"
     return Evidence(f"{text} ({_on(result)})", values)
-
-
-def _shares(a: ActivationStats) -> tuple[float | None, ...]:
-    return (a.dead, a.frozen, a.signal)
 
 
 def _shown(a: ActivationStats) -> str:
     shares = [] if a.dead is None else [f"{a.dead:.0%} dead", f"{a.frozen or 0:.0%} frozen"]
     signal = "no signal to compare" if a.signal is None else f"signal {a.signal:.1e}"
     return ", ".join((*shares, signal))
-
-
-def _variant(result: ProbeResult, name: str) -> Variant | None:
-    variants = result.comparison.variants if result.comparison else ()
-    return next((v for v in variants if v.name == name and not v.error), None)
-
-
-def _row(variant: Variant, like: ActivationStats) -> ActivationStats | None:
-    same = (a for a in variant.activations if (a.layer, a.call) == (like.layer, like.call))
-    return next(same, None)
 
 
 def _bias(calls: Calls, result: ProbeResult) -> Evidence | None:

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import ProbeError, is_out_of_memory
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.parsing import Source
+from bnlint.loading.sites import definition_of
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import SAMPLES, Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for
-from bnlint.probing.judging.evidence import calls_to_measure
-from bnlint.probing.judging.judge import judged, places
-from bnlint.probing.observing import measure
-from bnlint.probing.observing.ranks import agreed, gathered
+from bnlint.probing.judging.findings import calls_to_measure, judged
+from bnlint.probing.observation import Observed, agreed, gathered, observe
 from bnlint.probing.observing.readings import unseen
-from bnlint.probing.probed import Probed, measured, showing
-from bnlint.probing.session import Observed, Session, observe
+from bnlint.probing.observing.summarise import measured
+from bnlint.probing.session import Loss, Session
+from bnlint.probing.showing import Probed, showing
 from bnlint.probing.trying.comparison import compared
-from bnlint.probing.trying.experiments import batch_noise, bias_effects, flags, train_eval_gap
-from bnlint.probing.trying.objective import Loss, Objective
-from bnlint.probing.untouched.guard import untouched
+from bnlint.probing.trying.experiments import (
+    batch_noise,
+    bias_effects,
+    in_train_mode,
+    train_eval_gap,
+)
+from bnlint.probing.untouched import untouched
 
 T = TypeVar("T")
 
@@ -112,49 +117,49 @@ def probe(
     place = placing.resolve(device, model)
     live, moved = placing.placed(model, place)
     precision = placing.precision(dtype)
-    session = Session(live, place, precision, Objective(loss, seed), table or builtin_table(), seed)
-    if moved:
-        session.note(moved)
-    with untouched(session.watched, place, batches), _mode(live, train):
+    session = Session(live, place, precision, loss, table or builtin_table(), seed)
+    session.notes += [moved] if moved else []
+    with untouched(session.watched, place, batches), ExitStack() as stack:
+        if train and not live.training:
+            stack.enter_context(in_train_mode(live, {id(m) for m in live.modules()}))
         return showing(_probed(session, batches, wish))
 
 
 def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
-    """The model, if it is one and the numbers make sense."""
     if not isinstance(model, nn.Module):
         kind = type(model).__name__
-        raise ProbeError(Mistake(f"a {kind} is no model", hint="give a torch.nn.Module, built"))
+        raise ProbeError(f"a {kind} is no model", hint="give a torch.nn.Module, built")
     if batch_size is not None and batch_size < 1:
-        raise ProbeError(Mistake(f"batch_size={batch_size}: it must be 1 or more"))
+        raise ProbeError(f"batch_size={batch_size}: it must be 1 or more")
     if steps < 0:
-        raise ProbeError(Mistake(f"steps={steps}: it cannot be negative"))
+        raise ProbeError(f"steps={steps}: it cannot be negative")
     return model
-
-
-@contextmanager
-def _mode(model: nn.Module, train: bool) -> Iterator[None]:
-    """Train mode for a model that is wholly in eval mode; else as the user set it."""
-    if train and not model.training:
-        with flags(model, lambda _: True):
-            yield
-    else:
-        yield
 
 
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
     source, batches, seen = agreed(lambda: _seen(session, given, wish))
     observed = gathered(session, seen)
     _refuse(observed)
+    loss = sum(observed.losses) / len(observed.losses)
     with unseen():
-        result = _result(session, observed, source)
-    result = _tried(session, result, batches, wish, observed)
-    result = replace(result, notes=tuple(session.notes))
-    findings = judged(result, places(session.model, wish.graph))
+        result = measured(
+            session.model,
+            observed.observer,
+            device=str(session.device),
+            dtype=str(session.dtype or torch.float32).removeprefix("torch."),
+            samples=observed.samples,
+            batches=len(observed.losses),
+            source=source,
+            objective=observed.objective,
+            loss=loss if math.isfinite(loss) else None,
+        )
+    tried = _tried(session, batches, wish, observed)
+    result = replace(result, **tried, notes=tuple(session.notes))
+    findings = judged(result, definition_of(type(session.model)), wish.graph)
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
 
 
 def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], Observed]:
-    """Where the inputs came from, the batches, and what this process observed of them."""
     source, batches = batches_for(session.model, given, wish, session.seed, session.note)
     session.reseed()
     observed = observe(session, batches)
@@ -169,72 +174,52 @@ def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], O
 def _overflown(observed: Observed) -> bool:
     """True where gradients are not finite although all that ran forward is."""
     seen = observed.observer
-    forward = all(bool(r.maximum.isfinite().all()) for r in seen.activations)
     gradients = [n for k in seen.kernels.values() for n in k.norms]
     gradients += [g for r in seen.activations for g in r.gradients]
-    return forward and not all(bool(g.isfinite().all()) for g in gradients)
+    return _finite(r.maximum for r in seen.activations) and not _finite(gradients)
+
+
+def _finite(values: Iterable[Tensor]) -> bool:
+    return all(bool(x.isfinite().all()) for x in values)
 
 
 def _refuse(observed: Observed) -> None:
-    """Raises if nothing was observed, or a loss is not finite that should be."""
     seen = observed.observer
     if not seen.activations:
         parts = "; ".join(f"{u.layer}: {u.reason}" for u in seen.not_observable)
         raise ProbeError(
-            Mistake(
-                "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
-                hint="the probe measures what enters and leaves activations",
-            )
+            "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
+            hint="the probe measures what enters and leaves activations",
         )
     extremes = (x for r in seen.activations for x in (r.maximum, r.minimum))
-    finite = all(bool(x.isfinite().all()) for x in extremes)
-    if finite and not all(map(math.isfinite, observed.losses)):
+    if _finite(extremes) and not all(map(math.isfinite, observed.losses)):
         where = "the loss" if observed.outputs_finite else "the model's output"
         raise ProbeError(
-            Mistake(
-                f"{where} is not finite although everything that enters an activation is",
-                hint=f"the loss is {observed.objective}; check it and the targets",
-            )
+            f"{where} is not finite although everything that enters an activation is",
+            hint=f"the loss is {observed.objective}; check it and the targets",
         )
-
-
-def _result(session: Session, observed: Observed, source: str) -> ProbeResult:
-    loss = sum(observed.losses) / len(observed.losses)
-    return measured(
-        session.model,
-        observed.observer,
-        device=str(session.device),
-        dtype=str(session.dtype or torch.float32).removeprefix("torch."),
-        samples=observed.samples,
-        batches=len(observed.losses),
-        source=source,
-        objective=observed.objective,
-        loss=loss if math.isfinite(loss) else None,
-    )
 
 
 def _tried(
-    session: Session, result: ProbeResult, batches: list[Batch], wish: Wish, observed: Observed
-) -> ProbeResult:
-    """The result with its extra experiments, each on the first batch."""
-    first = batches[0]
-    gap = _attempt(session, "train against eval", lambda: train_eval_gap(session, first))
-    result = replace(result, gap=gap)
+    session: Session, batches: list[Batch], wish: Wish, observed: Observed
+) -> dict[str, Any]:
+    """What extra experiments found, each on the first batch, as fields of the result."""
+    first, attempt = batches[0], partial(_attempt, session)
+    found: dict[str, Any] = {}
+    found["gap"] = attempt("train against eval", lambda: train_eval_gap(session, first))
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
     if size is not None:
         pool = first if first.samples >= 2 * size else joined(batches)
-        noise = _attempt(session, "batch noise", lambda: batch_noise(session, pool, size))
-        result = replace(result, batch_noise=noise, batch_size=size)
+        found["batch_size"] = size
+        found["batch_noise"] = attempt("batch noise", lambda: batch_noise(session, pool, size))
     kernels = calls_to_measure("bias-effect", wish.report) if wish.report else []
     if kernels:
-        biases = _attempt(session, "biases", lambda: bias_effects(session, first, kernels))
-        result = replace(result, biases=biases or {})
+        found["biases"] = attempt("biases", lambda: bias_effects(session, first, kernels)) or {}
     if wish.compare:
-        comparison = _attempt(
-            session, "the comparison", lambda: compared(session, first, observed, wish.steps)
+        found["comparison"] = attempt(
+            "the comparison", lambda: compared(session, first, observed, wish.steps)
         )
-        result = replace(result, comparison=comparison)
-    return result
+    return found
 
 
 def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
@@ -244,7 +229,7 @@ def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
     except ProbeError as error:
         session.note(f"not measured: {what}: {error.mistakes[0].message}")
     except Exception as error:
-        if not measure.out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         session.note(f"not measured: {what}: out of memory")
     return None

@@ -1,1 +1,0 @@
-"""Leaving the model, its inputs and the generators as they were."""
