@@ -146,11 +146,11 @@ def _graph(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
 
-    page = pipeline.show_graphs(settings)
-    if page.text:
-        print(page.text)
-    write_problems(page.unseen, settings)
-    return 2 if page.unseen.unchecked() else 0
+    text, unseen = pipeline.show_graphs(settings)
+    if text:
+        print(text)
+    write_problems(unseen, settings)
+    return 2 if unseen.unchecked() else 0
 
 
 def _fix(settings: Settings) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from bnlint.config import Output, Settings
@@ -96,10 +95,16 @@ def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) 
         fail_on=Severity(settings.fail_on),
         colour=not output.path and wants_colour(settings.colour, sys.stdout),
         excerpts=terminal and not settings.quiet,
-        width=get_terminal_size().columns if terminal else 0,
+        width=_columns() if terminal else 0,
         verbose=settings.verbose,
         quiet=settings.quiet,
     )
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size  # it loads every kind of archive
+
+    return get_terminal_size().columns
 
 
 def _folders(format: str) -> tuple[str, str]:

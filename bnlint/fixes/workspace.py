@@ -27,7 +27,7 @@ from bnlint.engine.check import check_graph
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread
-from bnlint.pipeline import Means, find_sources, read_rule_files
+from bnlint.pipeline import Means, find_sources, read_rules
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.pipeline.work import Files, Work
 from bnlint.sources import Paths
@@ -93,9 +93,9 @@ class Workspace:
         self.paths = Paths(Path.cwd(), Path(s.root))
         self._store = Store(Path(s.cache_dir) if s.cache else None)
         sources = find_sources(s, self.paths, self.means)
-        rule_files = read_rule_files(s)
-        self.works = tuple(Files(s, self.paths, self._store).plan(sources.files, rule_files))
-        self.rules = rule_files.load(s, self._store)
+        self.rules = read_rules(s, self._store)
+        files = Files(s, self.paths, self._store)
+        self.works = tuple(files.plan(sources.files, self.rules.digest))
         self.files = dict(filter(None, map(self._editable, self.works)))
 
     def __enter__(self) -> Workspace:

@@ -2,15 +2,14 @@
 
 from bnlint.pipeline.conclude import Coverage
 from bnlint.pipeline.rulebook import (
-    compiled_rules,
     explain,
     known_rules,
-    read_rule_files,
+    live_rules,
+    read_rules,
     rule_infos,
     weights,
 )
 from bnlint.pipeline.run import (
-    GraphPage,
     Means,
     check,
     check_live,
@@ -23,16 +22,15 @@ from bnlint.pipeline.run import (
 
 __all__ = [
     "Coverage",
-    "GraphPage",
     "Means",
     "check",
     "check_live",
     "check_whole",
-    "compiled_rules",
     "explain",
     "find_sources",
     "known_rules",
-    "read_rule_files",
+    "live_rules",
+    "read_rules",
     "rule_infos",
     "show_graphs",
     "trace",

@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnlint.cache import Store, torch_version
 from bnlint.config import Settings
@@ -22,7 +22,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
-from bnlint.pipeline.rulebook import RuleSet, compiled_rules, read_rule_files
+from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
 from bnlint.pipeline.work import FileResult, Files, Work, examine
 from bnlint.sources import FileSearch, Paths, Sources, collect
 
@@ -38,8 +38,7 @@ Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
 """What traces files, such as the ``trace`` of a pool that is kept warm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """How a run is done, none of which changes its report.
 
     ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
@@ -76,15 +75,14 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
     store = Store(Path(settings.cache_dir) if settings.cache else None)
     known = read_known(settings, paths)
     sources = find_sources(settings, paths, means)
-    rule_files = read_rule_files(settings)
+    rules = read_rules(settings, store)
     files = Files(settings, paths, store)
-    work = files.plan(sources.files, rule_files)
+    work = files.plan(sources.files, rules.digest)
     with ExitStack() as stack:
         # torch loads from here on, beside what follows
         outcomes = trace(settings, work, stack, means)
-        rules = rule_files.load(settings, store)
         if not work or any(each.result is None for each in work):
-            rules.check()
+            _ = rules.known  # says what is wrong in them
         results = list(_conclude(files, work, outcomes, rules, started, means.progress))
     store.trim()
     report, covered = conclude(settings, paths, sources, rules, results, known)
@@ -104,7 +102,7 @@ def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -
     found = replace(found, files=kept, skipped=(*found.skipped, *out))
     if not settings.allow_unchecked:
         return found
-    # What does not exist is a slip of whoever wrote the command, and stays one.
+    # What does not exist is a mistake in the command, and still fails the run.
     missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
     return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
 
@@ -160,7 +158,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     """The report about a live model."""
     paths = Paths(Path.cwd(), Path(settings.root))
     graph = trace_live(model, inputs, name, settings.layers)
-    rules = compiled_rules(settings)
+    rules = live_rules(settings)
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, rules, paths.rooted(graph.ref.file), settings.for_rules())
     return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
@@ -175,26 +173,17 @@ def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
     return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
 
 
-@dataclass(frozen=True, slots=True)
-class GraphPage:
-    """Every model as a chain of classified operations, and what could not be traced."""
-
-    text: str
-    unseen: Report
-
-
-def show_graphs(settings: Settings) -> GraphPage:
-    """The classified graphs of every model of the paths, and the problems met on the way."""
-    from bnlint.pipeline.check_words import check_layers
+def show_graphs(settings: Settings) -> tuple[str, Report]:
+    """Every model of the paths as a chain of classified operations, and what was not traced."""
     from bnlint.report.drawing import drawn
 
     check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))
     sources = find_sources(settings, paths)
     files = Files(settings, paths, Store(None))
-    work = files.plan(sources.files, read_rule_files(settings))
+    work = files.plan(sources.files, "")
     with ExitStack() as stack:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
     pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
-    return GraphPage("\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand))
+    return "\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand)

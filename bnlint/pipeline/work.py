@@ -14,12 +14,11 @@ from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, U
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
 from bnlint.pipeline.notes import unfit_inputs, unknown_operations, unseen_parts
-from bnlint.pipeline.rulebook import RuleFiles, RuleSet
+from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
 
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
-"""Problems that may be gone the next time: what they left is not kept."""
-
+"""Problems that may not occur the next time: their results are not kept."""
 
 _WEIGHT_LIMIT = 3_000_000
 """Parameters up to which a model is built for real, so that rules can read its initial values."""
@@ -68,20 +67,18 @@ class Files:
     paths: Paths
     store: Store
 
-    def plan(self, sources: Sequence[SourceFile], rules: RuleFiles) -> list[Work]:
-        """The work for each file, with what the cache knows of it."""
+    def plan(self, sources: Sequence[SourceFile], rules: str) -> list[Work]:
+        """The work for each file, with what the cache has of it; ``rules`` is their digest."""
         installed = environment() if self.settings.cache else ""
-        graph_key = (installed, self.settings.key("graph"))
-        rule_key = (rules.digest, self.settings.key("findings"))
-        return [self._plan(source, graph_key, rule_key) for source in sources]
+        of_graph = (installed, self.settings.key("graph"))
+        of_result = (rules, self.settings.key("findings"))
+        return [self._plan(source, of_graph, of_result) for source in sources]
 
-    def _plan(
-        self, source: SourceFile, graph_parts: Iterable[str], rule_parts: Iterable[str]
-    ) -> Work:
+    def _plan(self, source: SourceFile, of_graph: Iterable[str], of_result: Iterable[str]) -> Work:
         request = self._request(source)
         named = repr((request.path, request.module, request.models, request.inputs))
-        graph_key = digest("graph", source.digest, named, *graph_parts)
-        work = Work(source, request, graph_key, digest("result", graph_key, *rule_parts))
+        graph_key = digest("graph", source.digest, named, *of_graph)
+        work = Work(source, request, graph_key, digest("result", graph_key, *of_result))
         if source.buffer:
             return work
         drawn = self.settings.draws_graphs

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from glob import iglob
+from glob import has_magic, iglob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bnlint.domain.phrases import below
 
@@ -26,8 +25,6 @@ EXCLUDED = frozenset(
 )
 """Folders that are never searched; a file in them can still be named by hand."""
 
-_WILD = re.compile(r"[*?\[]")
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _GIT_SECONDS = 20
 
 
@@ -60,8 +57,7 @@ class FileSearch:
         return below(path, base or self.cwd)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A file that an argument names, and the part after ``::``."""
 
     path: Path
@@ -79,7 +75,7 @@ def expand(argument: str, search: FileSearch) -> list[Match] | None:
         return [] if left_out else [Match(path, True, target.strip())]
     if path.is_dir() and not separator:
         return [Match(file) for file in walk(path, search)]
-    if _WILD.search(name):
+    if has_magic(name):
         found = [clean(Path(text)) for text in iglob(str(path), recursive=True)]
         files = {file: None for each in found for file in walk(each, search)}
         return [Match(file, target=target.strip()) for file in files] if found else None
@@ -110,11 +106,11 @@ def _enter(folder: Path, search: FileSearch, ignored: frozenset[Path]) -> bool:
 
 def module_file(name: str, cwd: Path) -> Path | None:
     """The file of a module by its dotted name, found without importing it or its packages."""
-    if not _DOTTED.fullmatch(name):
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)):
         return None
     folders: Sequence[str] | None = [str(cwd), *sys.path]
     spec = None
-    parts = name.split(".")
     for depth in range(1, len(parts) + 1):
         spec = _spec(".".join(parts[:depth]), folders)
         if spec is None:

@@ -15,7 +15,7 @@ from bnlint.domain.phrases import first_line
 from bnlint.engine.check import check_graph
 from bnlint.fixes.live.remedies import ACTIONS, NoEdit, Repair
 from bnlint.layers.table import Table, builtin_table, is_leaf
-from bnlint.pipeline import compiled_rules, trace_live
+from bnlint.pipeline import live_rules, trace_live
 
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""
@@ -48,7 +48,7 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
 
 
 def _findings(graph: ModelGraph, settings: Settings) -> tuple[Finding, ...]:
-    rules = compiled_rules(settings).chosen
+    rules = live_rules(settings).chosen()
     return check_graph(graph, rules, settings.for_rules()).findings
 
 
