@@ -98,10 +98,11 @@ def baseline(arguments: Sequence[str]) -> int:
     from bnlint.cli.output import write_problems
     from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
 
-    done = write_baseline(settings) if action == "write" else prune_baseline(settings)
-    print(done.said)
-    write_problems(done.report, settings)
-    return 2 if done.report.unchecked() else 0
+    renew = write_baseline if action == "write" else prune_baseline
+    said, report = renew(settings)
+    print(said)
+    write_problems(report, settings)
+    return 2 if report.unchecked() else 0
 
 
 def probe(arguments: Sequence[str]) -> int:

@@ -1,18 +1,19 @@
 """From what every file yields to the report: suppressed, ordered, grouped, named, compared.
 
-What a team knows already is left out: the findings of its baseline, and those that no changed line
-brings. Silence means something only where a rule was run and saw everything: the coverage.
+Findings that are listed in a baseline, or lie on unchanged lines, are left out. No findings means
+something only where a rule was run and could decide everything: the coverage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report
+from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.pipeline.rulebook import RuleSet
@@ -29,24 +30,23 @@ Rules = Mapping[str, frozenset[str]]
 """Ids of rules by file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """The rules that were ``run`` on each file, and those that ``decided`` everything in it.
 
-    Files of which a model could not be checked have no place in ``decided``. ``known`` are the ids
+    Files of which a model could not be checked are missing from ``decided``. ``known`` are the ids
     of all rules there are.
     """
 
-    run: Rules = field(default_factory=dict)
-    decided: Rules = field(default_factory=dict)
-    known: Collection[str] = ()
+    run: Rules
+    decided: Rules
+    known: Collection[str]
 
     def could_find(self, file: str, rule: str) -> bool:
         """True where the rule was run on the file, or is gone for good."""
         return file in self.run and (rule in self.run[file] or rule not in self.known)
 
     def would_find(self, file: str, rule: str) -> bool:
-        """True where nothing kept the rule from finding what there is in the file."""
+        """True where the rule would have found whatever there is to find in the file."""
         return file in self.decided and (rule in self.decided[file] or rule not in self.known)
 
     def renamed(self, name: Callable[[str], str]) -> Coverage:
@@ -55,9 +55,8 @@ class Coverage:
         return Coverage(run, decided, self.known)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The entries of the baseline, and what changed; None where that was not asked for."""
+class Known(NamedTuple):
+    """The entries of the baseline, and what changed; None where that was not requested."""
 
     entries: tuple[Entry, ...] | None = None
     changes: Changes | None = None
@@ -94,6 +93,7 @@ def conclude(
 ) -> tuple[Report, Coverage]:
     """The report of a run, and what the absence of findings means."""
     known, covered = known or Known(), _coverage(paths, rules.names, results)
+    models = (model for result in results for model in result.models)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
@@ -106,7 +106,7 @@ def conclude(
     report = Report(
         changed,
         tuple(sorted([*problems, *stale], key=_place)),
-        tuple(_summary(paths, m) for r in results for m in r.models),
+        tuple(replace(model, ref=paths.ref(model.ref)) for model in models),
         undecided,
         suppressed.count,
         baselined,
@@ -125,22 +125,18 @@ def _place(problem: Problem) -> tuple[str, int, str, str]:
     return problem.file, problem.line, problem.model, problem.message
 
 
-def _summary(paths: Paths, model: ModelSummary) -> ModelSummary:
-    return replace(model, ref=paths.ref(model.ref))
+def _texts(sources: Sources, paths: Paths) -> Callable[[str], str | None]:
+    """Looks texts up by the path that reports show: what was checked, else what is on disk."""
+    checked = {file.path: file.text for file in sources.files}
 
+    @cache
+    def text(path: str) -> str | None:
+        if path in checked:
+            return checked[path]
+        read = source_file(path, Path(paths.absolute(path)).read_bytes)
+        return read.text if isinstance(read, SourceFile) else None
 
-class _texts:
-    """The text of a file by the path that reports show: what was checked, else what is on disk."""
-
-    def __init__(self, sources: Sources, paths: Paths) -> None:
-        self._known: dict[str, str | None] = {f.path: f.text for f in sources.files}
-        self._paths = paths
-
-    def __call__(self, path: str) -> str | None:
-        if path not in self._known:
-            read = source_file(path, Path(self._paths.absolute(path)).read_bytes)
-            self._known[path] = read.text if isinstance(read, SourceFile) else None
-        return self._known[path]
+    return text
 
 
 def _compare(
@@ -150,7 +146,7 @@ def _compare(
     covered: Coverage,
     known: Known,
 ) -> tuple[tuple[Finding, ...], int, tuple[Problem, ...]]:
-    """The findings that are new, how many were known, and what is to say of stale entries."""
+    """The findings that are new, how many were known, and a problem for each stale entry."""
     if known.entries is None:
         return findings, 0, ()
     from bnlint.findings.baseline import compare, stale_problems
@@ -170,7 +166,6 @@ def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[F
 
 
 def _coverage(paths: Paths, known: Collection[str], results: Iterable[FileResult]) -> Coverage:
-    """What was covered, by files as reports show them."""
     run: dict[str, frozenset[str]] = {}
     decided: dict[str, frozenset[str]] = {}
     for result in results:
