@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
@@ -40,7 +39,8 @@ class RuleNames:
         return frozenset(i for i in self.known if i.startswith(wanted.upper()))
 
 
-class Suppressed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Suppressed:
     """The findings that are kept, those about comments included, and how many are suppressed.
 
     ``count`` counts places: a line that builds sixteen layers is one, as in the report.

@@ -24,10 +24,10 @@ class JobKind:
     """What a child does with one type of request, and what it may use for that.
 
     ``target`` is the function to call, as ``module:function``; ``records`` are the types of its
-    records, the only ones that the host reads. ``warm_up`` loads what only long runs should wait
-    for. A job that is ``forked`` starts from a process that has torch loaded, which CUDA does not
-    survive. One that is ``confined`` has one thread, no accelerator, no network, no terminal, and
-    a working folder of its own; otherwise it runs where the user is and prints to standard error.
+    records, the only ones that the host reads. ``warm_up`` is a function that imports what only
+    long runs should wait for. A ``confined`` job has one thread, no accelerator, no network, no
+    terminal, and a working folder of its own; any other runs in the user's folder and environment,
+    in a process of its own, and prints to standard error.
     """
 
     name: str
@@ -35,22 +35,12 @@ class JobKind:
     records: tuple[type[Any], ...]
     target: str
     warm_up: str = ""
-    forked: bool = True
     confined: bool = True
 
     def load(self) -> Work:
         """The function that does the work; imports torch."""
-        work: Work = _imported(self.target)
+        work: Work = imported(self.target)
         return work
-
-    def load_rest(self) -> None:
-        """Load what torch imports late."""
-        if self.warm_up:
-            _imported(self.warm_up)()
-
-    def record_type(self, name: str) -> type[Any]:
-        """The type of records with this name; raises KeyError for any other."""
-        return {kind.__name__: kind for kind in self.records}[name]
 
 
 TRACE = JobKind(
@@ -71,7 +61,6 @@ PROBE = JobKind(
     ProbeRequest,
     (ProbeAnswer, Problem),
     "bnlint.probing.job:probe_records",
-    forked=False,
     confined=False,
 )
 
@@ -84,6 +73,7 @@ def kind_of(request: Any) -> JobKind:
     return next(kind for kind in KINDS.values() if kind.request is type(request))
 
 
-def _imported(target: str) -> Any:
+def imported(target: str) -> Any:
+    """What ``module:name`` names."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -1,6 +1,6 @@
-"""What host and worker say to each other: lines of JSON, and a folder for the answer of each job.
+"""How host and worker communicate: in lines of JSON, with a folder for the answer of each job.
 
-The user's code runs in the same process as the job, so nothing of an answer goes through a file
+The user's code runs in the same process as the job, so no part of an answer goes through a file
 descriptor that it could close or print to: records are appended to a file by its name, and the
 worker process only reports how the child ended.
 """
@@ -19,8 +19,8 @@ from bnlint.isolation.jobs import KINDS, JobKind, kind_of
 T = TypeVar("T")
 
 ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
-"""Names in the folder of a job: its records, what the code printed, where it hung or crashed, and
-its working folder."""
+"""Names in the folder of a job: its records, what the code printed, the line where it hung or
+crashed, and its working folder."""
 LATE = "late"
 """The name of the file that exists once a child had to load what torch imports late."""
 
@@ -40,7 +40,7 @@ class Limits:
 
     @property
     def seconds(self) -> float:
-        """The time to wait: more than a week where there is no limit."""
+        """The time to wait: more than a week if there is no limit."""
         return self.timeout or _NO_LIMIT
 
 
@@ -77,7 +77,7 @@ class Ended:
 
 
 def line(message: Any) -> bytes:
-    """A frozen dataclass as one line of JSON."""
+    """A dataclass as one line of JSON."""
     return _json(encode(message))
 
 
@@ -104,7 +104,11 @@ def dump(record: Any) -> bytes:
 
 
 def records(folder: str, kind: JobKind) -> Iterator[Any]:
-    """The records in the answer of one job; a line cut off by a crash is left out."""
+    """The records in the answer of one job, without a line that a crash cut off.
+
+    Raises KeyError for a type of record that the job does not have.
+    """
+    types = {each.__name__: each for each in kind.records}
     try:
         with open(os.path.join(folder, ANSWER), "rb") as stream:
             lines = stream.read().split(b"\n")[:-1]
@@ -112,7 +116,7 @@ def records(folder: str, kind: JobKind) -> Iterator[Any]:
         return
     for text in lines:
         name, data = json.loads(text)
-        yield decode(kind.record_type(name), data)
+        yield decode(types[name], data)
 
 
 def _json(data: Any) -> bytes:

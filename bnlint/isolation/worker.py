@@ -1,8 +1,8 @@
 """The worker process: torch is loaded once, then each job gets a fork of its own.
 
 A fork of a process that has torch loaded takes milliseconds, a fresh import a second. Where a job
-cannot be forked, this process does that one job itself. The host starts it with its
-:class:`Setup` as one argument of JSON.
+cannot be forked, this process does that one job itself. Its only argument is a :class:`Setup` as
+JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import time
 import warnings
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
-from bnlint.isolation.jobs import TRACE, JobKind
+from bnlint.isolation.jobs import TRACE, JobKind, imported
 from bnlint.isolation.protocol import (
     LATE,
     SCRATCH,
@@ -45,7 +45,7 @@ _LONG_QUEUE = 3
 def main(arguments: list[str] | None = None) -> None:
     """Serve a pool over standard input and output, or do one job in this process."""
     setup = parsed(Setup, (arguments or sys.argv[1:])[0])
-    warnings.simplefilter("ignore")  # torch and the user's code warn about what is not at issue
+    warnings.simplefilter("ignore")  # of torch and the user's code, about other matters
     if setup.folder:
         _do_one(setup.folder, setup.limits)
     else:
@@ -83,7 +83,7 @@ def _serve(setup: Setup) -> None:
         Zygote(source, sink, folder, setup.jobs, setup.limits).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)  # taking torch down in good order takes a third of a second that the host waits for
+    os._exit(0)  # the host would wait a third of a second for an orderly end of torch
 
 
 def _load_torch() -> str:
@@ -93,8 +93,7 @@ def _load_torch() -> str:
     return str(torch.__version__)
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """A child at work."""
 
     number: int
@@ -121,8 +120,8 @@ class Zygote:
     def serve(self) -> None:
         """Work until the host closes its end; then end what still runs."""
         wake, alarm = os.pipe()
-        os.set_blocking(alarm, False)
-        os.set_blocking(wake, False)
+        for end in (wake, alarm):
+            os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         try:
@@ -142,7 +141,7 @@ class Zygote:
         self._end_overdue()
         self._reap()
         if self.late and len(self.waiting) >= _LONG_QUEUE:
-            TRACE.load_rest()
+            imported(TRACE.warm_up)()
             self.late = False
         while self.waiting and len(self.running) < self.jobs:
             self._fork(*self.waiting.popleft())
