@@ -1,4 +1,4 @@
-"""The commands; each imports what it needs, so that ``--help`` and ``explain`` stay quick."""
+"""The commands; each imports what it needs, so that ``--help`` and ``explain`` stay fast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def check(arguments: Sequence[str]) -> int:
-    """Lint, render every format, and say with the exit code what was found."""
+    """Lint and write every format; the exit code says whether there were findings."""
     given = parse(check_parser(), arguments)
     if given.pop("version"):
         return _say(_version())
@@ -155,18 +155,18 @@ def _graph(settings: Settings) -> int:
 
 
 def _fix(settings: Settings) -> int:
-    """Show or apply fixes; a diff is all there is on standard output, fit for ``git apply``."""
-    from bnlint.cli.output import write_note, write_report
+    """Show or apply fixes; standard output holds only a diff, so that ``git apply`` can read it."""
+    from bnlint.cli.output import write_report
     from bnlint.fixes import apply
 
     outcome = apply.run(settings)
     sys.stdout.write(outcome.text)
-    write_note(outcome.note)
-    write_report(outcome.report, settings if settings.fix else without_text(settings))
+    sys.stderr.write(outcome.note)
+    write_report(outcome.report, settings if settings.fix else _without_text(settings))
     return exit_code(outcome.report, settings)
 
 
-def without_text(settings: Settings) -> Settings:
+def _without_text(settings: Settings) -> Settings:
     """The settings without the formats for people on standard output."""
     kept = tuple(o for o in settings.formats if o.path or o.format not in ("text", "concise"))
     return replace(settings, formats=kept)

@@ -1,4 +1,4 @@
-"""Where rendered reports go: standard output and files; notes and progress on standard error."""
+"""Writes rendered reports to standard output and files, notes and progress to standard error."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _WORTH_A_BAR = 5
 def write_report(
     report: Report, settings: Settings, sections: Callable[[], tuple[Section, ...]] = tuple
 ) -> None:
-    """Render every format to its place, then say on standard error what they leave unsaid.
+    """Write every format to its file, then on standard error what the shown formats leave out.
 
-    ``sections`` returns the chapters that a page has beside the findings.
+    ``sections`` returns the chapters that a page has besides the findings.
     """
     infos: Mapping[str, RuleInfo] = {}
     if any(format_named(output.format).rules for output in settings.formats):
@@ -46,28 +46,28 @@ def write_report(
 
 
 def write_text(output: Output, text: str) -> None:
-    """Write a rendered report to its file, or to standard output."""
-    if output.path:
-        _to_file(output, text)
+    """Write a rendered report to its file (raises UsageError if it cannot), or to stdout."""
+    if not output.path:
+        sys.stdout.write(text)
+        sys.stdout.flush()
         return
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        Path(output.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(output.path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
 
 
 def write_notes(report: Report, settings: Settings) -> None:
-    """Say on standard error what could not be checked, and sum the run up."""
+    """Write on standard error what could not be checked, and a summary of the run."""
     from bnlint.report.formats.text import notes
 
     sys.stderr.write(notes(report, _notes_options(settings)))
 
 
-def write_note(text: str) -> None:
-    """Say something on standard error."""
-    sys.stderr.write(text)
-
-
 def write_problems(report: Report, settings: Settings) -> None:
-    """Say on standard error what could not be checked, and no more."""
+    """Write on standard error what could not be checked, without a summary."""
     from bnlint.report.formats.text import problems
 
     sys.stderr.write(problems(report, _notes_options(settings)))
@@ -125,19 +125,9 @@ def _notes_options(settings: Settings) -> RenderOptions:
     )
 
 
-def _to_file(output: Output, text: str) -> None:
-    """Write a report to its file; raises UsageError when that cannot be done."""
-    try:
-        Path(output.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(output.path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
-
-
 @contextmanager
 def bar(settings: Settings) -> Iterator[Progress | None]:
-    """What to call after each file; None when nobody would see a bar."""
+    """A function to call after each file; None when nobody would see a bar."""
     if settings.quiet or not sys.stderr.isatty():
         yield None
         return
@@ -149,7 +139,7 @@ def bar(settings: Settings) -> Iterator[Progress | None]:
 
 
 class _Bar:
-    """The bar; rich is imported only once there are enough files to wait for."""
+    """The bar; rich is imported only when there are enough files to wait for."""
 
     def __init__(self) -> None:
         self._progress: Any = None
@@ -169,6 +159,6 @@ class _Bar:
         self._progress.update(self._task, completed=done, description=file[-40:])
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress is not None:
             self._progress.stop()

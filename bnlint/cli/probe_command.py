@@ -1,4 +1,4 @@
-"""``bnlint probe``: measure a model on a device, beside what the static run says of it."""
+"""``bnlint probe``: measure a model on a device, together with its static findings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import Parser, parse
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.spelling import add_options
 from bnlint.domain import VERSION
-from bnlint.domain.finding import Report, Severity
+from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult
 from bnlint.pipeline.probe_file import probe_file
 from bnlint.probing.given.probe_options import add_options as add_probe_options
@@ -28,19 +29,8 @@ from bnlint.report.formats.json import document as lint_document
 from bnlint.report.lines import paint
 
 _SETTINGS = (
-    "select",
-    "ignore",
-    "severity",
-    "fail_on",
-    "formats",
-    "verbose",
-    "quiet",
-    "colour",
-    "exit_zero",
-    "config",
-    "isolated",
-    "cache",
-    "cache_dir",
+    *("select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet", "colour"),
+    *("exit_zero", "config", "isolated", "cache", "cache_dir"),
 )
 
 
@@ -54,20 +44,16 @@ def run(arguments: Sequence[str]) -> int:
     add_probe_options(parser)
     add_options(parser, _SETTINGS)
     given = parse(parser, arguments)
-    settings = load_settings(
-        {
-            "paths": [given["target"]],
-            "inputs": given["input"] or None,
-            **{n: given[n] for n in _SETTINGS if n in given},
-        }
-    )
+    chosen = {name: given[name] for name in _SETTINGS if name in given}
+    target, inputs = given["target"], given["input"] or None
+    settings = load_settings({"paths": [target], "inputs": inputs, **chosen})
     if given["plot"]:
         pictures.require()  # before anything is measured
-    static = _static(settings)
+    static = pipeline.check(settings)
     # The graphs are for the page: the process that measures has its own.
     sent = replace(static, graphs=())
     options = replace(options_of(argparse.Namespace(**given)), report=sent)
-    result = probe_file(given["target"], options)
+    result = probe_file(target, options)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)
@@ -80,21 +66,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _document(result: ProbeResult) -> str:
-    """The JSON of a lint run, with the measurements beside it."""
+    """The JSON of a lint run with the measurements added."""
     root = RenderOptions(root=str(Path.cwd()), version=VERSION)
     report = lint_document(result.report, root)
     return json.dumps({**report, **measured(result)}, indent=2, allow_nan=False) + "\n"
 
 
-def _static(settings: Settings) -> Report:
-    """What the static run says of the same target; the probe adds its evidence to it."""
-    from bnlint import pipeline
-
-    return pipeline.check(settings)
-
-
 def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
-    """Render the result (text, json) or its report (every other format) to its place."""
+    """Write the result (text, json) or its report (every other format)."""
     if output.format not in ("text", "json"):
         write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))
         return

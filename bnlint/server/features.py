@@ -21,8 +21,7 @@ from pygls.workspace import TextDocument
 
 from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
-from bnlint.server.code_actions import actions
-from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
+from bnlint.server.diagnostics import SOURCE, Ruler, actions, diagnostics
 from bnlint.server.linter import Linted, Linter, page, with_fixes
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
