@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
@@ -20,8 +21,7 @@ def _warnings(_: str) -> Mapping[str, Severity]:
     return {UNUSED: Severity.WARNING, BARE: Severity.WARNING}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleNames:
+class RuleNames(NamedTuple):
     """What a comment may name: the rules by id, with their names.
 
     ``own`` returns the severities of BN900 and BN901 in a file; a missing one is off.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -30,7 +29,7 @@ from bnlint.isolation.spread import trace_spread
 from bnlint.pipeline import Means, find_sources, read_rules
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.pipeline.work import Files, Work
-from bnlint.sources import Paths
+from bnlint.sources import Paths, read_stdin
 
 Texts = Mapping[str, SourceText]
 """Changed texts by the real path of their file."""
@@ -63,10 +62,6 @@ class Editable:
     buffer: bool = False
 
 
-def _stdin() -> bytes:
-    return sys.stdin.buffer.read()
-
-
 @dataclass(slots=True)
 class Workspace:
     """The files of a run; its worker is closed at the end of a ``with`` block.
@@ -89,7 +84,7 @@ class Workspace:
 
     def __post_init__(self) -> None:
         s = self.settings
-        self.means = Means(tracer=self._traced, stdin=cache(_stdin))
+        self.means = Means(tracer=self._traced, stdin=cache(read_stdin))
         self.paths = Paths(Path.cwd(), Path(s.root))
         self._store = Store(Path(s.cache_dir) if s.cache else None)
         sources = find_sources(s, self.paths, self.means)

@@ -24,7 +24,7 @@ from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
 from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
 from bnlint.pipeline.work import FileResult, Files, Work, examine
-from bnlint.sources import FileSearch, Paths, Sources, collect
+from bnlint.sources import FileSearch, Paths, Sources, collect, read_stdin
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -91,20 +91,19 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
 
 
 def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
-    """The files that the paths name, without those that a comment takes out."""
+    """The files that the paths name, without those that a comment excludes."""
     exclude, force = settings.exclude, settings.force_exclude
-    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
-    if means and means.stdin:
-        search = replace(search, stdin=means.stdin)
+    stdin = (means and means.stdin) or read_stdin
+    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename, stdin)
     found = collect(settings.paths, search)
     out = tuple(file.path for file in found.files if skips_file(file.text))
     kept = tuple(file for file in found.files if file.path not in out)
-    found = replace(found, files=kept, skipped=(*found.skipped, *out))
-    if not settings.allow_unchecked:
-        return found
-    # What does not exist is a mistake in the command, and still fails the run.
-    missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
-    return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
+    by_hand = found.by_hand
+    if settings.allow_unchecked:
+        # What does not exist is a mistake in the command, and still fails the run.
+        missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
+        by_hand = tuple(path for path in by_hand if path in missing)
+    return Sources(kept, (*found.skipped, *out), found.problems, by_hand)
 
 
 def trace(

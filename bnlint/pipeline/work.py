@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from typing import NamedTuple
 
 from bnlint.cache import Store, digest, environment, load, save
 from bnlint.config import Settings
@@ -42,9 +43,8 @@ class FileResult:
     rules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One file: its result, or its outcome still to be checked, or the request to trace it."""
+class Work(NamedTuple):
+    """One file with the request to trace it, and its result or outcome where that is cached."""
 
     source: SourceFile
     request: TraceRequest
@@ -78,15 +78,19 @@ class Files:
         request = self._request(source)
         named = repr((request.path, request.module, request.models, request.inputs))
         graph_key = digest("graph", source.digest, named, *of_graph)
-        work = Work(source, request, graph_key, digest("result", graph_key, *of_result))
-        if source.buffer:
-            return work
+        keys = graph_key, digest("result", graph_key, *of_result)
+        result, outcome = (None, None) if source.buffer else self._kept(*keys)
+        return Work(source, request, *keys, result, outcome)
+
+    def _kept(
+        self, graph_key: str, result_key: str
+    ) -> tuple[FileResult | None, TraceOutcome | None]:
+        """What the cache has of a file: its result, or else its outcome."""
         drawn = self.settings.draws_graphs
-        if not drawn and (kept := load(self.store, work.result_key)) is not None:
-            return replace(work, result=decode(FileResult, kept))
-        if (kept := load(self.store, work.graph_key)) is not None:
-            return replace(work, outcome=decode(TraceOutcome, kept))
-        return work
+        if not drawn and (kept := load(self.store, result_key)) is not None:
+            return decode(FileResult, kept), None
+        kept = load(self.store, graph_key)
+        return None, None if kept is None else decode(TraceOutcome, kept)
 
     def _request(self, source: SourceFile) -> TraceRequest:
         s, path = self.settings, self.paths.absolute(source.path)

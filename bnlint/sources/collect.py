@@ -8,15 +8,14 @@ import os
 import re
 import tokenize
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.expand import FileSearch, Match, clean, expand
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """A file to check.
 
     ``path`` is as reports show it: relative to the working directory with forward slashes when it
@@ -34,8 +33,7 @@ class SourceFile:
     buffer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """The files to check in the order of their paths, and what is not checked.
 
     ``skipped`` are files that mention neither torch nor nn. ``by_hand`` holds the paths of all

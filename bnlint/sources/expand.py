@@ -28,7 +28,8 @@ EXCLUDED = frozenset(
 _GIT_SECONDS = 20
 
 
-def _stdin() -> bytes:
+def read_stdin() -> bytes:
+    """All of standard input."""
     return sys.stdin.buffer.read()
 
 
@@ -41,7 +42,7 @@ class FileSearch:
     exclude: tuple[str, ...] = ()
     force_exclude: bool = False
     stdin_filename: str = ""
-    stdin: Callable[[], bytes] = _stdin
+    stdin: Callable[[], bytes] = read_stdin
 
     def excluded(self, path: Path) -> bool:
         """True if an exclude matches the path or a folder above it, by name or from the root."""
