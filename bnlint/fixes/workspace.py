@@ -23,8 +23,8 @@ from bnlint.domain.request import FileRequest, TraceOutcome, TraceRequest
 from bnlint.edits.syntax import SourceText
 from bnlint.edits.syntax import decode as decode_text
 from bnlint.engine.check import check_graph
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread
 from bnlint.pipeline import Means, find_sources, read_rules
 from bnlint.pipeline.rulebook import RuleSet

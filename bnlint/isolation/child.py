@@ -13,8 +13,7 @@ import traceback
 from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.isolation.jobs import JobKind, Work
-from bnlint.isolation.protocol import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, Limits, dump
+from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
 
 try:
     import resource

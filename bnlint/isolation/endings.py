@@ -10,8 +10,7 @@ from typing import Any
 from bnlint.domain.errors import mentions_memory
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
-from bnlint.isolation.jobs import kind_of
-from bnlint.isolation.protocol import FAULTS, OUTPUT, Ended, Limits, records
+from bnlint.isolation.jobs import FAULTS, OUTPUT, Ended, Limits, kind_of, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
 _TAIL = 600

@@ -9,8 +9,8 @@ from itertools import islice
 
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.isolation import endings
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.processes import Worker, alone
-from bnlint.isolation.protocol import Limits
 
 _PER_JOB = 4
 """Requests sent per job before the outcome that is yielded next is in."""

@@ -7,13 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.isolation.jobs import kind_of
-from bnlint.isolation.protocol import Ended, Hello, Limits, Setup, ask, line, parsed
+from bnlint.isolation.jobs import Ended, Hello, Limits, Setup, ask, kind_of, line, parsed
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = (
@@ -46,7 +44,6 @@ class Worker:
             stderr=subprocess.DEVNULL,
         )
         self._folder = ""
-        self.torch = ""
 
     def send(self, number: int, request: Any) -> bool:
         """Send a request; False when the worker is gone."""
@@ -60,7 +57,7 @@ class Worker:
 
     def receive(self) -> Ended | None:
         """How the next child ended; None when the worker is gone."""
-        if not self.torch and not self._greet():
+        if not self._folder and not self._greet():
             return None
         text = self._read()
         return parsed(Ended, text) if text else None
@@ -89,9 +86,9 @@ class Worker:
                 return False
             raise UsageError(_no_torch(f"the worker ended with status {status}"))
         hello = parsed(Hello, text)
-        self._folder, self.torch = hello.folder, hello.torch
         if hello.error:
             raise UsageError(_no_torch(hello.error))
+        self._folder = hello.folder
         return True
 
     def _read(self) -> bytes:
@@ -121,7 +118,7 @@ def alone(request: Any, limits: Limits) -> Iterator[Ended]:
 
 def _run(request: Any, folder: str, limits: Limits) -> Ended:
     """Start a process for one job and wait for it; kill whatever it started."""
-    began, killed = time.monotonic(), ""
+    killed = ""
     # What the user's code prints must not end up in the host's output.
     output = subprocess.DEVNULL if kind_of(request).confined else _STANDARD_ERROR
     setup, stdin = Setup(limits, folder=folder), subprocess.PIPE
@@ -132,7 +129,7 @@ def _run(request: Any, folder: str, limits: Limits) -> Ended:
         killed = "timeout"
     finally:
         _end(process)
-    return Ended(0, folder, process.returncode, killed, time.monotonic() - began)
+    return Ended(0, folder, process.returncode, killed)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
 from bnlint.domain.request import FileRequest, TraceOutcome
+from bnlint.isolation.jobs import Limits, ask, asked
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.protocol import Limits, ask, asked
 
 _IDLE = 60.0
 """Seconds without a task after which a worker ends."""

@@ -117,7 +117,7 @@ def trace(
         return means.tracer(requests)
     jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
     if means and means.executor is not None:
-        from bnlint.isolation.protocol import Limits
+        from bnlint.isolation.jobs import Limits
         from bnlint.isolation.spread import trace_spread
 
         limits = Limits(settings.timeout, settings.max_memory)

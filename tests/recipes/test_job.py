@@ -45,7 +45,7 @@ KINDS = {**KINDS, "count": COUNT}
 CODE = """
 from bnlint.isolation.endings import answer
 from bnlint.isolation.processes import alone
-from bnlint.isolation.protocol import Limits
+from bnlint.isolation.jobs import Limits
 from bnlint.loading.counting import CountRequest
 
 for name in ("net.py", "gone.py"):
