@@ -27,7 +27,11 @@ def check(arguments: Sequence[str]) -> int:
     """Lint and write every format; the exit code says whether there were findings."""
     given = parse(check_parser(), arguments)
     if given.pop("version"):
-        return _say(_version())
+        from bnlint.cache import torch_version
+        from bnlint.domain import VERSION
+
+        torch, python = torch_version() or "not installed", ".".join(map(str, sys.version_info[:3]))
+        return _say(f"bnlint {VERSION} (torch {torch}, Python {python})")
     settings = load_settings(given)
     if settings.show_settings:
         from bnlint.config.spelling import show_settings
@@ -37,9 +41,7 @@ def check(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
         return _graph(settings)
-    if settings.diff or settings.fix:
-        return _fix(settings)
-    return _lint(settings)
+    return _fix(settings) if settings.diff or settings.fix else _lint(settings)
 
 
 def exit_code(report: Report, settings: Settings) -> int:
@@ -115,9 +117,9 @@ def probe(arguments: Sequence[str]) -> int:
 def server(arguments: Sequence[str]) -> int:
     """Serve editors over standard input and output."""
     Parser("bnlint server", description="The language server for editors.").parse_args(arguments)
-    from bnlint import server as language_server
+    from bnlint.server import serve
 
-    return language_server.serve()
+    return serve()
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
@@ -143,7 +145,6 @@ def _lint(settings: Settings) -> int:
 
 
 def _graph(settings: Settings) -> int:
-    """0, or 2 when a path named by hand has no graph to show."""
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
 
@@ -162,14 +163,11 @@ def _fix(settings: Settings) -> int:
     outcome = apply.run(settings)
     sys.stdout.write(outcome.text)
     sys.stderr.write(outcome.note)
-    write_report(outcome.report, settings if settings.fix else _without_text(settings))
+    shown = settings.formats
+    if not settings.fix:
+        shown = tuple(o for o in shown if o.path or o.format not in ("text", "concise"))
+    write_report(outcome.report, replace(settings, formats=shown))
     return exit_code(outcome.report, settings)
-
-
-def _without_text(settings: Settings) -> Settings:
-    """The settings without the formats for people on standard output."""
-    kept = tuple(o for o in settings.formats if o.path or o.format not in ("text", "concise"))
-    return replace(settings, formats=kept)
 
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
@@ -182,15 +180,6 @@ def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any
     return given, load_settings({name: given[name] for name in names if name in given})
 
 
-def _version() -> str:
-    from bnlint.cache import torch_version
-    from bnlint.domain import VERSION
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    return f"bnlint {VERSION} (torch {torch_version() or 'not installed'}, Python {python})"
-
-
 def _say(text: str) -> int:
-    """Print to standard output; 0."""
     print(text)
     return 0

@@ -14,13 +14,13 @@ from bnlint.config import Output, Settings
 from bnlint.domain import VERSION
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Section, Severity
+from bnlint.pipeline.rulebook import rule_infos
+from bnlint.pipeline.run import Progress
 from bnlint.report import RenderOptions, RuleInfo
 from bnlint.report.formats import format_named, render
 
-Progress = Callable[[int, int, str], None]
-"""Called with files done, files in all, and the file that was done last."""
-
 _WORTH_A_BAR = 5
+"""Files; with fewer, rich would take longer to import than the bar is shown."""
 
 
 def write_report(
@@ -30,19 +30,20 @@ def write_report(
 
     ``sections`` returns the chapters that a page has besides the findings.
     """
-    infos: Mapping[str, RuleInfo] = {}
-    if any(format_named(output.format).rules for output in settings.formats):
-        from bnlint.pipeline import rule_infos
-
-        infos = rule_infos(settings)
-    for output in settings.formats:
-        options = _options(settings, infos, output)
-        if format_named(output.format).graphs:
-            options = replace(options, sections=sections())
+    formats = [(output, format_named(output.format)) for output in settings.formats]
+    rules: Mapping[str, RuleInfo] = {}
+    if any(each.rules for _, each in formats):
+        rules = rule_infos(settings)
+    for output, each in formats:
+        options = _options(settings, output, each.checkout)
+        chapters = sections() if each.graphs else ()
+        options = replace(options, rules=rules, sections=chapters)
         write_text(output, render(output.format, report, options))
-    shown = [format_named(output.format) for output in settings.formats if not output.path]
-    if not shown or not all(each.complete for each in shown):
-        write_notes(report, settings)
+    shown = [each.complete for output, each in formats if not output.path]
+    if not shown or not all(shown):
+        from bnlint.report.formats.text import notes
+
+        sys.stderr.write(notes(report, _notes_options(settings)))
 
 
 def write_text(output: Output, text: str) -> None:
@@ -57,13 +58,6 @@ def write_text(output: Output, text: str) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
-
-
-def write_notes(report: Report, settings: Settings) -> None:
-    """Write on standard error what could not be checked, and a summary of the run."""
-    from bnlint.report.formats.text import notes
-
-    sys.stderr.write(notes(report, _notes_options(settings)))
 
 
 def write_problems(report: Report, settings: Settings) -> None:
@@ -84,11 +78,10 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) -> RenderOptions:
+def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions:
     terminal = not output.path and sys.stdout.isatty()
-    root, base = _folders(output.format)
+    root, base = _folders(os.environ.get(checkout, ""))
     return RenderOptions(
-        rules=rules,
         root=root,
         base=base,
         version=VERSION,
@@ -107,10 +100,9 @@ def _columns() -> int:
     return get_terminal_size().columns
 
 
-def _folders(format: str) -> tuple[str, str]:
+def _folders(checkout: str) -> tuple[str, str]:
     """The folder that paths are to be relative to, and the one they are relative to now."""
     here = Path.cwd()
-    checkout = os.environ.get(format_named(format).checkout, "")
     if checkout and here.is_relative_to(Path(checkout).resolve()):
         return str(Path(checkout).resolve()), str(here)
     return str(here), ""
@@ -131,34 +123,23 @@ def bar(settings: Settings) -> Iterator[Progress | None]:
     if settings.quiet or not sys.stderr.isatty():
         yield None
         return
-    shown = _Bar()
-    try:
-        yield shown.advance
-    finally:
-        shown.close()
+    shown: Any = None
 
-
-class _Bar:
-    """The bar; rich is imported only when there are enough files to wait for."""
-
-    def __init__(self) -> None:
-        self._progress: Any = None
-        self._task: Any = None
-
-    def advance(self, done: int, total: int, file: str) -> None:
-        """Move to ``done`` of ``total``; ``file`` is the one that was done last."""
+    def advance(done: int, total: int, file: str) -> None:
+        nonlocal shown
         if total < _WORTH_A_BAR:
             return
-        if self._progress is None:
+        if shown is None:
             from rich.console import Console
             from rich.progress import Progress as RichProgress
 
-            self._progress = RichProgress(console=Console(stderr=True), transient=True)
-            self._task = self._progress.add_task("checking", total=total)
-            self._progress.start()
-        self._progress.update(self._task, completed=done, description=file[-40:])
+            shown = RichProgress(console=Console(stderr=True), transient=True)
+            shown.add_task("checking", total=total)
+            shown.start()
+        shown.update(shown.task_ids[0], completed=done, description=file[-40:])
 
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._progress is not None:
-            self._progress.stop()
+    try:
+        yield advance
+    finally:
+        if shown is not None:
+            shown.stop()

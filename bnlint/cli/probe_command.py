@@ -65,20 +65,14 @@ def run(arguments: Sequence[str]) -> int:
     return int(counts and not settings.exit_zero)
 
 
-def _document(result: ProbeResult) -> str:
-    """The JSON of a lint run with the measurements added."""
-    root = RenderOptions(root=str(Path.cwd()), version=VERSION)
-    report = lint_document(result.report, root)
-    return json.dumps({**report, **measured(result)}, indent=2, allow_nan=False) + "\n"
-
-
 def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
     """Write the result (text, json) or its report (every other format)."""
-    if output.format not in ("text", "json"):
-        write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))
-        return
     if output.format == "json":
-        write_text(output, _document(result))
-        return
-    colour = not output.path and wants_colour(settings.colour, sys.stdout)
-    write_text(output, table(result, lambda text, style: paint(text, style, colour)))
+        options = RenderOptions(root=str(Path.cwd()), version=VERSION)
+        data = {**lint_document(result.report, options), **measured(result)}
+        write_text(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    elif output.format == "text":
+        colour = not output.path and wants_colour(settings.colour, sys.stdout)
+        write_text(output, table(result, lambda text, style: paint(text, style, colour)))
+    else:
+        write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))

@@ -39,14 +39,7 @@ def schema_text() -> str:
 
 
 def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
-    """The result of testing rule files (default: the built-in ones), and whether all passed.
-
-    Raises
-    ------
-    UsageError, RuleError
-        When there is no such file, or a rule file is wrong.
-
-    """
+    """The result of testing rule files (default: the built-in ones), and whether all passed."""
     from bnlint.selftest import test_rules
 
     files = rule_files(patterns, Path.cwd()) if patterns else built_in_files()
@@ -74,7 +67,6 @@ def _result(result: RuleResult) -> Iterator[str]:
 
 
 def _trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
-    """The outcome of every example by its file name, all traced side by side in a worker."""
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 

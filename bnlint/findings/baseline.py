@@ -78,15 +78,9 @@ def entries_of(findings: Iterable[Finding], relative: Callable[[str], str]) -> t
 
 def stale_problems(stale: Iterable[Entry], path: str) -> tuple[Problem, ...]:
     """A problem for each entry that is no longer found."""
-    return tuple(
-        Problem(
-            ProblemKind.BASELINE,
-            path,
-            f"{entry.rule} in {entry.file} ({entry.model}: {entry.layer}) is no longer found",
-            "bnlint baseline prune drops such entries",
-        )
-        for entry in stale
-    )
+    hint = "bnlint baseline prune drops such entries"
+    said = (f"{e.rule} in {e.file} ({e.model}: {e.layer}) is no longer found" for e in stale)
+    return tuple(Problem(ProblemKind.BASELINE, path, message, hint) for message in said)
 
 
 def read_baseline(path: Path) -> tuple[Entry, ...]:

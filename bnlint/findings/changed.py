@@ -93,7 +93,6 @@ def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
 
 
 def _unquoted(name: str) -> str:
-    """A file name without the quotes and escapes that git adds for unusual characters."""
     if not name.startswith('"'):
         return name
     raw = name[1:-1].encode("utf-8", "surrogateescape")

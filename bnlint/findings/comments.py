@@ -95,7 +95,6 @@ class _Span(NamedTuple):
 
 
 def _comments(text: str, pattern: str) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
-    """The place and the match of every comment in which the pattern occurs."""
     if "bnlint" not in text:
         return
     try:
@@ -137,19 +136,14 @@ def _below(line: int, spans: list[_Span], lines: list[str]) -> tuple[int, int, i
     if inside:
         first, last, _ = _around(line, inside)
         return first, last, _next_code(line, last, lines)
-    after = [span for span in spans if span.first > line]
-    if not after:
-        return line, line, 0
-    return line, max(s.last for s in after if s.first == min(each.first for each in after)), 0
+    first = min((span.first for span in spans if span.first > line), default=0)
+    return line, max((span.last for span in spans if span.first == first), default=line), 0
 
 
 def _next_code(line: int, last: int, lines: list[str]) -> int:
     """The first line after ``line``, up to ``last``, that holds more than a comment."""
-    for number in range(line + 1, last + 1):
-        text = lines[number - 1].strip()
-        if text and not text.startswith("#"):
-            return number
-    return last
+    numbers = range(line + 1, last + 1)
+    return next((n for n in numbers if lines[n - 1].strip()[:1] not in ("", "#")), last)
 
 
 def _spans(text: str) -> list[_Span]:

@@ -29,7 +29,8 @@ from bnlint.isolation.spread import trace_spread
 from bnlint.pipeline import Means, find_sources, read_rules
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.pipeline.work import Files, Work
-from bnlint.sources import Paths, read_stdin
+from bnlint.sources import Paths
+from bnlint.sources.expand import read_stdin
 
 Texts = Mapping[str, SourceText]
 """Changed texts by the real path of their file."""

@@ -90,14 +90,9 @@ def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
 
 
 def _internal(request: Any, trace: str) -> Problem:
-    last = trace.strip().rsplit("\n", 1)[-1]
-    return Problem(
-        ProblemKind.CRASH,
-        request.name,
-        f"the check itself failed: {last}",
-        hint=trace[-2000:],
-        blocking=True,
-    )
+    last = trace.strip().rpartition("\n")[2]
+    said = f"the check itself failed: {last}"
+    return Problem(ProblemKind.CRASH, request.name, said, trace[-2000:], blocking=True)
 
 
 def _lead_session() -> None:
@@ -110,7 +105,6 @@ def _lead_session() -> None:
 
 
 def _confine(folder: str, limits: Limits) -> None:
-    """Give this process an output file, a working folder and limits of its own."""
     _redirect(folder)
     scratch = os.path.join(folder, SCRATCH)
     os.makedirs(scratch, exist_ok=True)

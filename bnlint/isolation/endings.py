@@ -48,13 +48,9 @@ def outcome(request: FileRequest, ended: Ended, limits: Limits) -> TraceOutcome:
 
 def died(request: FileRequest) -> TraceOutcome:
     """The outcome of a file that took the whole worker with it."""
-    problem = Problem(
-        ProblemKind.CRASH,
-        request.name,
-        "the worker process died while this file was checked",
-        hint="the file's code may end other processes; run it by itself to see",
-        blocking=True,
-    )
+    said = "the worker process died while this file was checked"
+    hint = "the file's code may end other processes; run it by itself to see"
+    problem = Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
     return TraceOutcome(request.name, problems=(problem,))
 
 
@@ -73,7 +69,6 @@ def _unfinished(request: FileRequest, ended: Ended, limits: Limits, found: list[
 
 
 def _reason(ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
-    """The kind of problem, what happened, and a hint."""
     if ended.killed == "timeout":
         said = f"not finished after {limits.timeout:g} s"
         hint = "give it more with --timeout, or move the work under `if __name__ == '__main__'`"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
 from functools import cache
@@ -52,7 +52,9 @@ def trace_spread(
                 continue
             # A pool that breaks takes all of its tasks along.
             lost = [n, *(m for m, future in futures.items() if _lost(future))]
-            again |= _trace_here({m: requests[m] for m in lost}, jobs, limits)
+            with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
+                outcomes = pool.trace([requests[m] for m in lost])
+                again |= dict(zip(lost, outcomes, strict=True))
             futures = {m: future for m, future in futures.items() if m not in again}
             yield again.pop(n)
     finally:
@@ -93,22 +95,10 @@ def _lost(future: Future[Any] | None) -> bool:
     return error is not None and not isinstance(error, (BnlintError, ImportError))
 
 
-def _trace_here(
-    lost: Mapping[int, FileRequest], jobs: int, limits: Limits
-) -> dict[int, TraceOutcome]:
-    """The outcomes of lost requests by their number, from a worker of our own."""
-    with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
-        return dict(zip(lost, pool.trace(lost.values()), strict=True))
-
-
 def trace_task(request: bytes, limits: Any) -> Any:
     """The outcome of a request in one line; all plain data, so that any transport can carry it.
 
-    Raises
-    ------
-    UsageError
-        When torch cannot be imported where the task runs.
-
+    Raises UsageError when torch cannot be imported where the task runs.
     """
     _, _, decoded = asked(request)
     with _bench(os.getpid()).borrowed(decode(Limits, limits)) as pool:

@@ -149,7 +149,6 @@ class Zygote:
             self._fork(*self.waiting.popleft())
 
     def _patience(self) -> float | None:
-        """Seconds until the first child is out of time."""
         pending = [run.deadline for run in self.running.values() if not run.overdue]
         return max(0.0, min(pending) - time.monotonic()) if pending else None
 
@@ -165,18 +164,15 @@ class Zygote:
         os.makedirs(folder)
         pid = os.fork()
         if pid == 0:
-            self._become_child(kind, request, folder)
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(self.source)
+                os.close(self.sink)
+                run_job(kind, request, folder, self.limits)
+            finally:
+                os._exit(1)
         self.running[pid] = Running(number, folder, time.monotonic() + self.limits.seconds)
-
-    def _become_child(self, kind: JobKind, request: Any, folder: str) -> None:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self.source)
-            os.close(self.sink)
-            run_job(kind, request, folder, self.limits)
-        finally:
-            os._exit(1)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()

@@ -1,6 +1,5 @@
 """The face of the pipeline; its story is :mod:`bnlint.pipeline.run`."""
 
-from bnlint.pipeline.conclude import Coverage
 from bnlint.pipeline.rulebook import (
     explain,
     known_rules,
@@ -16,12 +15,10 @@ from bnlint.pipeline.run import (
     check_whole,
     find_sources,
     show_graphs,
-    trace,
     trace_live,
 )
 
 __all__ = [
-    "Coverage",
     "Means",
     "check",
     "check_live",
@@ -33,7 +30,6 @@ __all__ = [
     "read_rules",
     "rule_infos",
     "show_graphs",
-    "trace",
     "trace_live",
     "weights",
 ]

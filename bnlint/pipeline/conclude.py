@@ -65,22 +65,18 @@ class Known(NamedTuple):
 def read_known(settings: Settings, paths: Paths) -> Known:
     """What findings will be compared with, read before the long part of a run.
 
-    Raises
-    ------
-    ConfigError, UsageError
-        When the baseline file or the revision is wrong.
-
+    Raises ConfigError or UsageError when the baseline file or the revision is wrong.
     """
-    entries, changes = None, None
+    known = Known()
     if settings.baseline:
         from bnlint.findings.baseline import read_baseline
 
-        entries = read_baseline(Path(settings.baseline))
+        known = Known(read_baseline(Path(settings.baseline)))
     if settings.since:
         from bnlint.findings.changed import since
 
-        changes = since(settings.since, paths.cwd)
-    return Known(entries, changes)
+        known = known._replace(changes=since(settings.since, paths.cwd))
+    return known
 
 
 def conclude(
@@ -102,10 +98,14 @@ def conclude(
     suppressed = suppress(found, _texts(sources, paths), covered.decided, names)
     findings = fingerprinted(grouped(suppressed.kept), paths.rooted)
     findings, baselined, stale = _compare(settings, paths, findings, covered, known)
-    changed = _since(paths, findings, known)
+    changed = findings
+    if known.changes is not None:
+        from bnlint.findings.changed import changed_only
+
+        changed = changed_only(findings, known.changes, paths.cwd)
     report = Report(
         changed,
-        tuple(sorted([*problems, *stale], key=_place)),
+        tuple(sorted([*problems, *stale], key=lambda p: (p.file, p.line, p.model, p.message))),
         tuple(replace(model, ref=paths.ref(model.ref)) for model in models),
         undecided,
         suppressed.count,
@@ -119,10 +119,6 @@ def conclude(
         unchanged=len(findings) - len(changed),
     )
     return report, covered
-
-
-def _place(problem: Problem) -> tuple[str, int, str, str]:
-    return problem.file, problem.line, problem.model, problem.message
 
 
 def _texts(sources: Sources, paths: Paths) -> Callable[[str], str | None]:
@@ -155,14 +151,6 @@ def _compare(
     compared = compare(findings, known.entries, would_find, lambda p: (paths.root / p).exists())
     held = len(findings) - len(compared.new)
     return compared.new, held, stale_problems(compared.stale, paths.shown(settings.baseline))
-
-
-def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[Finding, ...]:
-    if known.changes is None:
-        return findings
-    from bnlint.findings.changed import changed_only
-
-    return changed_only(findings, known.changes, paths.cwd)
 
 
 def _coverage(paths: Paths, known: Collection[str], results: Iterable[FileResult]) -> Coverage:

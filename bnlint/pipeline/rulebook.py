@@ -137,7 +137,6 @@ def _files(settings: Settings) -> tuple[Path, ...]:
 
 
 def _kept(files: tuple[Path, ...], state: str, store: Store) -> tuple[Rule, ...]:
-    """The rules from the store, else compiled and kept there."""
     key = digest("rules", own_code(), state)
     kept = store.get(key)
     if kept is not None:
@@ -156,19 +155,12 @@ def _compiled(files: tuple[Path, ...], state: object) -> tuple[Rule, ...]:
 
 
 def check_settings(settings: Settings, known: Iterable[Rule]) -> None:
-    """Nothing where every word of the settings means something.
-
-    Raises
-    ------
-    ConfigError, UsageError
-        With every word that means no rule and no kind of layer, at its place.
-
-    """
+    """Raise ConfigError or UsageError with every word that means no rule and no kind of layer."""
     refuse(settings, [*_about_rules(settings, tuple(known)), *_about_layers(settings)])
 
 
 def check_layers(settings: Settings) -> None:
-    """Nothing where every kind of layer is known; raises ConfigError or UsageError."""
+    """Raise ConfigError or UsageError with every unknown kind of layer."""
     refuse(settings, list(_about_layers(settings)))
 
 

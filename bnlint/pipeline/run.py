@@ -1,8 +1,8 @@
-"""THE story of a run, top to bottom: read this first.
+"""The story of a run, from top to bottom: read this first.
 
-Paths become source files; a worker imports, builds and traces what the cache does not know; the
-rules are applied to each graph; what they find is suppressed, ordered, grouped and compared. A live
-model joins the story halfway: it is traced in this process, and nothing is imported or isolated.
+Paths become source files; a worker imports, builds and traces what is not in the cache; the rules
+are applied to each graph; findings are suppressed, ordered, grouped and compared. A live model
+joins the story halfway: it is traced in this process, and nothing is imported or isolated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
 from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
 from bnlint.pipeline.work import FileResult, Files, Work, examine
-from bnlint.sources import FileSearch, Paths, Sources, collect, read_stdin
+from bnlint.sources import FileSearch, Paths, Sources, collect
+from bnlint.sources.expand import read_stdin
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -39,10 +40,10 @@ Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
 
 
 class Means(NamedTuple):
-    """How a run is done, none of which changes its report.
+    """How a run is done; none of this changes its report.
 
-    ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
-    lives as long as the run. ``stdin`` replaces standard input where a path is ``-``.
+    Files are spread over the ``executor`` or traced by the ``tracer``, by default a pool that lives
+    as long as the run. ``stdin`` replaces standard input where a path is ``-``.
     """
 
     progress: Progress | None = None
@@ -52,10 +53,7 @@ class Means(NamedTuple):
 
 
 def check(
-    settings: Settings,
-    *,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    settings: Settings, *, progress: Progress | None = None, executor: Executor | None = None
 ) -> Report:
     """The report about everything that ``settings.paths`` name; see :func:`check_whole`."""
     return check_whole(settings, Means(progress, executor))[0]
@@ -110,13 +108,13 @@ def trace(
     settings: Settings, work: Sequence[Work], stack: ExitStack, means: Means | None = None
 ) -> Iterator[TraceOutcome]:
     """The outcomes of the work that needs tracing, in its order; a worker starts if need be."""
-    requests = [each.request for each in work if each.needs_tracing]
+    means, requests = means or Means(), [each.request for each in work if each.needs_tracing]
     if not requests:
         return iter(())
-    if means and means.tracer:
+    if means.tracer:
         return means.tracer(requests)
     jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
-    if means and means.executor is not None:
+    if means.executor is not None:
         from bnlint.isolation.jobs import Limits
         from bnlint.isolation.spread import trace_spread
 
@@ -146,11 +144,17 @@ def _conclude(
 def trace_live(
     model: nn.Module, inputs: Any, name: str, layers: tuple[tuple[str, str], ...] = ()
 ) -> ModelGraph:
-    """The graph of a live model; raises UsageError for what is no model."""
+    """The graph of a live model; raises UsageError for what is no model.
+
+    ``inputs`` are the positional arguments of its forward, a mapping of keyword arguments, one
+    argument, or None if there are none.
+    """
     from bnlint.tracing.instance import trace_given
 
-    args, kwargs = _arguments(inputs)
-    return trace_given(model, args, kwargs, name, layers)
+    if isinstance(inputs, Mapping):
+        return trace_given(model, (), inputs, name, layers)
+    args = inputs if inputs is None or isinstance(inputs, (tuple, list)) else (inputs,)
+    return trace_given(model, args and tuple(args), {}, name, layers)
 
 
 def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> Report:
@@ -161,15 +165,6 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, rules, paths.rooted(graph.ref.file), settings.for_rules())
     return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
-
-
-def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
-    """Positional and keyword arguments of the forward; None without inputs."""
-    if inputs is None:
-        return None, {}
-    if isinstance(inputs, Mapping):
-        return (), inputs
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
 
 
 def show_graphs(settings: Settings) -> tuple[str, Report]:

@@ -107,11 +107,9 @@ class Files:
         )
 
     def _models(self, source: SourceFile, rooted: str) -> tuple[ModelSpec, ...]:
-        named = tuple(ModelSpec(target) for target in source.targets)
-        declared = [
-            m for entry in self.settings.models if fnmatch(rooted, entry.glob) for m in entry.models
-        ]
-        chosen = named or tuple(declared)
+        fitting = (entry for entry in self.settings.models if fnmatch(rooted, entry.glob))
+        declared = [model for entry in fitting for model in entry.models]
+        chosen = [ModelSpec(target) for target in source.targets] or declared
         return tuple(replace(m, inputs=m.inputs or self._inputs(rooted, m.call)) for m in chosen)
 
     def _inputs(self, rooted: str, call: str = "") -> tuple[InputSpec, ...]:
@@ -143,7 +141,7 @@ class Files:
 def examine(
     outcome: TraceOutcome, rules: RuleSet, rooted: str, settings: Mapping[str, Value]
 ) -> FileResult:
-    """What the rules say about every model of the file at a path relative to the root."""
+    """The result of running the rules on every model of a file; ``rooted`` is its path."""
     from bnlint.engine.check import check_graph
 
     chosen = rules.for_file(rooted)

@@ -35,7 +35,7 @@ _NAMED = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[[^\]]*(?=\])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Ruler:
-    """Measures places in a text in the editor's units (UTF-16 as a rule)."""
+    """Measures places in a text in the editor's units (usually UTF-16)."""
 
     codec: PositionCodec
     lines: Sequence[str]
@@ -46,11 +46,13 @@ class Ruler:
         if at.end_line:
             end = types.Position(at.end_line - 1, max(at.end_column, 1) - 1)
         else:
-            end = types.Position(start.line, self._width(start.line))
+            line = self.lines[start.line] if start.line < len(self.lines) else ""
+            end = types.Position(start.line, len(line.rstrip()))
         return self.codec.range_to_client_units(self.lines, types.Range(start, end))
 
-    def _width(self, line: int) -> int:
-        return len(self.lines[line].rstrip()) if line < len(self.lines) else 0
+    def of_file(self, path: str, own: str) -> Ruler:
+        """The ruler of another file, or this one for the document's ``own`` path."""
+        return self if path == own else Ruler(self.codec, read_lines(path))
 
 
 def diagnostics(linted: Linted, codec: PositionCodec) -> list[types.Diagnostic]:
@@ -81,13 +83,13 @@ def _related(
         if each.location is None:
             continue
         path = absolute(each.location.path)
-        own = ruler if path == linted.path else Ruler(ruler.codec, read_lines(path))
-        where = types.Location(from_fs_path(path) or "", own.range(each.location))
+        place = ruler.of_file(path, linted.path).range(each.location)
+        where = types.Location(from_fs_path(path) or "", place)
         yield types.DiagnosticRelatedInformation(where, each.message)
 
 
 def _of_problems(problems: Sequence[Problem], ruler: Ruler) -> Iterator[types.Diagnostic]:
-    """What kept models from being checked: a document without findings is not a clean one."""
+    """What prevented a check: a document without findings is not always a clean one."""
     for problem in problems:
         if problem.blocking or problem.kind in _WORTH_SHOWING:
             hint = f"\n{problem.hint}" if problem.hint else ""
@@ -113,7 +115,7 @@ def actions(
         rule = str(diagnostic.code)
         if diagnostic.source != SOURCE or not _RULE.match(rule):
             continue
-        # Edits of a fix were worked out for the text that was checked, and fit no other.
+        # The edits of a fix are for the text that was checked, and fit no other.
         if linted is not None and linted.text == text:
             found += _fixes(linted, codec, diagnostic)
         if rule not in LINTER_RULES:
@@ -166,7 +168,8 @@ def _fixes(
 ) -> Iterator[types.CodeAction]:
     ruler = Ruler(codec, io.StringIO(linted.text).readlines())
     for finding in linted.findings:
-        if finding.fix and _is_shown_as(finding, diagnostic, ruler):
+        same = finding.rule == diagnostic.code
+        if finding.fix and same and ruler.range(finding.location) == diagnostic.range:
             changes = _changes(finding.fix, linted, ruler)
             title = f"Fix {finding.rule}: {finding.fix.message}"
             action = _action(title, diagnostic, changes)
@@ -174,17 +177,12 @@ def _fixes(
             yield action
 
 
-def _is_shown_as(finding: Finding, diagnostic: types.Diagnostic, ruler: Ruler) -> bool:
-    same_rule = finding.rule == diagnostic.code
-    return same_rule and ruler.range(finding.location) == diagnostic.range
-
-
 def _changes(fix: Fix, linted: Linted, ruler: Ruler) -> dict[str, list[types.TextEdit]]:
     changes: dict[str, list[types.TextEdit]] = {}
     for edit in fix.edits:
         path = absolute(edit.location.path)
-        own = ruler if path == linted.path else Ruler(ruler.codec, read_lines(path))
-        new = types.TextEdit(own.range(edit.location), edit.replacement)
+        place = ruler.of_file(path, linted.path).range(edit.location)
+        new = types.TextEdit(place, edit.replacement)
         changes.setdefault(from_fs_path(path) or "", []).append(new)
     return changes
 

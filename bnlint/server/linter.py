@@ -38,7 +38,7 @@ class Linted:
 
 
 class Linter:
-    """Lints documents as the command line would; not for several threads at once."""
+    """Lints documents as the command line would; for one thread at a time."""
 
     def __init__(self) -> None:
         self._pool: Pool | None = None
@@ -50,11 +50,7 @@ class Linter:
     def lint(self, path: str, text: str) -> Linted:
         """What is wrong in the document at ``path`` whose text is ``text``, saved or not.
 
-        Raises
-        ------
-        BnlintError
-            When the configuration or a rule file is wrong.
-
+        Raises BnlintError when the configuration or a rule file is wrong.
         """
         data = text.encode("utf-8", "surrogatepass")
         saved = _on_disk(path) == data
@@ -118,7 +114,6 @@ def _on_disk(path: str) -> bytes | None:
 
 
 def _of_document(report: Report, settings: Settings, path: str, text: str) -> Linted:
-    """The part of a report that an editor shows in one document."""
     pointing = (_pointing_into(finding, path) for finding in report.findings)
     findings = tuple(finding for finding in pointing if finding is not None)
     problems = tuple(p for p in report.problems if absolute(p.file) == path)
@@ -129,7 +124,6 @@ def _of_document(report: Report, settings: Settings, path: str, text: str) -> Li
 
 
 def _address(rule: Rule) -> str:
-    """The first web address among a rule's references."""
     found = (_URL.search(reference) for reference in rule.docs.references)
     return next((match[0] for match in found if match), "")
 

@@ -1,15 +1,7 @@
 """Arguments, folders and globs turned into source files, before anything is imported."""
 
 from bnlint.sources.collect import SourceFile, Sources, collect, source_file
-from bnlint.sources.expand import FileSearch, read_stdin
+from bnlint.sources.expand import FileSearch
 from bnlint.sources.paths import Paths
 
-__all__ = [
-    "FileSearch",
-    "Paths",
-    "SourceFile",
-    "Sources",
-    "collect",
-    "read_stdin",
-    "source_file",
-]
+__all__ = ["FileSearch", "Paths", "SourceFile", "Sources", "collect", "source_file"]

@@ -81,7 +81,6 @@ def _stdin_name(search: FileSearch) -> str:
 
 
 def _read(matches: Sequence[Match], search: FileSearch) -> SourceFile | Problem:
-    """The source file that several arguments may name."""
     path = matches[0].path
     return source_file(
         search.shown(path),
@@ -141,7 +140,6 @@ def _mentions_torch(text: str) -> bool:
 
 
 def _missing(argument: str, search: FileSearch) -> Problem:
-    """The problem of an argument that names nothing."""
     name, separator, _ = argument.partition("::")
     if (search.cwd / name).exists():
         message, hint = "is neither a file nor a folder", "for a pipe: bnlint - < PIPE"

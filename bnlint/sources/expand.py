@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from glob import has_magic, iglob
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from bnlint.domain.phrases import below
 
@@ -125,14 +125,11 @@ def _spec(name: str, folders: Sequence[str] | None) -> ModuleSpec | None:
     """The spec of a module; also from the finders of editable installs."""
     from importlib.machinery import PathFinder
 
-    found = PathFinder.find_spec(name, folders)
-    if found is None:
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            found = find(name, folders) if find and finder is not PathFinder else None
-            if found is not None:
-                break
-    return found
+    for finder in (PathFinder, *(f for f in sys.meta_path if f is not PathFinder)):
+        find = getattr(finder, "find_spec", None)
+        if find and (found := find(name, folders)) is not None:
+            return cast("ModuleSpec", found)
+    return None
 
 
 def clean(path: Path) -> Path:
