@@ -79,7 +79,11 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
 
 
 def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions:
-    terminal = not output.path and sys.stdout.isatty()
+    terminal, width = not output.path and sys.stdout.isatty(), 0
+    if terminal:
+        from shutil import get_terminal_size  # it loads every kind of archive
+
+        width = get_terminal_size().columns
     root, base = _folders(os.environ.get(checkout, ""))
     return RenderOptions(
         root=root,
@@ -88,16 +92,10 @@ def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions
         fail_on=Severity(settings.fail_on),
         colour=not output.path and wants_colour(settings.colour, sys.stdout),
         excerpts=terminal and not settings.quiet,
-        width=_columns() if terminal else 0,
+        width=width,
         verbose=settings.verbose,
         quiet=settings.quiet,
     )
-
-
-def _columns() -> int:
-    from shutil import get_terminal_size  # it loads every kind of archive
-
-    return get_terminal_size().columns
 
 
 def _folders(checkout: str) -> tuple[str, str]:

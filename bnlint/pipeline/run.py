@@ -153,8 +153,9 @@ def trace_live(
 
     if isinstance(inputs, Mapping):
         return trace_given(model, (), inputs, name, layers)
-    args = inputs if inputs is None or isinstance(inputs, (tuple, list)) else (inputs,)
-    return trace_given(model, args and tuple(args), {}, name, layers)
+    if inputs is not None:
+        inputs = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    return trace_given(model, inputs, {}, name, layers)
 
 
 def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> Report:

@@ -15,6 +15,9 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.expand import FileSearch, Match, clean, expand
 
 
+_MENTIONS = r"torch|\bnn\b"
+
+
 class SourceFile(NamedTuple):
     """A file to check.
 
@@ -129,14 +132,10 @@ def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sourc
     """The results in the order of paths; files that do not mention torch are skipped."""
     files = sorted((r for r in results if isinstance(r, SourceFile)), key=lambda f: f.path)
     problems = sorted((r for r in results if isinstance(r, Problem)), key=lambda p: p.file)
-    checked = tuple(f for f in files if f.targets or f.module or _mentions_torch(f.text))
+    checked = tuple(f for f in files if f.targets or f.module or re.search(_MENTIONS, f.text))
     chosen = {f.path for f in checked}
     skipped = tuple(f.path for f in files if f.path not in chosen)
     return Sources(checked, skipped, tuple(problems), tuple(sorted(by_hand)))
-
-
-def _mentions_torch(text: str) -> bool:
-    return "torch" in text or re.search(r"\bnn\b", text) is not None
 
 
 def _missing(argument: str, search: FileSearch) -> Problem:

@@ -92,17 +92,14 @@ def walk(path: Path, search: FileSearch) -> Iterator[Path]:
             yield path
         return
     ignored = _ignored_by_git(path)
+
+    def kept(path: Path) -> bool:
+        return path not in ignored and not search.excluded(path)
+
     for folder, folders, names in os.walk(path):
         here = Path(folder)
-        folders[:] = [name for name in sorted(folders) if _enter(here / name, search, ignored)]
-        for name in sorted(names):
-            file = here / name
-            if name.endswith(".py") and file not in ignored and not search.excluded(file):
-                yield file
-
-
-def _enter(folder: Path, search: FileSearch, ignored: frozenset[Path]) -> bool:
-    return folder.name not in EXCLUDED and folder not in ignored and not search.excluded(folder)
+        folders[:] = [n for n in sorted(folders) if n not in EXCLUDED and kept(here / n)]
+        yield from (here / n for n in sorted(names) if n.endswith(".py") and kept(here / n))
 
 
 def module_file(name: str, cwd: Path) -> Path | None:
