@@ -14,7 +14,6 @@ from typing import NamedTuple
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.expand import FileSearch, Match, clean, expand
 
-
 _MENTIONS = r"torch|\bnn\b"
 
 
