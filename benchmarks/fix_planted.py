@@ -31,7 +31,7 @@ from bnlint.config import Settings
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import ModelGraph, Op
 from bnlint.edits import NoEdit, same_place
-from bnlint.edits.swap import element, exchanged, wrapping
+from bnlint.edits.arrangement import element, exchanged, wrapping
 from bnlint.edits.syntax import SourceText, Splice, Syntax, are_apart, decode
 from bnlint.fixes import workspace
 from bnlint.fixes.apply import run

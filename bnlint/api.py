@@ -40,8 +40,7 @@ class Report(finding.Report):
         from bnlint.config import Settings
         from bnlint.domain import VERSION
         from bnlint.pipeline import rule_infos
-        from bnlint.report import RenderOptions
-        from bnlint.report.formats import format_named, render
+        from bnlint.report import RenderOptions, format_named, render
 
         rules = rule_infos(Settings(cache=False)) if format_named(format).rules else {}
         return render(format, self, RenderOptions(rules, str(Path.cwd()), VERSION))

@@ -34,7 +34,7 @@ def check(arguments: Sequence[str]) -> int:
         return _say(f"bnlint {VERSION} (torch {torch}, Python {python})")
     settings = load_settings(given)
     if settings.show_settings:
-        from bnlint.config.spelling import show_settings
+        from bnlint.config.load import show_settings
 
         return _say(show_settings(settings).rstrip("\n"))
     if not settings.paths:
@@ -172,7 +172,7 @@ def _fix(settings: Settings) -> int:
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
     """The parser's own arguments, and the settings that say where to find more rules."""
-    from bnlint.config.spelling import add_options
+    from bnlint.config.load import add_options
 
     names = ("rules", "config", "isolated")
     add_options(parser, names)

@@ -16,8 +16,7 @@ from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Section, Severity
 from bnlint.pipeline.rulebook import rule_infos
 from bnlint.pipeline.run import Progress
-from bnlint.report import RenderOptions, RuleInfo
-from bnlint.report.formats import format_named, render
+from bnlint.report import RenderOptions, RuleInfo, format_named, render
 
 _WORTH_A_BAR = 5
 """Files; with fewer, rich would take longer to import than the bar is shown."""

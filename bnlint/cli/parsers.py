@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from bnlint.config.load import add_options
 from bnlint.config.settings import OPTIONS
-from bnlint.config.spelling import add_options
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
 

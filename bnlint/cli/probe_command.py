@@ -13,7 +13,7 @@ from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import Parser, parse
 from bnlint.config import Output, Settings, load_settings
-from bnlint.config.spelling import add_options
+from bnlint.config.load import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult

@@ -25,8 +25,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnlint.config.option import InputsFor, ModelsFor, PerFile
-from bnlint.config.values import At, severities, strings, words
+from bnlint.config.option import At, InputsFor, ModelsFor, PerFile, severities, strings, words
 from bnlint.domain.phrases import closest
 from bnlint.domain.request import InputSpec, ModelSpec
 
@@ -70,8 +69,7 @@ def inputs_table(value: Any, at: At) -> tuple[InputsFor, ...]:
     rows = []
     for key, item in _table(value, at):
         glob, _, model = key.partition("::")
-        found = inputs(item, at.under(key))
-        if found:
+        if found := inputs(item, at.under(key)):
             rows.append(InputsFor(glob, found, model))
     return tuple(rows)
 
@@ -121,9 +119,8 @@ def per_file(value: Any, at: At) -> tuple[PerFile, ...]:
             continue
         _closed(item, ("ignore", "severity"), place)
         ignore = words(item.get("ignore", []), place.under("ignore"))
-        rows.append(
-            PerFile(glob, ignore, severities(item.get("severity", {}), place.under("severity")))
-        )
+        severity = severities(item.get("severity", {}), place.under("severity"))
+        rows.append(PerFile(glob, ignore, severity))
     return tuple(rows)
 
 
@@ -148,7 +145,6 @@ def _table(value: Any, at: At) -> list[tuple[str, Any]]:
 
 
 def _closed(table: dict[str, Any], keys: tuple[str, ...], at: At) -> None:
-    """Complains about unknown keys."""
     for key in table:
         if key not in keys:
             at.under(key).fail(f"unknown key '{key}'", closest(key, keys))

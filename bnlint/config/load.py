@@ -1,19 +1,41 @@
-"""Defaults, config file and command line put together into :class:`Settings`."""
+"""Settings as people write them: options, config file, and the text of ``--show-settings``."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bnlint.config import values
-from bnlint.config.config_file import ConfigFile, nearest, read_config, shown, start_folder
+from bnlint.config.config_file import ConfigFile, locate, mistake_in, nearest, read_config
+from bnlint.config.option import (
+    READERS,
+    At,
+    Complaint,
+    InputsFor,
+    ModelsFor,
+    Option,
+    Output,
+    PerFile,
+    choice,
+    resolved,
+    strings,
+    word,
+)
 from bnlint.config.settings import CONFIG_KEYS, OPTIONS, Settings, flag_of
-from bnlint.config.values import At, Complaint
+from bnlint.domain.codec import encode
 from bnlint.domain.errors import BnlintError, ConfigError, Mistake, UsageError
-from bnlint.domain.graph import Location
 from bnlint.domain.phrases import closest
+from bnlint.domain.request import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+_KEYS = {name: key for key, name in CONFIG_KEYS.items()}
+_REPEATED = ("words", "globs", "patterns", "formats", "inputs")
 
 
 def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Settings:
@@ -44,13 +66,8 @@ def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Sett
         origins[name] = f"{origins[name]} + arguments" if adds else "arguments"
     if "cache_dir" not in merged:
         merged["cache_dir"] = str(root / ".bnlint_cache")
-    return Settings(
-        paths=paths,
-        root=str(root),
-        config_file=str(file.path) if file else "",
-        origins=origins,
-        **merged,
-    )
+    config_file = str(file.path) if file else ""
+    return Settings(paths, str(root), config_file, origins, **merged)
 
 
 def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
@@ -73,7 +90,7 @@ def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
     for complaint in found:
         if file and _is_from(file, complaint):
             path = (*file.prefix, *complaint.path)
-            mistakes.append(_mistake_in(file, replace(complaint, path=path)))
+            mistakes.append(mistake_in(file, replace(complaint, path=path)))
         else:
             kind = UsageError
             flag = flag_of(CONFIG_KEYS[complaint.path[0]])
@@ -85,7 +102,7 @@ def _is_from(file: ConfigFile, complaint: Complaint) -> bool:
     """True when the value complained about comes from the file, not from the command line."""
     value = file.table.get(complaint.path[0])
     if isinstance(value, str):
-        value = [word.strip() for word in value.split(",")]
+        value = [part.strip() for part in value.split(",")]
     if isinstance(value, list) and complaint.value is not None:
         return complaint.value in value
     return value is not None
@@ -99,7 +116,7 @@ def _config_file(given: Mapping[str, Any], paths: tuple[str, ...], cwd: Path) ->
         if not path.is_file():
             raise UsageError(f"--config: there is no file {named}")
         return read_config(path, named=True)
-    return nearest(start_folder(paths, given.get("stdin_filename", ""), cwd))
+    return nearest(paths, given.get("stdin_filename", ""), cwd)
 
 
 def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
@@ -120,8 +137,6 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
 
 def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The config file's typed values and their places; raises ConfigError with all mistakes."""
-    from bnlint.config.locate import locate
-
     complaints: list[Complaint] = []
     read: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -129,36 +144,18 @@ def _from_file(file: ConfigFile, root: Path) -> tuple[dict[str, Any], dict[str, 
         at = At((*file.prefix, key), complaints)
         name = CONFIG_KEYS.get(key)
         if name is None:
-            at.fail(f"unknown setting '{key}'", _key_hint(key))
+            hint = closest(key.replace("_", "-"), CONFIG_KEYS)
+            option = OPTIONS.get(key.replace("-", "_"))
+            if option and not option.config:
+                hint = f"'{key}' can only be given on the command line"
+            at.fail(f"unknown setting '{key}'", hint)
             continue
         read[name] = _read(name, value, at, root)
         origins[name] = f"{file.path.name}:{locate(file.text, at.path)[0]}"
     if complaints:
-        mistakes = [_mistake_in(file, complaint) for complaint in complaints]
-        raise ConfigError(*sorted(mistakes, key=_place))
+        mistakes = [mistake_in(file, complaint) for complaint in complaints]
+        raise ConfigError(*sorted(mistakes, key=attrgetter("location")))
     return read, origins
-
-
-def _key_hint(key: str) -> str:
-    """A suggestion for an unknown key; options of the command line get one of their own."""
-    name = key.replace("-", "_")
-    if name in OPTIONS and not OPTIONS[name].config:
-        return f"'{key}' can only be given on the command line"
-    return closest(key.replace("_", "-"), CONFIG_KEYS)
-
-
-def _mistake_in(file: ConfigFile, complaint: Complaint) -> Mistake:
-    """The complaint with its place in the file."""
-    from bnlint.config.locate import excerpt, locate
-
-    line, column = locate(file.text, complaint.path, complaint.value)
-    place = Location(shown(file.path), line, column)
-    return Mistake(complaint.message, place, excerpt(file.text, line), complaint.hint)
-
-
-def _place(mistake: Mistake) -> tuple[int, int]:
-    where = mistake.location
-    return (where.line, where.column) if where else (0, 0)
 
 
 def _read(name: str, value: Any, at: At, base: Path) -> Any:
@@ -167,11 +164,11 @@ def _read(name: str, value: Any, at: At, base: Path) -> Any:
     if isinstance(value, tuple):
         value = list(value)
     if option.kind == "choice":
-        return values.choice(value, at, option)
+        return choice(value, at, option)
     if option.kind == "path":
-        return values.resolved(values.word(value, at), base)
+        return resolved(word(value, at), base)
     if option.kind == "globs":
-        return tuple(values.resolved(text, base) for text in values.strings(value, at))
+        return tuple(resolved(text, base) for text in strings(value, at))
     if option.kind in READERS:
         return READERS[option.kind](value, at)
     # Few runs declare a table, and importing its readers costs more than all others together.
@@ -180,16 +177,74 @@ def _read(name: str, value: Any, at: At, base: Path) -> Any:
     return TABLES[option.kind](value, at)
 
 
-READERS: Mapping[str, Any] = {
-    "words": values.words,
-    "word": values.word,
-    "patterns": values.strings,
-    "flag": values.flag,
-    "off-flag": values.flag,
-    "count": values.count,
-    "seconds": values.seconds,
-    "size": values.size,
-    "severities": values.severities,
-    "formats": values.outputs,
-}
-"""Readers of plain values by the kind of an option; choices and paths need more than the value."""
+def add_options(parser: ArgumentParser, names: Iterable[str] | None = None) -> None:
+    """Adds the options of ``names`` (default: all that have a flag), under their headings.
+
+    An option that is not given sets no attribute, so that defaults never override the config file.
+    """
+    wanted = set(OPTIONS) if names is None else set(names)
+    groups: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        if not option.flags or name not in wanted:
+            continue
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        groups[option.group].add_argument(*option.flags, dest=name, **_keywords(option))
+
+
+def _keywords(option: Option) -> dict[str, Any]:
+    from argparse import SUPPRESS
+
+    keywords = {"default": SUPPRESS, "help": option.help}
+    if option.kind in ("flag", "off-flag"):
+        return keywords | {"action": "store_true" if option.kind == "flag" else "store_false"}
+    # Choices are checked together with all other values, so that one run shows every mistake.
+    metavar = option.metavar or "{" + ",".join(option.choices) + "}"
+    return keywords | {
+        "metavar": metavar,
+        "action": "append" if option.kind in _REPEATED else "store",
+    }
+
+
+def show_settings(settings: Settings) -> str:
+    """Every setting with its value and where it comes from, one per line.
+
+    Names are keys of the config file, or options that only the command line has.
+    """
+    lines = [f"# root: {settings.root}", f"# config file: {settings.config_file or 'none'}"]
+    for name in OPTIONS:
+        value = json.dumps(_written(name, getattr(settings, name)), ensure_ascii=False)
+        origin = settings.origins.get(name, "default")
+        lines.append(f"{_KEYS.get(name) or flag_of(name)} = {value}  # {origin}")
+    return "\n".join(lines) + "\n"
+
+
+def _written(name: str, value: Any) -> Any:
+    """The value as people write it: tables for rows, texts for inputs and calls."""
+    if name == "layers":
+        return dict(value)
+    if not isinstance(value, tuple):
+        return encode(value)
+    items = [_item(each) for each in value]
+    rows = [each for each in items if isinstance(each, dict)]
+    return {key: row[key] for row in rows for key in row} if rows else items
+
+
+def _item(value: Any) -> Any:
+    match value:
+        case InputSpec():
+            return value.written()
+        case ModelSpec():
+            inputs = [each.written() for each in value.inputs]
+            return {"call": value.call, "inputs": inputs} if inputs else value.call
+        case Output():
+            return f"{value.format}={value.path}" if value.path else value.format
+        case InputsFor():
+            key = f"{value.glob}::{value.model}" if value.model else value.glob
+            return {key: [each.written() for each in value.inputs]}
+        case ModelsFor():
+            return {value.glob: [_item(each) for each in value.models]}
+        case PerFile():
+            both = {"ignore": list(value.ignore), "severity": dict(value.severity)}
+            return {value.glob: {key: each for key, each in both.items() if each}}
+    return encode(value)

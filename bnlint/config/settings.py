@@ -7,31 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from bnlint.config.option import (
-    COLOURS,
-    FAIL_ON,
-    PLACEMENTS,
-    InputsFor,
-    ModelsFor,
-    Option,
-    Output,
-    PerFile,
-    option,
-    options_of,
-)
+from bnlint.config.option import InputsFor, ModelsFor, Output, PerFile, option, options_of
 from bnlint.domain.codec import encode
 from bnlint.domain.graph import Value
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec
-from bnlint.report.formats import format_named, format_names
+from bnlint.report import format_named, format_names
 
 _rules = partial(option, group="Rules")
 _models = partial(option, group="Models and inputs")
-_output = partial(option, group="Output")
+_output = partial(option, group="Output", config=False)
 _known = partial(option, group="Findings already known")
 _fixes = partial(option, group="Fixes")
 _limits = partial(option, group="Cache, jobs and limits")
-_sources = partial(option, group="Config")
+_sources = partial(option, group="Config", config=False)
+_table = partial(option, flags=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +42,39 @@ class Settings:
         (),
         "words",
         "run only these rules: ids, prefixes or names, separated by commas",
-        metavar="RULES",
         decides="findings",
     )
     ignore: tuple[str, ...] = _rules(
         (),
         "words",
         "leave these rules out, in addition to those the config file leaves out",
-        metavar="RULES",
         adds=True,
         decides="findings",
     )
     rules: tuple[str, ...] = _rules(
-        (), "globs", "files with rules of your own (repeatable, globs)", metavar="GLOB", adds=True
+        (), "globs", "files with rules of your own (repeatable, globs)", adds=True
     )
-    severity: Mapping[str, str] = _rules(
+    severity: Mapping[str, str] = _table(
         {},
         "severities",
         "severity by rule id, prefix or name: error, warning, info or off",
         decides="findings",
-        flags=(),
     )
     fail_on: str = _rules(
         "warning",
         "choice",
         "the lightest severity that ends in exit code 1 (default: warning)",
-        choices=FAIL_ON,
+        choices=("error", "warning", "info"),
     )
     norm_placement: str = _rules(
         "before-activation",
         "choice",
         "where your house style puts norms",
-        choices=PLACEMENTS,
+        choices=("before-activation", "after-activation", "any"),
         for_rules=True,
     )
-    per_file: tuple[PerFile, ...] = _rules(
-        (),
-        "per-file",
-        "ignore and severity for files that match a glob",
-        decides="findings",
-        flags=(),
+    per_file: tuple[PerFile, ...] = _table(
+        (), "per-file", "ignore and severity for files that match a glob", decides="findings"
     )
 
     inputs: tuple[InputSpec, ...] = _models(
@@ -99,25 +82,20 @@ class Settings:
         "inputs",
         "an input by hand: 1x3x224x224, 8x16:int64 or mask=8x16:bool (repeatable)",
         flags=("--input",),
-        metavar="SHAPE",
         config=False,
         decides="graph",
     )
-    inputs_for: tuple[InputsFor, ...] = _models(
-        (), "inputs-table", "inputs by file, or by file::Model", decides="graph", flags=()
+    inputs_for: tuple[InputsFor, ...] = _table(
+        (), "inputs-table", "inputs by file, or by file::Model", decides="graph"
     )
-    models: tuple[ModelsFor, ...] = _models(
-        (), "models", "by file: the calls that build its models", decides="graph", flags=()
+    models: tuple[ModelsFor, ...] = _table(
+        (), "models", "by file: the calls that build its models", decides="graph"
     )
-    layers: tuple[tuple[str, str], ...] = _models(
-        (), "layers", "kinds of layers of your own, by dotted type name", decides="graph", flags=()
+    layers: tuple[tuple[str, str], ...] = _table(
+        (), "layers", "kinds of layers of your own, by dotted type name", decides="graph"
     )
     exclude: tuple[str, ...] = _models(
-        (),
-        "patterns",
-        "files and folders to leave out (repeatable, globs)",
-        metavar="GLOB",
-        adds=True,
+        (), "patterns", "files and folders to leave out (repeatable, globs)", adds=True
     )
     force_exclude: bool = _models(
         False, "flag", "leave excluded files out even when they are named one by one"
@@ -137,35 +115,30 @@ class Settings:
         "formats",
         f"{listed(format_names(), 'or')}; with =FILE into a file (repeatable)",
         flags=("--format",),
-        metavar="NAME[=FILE]",
-        config=False,
     )
     verbose: bool = _output(
         False,
         "flag",
         "also say what could not be decided, and how models were found and traced",
         flags=("-v", "--verbose"),
-        config=False,
     )
     quiet: bool = _output(
-        False,
-        "flag",
-        "findings only: no summary, no excerpts",
-        flags=("-q", "--quiet"),
-        config=False,
+        False, "flag", "findings only: no summary, no excerpts", flags=("-q", "--quiet")
     )
     colour: str = _output(
         "auto",
         "choice",
         "colour (default: auto, which follows NO_COLOR, FORCE_COLOR, terminals)",
         flags=("--color", "--colour"),
-        choices=COLOURS,
-        config=False,
+        choices=("auto", "always", "never"),
     )
-    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings", config=False)
+    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings")
 
     allow_unchecked: bool = _output(
-        False, "flag", "a file that could not be checked is told, and does not end in exit code 2"
+        False,
+        "flag",
+        "a file that could not be checked is told, and does not end in exit code 2",
+        config=True,
     )
 
     baseline: str = _known(
@@ -185,9 +158,7 @@ class Settings:
     )
     fix: bool = _fixes(False, "flag", "apply proved fixes", config=False)
     unsafe_fixes: bool = _fixes(
-        False,
-        "flag",
-        "with --diff or --fix: also those that change behaviour or checkpoints",
+        False, "flag", "with --diff or --fix: also those that change behaviour or checkpoints"
     )
 
     jobs: int = _limits(
@@ -195,21 +166,12 @@ class Settings:
         "count",
         "files checked at the same time (default: 0, as many as there are cores)",
         flags=("-j", "--jobs"),
-        metavar="N",
     )
     timeout: float = _limits(
-        60.0,
-        "seconds",
-        "seconds a file may take (default: 60; 0 for no limit)",
-        metavar="SECONDS",
-        decides="graph",
+        60.0, "seconds", "seconds a file may take (default: 60; 0 for no limit)", decides="graph"
     )
     max_memory: int = _limits(
-        4 << 30,
-        "size",
-        "memory a file may take (default: 4GiB; 0 for no limit)",
-        metavar="SIZE",
-        decides="graph",
+        4 << 30, "size", "memory a file may take (default: 4GiB; 0 for no limit)", decides="graph"
     )
     cache_dir: str = _limits(
         ".bnlint_cache",
@@ -226,12 +188,9 @@ class Settings:
         "word",
         "read this file instead of the nearest pyproject.toml or bnlint.toml",
         metavar="FILE",
-        config=False,
     )
-    isolated: bool = _sources(False, "flag", "read no config file", config=False)
-    show_settings: bool = _sources(
-        False, "flag", "print every setting and where it comes from", config=False
-    )
+    isolated: bool = _sources(False, "flag", "read no config file")
+    show_settings: bool = _sources(False, "flag", "print every setting and where it comes from")
 
     @property
     def draws_graphs(self) -> bool:
@@ -252,7 +211,7 @@ class Settings:
         return json.dumps(chosen, sort_keys=True)
 
 
-OPTIONS: Mapping[str, Option] = options_of(Settings)
+OPTIONS = options_of(Settings)
 """Every option by field name."""
 
 CONFIG_KEYS: Mapping[str, str] = {

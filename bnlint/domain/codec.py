@@ -69,7 +69,10 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
             k: v if type(v) in _SCALARS and value is _plain else value(v) for k, v in data.items()
         }
     if origin in (typing.Union, types.UnionType):
-        return _union_decoder(arguments)
+        rest = [a for a in arguments if a is not type(None)]
+        if len(rest) == 1:  # other unions are of plain values: facts
+            inner = _decoder(rest[0])
+            return lambda data: None if data is None else inner(data)
     return _same if hint in _SCALARS else _plain
 
 
@@ -95,17 +98,7 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
     return build
 
 
-def _union_decoder(arguments: tuple[Any, ...]) -> Callable[[Any], Any]:
-    """A decoder for ``X | None``; unions of plain values (facts) use :func:`_plain`."""
-    rest = [a for a in arguments if a is not type(None)]
-    if len(rest) != 1:
-        return _plain
-    inner = _decoder(rest[0])
-    return lambda data: None if data is None else inner(data)
-
-
 def _same(data: Any) -> Any:
-    """A string, number or flag, as it is."""
     return data
 
 

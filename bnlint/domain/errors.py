@@ -27,7 +27,6 @@ class Mistake:
     hint: str = ""
 
     def __str__(self) -> str:
-        """The mistake as text: place, message, excerpt with a caret, suggestion."""
         where = self.location
         head = f"{where.path}:{where.line}:{where.column}: " if where else ""
         lines = [head + self.message]

@@ -20,7 +20,7 @@ class Severity(enum.Enum):
     @property
     def rank(self) -> int:
         """0 for error, 1 for warning, 2 for info."""
-        return ("error", "warning", "info").index(self.value)
+        return list(Severity).index(self)
 
     def at_least(self, other: Severity) -> bool:
         """True when this is as severe as ``other`` or more."""

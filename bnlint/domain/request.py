@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph, Shape
@@ -149,25 +150,11 @@ class TraceOutcome:
 
 def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
     """The outcome of one file from its records, in their order."""
-    graphs: list[ModelGraph] = []
-    problems: list[Problem] = []
-    trials: list[TrialResult] = []
-    closing = Closing()
+    kept: dict[type, list[Any]] = {}
     for record in records:
-        if isinstance(record, ModelGraph):
-            graphs.append(record)
-        elif isinstance(record, Problem):
-            problems.append(record)
-        elif isinstance(record, TrialResult):
-            trials.append(record)
-        else:
-            closing = record
-    return TraceOutcome(
-        path,
-        tuple(graphs),
-        tuple(problems),
-        closing.imported,
-        closing.torch,
-        closing.durations,
-        tuple(trials),
+        kept.setdefault(type(record), []).append(record)
+    graphs, problems, trials, closings = (
+        tuple(kept.get(kind, ())) for kind in (ModelGraph, Problem, TrialResult, Closing)
     )
+    last = closings[-1] if closings else Closing()
+    return TraceOutcome(path, graphs, problems, last.imported, last.torch, last.durations, trials)

@@ -51,7 +51,6 @@ class Operand:
     value: Value = None
 
     def __str__(self) -> str:
-        """As it is written in a rule file."""
         return f"${self.subject}.{self.fact}" if self.subject else str(self.value)
 
 
@@ -69,7 +68,6 @@ class Condition:
     alternatives: tuple[Condition, ...] = ()
 
     def __str__(self) -> str:
-        """As it could be written in a rule file."""
         if self.alternatives:
             return f"{{any: [{', '.join(map(str, self.alternatives))}]}}"
         return f"[{self.left}, {self.operator}, {self.right}]"
@@ -139,7 +137,7 @@ class EvidenceFrom:
 
 @dataclass(frozen=True, slots=True)
 class FixRecipe:
-    """What would mend it: an action of ``bnlint.edits``, captures by role, and values."""
+    """What would fix it: an action of ``bnlint.edits``, captures by role, and values."""
 
     action: str
     safety: str

@@ -78,6 +78,20 @@ class Job:
     arguments: Mapping[str, Value]
     syntax: Callable[[str], Syntax]
 
+    def syntax_at(self, location: Location | None, subject: Subject) -> Syntax:
+        """The syntax of the file of a location; NoEdit where that is unknown."""
+        if location is None:
+            raise NoEdit(f"it is not known where {name_of(subject)} stands in the source")
+        return self.syntax(location.path)
+
+    def built_at(
+        self, location: Location | None, subject: Subject
+    ) -> tuple[Syntax, cst.Call, Location]:
+        """The syntax of a location's file, the call there, and the location; NoEdit without one."""
+        syntax = self.syntax_at(location, subject)
+        assert location is not None
+        return syntax, built_by(syntax, location, subject), location
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -106,24 +120,17 @@ def name_of(subject: Subject) -> str:
     return subject.path if isinstance(subject, ModuleInfo) else subject.layer
 
 
-def call_of(subject: Subject) -> Location | None:
-    """Where the layer is called; None for a registered module without an op."""
-    return None if isinstance(subject, ModuleInfo) else subject.call
-
-
-def syntax_at(job: Job, location: Location | None, subject: Subject) -> Syntax:
-    """The syntax of the file of a location."""
-    if location is None:
-        raise NoEdit(f"it is not known where {name_of(subject)} stands in the source")
-    return job.syntax(location.path)
-
-
 def built_by(syntax: Syntax, location: Location | None, subject: Subject) -> cst.Call:
     """The call at a location, which builds a layer or calls a function; NoEdit without one."""
     call = syntax.call_at(location)
     if call is None:
         raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
     return call
+
+
+def is_method(subject: Subject) -> bool:
+    """True for a call such as ``x.relu()``, where the input is before the dot."""
+    return bool(subject.types) and subject.types[0].startswith("torch.Tensor.")
 
 
 def same_place(one: Location | None, other: Location) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from bnlint.domain.graph import Op
@@ -12,7 +13,6 @@ from bnlint.layers.signatures import parameters_of
 
 _NAMES = ("num_features", "num_channels")
 _OUT = ("out_channels", "out_features")
-_NEAREST = 1
 _MOST = 4
 """The most expressions to try: each takes a proof."""
 
@@ -42,11 +42,12 @@ def _parts(syntax: Syntax, call: Any, name: str) -> list[str]:
     if not given or isinstance(given[0], cst.Name):
         return []
     start, end = syntax.span(given[0])
-    inside = []
-    for node in syntax.nodes(cst.BaseExpression):
-        span = syntax.span(node)
-        if isinstance(node, kinds) and start <= span[0] and span[1] <= end and node is not given[0]:
-            inside.append((span[0] - span[1], span[0], syntax.between(*span)))
+    inside = [
+        (span[0] - span[1], span[0], syntax.between(*span))
+        for node in syntax.nodes(cst.BaseExpression)
+        if isinstance(node, kinds) and node is not given[0]
+        if start <= (span := syntax.span(node))[0] and span[1] <= end
+    ]
     return [text for _, _, text in sorted(inside)]
 
 
@@ -59,51 +60,48 @@ def _producing_calls(
         return
     function = syntax.function_of(call)
     built = syntax.call_at(kernel.construction)
-    if built is not None and syntax.function_of(built) is function:
+    built_here = built is not None and syntax.function_of(built) is function
+    if built_here:
         yield built, kernel.types
-    attribute = kernel.module.rpartition(".")[2]
-    if kernel.module.rpartition(".")[0] == subject.module.rpartition(".")[0]:
-        for value in assigned(syntax, attribute, function):
+    parent, _, attribute = kernel.module.rpartition(".")
+    if parent == subject.module.rpartition(".")[0]:
+        for value in _assigned(syntax, attribute, function):
             if isinstance(value, syntax.cst.Call) and value is not built:
                 yield value, ()
-    if built is None or syntax.function_of(built) is not function:
-        for value in _calls_before(syntax, call, function):
-            yield value, ()
+    if not built_here:
+        # A helper may build the kernel: the nearest call before.
+        before = [
+            (end, node)
+            for node in syntax.nodes(syntax.cst.Call)
+            if (end := syntax.span(node)[1]) <= syntax.span(call)[0]
+            and len(node.args) > 1
+            and syntax.function_of(node) is function
+        ]
+        if before:
+            yield max(before, key=itemgetter(0))[1], ()
 
 
-def _calls_before(syntax: Syntax, call: Any, function: Any) -> list[Any]:
-    """The calls nearest before one in the same function that may build a kernel by a helper."""
-    start = syntax.span(call)[0]
-    found = [
-        (end, node)
-        for node in syntax.nodes(syntax.cst.Call)
-        if (end := syntax.span(node)[1]) <= start
-        and len(node.args) > 1
-        and syntax.function_of(node) is function
-    ]
-    return [node for _, node in sorted(found, key=lambda pair: -pair[0])[:_NEAREST]]
-
-
-def assigned(syntax: Syntax, attribute: str, function: Any = None) -> Iterator[Any]:
-    """The values that ``self.<attribute>`` is set to, in one function or anywhere."""
+def _assigned(syntax: Syntax, attribute: str, function: Any) -> Iterator[Any]:
+    """The values that ``self.<attribute>`` is set to in one function."""
     cst = syntax.cst
     for node in syntax.nodes(cst.Assign):
         targets = [t.target for t in node.targets]
         named = any(isinstance(t, cst.Attribute) and t.attr.value == attribute for t in targets)
-        if named and (function is None or syntax.function_of(node) is function):
+        if named and syntax.function_of(node) is function:
             yield node.value
 
 
-def _arguments(syntax: Syntax, call: Any, types: tuple[str, ...]) -> Iterator[str]:
+def _arguments(syntax: Syntax, call: Any, types: tuple[str, ...]) -> list[str]:
     """The output channels by their argument, or all arguments, the second first."""
     parameters = parameters_of(types[0]) if types else ()
     plain = [a for a in call.args if not a.star]
     out = next((p for p in _OUT if p in parameters), None)
+    chosen = [*plain[1:2], *plain[:1], *plain[2:]]
     if out is not None:
         index = parameters.index(out)
-        for position, arg in enumerate(plain):
-            if arg.keyword.value == out if arg.keyword else position == index:
-                yield syntax.text(arg.value)
-        return
-    for arg in (*plain[1:2], *plain[:1], *plain[2:]):
-        yield syntax.text(arg.value)
+        chosen = [
+            arg
+            for position, arg in enumerate(plain)
+            if (arg.keyword.value == out if arg.keyword else position == index)
+        ]
+    return [syntax.text(arg.value) for arg in chosen]

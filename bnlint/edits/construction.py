@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.graph import Location, ModuleInfo, Value
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, built_by, name_of, syntax_at
+from bnlint.domain.graph import ModuleInfo, Value
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, is_method, name_of
 from bnlint.edits.channel_texts import other_expressions
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of
@@ -32,7 +33,7 @@ def set_argument(job: Job) -> Iterator[Plan]:
     subject = job.layers["of"]
     name, to = str(job.arguments["name"]), job.arguments["to"]
     call = FoundCall(job, subject)
-    for text in (*other_expressions(job, subject, call.syntax, call.node, name), literal(to)):
+    for text in (*other_expressions(job, subject, call.syntax, call.node, name), repr(to)):
         splices = call.set(name, text, to)
         message = f"pass {name}={text}" if splices[0].text else f"leave out {name}"
         yield call.plan(splices, message, _FACTS.get(name, (name,)))
@@ -48,12 +49,11 @@ def move_argument(job: Job) -> Iterator[Plan]:
     old = call.find(name)
     if old is None:
         raise NoEdit(f"{name} is not given where {name_of(subject)} is built")
-    if old.keyword is None and old is not call.node.args[-1]:
-        following = call.node.args[call.node.args.index(old) + 1 :]
-        if any(a.keyword is None for a in following):
-            raise NoEdit(f"other arguments follow {name} by position")
+    following = call.node.args[call.node.args.index(old) + 1 :]
+    if old.keyword is None and any(a.keyword is None for a in following):
+        raise NoEdit(f"other arguments follow {name} by position")
     call.must_be_literal(name, old)
-    text = f"{to}={literal(value)}"
+    text = f"{to}={value!r}"
     splice = Splice(*call.syntax.span(old), text)
     facts = (*_FACTS.get(name, (name,)), *_FACTS.get(to, (to,)))
     yield call.plan((splice,), f"pass {text} in place of {name}", facts)
@@ -72,22 +72,20 @@ def rename_call(job: Job) -> Iterator[Plan]:
     if name is func:
         splices += _also_imported(syntax, old, to)
     plan = found.plan(tuple(splices), f"use {to} for {old}", ())
-    yield Plan(plan.path, plan.splices, plan.message, Change(kind=True), plan.built, plan.called)
+    yield replace(plan, change=Change(kind=True))
 
 
 def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:
     """The import of ``new`` beside that of ``old``, unless it is imported already."""
     for statement in syntax.nodes(syntax.cst.ImportFrom):
-        names: Any = statement.names
-        if isinstance(names, syntax.cst.ImportStar):
+        if isinstance(statement.names, syntax.cst.ImportStar):
             continue
-        known = {alias.name.value for alias in names if alias.asname is None}
-        if new in known:
+        names = {a.evaluated_name: a for a in statement.names if a.asname is None}
+        if new in names:
             return []
-        for alias in names:
-            if alias.asname is None and alias.name.value == old:
-                end = syntax.span(alias)[1] if alias.comma is None else syntax.span(alias.name)[1]
-                return [Splice(end, end, f", {new}")]
+        if alias := names.get(old):
+            end = syntax.span(alias.name)[1]
+            return [Splice(end, end, f", {new}")]
     return []
 
 
@@ -96,33 +94,22 @@ class FoundCall:
 
     def __init__(self, job: Job, subject: Subject) -> None:
         self.subject = subject
-        self.location = _place(subject)
-        self.syntax: Syntax = syntax_at(job, self.location, subject)
-        self.node: cst.Call = built_by(self.syntax, self.location, subject)
+        place = subject.construction if isinstance(subject, ModuleInfo) else subject.location
+        self.syntax, self.node, self.location = job.built_at(place, subject)
         self.parameters = parameters_of(subject.types[0]) if subject.types else ()
 
     def plan(self, splices: tuple[Splice, ...], message: str, facts: tuple[str, ...]) -> Plan:
         """The plan for splices of this call."""
-        assert self.location is not None
-        construction = isinstance(self.subject, ModuleInfo) or bool(self.subject.construction)
-        places = {"of": self.location}
-        return Plan(
-            self.syntax.source.path,
-            splices,
-            message,
-            Change(frozenset((*facts, "parameters"))),
-            places if construction else {},
-            {} if construction else places,
-        )
+        change, places = Change(frozenset((*facts, "parameters"))), {"of": self.location}
+        path = self.syntax.source.path
+        if self.subject.construction:
+            return Plan(path, splices, message, change, built=places)
+        return Plan(path, splices, message, change, called=places)
 
     def find(self, name: str) -> cst.Arg | None:
         """The argument of that name, by keyword or by position; None if there is none.
 
-        Raises
-        ------
-        NoEdit
-            When ``*`` or ``**`` hides which arguments are passed.
-
+        NoEdit where ``*`` or ``**`` hides which arguments are passed.
         """
         args = self.node.args
         for arg in args:
@@ -130,44 +117,29 @@ class FoundCall:
                 return arg
         if any(arg.star == "**" for arg in args):
             raise NoEdit("its arguments are forwarded with **, so they are not known here")
-        index = self._index(name)
-        leading = args if index is None else args[: index + 1]
-        if any(arg.star == "*" for arg in leading):
+        index = self.parameters.index(name) if name in self.parameters else len(args)
+        if name in self.parameters and self.parameters[0] == "input" and is_method(self.subject):
+            index -= 1
+        if any(arg.star == "*" for arg in args[: index + 1]):
             raise NoEdit("its arguments are forwarded with *, so they are not known here")
-        if index is not None and index < len(args):
-            arg = args[index]
-            return arg if arg.keyword is None else None
-        return None
-
-    def _index(self, name: str) -> int | None:
-        if name not in self.parameters:
-            return None
-        index = self.parameters.index(name)
-        method = self.parameters[0] == "input" and not self._is_function()
-        return index - 1 if method else index
-
-    def _is_function(self) -> bool:
-        """True for ``F.relu(x)``, false for ``x.relu()``."""
-        types = self.subject.types
-        return not (types and types[0].startswith("torch.Tensor."))
+        return args[index] if index < len(args) and args[index].keyword is None else None
 
     def set(self, name: str, text: str, to: Value) -> tuple[Splice, ...]:
         """The splices that set the argument to ``text``; a default is left out."""
         arg = self.find(name)
         if arg is None:
             return self._append(f"{name}={text}")
-        self.must_be_literal(name, arg, allow=text != literal(to))
-        type_name = self.subject.types[0]
-        if is_default(type_name, name, to) and (dropped := self._drop(arg)):
+        if text == repr(to):
+            self.must_be_literal(name, arg)
+        if is_default(self.subject.types[0], name, to) and (dropped := self._drop(arg)):
             return dropped
         return (Splice(*self.syntax.whole_span(arg.value), text),)
 
-    def must_be_literal(self, name: str, arg: cst.Arg, allow: bool = False) -> None:
+    def must_be_literal(self, name: str, arg: cst.Arg) -> None:
         """Raises NoEdit if the value is an expression and would be replaced by a number."""
-        if allow or is_literal(self.syntax.cst, arg.value):
-            return
-        shown = self.syntax.text(arg.value)
-        raise NoEdit(f"{name} is given as `{shown}`, which may be right for other callers")
+        if not _is_literal(self.syntax.cst, arg.value):
+            shown = self.syntax.text(arg.value)
+            raise NoEdit(f"{name} is given as `{shown}`, which may be right for other callers")
 
     def _append(self, text: str) -> tuple[Splice, ...]:
         args = self.node.args
@@ -178,21 +150,19 @@ class FoundCall:
             raise NoEdit("its only argument is a generator")
         if self._begins_line(args[0]) and self._begins_line(args[-1]):
             return self._append_line(args[-1], text)
-        last = self._end(args[-1])
+        last = self.syntax.end_of(args[-1])
         return (Splice(last, last, f", {text}"),)
 
     def _append_line(self, last: cst.Arg, text: str) -> tuple[Splice, ...]:
         """A new line after the last argument and its comment."""
-        source, end = self.syntax.source, self._end(last)
+        source, end = self.syntax.source, self.syntax.end_of(last)
         line = source.place(end)[0]
-        rest = source.line(line)
-        stop = source.offset(line, len(rest.rstrip("\r\n")))
+        stop = source.offset(line, len(source.line(line).rstrip("\r\n")))
         new = f"{source.newline}{self.syntax.indentation(self.syntax.span(last)[0])}{text}"
-        comma = self._comma(last)
         tail = source.text[end:stop].lstrip(" \t,")
         if tail and not tail.startswith("#"):
             return (Splice(end, end, f",{new}"),)
-        if comma:
+        if self.syntax.comma_of(last):
             return (Splice(stop, stop, f"{new},"),)
         if stop == end:
             return (Splice(end, end, f",{new}"),)
@@ -204,41 +174,25 @@ class FoundCall:
         index = args.index(arg)
         if arg.keyword is None and any(a.keyword is None for a in args[index + 1 :]):
             return ()
-        start, end = self.syntax.span(arg)[0], self._end(arg)
+        start, end = self.syntax.span(arg)[0], self.syntax.end_of(arg)
         if index > 0:
-            start = self._end(args[index - 1])
+            start = self.syntax.end_of(args[index - 1])
         elif len(args) > 1:
             end = self.syntax.span(args[1])[0]
-        elif self._comma(arg):
-            end = self.syntax.span(arg.comma)[1]
-        taken = self.syntax.between(start, end)
-        return () if "#" in taken else (Splice(start, end, ""),)
-
-    def _comma(self, arg: cst.Arg) -> bool:
-        return isinstance(arg.comma, self.syntax.cst.Comma)
-
-    def _end(self, arg: cst.Arg) -> int:
-        return max(self.syntax.span(arg)[1], self.syntax.whole_span(arg.value)[1])
+        elif comma := self.syntax.comma_of(arg):
+            end = comma[1]
+        return () if "#" in self.syntax.between(start, end) else (Splice(start, end, ""),)
 
     def _begins_line(self, node: Any) -> bool:
-        source, start = self.syntax.source, self.syntax.span(node)[0]
-        line, column = source.place(start)
-        return not source.line(line)[: column - 1].strip()
+        start = self.syntax.span(node)[0]
+        line = self.syntax.source.whole_lines(start, start)[0]
+        return not self.syntax.between(line, start).strip()
 
 
-def _place(subject: Subject) -> Location | None:
-    return subject.construction if isinstance(subject, ModuleInfo) else subject.location
-
-
-def literal(value: Value) -> str:
-    """The value as Python source."""
-    return repr(value)
-
-
-def is_literal(cst: Any, node: Any) -> bool:
+def _is_literal(cst: Any, node: Any) -> bool:
     """True for numbers, strings, True, False and None, with a sign or not."""
     if isinstance(node, cst.UnaryOperation):
-        return is_literal(cst, node.expression)
+        return _is_literal(cst, node.expression)
     if isinstance(node, cst.Name):
         return node.value in ("True", "False", "None")
     return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString))

@@ -12,6 +12,7 @@ import tokenize
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bnlint.domain.errors import FixError, Mistake
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import libcst as cst
 
 N = TypeVar("N")
-_INDENT = re.compile(r"[ \t\f]*")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -45,8 +45,8 @@ class SourceText:
     starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        starts = (0, *(found.end() for found in _LINE_END.finditer(self.text)))
-        object.__setattr__(self, "starts", starts)
+        ends = (found.end() for found in _LINE_END.finditer(self.text))
+        object.__setattr__(self, "starts", (0, *ends))
 
     @property
     def newline(self) -> str:
@@ -67,6 +67,11 @@ class SourceText:
         """One line (from 1) with its end."""
         following = self.starts[number] if number < len(self.starts) else len(self.text)
         return self.text[self.starts[number - 1] : following]
+
+    def whole_lines(self, start: int, end: int) -> tuple[int, int]:
+        """Where the lines that hold the text between two offsets begin and end."""
+        last = self.place(end)[0]
+        return self.starts[self.place(start)[0] - 1], self.starts[last - 1] + len(self.line(last))
 
     def place(self, offset: int) -> tuple[int, int]:
         """The line and the column (both from 1) of an offset."""
@@ -102,12 +107,7 @@ def decode(path: str, data: bytes) -> SourceText:
 
 def are_apart(splices: Iterable[Splice]) -> bool:
     """True when splices can be applied together."""
-    position = 0
-    for splice in sorted(splices):
-        if splice.start < position:
-            return False
-        position = splice.end
-    return True
+    return all(before.end <= after.start for before, after in pairwise(sorted(splices)))
 
 
 def overlap(one: Iterable[Splice], other: Iterable[Splice]) -> bool:
@@ -167,24 +167,17 @@ class Syntax:
 
         For a method called on another line than its object, Python reports the method's name.
         """
-        if location is None or not location.end_line or not self._holds(location):
+        if location is None or not location.end_line:
             return None
-        start = self.offset(location.line, location.column)
-        end = self.offset(location.end_line, location.end_column)
+        if os.path.realpath(location.path) != os.path.realpath(self.source.path):
+            return None
+        start = self.source.offset(location.line, location.column - 1)
+        end = self.source.offset(location.end_line, location.end_column - 1)
         for call in self._calls.get(end, ()):
-            starts = [self.span(call)[0]]
-            if isinstance(call.func, self.cst.Attribute):
-                starts.append(self.span(call.func.attr)[0])
-            if start in starts:
+            name = call.func.attr if isinstance(call.func, self.cst.Attribute) else call
+            if start in (self.span(call)[0], self.span(name)[0]):
                 return call  # type: ignore[no-any-return]
         return None
-
-    def _holds(self, location: Location) -> bool:
-        return os.path.realpath(location.path) == os.path.realpath(self.source.path)
-
-    def offset(self, line: int, column: int) -> int:
-        """The offset of a line and a column as locations have them: from 1, in characters."""
-        return self.source.offset(line, column - 1)
 
     def span(self, node: Any) -> tuple[int, int]:
         """Where a node begins and ends, without parentheses around it."""
@@ -200,10 +193,17 @@ class Syntax:
             end = self.span(node.rpar[-1])[1]
         return start, end
 
+    def end_of(self, item: Any) -> int:
+        """Where an argument or element ends, without the comma after it."""
+        return max(self.span(item)[1], self.whole_span(item.value)[1])
+
+    def comma_of(self, item: Any) -> tuple[int, int] | None:
+        """The span of the comma after an argument or element, if there is one."""
+        return self.span(item.comma) if isinstance(item.comma, self.cst.Comma) else None
+
     def text(self, node: Any) -> str:
         """The text of a node, with the parentheses around it."""
-        start, end = self.whole_span(node)
-        return self.source.text[start:end]
+        return self.between(*self.whole_span(node))
 
     def between(self, start: int, end: int) -> str:
         """The text between two offsets."""
@@ -233,6 +233,5 @@ class Syntax:
 
     def indentation(self, offset: int) -> str:
         """The white space that begins the line of an offset."""
-        line, _ = self.source.place(offset)
-        found = _INDENT.match(self.source.line(line))
-        return found[0] if found else ""
+        line = self.source.line(self.source.place(offset)[0])
+        return line[: len(line) - len(line.lstrip(" \t\f"))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bnlint.domain.finding import Finding, Fix
 from bnlint.edits.syntax import SourceText, Splice, overlap, unspliced
 from bnlint.fixes.propose import Key, Proposal, Proposals, key_of, propose
-from bnlint.fixes.prove import Proof, drops_bias, prove, spliced
+from bnlint.fixes.prove import Proof, prove, spliced
 from bnlint.fixes.workspace import Look, Texts, Workspace
 
 Wanted = Callable[[Key, Finding], bool]
@@ -97,10 +97,7 @@ def _with_others(
     between = spliced(texts, [proposal])
     fresh = {(f.rule, f.model, f.layer) for f in proof.fresh}
 
-    def is_fresh(key: Key, finding: Finding) -> bool:
-        return key[1:] in fresh
-
-    offered = propose(proof.looks, between, is_fresh)
+    offered = propose(proof.looks, between, lambda key, _: key[1:] in fresh)
     others = _apart(_best(offered))
     fixed = {key[1:] for key in _findings_of(others, proof.looks)}
     if not fresh <= fixed or any(o.plan.path != proposal.plan.path for o in others):
@@ -118,16 +115,14 @@ def _with_others(
 def fix_of(held: Held, text: SourceText) -> Fix:
     """The proved edit as data; its places are those of ``text``."""
     proposal = held.proposal
-    said = "; ".join((proposal.plan.message, *held.along, *_warnings(proposal), *held.remarks))
-    return Fix(said, proposal.safety, tuple(text.edit(s) for s in sorted(held.splices)))
-
-
-def _warnings(proposal: Proposal) -> Iterable[str]:
-    if drops_bias(proposal):
-        yield (
+    said = [proposal.plan.message, *held.along]
+    if proposal.drops_bias:
+        said.append(
             "results stay the same, in eval mode once the running mean is lowered by the bias; "
             "old checkpoints carry an unused key"
         )
+    edits = tuple(text.edit(s) for s in sorted(held.splices))
+    return Fix("; ".join((*said, *held.remarks)), proposal.safety, edits)
 
 
 def _rank(proposal: Proposal) -> tuple[int, str, tuple[Splice, ...]]:

@@ -38,10 +38,7 @@ class Expected:
 
 def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
     """What the graph should look like after the changes."""
-    reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
-    for edge in sorted(graph.edges, key=lambda e: e.slot):
-        reads[edge.target].append(edge.source)
-    wanted = Expected(list(graph.ops), reads)
+    wanted = Expected(list(graph.ops), _reads(graph))
     for each in touched:
         wanted.renames |= each.change.renames
         wanted.rebuilt |= each.change.rebuilt
@@ -51,18 +48,24 @@ def expected(graph: ModelGraph, touched: Iterable[Touched]) -> Expected:
     return wanted
 
 
+def _reads(graph: ModelGraph) -> dict[str, list[str]]:
+    """The ops that every op reads, in the order of its arguments."""
+    reads: dict[str, list[str]] = {op.id: [] for op in graph.ops}
+    for edge in sorted(graph.edges, key=lambda e: e.slot):
+        reads[edge.target].append(edge.source)
+    return reads
+
+
 def _ops(graph: ModelGraph, subject: Subject, change: Change) -> list[Op]:
     """The ops of a layer: all calls of a module and what it holds, the one op of a function.
 
     Only one call is swapped: an activation that is called at several places is one module.
     """
     if isinstance(subject, Op):
-        one = change.swapped
-        return [
-            op
-            for op in graph.ops
-            if op.id == subject.id or (not one and op.layer == op.module == subject.layer)
-        ]
+        if change.swapped:
+            return [subject]
+        same = (op for op in graph.ops if op.layer == op.module == subject.layer)
+        return list(same) or [subject]
     inside = f"{subject.path}."
     return [op for op in graph.ops if op.module == subject.path or op.module.startswith(inside)]
 
@@ -114,14 +117,12 @@ def unlike(before: ModelGraph, after: ModelGraph, touched: Sequence[Touched]) ->
         return f"the model has {len(after.ops)} operations where {len(wanted.order)} should be"
     number = {op.id: n for n, op in enumerate(after.ops)}
     meant = {op.id: n for n, op in enumerate(wanted.order)}
-    reads: dict[str, list[int]] = {op.id: [] for op in after.ops}
-    for edge in sorted(after.edges, key=lambda e: e.slot):
-        reads[edge.target].append(number[edge.source])
+    reads = _reads(after)
     broken = any(op.error for op in before.ops)
     for old, new in zip(wanted.order, after.ops, strict=True):
         if said := _op_differs(wanted, old, new, broken, before, after):
             return said
-        got, want = reads[new.id], [meant[s] for s in wanted.reads[old.id]]
+        got, want = [number[s] for s in reads[new.id]], [meant[s] for s in wanted.reads[old.id]]
         around = [meant.get(wanted.detours.get(s, s), -1) for s in wanted.reads[old.id]]
         if got not in (want, around):
             return f"{new.layer} reads other layers than before"
@@ -143,7 +144,8 @@ def _op_differs(
     free_shapes = broken or wanted.rebuilt
     if before.ref.inputs != after.ref.inputs:
         return "" if free_shapes else "the model is traced with another input"
-    if not _shapes_fit(old, new, free_shapes):
+    appears = free_shapes and not any(s is not None for s in old.outputs)
+    if old.outputs != new.outputs and not appears:
         return f"{new.layer} gives another shape"
     return ""
 
@@ -157,16 +159,10 @@ def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
         if free.kind:
             allowed |= {"class", "rank"}
     for name in sorted({*old.facts, *new.facts} - allowed):
-        if name.startswith(_LOOSE):
-            continue
-        if old.facts.get(name, ...) != new.facts.get(name, ...):
+        changed = old.facts.get(name, ...) != new.facts.get(name, ...)
+        if changed and not name.startswith(_LOOSE):
             return name
     return ""
-
-
-def _shapes_fit(old: Op, new: Op, appear: bool) -> bool:
-    """Whether shapes are the same; they may ``appear`` where nothing was known."""
-    return old.outputs == new.outputs or (appear and not any(s is not None for s in old.outputs))
 
 
 def _modules_differ(
@@ -175,19 +171,15 @@ def _modules_differ(
     """How the registered modules differ; those that an edit rebuilds or removes may."""
     if any(t.change.rebuilt for t in touched):
         return ""
-    old = [m.path for m in before.modules if not _is_removed(m.path, touched)]
-    new = [m.path for m in after.modules]
-    if old == new or (wanted.renames and len(old) == len(new)):
-        return ""
-    return "layers came or went"
-
-
-def _is_removed(path: str, touched: Sequence[Touched]) -> bool:
-    gone = [
-        name_of(subject)
+    removed = tuple(
+        f"{name_of(subject)}."
         for each in touched
         if each.change.removed
         for layers in each.layers
         for subject in layers.values()
-    ]
-    return any(path == name or path.startswith(f"{name}.") for name in gone)
+    )
+    old = [m.path for m in before.modules if not f"{m.path}.".startswith(removed)]
+    new = [m.path for m in after.modules]
+    if old == new or (wanted.renames and len(old) == len(new)):
+        return ""
+    return "layers came or went"

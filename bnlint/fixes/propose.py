@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
-from bnlint.domain.finding import Finding
+from bnlint.domain.finding import Finding, Remedy
 from bnlint.domain.graph import Location, ModelGraph, Op
 from bnlint.edits import Job, NoEdit, Plan, Subject, actions, is_lone, name_of, same_place
-from bnlint.edits.syntax import SourceText, Splice, Syntax
-from bnlint.fixes.workspace import Look, Texts
+from bnlint.edits.syntax import Splice, Syntax
+from bnlint.fixes.workspace import Look, Seen, Texts
 from bnlint.graph.view import View
 
 Key = tuple[str, str, str, str]
@@ -26,6 +27,12 @@ class Member:
     finding: Finding
     layers: dict[str, Subject]
 
+    @property
+    def remedy(self) -> Remedy:
+        """What the rule proposes; only findings with a remedy become members."""
+        assert self.finding.remedy is not None
+        return self.finding.remedy
+
 
 @dataclass(slots=True)
 class Proposal:
@@ -38,8 +45,17 @@ class Proposal:
     @property
     def safety(self) -> str:
         """Safe or unsafe."""
-        remedy = self.members[0].finding.remedy
-        return remedy.safety if remedy else "unsafe"
+        return self.members[0].remedy.safety
+
+    @property
+    def drops_bias(self) -> bool:
+        """True for the removal of a bias, which a norm cancels."""
+        arguments = self.members[0].remedy.arguments
+        return arguments.get("name") == "bias" and arguments.get("to") is False
+
+    def of(self, look: int, model: int) -> list[Member]:
+        """The members about one model."""
+        return [m for m in self.members if (m.look, m.model) == (look, model)]
 
 
 @dataclass(slots=True)
@@ -50,22 +66,17 @@ class Proposals:
     refused: dict[Key, str] = field(default_factory=dict)
 
 
-class Trees:
-    """The syntax of the files that may be edited, parsed at the first request."""
+def _trees(texts: Texts) -> Callable[[str], Syntax]:
+    """The syntax of a file by its path, parsed at the first request; NoEdit if it was not named."""
+    parsed = cache(lambda real: Syntax(texts[real]))
 
-    def __init__(self, texts: Texts) -> None:
-        self._texts = texts
-        self._parsed: dict[str, Syntax] = {}
-
-    def __call__(self, path: str) -> Syntax:
-        """The syntax of one file; NoEdit for one that was not named."""
+    def tree(path: str) -> Syntax:
         real = os.path.realpath(path)
-        source: SourceText | None = self._texts.get(real)
-        if source is None:
+        if real not in texts:
             raise NoEdit(f"it would change {path}, which was not named")
-        if real not in self._parsed:
-            self._parsed[real] = Syntax(source)
-        return self._parsed[real]
+        return parsed(real)
+
+    return tree
 
 
 def propose(
@@ -75,14 +86,14 @@ def propose(
 
     An edit is dropped where the line it changes builds a layer that does not have the finding.
     """
-    trees, proposals = Trees(texts), Proposals()
+    proposals = Proposals()
     merged: dict[tuple[str, str, tuple[Splice, ...]], Proposal] = {}
     keys: dict[Key, list[Proposal]] = {}
-    for key, member, job in _jobs(looks, trees):
+    for key, member, job in _jobs(looks, _trees(texts)):
         if not wanted(key, member.finding):
             continue
         try:
-            for rank, plan in enumerate(_plans(member.finding, job)):
+            for rank, plan in enumerate(actions()[member.remedy.action].plans(job)):
                 identity = (member.finding.rule, plan.path, plan.splices)
                 proposal = merged.setdefault(identity, Proposal(plan, rank))
                 proposal.members.append(member)
@@ -91,7 +102,7 @@ def propose(
             proposals.refused[key] = str(error)
     for proposal in merged.values():
         proposal.members += list(_hidden_members(proposal, looks))
-    lacking = {id(p): missing(p, looks) for p in merged.values()}
+    lacking = {id(p): _missing(p, looks) for p in merged.values()}
     proposals.edits = [p for p in merged.values() if not lacking[id(p)]]
     for key, edits in keys.items():
         if all(lacking[id(p)] for p in edits):
@@ -104,31 +115,31 @@ def key_of(look: Look, finding: Finding) -> Key:
     return look.path, finding.rule, finding.model, finding.layer
 
 
-def _plans(finding: Finding, job: Job) -> Iterator[Plan]:
-    assert finding.remedy is not None
-    return actions()[finding.remedy.action].plans(job)
-
-
-def _jobs(looks: Sequence[Look], trees: Trees) -> Iterator[tuple[Key, Member, Job]]:
+def _models(looks: Sequence[Look]) -> Iterator[tuple[int, int, Seen]]:
+    """Every model with the number of its look, and its own in that."""
     for n, look in enumerate(looks):
         for m, seen in enumerate(look.seen):
-            view = View(seen.graph)
-            for finding in seen.findings:
-                layers = _layers(seen.graph, finding)
-                if finding.remedy is None or layers is None:
-                    continue
-                job = Job(view, layers, finding.remedy.arguments, trees)
-                yield key_of(look, finding), Member(n, m, finding, layers), job
+            yield n, m, seen
 
 
-def _layers(graph: ModelGraph, finding: Finding) -> dict[str, Subject] | None:
-    if finding.remedy is None:
-        return None
+def _jobs(
+    looks: Sequence[Look], syntax: Callable[[str], Syntax]
+) -> Iterator[tuple[Key, Member, Job]]:
+    for n, m, seen in _models(looks):
+        view = View(seen.graph)
+        for finding in seen.findings:
+            layers = _layers(seen.graph, finding.remedy) if finding.remedy else None
+            if finding.remedy and layers:
+                job = Job(view, layers, finding.remedy.arguments, syntax)
+                yield key_of(looks[n], finding), Member(n, m, finding, layers), job
+
+
+def _layers(graph: ModelGraph, remedy: Remedy) -> dict[str, Subject] | None:
     ops = {op.id: op for op in graph.ops}
     modules = {info.path: info for info in graph.modules}
     found: dict[str, Subject] = {}
-    for role, name in finding.remedy.layers.items():
-        id_ = finding.remedy.ops.get(role)
+    for role, name in remedy.layers.items():
+        id_ = remedy.ops.get(role)
         subject: Subject | None = ops.get(id_) if id_ else modules.get(name)
         if subject is None:
             return None
@@ -141,25 +152,17 @@ def _hidden_members(proposal: Proposal, looks: Sequence[Look]) -> Iterator[Membe
 
     They count as having the finding; the proof decides whether they are fine after the edit.
     """
-    first = proposal.members[0]
-    if set(proposal.plan.built) != set(first.layers):
+    first, place = proposal.members[0], proposal.plan.built.get("of")
+    if set(proposal.plan.built) != set(first.layers) or place is None:
         return
-    for n, look in enumerate(looks):
-        for m, seen in enumerate(look.seen):
-            hidden = hidden_layers(seen.graph)
-            bound = {x.finding.layer for x in proposal.members if (x.look, x.model) == (n, m)}
-            for op in seen.graph.ops if hidden else ():
-                place = proposal.plan.built.get("of")
-                fits = place is not None and same_place(op.construction, place)
-                if fits and op.layer in hidden and op.layer not in bound:
-                    yield Member(n, m, _about(first.finding, seen.graph, op), {"of": op})
-
-
-def _about(finding: Finding, graph: ModelGraph, op: Op) -> Finding:
-    """The same finding about another layer."""
-    assert finding.remedy is not None
-    remedy = replace(finding.remedy, layers={"of": op.layer}, ops={"of": op.id})
-    return replace(finding, model=graph.ref.name, layer=op.layer, remedy=remedy)
+    for n, m, seen in _models(looks):
+        hidden = hidden_layers(seen.graph) - {x.finding.layer for x in proposal.of(n, m)}
+        for op in seen.graph.ops if hidden else ():
+            if op.layer in hidden and same_place(op.construction, place):
+                remedy = replace(first.remedy, layers={"of": op.layer}, ops={"of": op.id})
+                model = seen.graph.ref.name
+                about = replace(first.finding, model=model, layer=op.layer, remedy=remedy)
+                yield Member(n, m, about, {"of": op})
 
 
 def hidden_layers(graph: ModelGraph) -> frozenset[str]:
@@ -172,22 +175,20 @@ def hidden_layers(graph: ModelGraph) -> frozenset[str]:
     return frozenset(op.layer for op in unknown)
 
 
-def missing(proposal: Proposal, looks: Sequence[Look]) -> str:
+def _missing(proposal: Proposal, looks: Sequence[Look]) -> str:
     """Which layer the edit would change needlessly, in words; empty if there is none."""
-    for n, look in enumerate(looks):
-        for m, seen in enumerate(look.seen):
-            members = [x for x in proposal.members if (x.look, x.model) == (n, m)]
-            if name := _unneeded(proposal.plan, seen.graph, members):
-                return f"the same line serves {name} of {seen.graph.ref.name}, which is fine"
+    for n, m, seen in _models(looks):
+        if name := _unneeded(proposal.plan, seen.graph, proposal.of(n, m)):
+            return f"the same line serves {name} of {seen.graph.ref.name}, which is fine"
     return ""
 
 
 def _unneeded(plan: Plan, graph: ModelGraph, members: Sequence[Member]) -> str:
     for role, place in plan.built.items():
         bound = {name_of(x.layers[role]) for x in members if role in x.layers}
-        for name in _built_at(graph, place):
-            if name not in bound:
-                return name
+        fine = (name for name in _built_at(graph, place) if name not in bound)
+        if name := next(fine, ""):
+            return name
     for role, place in plan.called.items():
         ids = {s.id for x in members if isinstance(s := x.layers.get(role), Op)}
         for op in graph.ops:

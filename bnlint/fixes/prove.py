@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bnlint.domain.finding import Finding, Problem
-from bnlint.domain.graph import ModelGraph, ModelRef, Op
-from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialRequest, TrialResult
+from bnlint.domain.graph import ModelGraph, Op
+from bnlint.domain.request import (
+    Fold,
+    InputSpec,
+    ModelSpec,
+    TraceOutcome,
+    Trial,
+    TrialRequest,
+    TrialResult,
+)
 from bnlint.edits import Subject, is_lone, norms_after
 from bnlint.fixes.expect import Touched, unlike
 from bnlint.fixes.propose import Member, Proposal, hidden_layers
@@ -61,38 +69,33 @@ def prove(
     after = workspace.look_again(looks, changed, frozenset(different))
     fresh: list[Finding] = []
     for n, (old, new) in enumerate(zip(looks, after, strict=True)):
-        members = [m for p in proposals for m in p.members if m.look == n]
-        touched = [(p, m) for p in proposals for m in p.members if m.look == n]
-        if reason := _look_differs(old, new, touched, members, fresh):
+        if new is not old and (reason := _look_differs(n, old, new, proposals, fresh)):
             return Proof(reason, after)
     if fresh:
         named = f"{fresh[0].rule} ({fresh[0].layer})"
         return Proof(f"it would bring a new finding, {named}", after, fresh=tuple(fresh))
     rehearsal = Rehearsal(workspace, looks, texts, changed)
     chosen = proposals if run is None else run
-    reason, remarks = rehearsal.compare([p for p in chosen if needs_outputs(p)])
+    reason, remarks = rehearsal.compare([p for p in chosen if p.safety == "safe" or p.drops_bias])
     return Proof(reason, after, remarks)
 
 
 def _look_differs(
-    old: Look,
-    new: Look,
-    touched: Sequence[tuple[Proposal, Member]],
-    members: Sequence[Member],
-    fresh: list[Finding],
+    number: int, old: Look, new: Look, proposals: Sequence[Proposal], fresh: list[Finding]
 ) -> str:
-    if new is old:
-        return ""
+    """How a file is not as it should be after the edits; adds new findings to ``fresh``."""
     if problem := _new_problem(old, new):
         return f"after it, {problem.message}"
-    if [_model(s) for s in old.seen] != [_model(s) for s in new.seen]:
+    models = [[(s.graph.ref.name, s.graph.ref.arguments) for s in k.seen] for k in (old, new)]
+    if models[0] != models[1]:
         return "after it, other models are found in the file"
     for m, (before, after) in enumerate(zip(old.seen, new.seen, strict=True)):
-        own = [(p, x) for p, x in touched if x.model == m]
-        if reason := unlike(before.graph, after.graph, list(_touched(own))):
+        own = [(p, members) for p in proposals if (members := p.of(number, m))]
+        touched = [Touched(p.plan.change, _layers(members)) for p, members in own]
+        if reason := unlike(before.graph, after.graph, touched):
             return reason
         renames = any(p.plan.change.renames for p, _ in own)
-        gone = [x.finding for x in members if x.model == m]
+        gone = [x.finding for _, members in own for x in members]
         reason, new_ones = _findings_differ(before, after, gone, renames)
         if reason:
             return reason
@@ -100,22 +103,13 @@ def _look_differs(
     return ""
 
 
-def _touched(own: Sequence[tuple[Proposal, Member]]) -> Iterator[Touched]:
-    """The changes of one model: each layer once, however many findings name it."""
-    by_proposal: dict[int, tuple[Proposal, dict[tuple[str, ...], dict[str, Subject]]]] = {}
-    for proposal, member in own:
-        layers = by_proposal.setdefault(id(proposal), (proposal, {}))[1]
-        layers.setdefault(
-            tuple(member.finding.remedy.ops.values())  # type: ignore[union-attr]
-            or (member.finding.layer,),
-            member.layers,
-        )
-    for proposal, layers in by_proposal.values():
-        yield Touched(proposal.plan.change, tuple(layers.values()))
-
-
-def _model(seen: Seen) -> tuple[str, str]:
-    return seen.graph.ref.name, seen.graph.ref.arguments
+def _layers(members: Sequence[Member]) -> tuple[dict[str, Subject], ...]:
+    """The layers of findings of one model: each once, however many findings name it."""
+    layers: dict[tuple[str, ...], dict[str, Subject]] = {}
+    for member in members:
+        ids = tuple(member.remedy.ops.values()) or (member.finding.layer,)
+        layers.setdefault(ids, member.layers)
+    return tuple(layers.values())
 
 
 def _new_problem(old: Look, new: Look) -> Problem | None:
@@ -131,37 +125,20 @@ def _findings_differ(
     before: Seen, after: Seen, gone: Sequence[Finding], renames: bool
 ) -> tuple[str, list[Finding]]:
     """The finding that is still there, in words (empty if there is none), and the new findings."""
-    had, has = _count(before.findings, renames), _count(after.findings, renames)
-    meant = _count(gone, renames)
-    for key, count in meant.items():
-        if has[key] > max(had[key] - count, 0):
+
+    def key(finding: Finding) -> tuple[str, str]:
+        return finding.rule, "" if renames else finding.layer
+
+    had, has = Counter(map(key, before.findings)), Counter(map(key, after.findings))
+    meant = Counter(map(key, gone))
+    for each, count in meant.items():
+        if has[each] > max(had[each] - count, 0):
             return f"{gone[0].rule} is still found", []
     hidden = hidden_layers(before.graph)
     more = has - had
     return "", [
-        f
-        for f in after.findings
-        if more[_key(f, renames)] > 0 and not (f.layer in hidden or _key(f, renames) in meant)
+        f for f in after.findings if more[key(f)] > 0 and not (f.layer in hidden or key(f) in meant)
     ]
-
-
-def _count(findings: Sequence[Finding], renames: bool) -> Counter[tuple[str, str]]:
-    return Counter(_key(f, renames) for f in findings)
-
-
-def _key(finding: Finding, renames: bool) -> tuple[str, str]:
-    return finding.rule, "" if renames else finding.layer
-
-
-def needs_outputs(proposal: Proposal) -> bool:
-    """True for edits called safe, and for removing a bias that a norm cancels."""
-    return proposal.safety == "safe" or drops_bias(proposal)
-
-
-def drops_bias(proposal: Proposal) -> bool:
-    """True for an edit that removes a bias."""
-    arguments = proposal.members[0].finding.remedy.arguments  # type: ignore[union-attr]
-    return arguments.get("name") == "bias" and arguments.get("to") is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +159,10 @@ class Rehearsal:
                 if is_lone(graph):
                     continue
                 folds = trials.setdefault(member.look, {}).setdefault(member.model, [])
-                if drops_bias(proposal):
-                    folds += _folds(graph, member.layers["of"])
+                kernel = member.layers["of"] if proposal.drops_bias else None
+                if isinstance(kernel, Op):
+                    norms = norms_after(View(graph), kernel)
+                    folds += [Fold(_call(graph), kernel.module, norm.module) for norm in norms]
         remarks: list[str] = []
         for number, models in trials.items():
             for result in self._run(number, models):
@@ -195,43 +174,31 @@ class Rehearsal:
 
     def _run(self, number: int, models: dict[int, list[Fold]]) -> Sequence[TrialResult]:
         graphs = [self.looks[number].seen[m].graph for m in models]
-        specs = tuple(_spec(g) for g in graphs)
+        specs = tuple(ModelSpec(_call(g), _inputs(g)) for g in graphs)
         folds = tuple(dict.fromkeys(f for each in models.values() for f in each))
         with tempfile.TemporaryDirectory(prefix="bnlint-") as folder:
             store = os.path.join(folder, "results")
-            old = self._request(number, self.before, specs, Trial(store))
-            self.workspace.trace([old])
+            self._trace(number, self.before, specs, Trial(store))
             if not os.path.exists(store):
                 return [TrialResult(s.call, "impossible", "it does not run") for s in specs]
-            new = self._request(number, self.after, specs, Trial(store, True, folds))
-            outcome = self.workspace.trace([new])[0]
+            outcome = self._trace(number, self.after, specs, Trial(store, True, folds))
         if not outcome.trials:
             why = outcome.problems[0].message if outcome.problems else "it does not run"
             return [TrialResult(s.call, "different", why) for s in specs]
         return outcome.trials
 
-    def _request(
+    def _trace(
         self, number: int, texts: Texts, specs: tuple[ModelSpec, ...], trial: Trial
-    ) -> TrialRequest:
-        return TrialRequest(replace(self.workspace.request(number, texts), models=specs), trial)
+    ) -> TraceOutcome:
+        request = replace(self.workspace.request(number, texts), models=specs)
+        return self.workspace.trace([TrialRequest(request, trial)])[0]
 
 
-def model_call(ref: ModelRef) -> str:
+def _call(graph: ModelGraph) -> str:
     """The call that builds the model, or its name."""
-    return ref.arguments or ref.name
+    return graph.ref.arguments or graph.ref.name
 
 
-def _spec(graph: ModelGraph) -> ModelSpec:
-    """The model, with the inputs it was traced with."""
+def _inputs(graph: ModelGraph) -> tuple[InputSpec, ...]:
     given = graph.ref.inputs
-    rows = zip(given.shapes, given.names, given.dtypes, strict=True)
-    inputs = tuple(InputSpec(shape, name, dtype) for shape, name, dtype in rows)
-    return ModelSpec(model_call(graph.ref), inputs)
-
-
-def _folds(graph: ModelGraph, kernel: object) -> list[Fold]:
-    """The norms whose running mean holds the bias of the kernel."""
-    if not isinstance(kernel, Op):
-        return []
-    call = model_call(graph.ref)
-    return [Fold(call, kernel.module, norm.module) for norm in norms_after(View(graph), kernel)]
+    return tuple(map(InputSpec, given.shapes, given.names, given.dtypes))

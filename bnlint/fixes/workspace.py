@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.spread import trace_spread
 from bnlint.pipeline import Means, find_sources, read_rules
-from bnlint.pipeline.rulebook import RuleSet
 from bnlint.pipeline.work import Files, Work
 from bnlint.sources import Paths
 from bnlint.sources.expand import read_stdin
@@ -63,7 +62,6 @@ class Editable:
     buffer: bool = False
 
 
-@dataclass(slots=True)
 class Workspace:
     """The files of a run; its worker is closed at the end of a ``with`` block.
 
@@ -72,25 +70,17 @@ class Workspace:
     worker, and the text of standard input.
     """
 
-    settings: Settings
-    executor: Executor | None = None
-    means: Means = field(init=False)
-    paths: Paths = field(init=False)
-    rules: RuleSet = field(init=False)
-    works: tuple[Work, ...] = field(init=False)
-    files: Mapping[str, Editable] = field(init=False)
-    _store: Store = field(init=False)
-    _stack: ExitStack = field(default_factory=ExitStack)
-    _pool: Pool | None = None
-
-    def __post_init__(self) -> None:
-        s = self.settings
+    def __init__(self, settings: Settings, executor: Executor | None = None) -> None:
+        self.settings = settings
         self.means = Means(tracer=self._traced, stdin=cache(read_stdin))
-        self.paths = Paths(Path.cwd(), Path(s.root))
-        self._store = Store(Path(s.cache_dir) if s.cache else None)
-        sources = find_sources(s, self.paths, self.means)
-        self.rules = read_rules(s, self._store)
-        files = Files(s, self.paths, self._store)
+        self.paths = Paths(Path.cwd(), Path(settings.root))
+        self._executor = executor
+        self._stack = ExitStack()
+        self._pool: Pool | None = None
+        self._store = Store(Path(settings.cache_dir) if settings.cache else None)
+        sources = find_sources(settings, self.paths, self.means)
+        self.rules = read_rules(settings, self._store)
+        files = Files(settings, self.paths, self._store)
         self.works = tuple(files.plan(sources.files, self.rules.digest))
         self.files = dict(filter(None, map(self._editable, self.works)))
 
@@ -137,9 +127,9 @@ class Workspace:
     def _traced(self, requests: Sequence[FileRequest]) -> Iterator[TraceOutcome]:
         s = self.settings
         jobs = s.jobs or os.cpu_count() or 1
-        if self.executor is not None and len(requests) > 1:
+        if self._executor is not None and len(requests) > 1:
             limits = Limits(s.timeout, s.max_memory)
-            return trace_spread(self.executor, requests, jobs, limits)
+            return trace_spread(self._executor, requests, jobs, limits)
         if self._pool is None:
             self._pool = self._stack.enter_context(Pool(jobs, s.timeout, s.max_memory))
         return self._pool.trace(requests)
@@ -174,13 +164,8 @@ class Workspace:
 def write(files: Mapping[str, Editable], texts: Mapping[str, SourceText]) -> tuple[str, ...]:
     """Writes the texts that differ from their files, each as a whole or not at all.
 
-    Every file is checked before the first is written. Returns the paths written.
-
-    Raises
-    ------
-    FixError
-        When a file is read-only, or is not what it was when it was checked.
-
+    Every file is checked before the first is written: FixError if one is read-only, or is not what
+    it was when it was checked. Returns the paths written.
     """
     changed = {path: text for path, text in texts.items() if text != files[path].source}
     mistakes = [m for path in changed if (m := _obstacle(path, files[path]))]
@@ -192,7 +177,6 @@ def write(files: Mapping[str, Editable], texts: Mapping[str, SourceText]) -> tup
 
 
 def _obstacle(path: str, file: Editable) -> Mistake | None:
-    """Why the file cannot be changed, or None."""
     shown = Location(file.source.path, 1)
     if file.buffer:
         return Mistake("standard input cannot be changed", shown, hint="use --diff")

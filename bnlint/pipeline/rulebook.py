@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bnlint.cache import Store, digest, own_code
 from bnlint.config import Settings
 from bnlint.config.load import refuse
-from bnlint.config.values import Complaint
+from bnlint.config.option import Complaint
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity

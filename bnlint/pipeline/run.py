@@ -170,7 +170,7 @@ def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> 
 
 def show_graphs(settings: Settings) -> tuple[str, Report]:
     """Every model of the paths as a chain of classified operations, and what was not traced."""
-    from bnlint.report.drawing import drawn
+    from bnlint.report.formats.text import drawn
 
     check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))

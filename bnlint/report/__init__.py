@@ -1,18 +1,24 @@
-"""Reports as text: the options that every output has, and (in ``formats``) one file a format.
+"""Reports as text: what every output is rendered with, and the formats (one file each).
 
-Nothing here prints: whoever renders a report gets a string. Only ``domain`` is imported, so that
-``config`` can ask which formats there are.
+A format declares a ``FORMAT``, which is all that the command line, the config reader and the Python
+API know about it. Nothing here prints, and only ``domain`` is imported, so that ``config`` can ask
+which formats there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from bnlint.domain.finding import Section, Severity
+from bnlint.domain.finding import Report, Section, Severity
 from bnlint.domain.phrases import below
+
+_SHOWN_FIRST = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
+"""The order in which help lists formats; one that is not named here follows."""
 
 
 class RuleInfo(NamedTuple):
@@ -68,3 +74,62 @@ class RenderOptions:
         found = Path(self.base, path)
         inside = self.root and found.is_absolute() and found.is_relative_to(self.root)
         return below(found, self.root) if inside else Path(path).as_posix()
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a format is: its function, and what others must know to use it.
+
+    ``complete`` formats report problems themselves, so that nothing is left to say beside them.
+    Those that need ``rules`` show texts of rules, and those that draw ``graphs`` need the graphs
+    and the chapters of a page. ``checkout`` names the environment variable of a service that holds
+    the folder of the repository, from which that service reads paths.
+    """
+
+    render: Callable[[Report, RenderOptions], str]
+    complete: bool = False
+    rules: bool = False
+    graphs: bool = False
+    checkout: str = ""
+
+
+@cache
+def format_names() -> tuple[str, ...]:
+    """The names of all formats, in the order in which help lists them.
+
+    They are the names of the files, so that listing them imports no format.
+    """
+    folder = Path(__file__).parent / "formats"
+    names = {p.stem for p in folder.iterdir() if p.name[0] not in "._"}
+    first = [name for name in _SHOWN_FIRST if name in names]
+    return (*first, *sorted(names.difference(first)))
+
+
+def format_named(name: str) -> Format:
+    """The format of that name, imported at the first request: a run uses one or two.
+
+    Raises
+    ------
+    UsageError
+        When there is no such format.
+
+    """
+    if name not in format_names():
+        from bnlint.domain.errors import Mistake, UsageError
+
+        known = f"known: {', '.join(format_names())}"
+        raise UsageError(Mistake(f"no format is called '{name}'", hint=known))
+    found: Format = import_module(f"{__name__}.formats.{name}").FORMAT
+    return found
+
+
+def render(name: str, report: Report, options: RenderOptions | None = None) -> str:
+    """The report in the format ``name``, ending with a newline.
+
+    Raises
+    ------
+    UsageError
+        When there is no such format.
+
+    """
+    return format_named(name).render(report, options or RenderOptions())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from bnlint.domain.finding import Problem, ProblemKind, Report, Severity
 from bnlint.domain.graph import Location, Trace
@@ -71,10 +71,15 @@ def _blank(char: str) -> str:
 
 
 def summary(report: Report, options: RenderOptions) -> str:
-    """The one line about a run: models checked and missed, findings, rules that were blind."""
+    """The one line about a run: models checked and missed, findings, rules without an answer."""
+    hidden = {
+        "suppressed": report.suppressed,
+        "in the baseline": report.baselined,
+        "not of the changed lines": report.unchanged,
+    }
     parts = [_checked(report), _findings(report, options)]
-    parts += [f"{n} {word}" for n, word in _held_back(report) if n]
-    return ", ".join(part for part in parts if part) + _blind(report)
+    parts += [f"{number} {word}" for word, number in hidden.items() if number]
+    return ", ".join(parts) + _blind(report)
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -92,42 +97,28 @@ def refusals(trace: Trace) -> Iterator[str]:
 
 
 def _checked(report: Report) -> str:
-    missed = sum(p.blocking or p.kind in _MISSED for p in report.problems)
-    text = f"{plural(len(report.models), 'model')} checked"
+    missed = [p for p in report.problems if p.blocking or p.kind in _MISSED]
+    unseen = {(p.file, p.model) for p in missed}  # traced, but of unknown operations
+    checked = sum((m.ref.file, m.ref.name) not in unseen for m in report.models)
+    text = f"{plural(checked, 'model')} checked"
     if missed:
-        text += f", {missed} not checked"
+        text += f", {len(missed)} not checked"
     if report.skipped:
         text += f", {plural(report.skipped, 'file')} without models skipped"
     return text
 
 
 def _findings(report: Report, options: RenderOptions) -> str:
-    total = len(report.findings)
-    if not total:
+    found = {severity: number for severity, number in counts(report).items() if number}
+    if not found:
         return paint("no findings", "good" if report.models else "dim", options.colour)
-    each = [f"{n} {word}" for word, n in _named(counts(report))]
-    heaviest = report.worst()
-    style = heaviest.value if heaviest else "bold"
-    return paint(plural(total, "finding"), style, options.colour) + f" ({', '.join(each)})"
-
-
-def _named(found: dict[str, int]) -> Iterable[tuple[str, int]]:
-    """Severities that occurred, in the plural where there are several."""
-    for severity, number in found.items():
-        if number:
-            yield severity + ("s" if number > 1 and severity != "info" else ""), number
-
-
-def _held_back(report: Report) -> tuple[tuple[int, str], ...]:
-    return (
-        (report.suppressed, "suppressed"),
-        (report.baselined, "in the baseline"),
-        (report.unchanged, "not of the changed lines"),
-    )
+    each = [plural(n, word, "info" if word == "info" else "") for word, n in found.items()]
+    total = paint(plural(len(report.findings), "finding"), next(iter(found)), options.colour)
+    return f"{total} ({', '.join(each)})"
 
 
 def _blind(report: Report) -> str:
-    """The rules that could not decide everything: ``; blind without an input: BN201, ...``.
+    """The rules that could not decide everything, such as ``; blind in places: BN201, see -v``.
 
     Without it, a run that could not see much would look clean. How often a rule was undecided is
     left out: a single part that was not traced leaves every question about it open.
@@ -135,20 +126,11 @@ def _blind(report: Report) -> str:
     rules = [undecided.rule for undecided in report.undecided]
     if not rules:
         return ""
-    where, hint = _why(report)
-    return f"; blind {where}: {_together(rules)}, {hint}"
-
-
-def _why(report: Report) -> tuple[str, str]:
-    """Why rules were blind, and what to do about it."""
+    where, hint = "in places", "see -v"
     if any(model.ref.inputs.source == "none" for model in report.models):
-        return "without an input", "try --input"
-    if any(not model.trace.complete for model in report.models):
-        return "where a part was not seen", "see -v"
-    return "in places", "see -v"
-
-
-def _together(words: list[str]) -> str:
-    """``BN201``, ``BN201 and BN205``, ``BN201, BN202, BN203 and 4 rules more``."""
-    more = len(words) - _FEW
-    return listed(words if more <= 1 else [*words[:_FEW], f"{more} rules more"])
+        where, hint = "without an input", "try --input"
+    elif any(not model.trace.complete for model in report.models):
+        where = "where a part was not seen"
+    if (more := len(rules) - _FEW) > 1:
+        rules = [*rules[:_FEW], f"{more} rules more"]
+    return f"; blind {where}: {listed(rules)}, {hint}"

@@ -19,17 +19,15 @@ _AS_GIVEN = RenderOptions()
 
 def table(report: Report) -> str:
     """The findings as rows of a table, below it what could not be checked, and the summary."""
-    parts = ["<div>"]
+    shown = ""
     if report.findings:
-        parts.append("<table><thead><tr>")
         titles = ("rule", "severity", "layer", "message", "place")
-        parts += [f'<th style="{_CELL}">{title}</th>' for title in titles]
-        parts.append("</tr></thead><tbody>")
-        parts += [_row(finding) for finding in report.findings]
-        parts.append("</tbody></table>")
-    parts += [_problem(problem) for problem in report.problems]
-    parts.append(f'<div style="{_DIM}">{_text(summary(report, _AS_GIVEN))}</div></div>')
-    return "".join(parts)
+        heads = "".join(f'<th style="{_CELL}">{title}</th>' for title in titles)
+        rows = "".join(map(_row, report.findings))
+        shown = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    problems = "".join(map(_problem, report.problems))
+    said = f'<div style="{_DIM}">{_text(summary(report, _AS_GIVEN))}</div>'
+    return f"<div>{shown}{problems}{said}</div>"
 
 
 def _row(finding: Finding) -> str:
@@ -37,21 +35,11 @@ def _row(finding: Finding) -> str:
     severity = f'<span style="color:{colour};font-weight:bold">{finding.severity.value}</span>'
     rule = f'<span title="{_text(finding.name)}">{_text(finding.rule)}</span>'
     layer = ".".join(filter(None, (finding.model, finding.layer)))
-    cells = (
-        rule,
-        severity,
-        _code(layer),
-        _message(finding),
-        _code(place(finding.location, _AS_GIVEN)),
-    )
+    more = "".join(f'<div style="{_DIM}">{text}</div>' for text in _more(finding))
+    at = _code(place(finding.location, _AS_GIVEN))
+    cells = (rule, severity, _code(layer), _text(finding.message) + more, at)
     row = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
     return f"<tr>{row}</tr>"
-
-
-def _message(finding: Finding) -> str:
-    """The message with related layers, the measurement and the fix dimmed below."""
-    more = (f'<div style="{_DIM}">{text}</div>' for text in _more(finding))
-    return _text(finding.message) + "".join(more)
 
 
 def _more(finding: Finding) -> Iterator[str]:

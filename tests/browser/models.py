@@ -8,8 +8,7 @@ from pathlib import Path
 
 from bnlint.domain.finding import Finding, ModelSummary, Report, Severity
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.report import RenderOptions, RuleInfo
-from bnlint.report.formats import render
+from bnlint.report import RenderOptions, RuleInfo, render
 from tests.unit.graphs import Builder
 
 NASTY = "</script><script>document.title='broken'</script><b>&amp;\"'`${x}{{data}}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from bnlint.report.formats import format_names, render
+from bnlint.report import format_names, render
 from bnlint.report.formats.text import notes
 from tests.golden.report import golden_options, golden_report
 

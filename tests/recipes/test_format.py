@@ -7,8 +7,7 @@ FORMAT = '''"""Comma-separated values."""
 from __future__ import annotations
 
 from bnlint.domain.finding import Report
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 
 
 def render(report: Report, options: RenderOptions) -> str:

@@ -110,14 +110,13 @@ def test_a_file_that_changed_meanwhile_is_left_alone(
 ) -> None:
     from bnlint.fixes import apply
 
-    rounds = apply._rounds
+    rounds = apply.Progress.rounds
 
-    def meddle(*arguments: object) -> object:
-        done = rounds(*arguments)  # type: ignore[arg-type]
+    def meddle(progress: apply.Progress) -> None:
+        rounds(progress)
         (project / "net.py").write_text(NET + "\n# new\n", encoding="utf-8")
-        return done
 
-    monkeypatch.setattr(apply, "_rounds", meddle)
+    monkeypatch.setattr(apply.Progress, "rounds", meddle)
     code, _, said = _run(capsys, "--fix", "--unsafe-fixes")
     assert code == 2
     assert "has changed while it was checked" in said

@@ -58,8 +58,7 @@ SHARED_STEMS = frozenset({"__init__", "__main__"})
 STEMS_TO_BE_RENAMED = frozenset(
     {
         *("calls", "channels", "flow", "kernels", "measure", "model", "modules"),
-        *("nodes", "norms", "probe", "run", "session", "text", "verdict"),
-        *("arguments", "actions", "request"),
+        *("nodes", "norms", "probe", "run", "session", "verdict"),
     }
 )
 """Files that share a name with another one that holds something else. TODO: empty this."""

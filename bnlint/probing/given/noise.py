@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.config.declared import inputs as read_inputs
-from bnlint.config.values import At
+from bnlint.config.option import At
 from bnlint.domain.errors import Mistake, ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef

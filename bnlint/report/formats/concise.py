@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Report
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import paint, place, plain
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Problem, Report, Severity
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import of_model, plain, with_hint
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from bnlint.domain.finding import Finding, Report, Severity
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import of_model
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from bnlint.domain.codec import encode
-from bnlint.domain.finding import Evidence, Finding, Fix, ModelSummary, Problem, Related, Report
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
+from bnlint.domain.graph import Location
+from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import counts
 
 VERSION = 1
@@ -58,56 +58,42 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
 
 
 def _finding(finding: Finding, options: RenderOptions) -> dict[str, Any]:
-    at = finding.location
+    evidence = finding.evidence
     return {
         "rule": finding.rule,
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
-        "file": options.relative(at.path),
-        "line": at.line,
-        "column": at.column,
+        **_place(finding.location, options),
         "model": finding.model,
         "layer": finding.layer,
-        "related": [_related(related, options) for related in finding.related],
+        "related": [
+            {"layer": r.layer, **_place(r.location, options), "message": r.message}
+            for r in finding.related
+        ],
         "count": finding.count,
         "fingerprint": finding.fingerprint,
         "fix": _fix(finding.fix, options) if finding.fix else None,
-        "evidence": _evidence(finding.evidence) if finding.evidence else None,
+        "evidence": evidence and {"summary": evidence.summary, "values": encode(evidence.values)},
     }
 
 
-def _related(related: Related, options: RenderOptions) -> dict[str, Any]:
-    at = related.location
-    return {
-        "layer": related.layer,
-        "file": options.relative(at.path) if at else None,
-        "line": at.line if at else None,
-        "column": at.column if at else None,
-        "message": related.message,
-    }
+def _place(at: Location | None, options: RenderOptions) -> dict[str, Any]:
+    path = options.relative(at.path) if at else None
+    return {"file": path, "line": at and at.line, "column": at and at.column}
 
 
 def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
-    return {
-        "message": fix.message,
-        "safety": fix.safety,
-        "edits": [
-            {
-                "file": options.relative(edit.location.path),
-                "line": edit.location.line,
-                "column": edit.location.column,
-                "end_line": edit.location.end_line,
-                "end_column": edit.location.end_column,
-                "replacement": edit.replacement,
-            }
-            for edit in fix.edits
-        ],
-    }
-
-
-def _evidence(evidence: Evidence) -> dict[str, Any]:
-    return {"summary": evidence.summary, "values": encode(evidence.values)}
+    edits = [
+        {
+            **_place(edit.location, options),
+            "end_line": edit.location.end_line,
+            "end_column": edit.location.end_column,
+            "replacement": edit.replacement,
+        }
+        for edit in fix.edits
+    ]
+    return {"message": fix.message, "safety": fix.safety, "edits": edits}
 
 
 def _problem(problem: Problem, options: RenderOptions) -> dict[str, Any]:

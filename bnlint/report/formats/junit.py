@@ -6,8 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from bnlint.domain.finding import Finding, Problem, Report
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -38,25 +37,24 @@ def _finding(suite: ET.Element, finding: Finding, options: RenderOptions) -> Non
     case = _case(suite, path, " ".join(filter(None, (finding.rule, finding.model, finding.layer))))
     text = f"{path}:{at.line}:{at.column}: {finding.message}"
     if finding.severity.at_least(options.fail_on):
-        kind = f"{finding.rule} {finding.name}"
-        failure = ET.SubElement(case, "failure", type=kind, message=_legal(finding.message))
-        failure.text = _legal(text)
+        _failed(case, "failure", f"{finding.rule} {finding.name}", finding.message, text)
     else:
         ET.SubElement(case, "system-out").text = _legal(f"{finding.severity.value}: {text}")
 
 
 def _problem(suite: ET.Element, problem: Problem, options: RenderOptions) -> None:
-    path = options.relative(problem.file)
-    case = _case(suite, path, f"{problem.kind.value} {problem.model}".strip())
+    path, kind = options.relative(problem.file), problem.kind.value
+    case = _case(suite, path, f"{kind} {problem.model}".strip())
     place = f"{path}:{problem.line}" if problem.line else path
-    text = _legal("\n".join(filter(None, (f"{place}: {problem.message}", problem.hint))))
+    text = "\n".join(filter(None, (f"{place}: {problem.message}", problem.hint)))
     if problem.blocking:
-        error = ET.SubElement(
-            case, "error", type=problem.kind.value, message=_legal(problem.message)
-        )
-        error.text = text
+        _failed(case, "error", kind, problem.message, text)
     else:
-        ET.SubElement(case, "system-out").text = text
+        ET.SubElement(case, "system-out").text = _legal(text)
+
+
+def _failed(case: ET.Element, tag: str, kind: str, message: str, text: str) -> None:
+    ET.SubElement(case, tag, type=kind, message=_legal(message)).text = _legal(text)
 
 
 def _case(suite: ET.Element, classname: str, name: str) -> ET.Element:

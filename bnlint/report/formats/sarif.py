@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from bnlint.domain.finding import Finding, Fix, Problem, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.report import RenderOptions, RuleInfo
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.lines import of_model, with_hint
 
 SCHEMA = (
@@ -38,7 +37,12 @@ def _run(report: Report, options: RenderOptions) -> dict[str, Any]:
     run: dict[str, Any] = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "invocations": [_invocation(report, options)],
+        "invocations": [
+            {
+                "executionSuccessful": not report.unchecked(),
+                "toolExecutionNotifications": [_notification(p, options) for p in report.problems],
+            }
+        ],
         "results": [_result(finding, index, options) for finding in report.findings],
     }
     if options.root:
@@ -72,12 +76,17 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
 
 
 def _result(finding: Finding, index: dict[str, int], options: RenderOptions) -> dict[str, Any]:
+    measured = f" Measured: {finding.evidence.summary}" if finding.evidence else ""
+    location = _place(finding.location, options)
+    if finding.layer:
+        name = ".".join(filter(None, (finding.model, finding.layer)))
+        location["logicalLocations"] = [{"name": finding.layer, "fullyQualifiedName": name}]
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": _LEVELS[finding.severity],
-        "message": {"text": _text(finding)},
-        "locations": [{**_place(finding.location, options), **_logical(finding)}],
+        "message": {"text": finding.message + of_model(finding.model) + measured},
+        "locations": [location],
         "partialFingerprints": {"bnlint/v1": finding.fingerprint or "none"},
         "properties": {"model": finding.model, "layer": finding.layer, "count": finding.count},
     }
@@ -91,19 +100,6 @@ def _result(finding: Finding, index: dict[str, int], options: RenderOptions) -> 
     if finding.fix:
         result["fixes"] = [_fix(finding.fix, options)]
     return result
-
-
-def _text(finding: Finding) -> str:
-    """The message with the model, and with what the probe measured."""
-    measured = f" Measured: {finding.evidence.summary}" if finding.evidence else ""
-    return finding.message + of_model(finding.model) + measured
-
-
-def _logical(finding: Finding) -> dict[str, Any]:
-    if not finding.layer:
-        return {}
-    name = ".".join(filter(None, (finding.model, finding.layer)))
-    return {"logicalLocations": [{"name": finding.layer, "fullyQualifiedName": name}]}
 
 
 def _place(at: Location, options: RenderOptions) -> dict[str, Any]:
@@ -130,24 +126,13 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
     by_file: dict[str, list[dict[str, Any]]] = {}
     for edit in fix.edits:
         by_file.setdefault(edit.location.path, []).append(
-            {
-                "deletedRegion": _region(edit.location),
-                "insertedContent": {"text": edit.replacement},
-            }
+            {"deletedRegion": _region(edit.location), "insertedContent": {"text": edit.replacement}}
         )
     changes = [
         {"artifactLocation": _artifact(path, options), "replacements": replacements}
         for path, replacements in by_file.items()
     ]
     return {"description": {"text": fix.message}, "artifactChanges": changes}
-
-
-def _invocation(report: Report, options: RenderOptions) -> dict[str, Any]:
-    """Whether every file named by hand was checked; problems are notifications."""
-    return {
-        "executionSuccessful": not report.unchecked(),
-        "toolExecutionNotifications": [_notification(p, options) for p in report.problems],
-    }
 
 
 def _notification(problem: Problem, options: RenderOptions) -> dict[str, Any]:

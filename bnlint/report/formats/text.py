@@ -1,14 +1,13 @@
-"""The report for people: findings with their source, then what could not be checked."""
+"""What people read in a terminal: findings with their source, problems, and drawings of models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bnlint.domain.finding import Finding, Problem, Report
-from bnlint.domain.graph import Location
+from bnlint.domain.graph import Location, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
-from bnlint.report import RenderOptions
-from bnlint.report.formats import Format
+from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline
 from bnlint.report.lines import of_model, padding, paint, place, plain, refusals, summary
 
@@ -41,7 +40,6 @@ def _problems(report: Report, options: RenderOptions) -> list[str]:
 
 
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
-    """The lines of one finding."""
     yield headline(finding, options)
     if options.excerpts:
         yield from _excerpt(finding.location, finding.severity.value, options)
@@ -66,7 +64,7 @@ def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
     width = min(at.end_column - at.column if same_line else 1, max(len(line) - column + 1, 1))
     gutter = paint(number, "dim", options.colour)
     empty = paint(" " * (len(number) - 2) + "| ", "dim", options.colour)
-    yield gutter + _visible(line)
+    yield gutter + "\t".join(map(plain, line.split("\t")))
     yield empty + padding(line, column) + paint("^" * width, style, options.colour)
 
 
@@ -83,13 +81,7 @@ def _window(line: str, column: int, width: int) -> tuple[str, int]:
     return (part[:-1] + "…" if start + width < len(line) else part), column - start
 
 
-def _visible(line: str) -> str:
-    """The source line with its tabs kept and other control characters written out."""
-    return "\t".join(plain(part) for part in line.split("\t"))
-
-
 def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
-    """What could not be checked, why, and what would help."""
     line = f":{problem.line}" if problem.line else ""
     head = paint(plain(options.relative(problem.file) + line), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
@@ -104,7 +96,6 @@ def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
 
 
 def _details(report: Report, options: RenderOptions) -> Iterator[str]:
-    """How models were found and traced, and what could not be decided."""
     for model in report.models:
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
@@ -127,6 +118,46 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
     if report.durations:
         spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.durations.items())
         yield f"time: {spent}"
+
+
+def drawn(graph: ModelGraph) -> str:
+    """A heading, a line for each operation, and the parts that could not be seen into."""
+    return "\n".join(_drawing(graph))
+
+
+def _drawing(graph: ModelGraph) -> Iterator[str]:
+    ref = graph.ref
+    given = ", ".join(_shape(s) for s in ref.inputs.shapes)
+    how = f"{graph.trace.tracer}{'' if graph.trace.complete else ', not complete'}"
+    yield f"{ref.name} ({how}; input: {given or 'none known'})"
+    sources: dict[str, list[str]] = {}
+    number = {op.id: i for i, op in enumerate(graph.ops)}
+    for edge in graph.edges:
+        sources.setdefault(edge.target, []).append(edge.source)
+    rows = [_row(op, number, sources.get(op.id, [])) for op in graph.ops]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[4]]).rstrip()
+    for part in graph.trace.opaque:
+        yield f"not seen into: {part.path or 'the model'}: {part.reason}"
+
+
+def _row(op: Op, number: Mapping[str, int], sources: Iterable[str]) -> tuple[str, ...]:
+    reads = ",".join(str(number[s]) for s in sources)
+    shape = " ".join(_shape(s) for s in op.outputs[:1] if s is not None)
+    line = str(op.location.line) if op.location else ""
+    return (
+        f"{number[op.id]:>4}",
+        f"<- {reads}" if reads else "",
+        op.kind,
+        f"{op.layer}{':' + line if line else ''}",
+        shape + (f"  {op.error}" if op.error else ""),
+    )
+
+
+def _shape(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 FORMAT = Format(render)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnlint.config.locate import locate
+from bnlint.config.config_file import locate
 
 TEXT = '''\
 # select = "no"

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from bnlint.config import load_settings
+from bnlint.config.load import show_settings
 from bnlint.config.settings import OPTIONS
-from bnlint.config.spelling import show_settings
 
 
 def test_every_setting_is_shown_with_its_origin(tmp_path: Path) -> None:

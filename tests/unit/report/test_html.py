@@ -13,8 +13,7 @@ import pytest
 
 from bnlint.domain.finding import Finding, Picture, Related, Report, Section, Severity
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.report import RenderOptions
-from bnlint.report.formats import render
+from bnlint.report import RenderOptions, render
 from bnlint.report.formats.html import graph_json
 from bnlint.report.formats.html.markup import SourceLinks
 from tests.golden.report import golden_options, golden_report

@@ -15,8 +15,7 @@ from bnlint.domain.finding import (
     Undecided,
 )
 from bnlint.domain.graph import Inputs, Location, ModelRef, Refusal, Trace
-from bnlint.report import RenderOptions
-from bnlint.report.formats import render
+from bnlint.report import RenderOptions, render
 from bnlint.report.formats.text import notes
 from bnlint.report.lines import summary
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,7 @@ from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
 from bnlint.layers.table import having
 from bnlint.report import RenderOptions
-from bnlint.report.formats.html.contents import shape
-from bnlint.report.formats.html.markup import SourceLinks, lines
+from bnlint.report.formats.html.markup import SourceLinks, lines, shape
 from bnlint.report.lines import plain
 
 LIMIT = 50_000
@@ -93,11 +92,16 @@ class _GraphWriter:
             "classes": {m.path: plain(str(m.facts.get("class", ""))) for m in graph.modules},
             "nodes": [self._node(op) for op in graph.ops],
             "edges": sorted({e for e in ends if None not in e}),
-            "marks": [_mark(n, f, graph, report) for n, f in _of(graph, report)],
+            "marks": list(_marks(graph, report)),
         }
 
     def _node(self, op: Op) -> dict[str, Any]:
         whole = op.layer == op.module
+        facts = {
+            name: plain(_value(value))
+            for name, value in sorted(op.facts.items())
+            if name != "class" and (name not in _PLAIN or _PLAIN[name] != value)
+        }
         node = {
             "layer": plain(op.layer),
             "group": plain(op.module.rpartition(".")[0] if whole else op.module),
@@ -110,15 +114,11 @@ class _GraphWriter:
             "called": self._at(op.call),
             "error": plain(op.error or ""),
             "call": (int(str(op.facts.get("call-index") or 0)) + 1) if whole else 1,
-            "facts": self._once(self._said(op), self.facts),
+            "facts": self._once(facts, self.facts),
         }
         if node["call"] == 1:
             del node["call"]
         return {name: value for name, value in node.items() if value not in ("", [], None)}
-
-    def _said(self, op: Op) -> dict[str, str]:
-        facts = ((k, v) for k, v in sorted(op.facts.items()) if k != "class")
-        return {k: plain(_value(v)) for k, v in facts if k not in _PLAIN or _PLAIN[k] != v}
 
     def _at(self, at: Location | None) -> tuple[int, int, int] | None:
         if at is None or not at.path:
@@ -148,33 +148,25 @@ def _value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of(graph: ModelGraph, report: Report) -> Iterable[tuple[int, Finding]]:
-    """The findings about this model, numbered as in the report."""
-    twins = [g for g in report.graphs if g.ref.name == graph.ref.name]
+def _marks(graph: ModelGraph, report: Report) -> Iterator[dict[str, Any]]:
+    """Where findings show on the graph: the nodes each is about, and those it involves."""
+    name, alone = graph.ref.name, len(report.graphs) == 1
+    twins = sum(other.ref.name == name for other in report.graphs)
     for number, finding in enumerate(report.findings):
-        named = {finding.model, *(model for model, _ in finding.also)}
+        layers = {layer for model, layer in finding.also if model == name}
         files = {finding.location.path, *(anchor.path for anchor in finding.anchors)}
-        if graph.ref.name in named and (len(twins) == 1 or graph.ref.file in files):
-            yield number, finding
-        elif len(report.graphs) == 1 and finding.model and graph.ref.name not in named:
-            # A probed model may be named by its class, the traced one by its call.
-            yield number, finding
-
-
-def _mark(number: int, finding: Finding, graph: ModelGraph, report: Report) -> dict[str, Any]:
-    """Where a finding shows on the graph: the nodes it is about, and those it involves."""
-    name = graph.ref.name
-    layers = {layer for model, layer in finding.also if model == name}
-    if finding.model == name or len(report.graphs) == 1:
-        layers.add(finding.layer)
-    related = {r.layer for r in finding.related}
-    return {
-        "finding": number,
-        "nodes": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in layers),
-        "related": _indices(graph.ops, lambda op: bool(op.layer) and op.layer in related),
-        "groups": sorted(layer for layer in layers if layer),
-    }
-
-
-def _indices(ops: Sequence[Op], fits: Callable[[Op], bool]) -> list[int]:
-    return [index for index, op in enumerate(ops) if fits(op)]
+        named = finding.model == name or any(model == name for model, _ in finding.also)
+        # A probed model may be named by its class, the traced one by its call.
+        meant = twins == 1 or graph.ref.file in files if named else alone and finding.model
+        if not meant:
+            continue
+        if finding.model == name or alone:
+            layers.add(finding.layer)
+        layers -= {""}
+        related = {r.layer for r in finding.related} - {""}
+        yield {
+            "finding": number,
+            "nodes": [index for index, op in enumerate(graph.ops) if op.layer in layers],
+            "related": [index for index, op in enumerate(graph.ops) if op.layer in related],
+            "groups": sorted(layers),
+        }

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from bnlint.domain.finding import Cell, PageTable, Picture, Section, Severity
-from bnlint.domain.graph import Location
+from bnlint.domain.graph import Location, Shape
 from bnlint.report import RenderOptions
 from bnlint.report.lines import place, plain
 
@@ -33,15 +33,15 @@ def code(value: str) -> str:
     return f"<code>{text(value)}</code>" if value else ""
 
 
-def badge(severity: Severity) -> str:
-    """A severity by sign, colour and word."""
-    return f'<span class="badge {severity.value}">{MARKS[severity]} {severity.value}</span>'
-
-
 def items(lines: Iterable[str], kind: str) -> str:
     """Pieces of HTML as a list; nothing when there are none."""
     rows = "".join(f"<li>{line}</li>" for line in lines)
     return f'<ul class="{kind}">{rows}</ul>' if rows else ""
+
+
+def shape(sizes: Shape) -> str:
+    """``1×3×32×32``."""
+    return "×".join(map(str, sizes)) or "scalar"
 
 
 @dataclass(frozen=True, slots=True)
