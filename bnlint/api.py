@@ -119,11 +119,7 @@ def trace(model: nn.Module, inputs: Any = None, *, name: str = "") -> ModelGraph
 
 
 def assert_clean(
-    model: nn.Module,
-    inputs: Any = None,
-    *,
-    fail_on: str = "warning",
-    **settings: Any,
+    model: nn.Module, inputs: Any = None, *, fail_on: str = "warning", **settings: Any
 ) -> None:
     """Nothing for a clean model; for use in tests.
 
@@ -139,17 +135,11 @@ def assert_clean(
     report = check_model(model, inputs, fail_on=fail_on, **settings)
     kept = tuple(f for f in report.findings if f.severity.at_least(Severity(fail_on)))
     if kept:
-        raise AssertionError(_complaint(type(model).__name__, kept))
-
-
-def _complaint(name: str, findings: tuple[finding.Finding, ...]) -> str:
-    """What a test that fails shows: what was found, and where to read why."""
-    from bnlint.report import RenderOptions, render
-
-    text = render("concise", finding.Report(findings), RenderOptions(root=str(Path.cwd())))
-    rules = list(dict.fromkeys(f.rule for f in findings))
-    pages = ", ".join(f"`bnlint explain {rule}`" for rule in rules)
-    return f"{name} is not clean:\n{text}why: {pages}; to accept it: ignore={rules}"
+        text = Report(kept).render("concise")
+        rules = list(dict.fromkeys(f.rule for f in kept))
+        pages = ", ".join(f"`bnlint explain {rule}`" for rule in rules)
+        said = f"{text}why: {pages}; to accept it: ignore={rules}"
+        raise AssertionError(f"{type(model).__name__} is not clean:\n{said}")
 
 
 def repair(

@@ -55,7 +55,6 @@ def own_code() -> str:
 
 
 def _sizes(folder: str, below: str) -> Iterator[str]:
-    """The source files below a folder of the package, each with its size."""
     for entry in os.scandir(folder):
         name = f"{below}/{entry.name}"
         if entry.name.endswith((".py", ".yaml")):

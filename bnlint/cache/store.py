@@ -1,9 +1,9 @@
-"""A content-addressed store in a folder, harmless in every way it can break.
+"""A content-addressed store in a folder, which may break in any way without harm.
 
-An entry is one file: its SHA-256, a line end, its bytes. It is written beside its place and moved
-there, so that no reader ever sees half of it; a torn, foreign or edited entry fails its digest and
-counts as missing. A folder that cannot be written is a cache that keeps nothing. Data is kept with
-the digests of the files it depends on, which are compared whenever it is read.
+An entry is one file: its SHA-256, a line end, its bytes. It is written to a draft and moved, so
+that no reader ever sees half of it; a damaged, foreign or edited entry fails its digest and counts
+as missing. A folder that cannot be written is a cache that keeps nothing. Data is kept with the
+digests of the files it depends on, which are compared whenever it is read.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class Store:
 
     @property
     def keeps(self) -> bool:
-        """False for a store without a folder: nothing need be made ready for it."""
+        """False for a store without a folder."""
         return self._folder is not None
 
     def get(self, key: str) -> bytes | None:
         """The bytes kept under ``key``, or None when there are none that are whole."""
         if self._folder is None:
             return None
-        path = self._path(self._folder, key)
+        path = self._folder / key[:2] / key[2:]
         try:
             head, _, body = path.read_bytes().partition(b"\n")
             if head.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
                 return None
-            self._touch(path)
+            _touch(path)
         except OSError:
             return None
         return body
@@ -67,9 +67,9 @@ class Store:
         """Keep the bytes under ``key``; False when the folder cannot be written."""
         if self._folder is None:
             return False
-        path = self._path(self._folder, key)
+        path = self._folder / key[:2] / key[2:]
         try:
-            self._prepare(path.parent)
+            _prepare(self._folder, path.parent)
             _replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         except OSError:
             return False
@@ -77,7 +77,7 @@ class Store:
 
     def trim(self) -> int:
         """The number of entries dropped: those that no run has read for 30 days."""
-        if self._folder is None or not self._due(self._folder / "trimmed"):
+        if self._folder is None or not _due(self._folder / "trimmed"):
             return 0
         dropped = 0
         limit = time.time() - _KEPT_DAYS * _DAY
@@ -88,39 +88,34 @@ class Store:
                     dropped += 1
         return dropped
 
-    def _prepare(self, folder: Path) -> None:
-        """Make the folders; the cache marks itself as one, for backups and for git."""
-        if folder.is_dir() or self._folder is None:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
-            path = self._folder / name
-            if not path.exists():
-                _replace(path, text.encode())
 
-    @staticmethod
-    def _path(folder: Path, key: str) -> Path:
-        return folder / key[:2] / key[2:]
+def _prepare(root: Path, folder: Path) -> None:
+    """Make the folders; the cache marks itself as one, for backups and for git."""
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
+        if not (root / name).exists():
+            _replace(root / name, text.encode())
 
-    @staticmethod
-    def _touch(path: Path) -> None:
-        """Mark an entry as used, at most once a day, so that trimming keeps it."""
-        if time.time() - path.stat().st_mtime > _DAY:
-            with contextlib.suppress(OSError):
-                os.utime(path)
 
-    @staticmethod
-    def _due(mark: Path) -> bool:
-        """True once a day, as the age of a file says."""
-        try:
-            if mark.exists() and time.time() - mark.stat().st_mtime < _DAY:
-                return False
-            if not mark.parent.is_dir():
-                return False
-            mark.touch()
-        except OSError:
+def _touch(path: Path) -> None:
+    """Mark an entry as used, at most once a day, so that trimming keeps it."""
+    if time.time() - path.stat().st_mtime > _DAY:
+        with contextlib.suppress(OSError):
+            os.utime(path)
+
+
+def _due(mark: Path) -> bool:
+    """True once a day, by the age of a file."""
+    try:
+        recent = mark.exists() and time.time() - mark.stat().st_mtime < _DAY
+        if recent or not mark.parent.is_dir():
             return False
-        return True
+        mark.touch()
+    except OSError:
+        return False
+    return True
 
 
 def load(store: Store, key: str) -> Any | None:
@@ -145,21 +140,15 @@ def save(
     (as ``time.time()``), nothing is kept when one of them was written after that: the data may then
     come from the older text. Nothing is kept either when one of them cannot be read.
     """
-    paths = sorted(set(depends_on))
-    if started and any(_written(path) >= started for path in paths):
+    dependencies = {path: file_digest(path) for path in sorted(set(depends_on))}
+    try:
+        newer = started and any(os.stat(path).st_mtime >= started for path in dependencies)
+    except OSError:
         return False
-    dependencies = {path: file_digest(path) for path in paths}
-    if not all(dependencies.values()):
+    if newer or not all(dependencies.values()):
         return False
     entry = [_FORMAT, dependencies, data]
     return store.put(key, json.dumps(entry, separators=(",", ":")).encode())
-
-
-def _written(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
 
 
 def file_digest(path: str) -> str:

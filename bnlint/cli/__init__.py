@@ -6,7 +6,9 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
+from typing import NoReturn
 
 from bnlint.domain.errors import BnlintError
 
@@ -16,20 +18,18 @@ _RARELY = 100_000
 """New objects between two garbage collections: most of what a short run makes, it keeps."""
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
     gc.set_threshold(_RARELY)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A name that the terminal's encoding lacks must not end the run.
-            stream.reconfigure(errors="backslashreplace")
+    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
+    for stream in streams:
+        # A name that the terminal's encoding lacks must not end the run.
+        stream.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
-    # A closed pipe (``bnlint | head``) must not turn into a traceback when Python flushes.
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(code)
+    for stream in streams:
+        with suppress(BrokenPipeError):  # ``bnlint | head``
+            stream.flush()
+    os._exit(code)  # taking every module down in good order is a tenth of a run on unchanged files
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The commands; each imports what it needs, so that ``--help`` and ``explain`` stay quick."""
+"""The commands; each imports what it needs, so that ``--help`` and ``explain`` stay fast."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def check(arguments: Sequence[str]) -> int:
-    """Lint, render every format, and say with the exit code what was found."""
+    """Lint and write every format; the exit code says whether there were findings."""
     given = parse(check_parser(), arguments)
     if given.pop("version"):
-        return _say(_version())
+        from bnlint.cache import torch_version
+        from bnlint.domain import VERSION
+
+        torch, python = torch_version() or "not installed", ".".join(map(str, sys.version_info[:3]))
+        return _say(f"bnlint {VERSION} (torch {torch}, Python {python})")
     settings = load_settings(given)
     if settings.show_settings:
         from bnlint.config.load import show_settings
@@ -37,9 +41,7 @@ def check(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
         return _graph(settings)
-    if settings.diff or settings.fix:
-        return _fix(settings)
-    return _lint(settings)
+    return _fix(settings) if settings.diff or settings.fix else _lint(settings)
 
 
 def exit_code(report: Report, settings: Settings) -> int:
@@ -98,10 +100,11 @@ def baseline(arguments: Sequence[str]) -> int:
     from bnlint.cli.output import write_problems
     from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
 
-    done = write_baseline(settings) if action == "write" else prune_baseline(settings)
-    print(done.said)
-    write_problems(done.report, settings)
-    return 2 if done.report.unchecked() else 0
+    renew = write_baseline if action == "write" else prune_baseline
+    said, report = renew(settings)
+    print(said)
+    write_problems(report, settings)
+    return 2 if report.unchecked() else 0
 
 
 def probe(arguments: Sequence[str]) -> int:
@@ -114,9 +117,9 @@ def probe(arguments: Sequence[str]) -> int:
 def server(arguments: Sequence[str]) -> int:
     """Serve editors over standard input and output."""
     Parser("bnlint server", description="The language server for editors.").parse_args(arguments)
-    from bnlint import server as language_server
+    from bnlint.server import serve
 
-    return language_server.serve()
+    return serve()
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
@@ -142,33 +145,29 @@ def _lint(settings: Settings) -> int:
 
 
 def _graph(settings: Settings) -> int:
-    """0, or 2 when a path named by hand has no graph to show."""
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
 
-    page = pipeline.show_graphs(settings)
-    if page.text:
-        print(page.text)
-    write_problems(page.unseen, settings)
-    return 2 if page.unseen.unchecked() else 0
+    text, unseen = pipeline.show_graphs(settings)
+    if text:
+        print(text)
+    write_problems(unseen, settings)
+    return 2 if unseen.unchecked() else 0
 
 
 def _fix(settings: Settings) -> int:
-    """Show or apply fixes; a diff is all there is on standard output, fit for ``git apply``."""
-    from bnlint.cli.output import write_note, write_report
+    """Show or apply fixes; standard output holds only a diff, so that ``git apply`` can read it."""
+    from bnlint.cli.output import write_report
     from bnlint.fixes import apply
 
     outcome = apply.run(settings)
     sys.stdout.write(outcome.text)
-    write_note(outcome.note)
-    write_report(outcome.report, settings if settings.fix else without_text(settings))
+    sys.stderr.write(outcome.note)
+    shown = settings.formats
+    if not settings.fix:
+        shown = tuple(o for o in shown if o.path or o.format not in ("text", "concise"))
+    write_report(outcome.report, replace(settings, formats=shown))
     return exit_code(outcome.report, settings)
-
-
-def without_text(settings: Settings) -> Settings:
-    """The settings without the formats for people on standard output."""
-    kept = tuple(o for o in settings.formats if o.path or o.format not in ("text", "concise"))
-    return replace(settings, formats=kept)
 
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
@@ -181,15 +180,6 @@ def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any
     return given, load_settings({name: given[name] for name in names if name in given})
 
 
-def _version() -> str:
-    from bnlint.cache import torch_version
-    from bnlint.domain import VERSION
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    return f"bnlint {VERSION} (torch {torch_version() or 'not installed'}, Python {python})"
-
-
 def _say(text: str) -> int:
-    """Print to standard output; 0."""
     print(text)
     return 0

@@ -1,4 +1,4 @@
-"""Where rendered reports go: standard output and files; notes and progress on standard error."""
+"""Writes rendered reports to standard output and files, notes and progress to standard error."""
 
 from __future__ import annotations
 
@@ -8,66 +8,59 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from bnlint.config import Output, Settings
 from bnlint.domain import VERSION
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Section, Severity
+from bnlint.pipeline.rulebook import rule_infos
+from bnlint.pipeline.run import Progress
 from bnlint.report import RenderOptions, RuleInfo, format_named, render
 
-Progress = Callable[[int, int, str], None]
-"""Called with files done, files in all, and the file that was done last."""
-
 _WORTH_A_BAR = 5
+"""Files; with fewer, rich would take longer to import than the bar is shown."""
 
 
 def write_report(
     report: Report, settings: Settings, sections: Callable[[], tuple[Section, ...]] = tuple
 ) -> None:
-    """Render every format to its place, then say on standard error what they leave unsaid.
+    """Write every format to its file, then on standard error what the shown formats leave out.
 
-    ``sections`` returns the chapters that a page has beside the findings.
+    ``sections`` returns the chapters that a page has besides the findings.
     """
-    infos: Mapping[str, RuleInfo] = {}
-    if any(format_named(output.format).rules for output in settings.formats):
-        from bnlint.pipeline import rule_infos
-
-        infos = rule_infos(settings)
-    for output in settings.formats:
-        options = _options(settings, infos, output)
-        if format_named(output.format).graphs:
-            options = replace(options, sections=sections())
+    formats = [(output, format_named(output.format)) for output in settings.formats]
+    rules: Mapping[str, RuleInfo] = {}
+    if any(each.rules for _, each in formats):
+        rules = rule_infos(settings)
+    for output, each in formats:
+        options = _options(settings, output, each.checkout)
+        chapters = sections() if each.graphs else ()
+        options = replace(options, rules=rules, sections=chapters)
         write_text(output, render(output.format, report, options))
-    shown = [format_named(output.format) for output in settings.formats if not output.path]
-    if not shown or not all(each.complete for each in shown):
-        write_notes(report, settings)
+    shown = [each.complete for output, each in formats if not output.path]
+    if not shown or not all(shown):
+        from bnlint.report.formats.text import notes
+
+        sys.stderr.write(notes(report, _notes_options(settings)))
 
 
 def write_text(output: Output, text: str) -> None:
-    """Write a rendered report to its file, or to standard output."""
-    if output.path:
-        _to_file(output, text)
+    """Write a rendered report to its file (raises UsageError if it cannot), or to stdout."""
+    if not output.path:
+        sys.stdout.write(text)
+        sys.stdout.flush()
         return
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def write_notes(report: Report, settings: Settings) -> None:
-    """Say on standard error what could not be checked, and sum the run up."""
-    from bnlint.report.formats.text import notes
-
-    sys.stderr.write(notes(report, _notes_options(settings)))
-
-
-def write_note(text: str) -> None:
-    """Say something on standard error."""
-    sys.stderr.write(text)
+    try:
+        Path(output.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(output.path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
 
 
 def write_problems(report: Report, settings: Settings) -> None:
-    """Say on standard error what could not be checked, and no more."""
+    """Write on standard error what could not be checked, without a summary."""
     from bnlint.report.formats.text import problems
 
     sys.stderr.write(problems(report, _notes_options(settings)))
@@ -84,27 +77,29 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _options(settings: Settings, rules: Mapping[str, RuleInfo], output: Output) -> RenderOptions:
-    terminal = not output.path and sys.stdout.isatty()
-    root, base = _folders(output.format)
+def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions:
+    terminal, width = not output.path and sys.stdout.isatty(), 0
+    if terminal:
+        from shutil import get_terminal_size  # it loads every kind of archive
+
+        width = get_terminal_size().columns
+    root, base = _folders(os.environ.get(checkout, ""))
     return RenderOptions(
-        rules=rules,
         root=root,
         base=base,
         version=VERSION,
         fail_on=Severity(settings.fail_on),
         colour=not output.path and wants_colour(settings.colour, sys.stdout),
         excerpts=terminal and not settings.quiet,
-        width=get_terminal_size().columns if terminal else 0,
+        width=width,
         verbose=settings.verbose,
         quiet=settings.quiet,
     )
 
 
-def _folders(format: str) -> tuple[str, str]:
+def _folders(checkout: str) -> tuple[str, str]:
     """The folder that paths are to be relative to, and the one they are relative to now."""
     here = Path.cwd()
-    checkout = os.environ.get(format_named(format).checkout, "")
     if checkout and here.is_relative_to(Path(checkout).resolve()):
         return str(Path(checkout).resolve()), str(here)
     return str(here), ""
@@ -119,50 +114,29 @@ def _notes_options(settings: Settings) -> RenderOptions:
     )
 
 
-def _to_file(output: Output, text: str) -> None:
-    """Write a report to its file; raises UsageError when that cannot be done."""
-    try:
-        Path(output.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(output.path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"--format {output.format}={output.path}: {reason}") from None
-
-
 @contextmanager
 def bar(settings: Settings) -> Iterator[Progress | None]:
-    """What to call after each file; None when nobody would see a bar."""
+    """A function to call after each file; None when nobody would see a bar."""
     if settings.quiet or not sys.stderr.isatty():
         yield None
         return
-    shown = _Bar()
-    try:
-        yield shown.advance
-    finally:
-        shown.close()
+    shown: Any = None
 
-
-class _Bar:
-    """The bar; rich is imported only once there are enough files to wait for."""
-
-    def __init__(self) -> None:
-        self._progress: Any = None
-        self._task: Any = None
-
-    def advance(self, done: int, total: int, file: str) -> None:
-        """Move to ``done`` of ``total``; ``file`` is the one that was done last."""
+    def advance(done: int, total: int, file: str) -> None:
+        nonlocal shown
         if total < _WORTH_A_BAR:
             return
-        if self._progress is None:
+        if shown is None:
             from rich.console import Console
             from rich.progress import Progress as RichProgress
 
-            self._progress = RichProgress(console=Console(stderr=True), transient=True)
-            self._task = self._progress.add_task("checking", total=total)
-            self._progress.start()
-        self._progress.update(self._task, completed=done, description=file[-40:])
+            shown = RichProgress(console=Console(stderr=True), transient=True)
+            shown.add_task("checking", total=total)
+            shown.start()
+        shown.update(shown.task_ids[0], completed=done, description=file[-40:])
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
+    try:
+        yield advance
+    finally:
+        if shown is not None:
+            shown.stop()

@@ -57,48 +57,35 @@ _FOR_BASELINES = (
     *("verbose", "quiet", "colour", "allow_unchecked", "baseline"),
     *("jobs", "cache_dir", "cache", "config", "isolated"),
 )
-"""The settings that decide what a run finds; what becomes of it is decided by the command."""
+"""The settings that decide what a run finds; the command decides what happens to that."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are UsageErrors like all others, with a suggestion."""
 
     def __init__(self, prog: str, **settings: Any) -> None:
-        super().__init__(
-            prog=prog,
-            formatter_class=_Formatter,
-            allow_abbrev=False,
-            **settings,
-        )
+        super().__init__(prog, formatter_class=_Formatter, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError; unknown options get the closest known one."""
         raise UsageError(Mistake(message, hint=self._hint(message)))
 
     def _hint(self, message: str) -> str:
-        word = message.rpartition("unrecognized arguments: ")[2].split()
-        if word and word[0].startswith("--"):
-            known = [flag for action in self._actions for flag in action.option_strings]
-            found = closest(word[0].partition("=")[0], known)
-            return found if found.startswith("did") else f"see {self.prog} --help"
-        return f"see {self.prog} --help"
+        word, *_ = *message.rpartition("unrecognized arguments: ")[2].split(), ""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        found = closest(word.partition("=")[0], known) if word.startswith("--") else ""
+        return found if found.startswith("did") else f"see {self.prog} --help"
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help with room for our longest flags."""
-
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=100)
 
 
 def check_parser() -> Parser:
     """The parser of ``bnlint [check] PATH...``."""
-    parser = Parser(
-        "bnlint",
-        usage="bnlint [check] PATH... [options]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+    usage = "bnlint [check] PATH... [options]"
+    parser = Parser("bnlint", usage=usage, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check, see below")
     parser.add_argument("--version", action="store_true", help="print the version")
     add_options(parser)
@@ -107,13 +94,11 @@ def check_parser() -> Parser:
 
 def baseline_parser(action: str) -> Parser:
     """The parser of ``bnlint baseline write`` and ``prune``."""
-    parser = Parser(
-        f"bnlint baseline {action}",
-        description={
-            "write": "Write today's findings to the baseline file, so that only new ones count.",
-            "prune": "Drop the entries of the baseline file that are no longer found.",
-        }[action],
-    )
+    descriptions = {
+        "write": "Write today's findings to the baseline file, so that only new ones count.",
+        "prune": "Drop the entries of the baseline file that are no longer found.",
+    }
+    parser = Parser(f"bnlint baseline {action}", description=descriptions[action])
     parser.add_argument("paths", nargs="+", metavar="PATH", help="what to check")
     add_options(parser, _FOR_BASELINES)
     return parser

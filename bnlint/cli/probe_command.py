@@ -1,4 +1,4 @@
-"""``bnlint probe``: measure a model on a device, beside what the static run says of it."""
+"""``bnlint probe``: measure a model on a device, together with its static findings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import Parser, parse
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.load import add_options
 from bnlint.domain import VERSION
-from bnlint.domain.finding import Report, Severity
+from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult
 from bnlint.pipeline.probe_file import probe_file
 from bnlint.probing.given.probe_options import add_options as add_probe_options
@@ -28,19 +29,8 @@ from bnlint.report.formats.json import document as lint_document
 from bnlint.report.lines import paint
 
 _SETTINGS = (
-    "select",
-    "ignore",
-    "severity",
-    "fail_on",
-    "formats",
-    "verbose",
-    "quiet",
-    "colour",
-    "exit_zero",
-    "config",
-    "isolated",
-    "cache",
-    "cache_dir",
+    *("select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet", "colour"),
+    *("exit_zero", "config", "isolated", "cache", "cache_dir"),
 )
 
 
@@ -54,20 +44,16 @@ def run(arguments: Sequence[str]) -> int:
     add_probe_options(parser)
     add_options(parser, _SETTINGS)
     given = parse(parser, arguments)
-    settings = load_settings(
-        {
-            "paths": [given["target"]],
-            "inputs": given["inputs"] or None,
-            **{n: given[n] for n in _SETTINGS if n in given},
-        }
-    )
+    chosen = {name: given[name] for name in _SETTINGS if name in given}
+    target, inputs = given["target"], given["inputs"] or None
+    settings = load_settings({"paths": [target], "inputs": inputs, **chosen})
     if given["plot"]:
         pictures.require()  # before anything is measured
-    static = _static(settings)
+    static = pipeline.check(settings)
     # The graphs are for the page: the process that measures has its own.
     sent = replace(static, graphs=())
     options = replace(options_of(argparse.Namespace(**given)), report=sent)
-    result = probe_file(given["target"], options)
+    result = probe_file(target, options)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)
@@ -79,27 +65,14 @@ def run(arguments: Sequence[str]) -> int:
     return int(counts and not settings.exit_zero)
 
 
-def _document(result: ProbeResult) -> str:
-    """The JSON of a lint run, with the measurements beside it."""
-    root = RenderOptions(root=str(Path.cwd()), version=VERSION)
-    report = lint_document(result.report, root)
-    return json.dumps({**report, **measured(result)}, indent=2, allow_nan=False) + "\n"
-
-
-def _static(settings: Settings) -> Report:
-    """What the static run says of the same target; the probe adds its evidence to it."""
-    from bnlint import pipeline
-
-    return pipeline.check(settings)
-
-
 def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
-    """Render the result (text, json) or its report (every other format) to its place."""
-    if output.format not in ("text", "json"):
-        write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))
-        return
+    """Write the result (text, json) or its report (every other format)."""
     if output.format == "json":
-        write_text(output, _document(result))
-        return
-    colour = not output.path and wants_colour(settings.colour, sys.stdout)
-    write_text(output, table(result, lambda text, style: paint(text, style, colour)))
+        options = RenderOptions(root=str(Path.cwd()), version=VERSION)
+        data = {**lint_document(result.report, options), **measured(result)}
+        write_text(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    elif output.format == "text":
+        colour = not output.path and wants_colour(settings.colour, sys.stdout)
+        write_text(output, table(result, lambda text, style: paint(text, style, colour)))
+    else:
+        write_report(result.report, replace(settings, formats=(output,)), lambda: sections(result))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def listing(settings: Settings) -> str:
-    """All rules, one a line: id, name, what it weighs with these settings, summary."""
+    """All rules, one a line: id, name, severity with these settings, summary."""
     rows, weighs = rule_infos(settings).values(), weights(settings)
     width = max((len(row.name) for row in rows), default=0)
     return "\n".join(
@@ -39,18 +39,15 @@ def schema_text() -> str:
 
 
 def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
-    """What testing the rule files (default: the built-in ones) brought, and whether all passed.
-
-    Raises
-    ------
-    UsageError, RuleError
-        When there is no such file, or a rule file is wrong.
-
-    """
+    """The result of testing rule files (default: the built-in ones), and whether all passed."""
     from bnlint.selftest import test_rules
 
     files = rule_files(patterns, Path.cwd()) if patterns else built_in_files()
-    traced = Traced(trace_examples(load_rules(files), settings))
+    outcomes = _trace_examples(load_rules(files), settings)
+
+    def traced(_: str, name: str) -> Sequence[ModelGraph]:
+        return _models(outcomes[name])
+
     results = test_rules(files, traced, others=known_rules(settings))
     lines = [line for result in results for line in _result(result)]
     examples = sum(result.examples for result in results)
@@ -60,7 +57,7 @@ def self_test(settings: Settings, patterns: Sequence[str]) -> tuple[str, bool]:
 
 
 def _result(result: RuleResult) -> Iterator[str]:
-    """One line a rule; what failed follows, each at its place."""
+    """One line for a rule, then one for each failure, with its place."""
     word = "FAILED" if result.failures else f"{plural(result.examples, 'example')} passed"
     yield f"{result.rule} {result.name}: {word}"
     for failure in result.failures:
@@ -69,37 +66,29 @@ def _result(result: RuleResult) -> Iterator[str]:
         yield f"    {Mistake(failure.message, shown)}"
 
 
-def trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
-    """The outcome of every example by its file name, all traced side by side in a worker."""
+def _trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
     from bnlint.engine.explain import whole
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 
-    named = [
-        (name, whole(example))
+    named = {
+        name: whole(example)
         for rule in rules
         for form in rule.alone()
         for _, name, example in example_files(form)
-    ]
+    }
     here = Path.cwd()
-    requests = [TraceRequest(str(here / n), text=code, real_weights=True) for n, code in named]
-    jobs = settings.jobs or os.cpu_count() or 1
-    with Pool(jobs, settings.timeout, settings.max_memory) as pool:
-        names = (name for name, _ in named)
-        return dict(zip(names, pool.trace(requests), strict=True))
+    requests = [
+        TraceRequest(str(here / name), text=code, real_weights=True) for name, code in named.items()
+    ]
+    with Pool(settings.jobs or os.cpu_count() or 1, settings.timeout, settings.max_memory) as pool:
+        return dict(zip(named, pool.trace(requests), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """The models of examples that were traced before, by the name of their file."""
-
-    outcomes: Mapping[str, TraceOutcome]
-
-    def __call__(self, code: str, name: str) -> Sequence[ModelGraph]:
-        """The models; raises ValueError with the reason when there are none."""
-        outcome = self.outcomes[name]
-        for problem in outcome.problems:
-            if problem.blocking or not outcome.graphs:
-                place = f"line {problem.line}: " if problem.line else ""
-                raise ValueError(place + problem.message)
-        return outcome.graphs
+def _models(outcome: TraceOutcome) -> Sequence[ModelGraph]:
+    """The models of an example; raises ValueError with the reason when there are none."""
+    for problem in outcome.problems:
+        if problem.blocking or not outcome.graphs:
+            place = f"line {problem.line}: " if problem.line else ""
+            raise ValueError(place + problem.message)
+    return outcome.graphs

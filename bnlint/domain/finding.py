@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
 
@@ -224,8 +225,7 @@ Cell = str | float | None
 """A cell of a page's table: text, a share from 0 to 1 that is drawn as a bar, or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageTable:
+class PageTable(NamedTuple):
     """A table of a page: rows of cells under the names of their columns."""
 
     title: str
@@ -233,16 +233,14 @@ class PageTable:
     rows: tuple[tuple[Cell, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture as the text of an SVG element."""
 
     title: str
     svg: str
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A chapter of a page beside the findings: text, pictures and tables."""
 
     title: str

@@ -1,12 +1,12 @@
-"""Known findings of a team, kept in a file that people can read and merge."""
+"""Findings that a team accepts for now, in a file that people can read and merge."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bnlint.domain.errors import ConfigError, Mistake
 from bnlint.domain.finding import Finding, Problem, ProblemKind
@@ -14,7 +14,6 @@ from bnlint.domain.graph import Location
 
 VERSION = 1
 FILENAME = "bnlint-baseline.json"
-_KEYS = ("file", "rule", "model", "layer", "message", "fingerprint")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,9 +28,11 @@ class Entry:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """New findings, the entries that were met, and those of checked files that were not."""
+_KEYS = tuple(field.name for field in fields(Entry))
+
+
+class Compared(NamedTuple):
+    """New findings, the entries that were found again, and those that are gone."""
 
     new: tuple[Finding, ...]
     met: tuple[Entry, ...]
@@ -44,13 +45,13 @@ def compare(
     would_find: Callable[[str, str], bool],
     exists: Callable[[str], bool],
 ) -> Compared:
-    """Hold back the findings that the entries list.
+    """The findings compared with the entries that are to suppress them.
 
     ``would_find`` decides whether this run would have found again what a rule finds in a file, and
     ``exists`` whether a file still exists; both take paths as entries have them. An entry of
-    another file, or of a rule that was left out or undecided, says nothing about this run. An entry
-    whose file is gone matches a finding of the same rule, model and layer elsewhere: the file was
-    renamed.
+    another file, or of a rule that was not run or could not decide, is neither met nor stale. An
+    entry whose file is gone matches a finding of the same rule, model and layer elsewhere: the
+    file was renamed.
     """
     left = {entry.fingerprint: entry for entry in entries}
     met: list[Entry] = []
@@ -67,26 +68,19 @@ def compare(
 
 
 def entries_of(findings: Iterable[Finding], relative: Callable[[str], str]) -> tuple[Entry, ...]:
-    """The entries that hold back these findings, sorted."""
-    return tuple(
-        sorted(
-            Entry(relative(f.location.path), f.rule, f.model, f.layer, f.message, f.fingerprint)
-            for f in findings
-        )
+    """The entries that suppress these findings, sorted."""
+    entries = (
+        Entry(relative(f.location.path), f.rule, f.model, f.layer, f.message, f.fingerprint)
+        for f in findings
     )
+    return tuple(sorted(entries))
 
 
 def stale_problems(stale: Iterable[Entry], path: str) -> tuple[Problem, ...]:
     """A problem for each entry that is no longer found."""
-    return tuple(
-        Problem(
-            ProblemKind.BASELINE,
-            path,
-            f"{entry.rule} in {entry.file} ({entry.model}: {entry.layer}) is no longer found",
-            "bnlint baseline prune drops such entries",
-        )
-        for entry in stale
-    )
+    hint = "bnlint baseline prune drops such entries"
+    said = (f"{e.rule} in {e.file} ({e.model}: {e.layer}) is no longer found" for e in stale)
+    return tuple(Problem(ProblemKind.BASELINE, path, message, hint) for message in said)
 
 
 def read_baseline(path: Path) -> tuple[Entry, ...]:
@@ -113,12 +107,10 @@ def read_baseline(path: Path) -> tuple[Entry, ...]:
     return _entries(data, shown)
 
 
-def write_baseline(path: Path, entries: Iterable[Entry], tool: str) -> None:
-    """Writes the entries sorted, one per line, so that merges and reviews are easy."""
-    lines = [
-        "    " + json.dumps({key: getattr(entry, key) for key in _KEYS}, ensure_ascii=False)
-        for entry in sorted(set(entries))
-    ]
+def write_entries(path: Path, entries: Iterable[Entry], tool: str) -> None:
+    """Write the entries sorted, one per line, so that merges and reviews are easy."""
+    rows = (json.dumps(asdict(entry), ensure_ascii=False) for entry in sorted(set(entries)))
+    lines = [f"    {row}" for row in rows]
     body = "[\n" + ",\n".join(lines) + "\n  ]" if lines else "[]"
     text = f'{{\n  "version": {VERSION},\n  "tool": {json.dumps(tool)},\n  "findings": {body}\n}}\n'
     try:
@@ -137,8 +129,7 @@ def _renamed(new: list[Finding], lost: list[Entry]) -> tuple[list[Finding], list
     still: list[Finding] = []
     moved: list[Entry] = []
     for finding in new:
-        entries = waiting.get((finding.rule, finding.model, finding.layer))
-        if entries:
+        if entries := waiting.get((finding.rule, finding.model, finding.layer)):
             moved.append(entries.pop(0))
         else:
             still.append(finding)
@@ -146,15 +137,11 @@ def _renamed(new: list[Finding], lost: list[Entry]) -> tuple[list[Finding], list
 
 
 def _entries(data: Any, shown: str) -> tuple[Entry, ...]:
-    version = data.get("version") if isinstance(data, dict) else None
+    data = data if isinstance(data, dict) else {}
+    version, rows = data.get("version"), data.get("findings")
     if isinstance(version, int) and version > VERSION:
-        raise ConfigError(
-            Mistake(
-                f"{shown} has version {version}, and this bnlint reads up to {VERSION}",
-                hint="update bnlint, or write the baseline anew",
-            )
-        )
-    rows = data.get("findings") if isinstance(data, dict) else None
+        said = f"{shown} has version {version}, and this bnlint reads up to {VERSION}"
+        raise ConfigError(Mistake(said, hint="update bnlint, or write the baseline anew"))
     if version != VERSION or not isinstance(rows, list):
         raise ConfigError(Mistake(f"{shown} is not a baseline file", hint="write it anew"))
     try:

@@ -54,19 +54,19 @@ def since(revision: str, cwd: Path) -> Changes:
 
 
 def changed_only(findings: Iterable[Finding], changes: Changes, cwd: Path) -> tuple[Finding, ...]:
-    """The findings whose place, or the place of a layer that takes part, was changed."""
-    return tuple(finding for finding in findings if _touched(finding, changes, cwd))
+    """The findings whose place, or the place of a related layer, was changed."""
+
+    def changed(finding: Finding) -> bool:
+        places = (finding.location, *(r.location for r in finding.related if r.location))
+        return any(changes.touch(place, cwd) for place in places)
+
+    return tuple(filter(changed, findings))
 
 
 _PLAIN = (
     *("-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--diff-filter=d"),
     *("--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules"),
 )
-
-
-def _touched(finding: Finding, changes: Changes, cwd: Path) -> bool:
-    places = [finding.location, *(r.location for r in finding.related if r.location)]
-    return any(changes.touch(place, cwd) for place in places)
 
 
 def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
@@ -93,7 +93,6 @@ def _parse(diff: str) -> Iterable[tuple[str, Lines]]:
 
 
 def _unquoted(name: str) -> str:
-    """A file name without the quotes and escapes that git adds for unusual characters."""
     if not name.startswith('"'):
         return name
     raw = name[1:-1].encode("utf-8", "surrogateescape")
@@ -133,7 +132,6 @@ def _run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
             ["git", *arguments],
             cwd=cwd,
             capture_output=True,
-            text=True,
             encoding="utf-8",
             errors="surrogateescape",
             check=False,

@@ -19,26 +19,23 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bnlint.domain.graph import Location
 
-_DIRECTIVE = re.compile(
-    r"#\s*bnlint\s*:\s*(?P<word>ignore|skip-file)\b\s*"
-    r"(?:\[(?P<rules>[^\]]*)\])?\s*(?:(?:--|—)\s*(?P<reason>.*))?",
-    re.IGNORECASE,
+# Compiled when a comment of bnlint is met: most files have none.
+_DIRECTIVE = (
+    r"(?i)#\s*bnlint\s*:\s*(?P<word>ignore|skip-file)\b\s*"
+    r"(?:\[(?P<rules>[^\]]*)\])?\s*(?:(?:--|—)\s*(?P<reason>.*))?"
 )
 
-
-_MEANT = re.compile(
-    r"#\s*bnlint\s*:\s*(?P<word>(?:ign|skip|dis|no[-_ ]?(?:qa|lint)|off\b|supp|allow)[\w-]*)",
-    re.IGNORECASE,
+_MEANT = (
+    r"(?i)#\s*bnlint\s*:\s*(?P<word>(?:ign|skip|dis|no[-_ ]?(?:qa|lint)|off\b|supp|allow)[\w-]*)"
 )
 """A comment that is meant to suppress something, in words of other linters or misspelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """An ``ignore`` comment: its place, the rules it names (none when bare), and what it covers.
 
     ``first`` and ``last`` are the lines covered, both inclusive. With a line ``within`` a
@@ -62,26 +59,21 @@ class Comment:
 
 def skips_file(text: str) -> bool:
     """True when a ``skip-file`` comment excludes the whole file."""
-    return "bnlint" in text and any(
-        found["word"].lower() == "skip-file" for _, found in _directives(text)
-    )
+    return any(found["word"].lower() == "skip-file" for _, found in _comments(text, _DIRECTIVE))
 
 
 def ignore_comments(text: str) -> tuple[Comment, ...]:
     """The ``ignore`` comments of a source text, in its order; none when it cannot be read."""
-    if "bnlint" not in text:
-        return ()
-    directives = [(at, m) for at, m in _directives(text) if m["word"].lower() == "ignore"]
-    if not directives:
+    directives = _comments(text, _DIRECTIVE)
+    found = [(at, match) for at, match in directives if match["word"].lower() == "ignore"]
+    if not found:
         return ()
     spans, lines = _spans(text), text.splitlines()
-    return tuple(_comment(at, found, spans, lines) for at, found in directives)
+    return tuple(_comment(at, match, spans, lines) for at, match in found)
 
 
 def mistaken_comments(text: str) -> tuple[tuple[int, int, str], ...]:
     """Line, column and word of comments that are meant to suppress, but do not."""
-    if "bnlint" not in text:
-        return ()
     return tuple(
         (*at, found["word"])
         for at, found in _comments(text, _MEANT)
@@ -89,8 +81,7 @@ def mistaken_comments(text: str) -> tuple[tuple[int, int, str], ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(NamedTuple):
     """A statement: its first line, the last line of its head, the last line a comment covers.
 
     A comment in the head of a class or function covers all of it, in the head of a loop or a
@@ -103,17 +94,12 @@ class _Span:
     simple: bool
 
 
-def _directives(text: str) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
-    """The place and the match of every directive of bnlint in a comment."""
-    return _comments(text, _DIRECTIVE)
-
-
-def _comments(
-    text: str, pattern: re.Pattern[str]
-) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
+def _comments(text: str, pattern: str) -> Iterator[tuple[tuple[int, int], re.Match[str]]]:
+    if "bnlint" not in text:
+        return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT and (found := pattern.search(token.string)):
+            if token.type == tokenize.COMMENT and (found := re.search(pattern, token.string)):
                 line, column = token.start
                 yield (line, column + found.start() + 1), found
     except (tokenize.TokenError, SyntaxError):
@@ -150,19 +136,14 @@ def _below(line: int, spans: list[_Span], lines: list[str]) -> tuple[int, int, i
     if inside:
         first, last, _ = _around(line, inside)
         return first, last, _next_code(line, last, lines)
-    after = [span for span in spans if span.first > line]
-    if not after:
-        return line, line, 0
-    return line, max(s.last for s in after if s.first == min(each.first for each in after)), 0
+    first = min((span.first for span in spans if span.first > line), default=0)
+    return line, max((span.last for span in spans if span.first == first), default=line), 0
 
 
 def _next_code(line: int, last: int, lines: list[str]) -> int:
     """The first line after ``line``, up to ``last``, that holds more than a comment."""
-    for number in range(line + 1, last + 1):
-        text = lines[number - 1].strip()
-        if text and not text.startswith("#"):
-            return number
-    return last
+    numbers = range(line + 1, last + 1)
+    return next((n for n in numbers if lines[n - 1].strip()[:1] not in ("", "#")), last)
 
 
 def _spans(text: str) -> list[_Span]:

@@ -18,6 +18,13 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=_place))
 
 
+def _place(finding: Finding) -> tuple[str | int, ...]:
+    at = finding.location
+    parts = finding.layer.split(".")  # ``features.2`` comes before ``features.10``
+    layer = ".".join(part.zfill(6) if part.isdigit() else part for part in parts)
+    return at.path, at.line, at.column, finding.rule, finding.model, layer, finding.message
+
+
 def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings in order, those of one rule at one place grouped into one.
 
@@ -29,53 +36,29 @@ def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         at = finding.location
         key = (at.path, at.line, at.column, finding.rule, finding.severity)
         groups.setdefault(key, []).append(finding)
-    return ordered(_together(group) for group in groups.values())
+    return ordered(_together(*group) for group in groups.values())
 
 
-def _place(finding: Finding) -> tuple[str | int, ...]:
-    at = finding.location
-    names = (finding.rule, finding.model, *_natural(finding.layer), finding.message)
-    return (at.path, at.line, at.column, *names)
-
-
-def _natural(layer: str) -> tuple[str]:
-    """A key that puts ``features.2`` before ``features.10``."""
-    parts = layer.split(".")
-    return (".".join(part.zfill(6) if part.isdigit() else part for part in parts),)
-
-
-def _together(group: list[Finding]) -> Finding:
-    """One finding for all of the group."""
-    first, rest = group[0], group[1:]
+def _together(first: Finding, *rest: Finding) -> Finding:
+    """One finding for all of a group; another model's layer is named with its model."""
     if not rest:
         return first
-    names = dict.fromkeys(_name(finding, first.model) for finding in rest)
-    names.pop(first.layer, None)
-    first = replace(first, count=sum(f.count for f in group), also=_others(first, rest))
-    if not names:
+    others = dict.fromkeys((f.model, f.layer) for f in rest)
+    others.pop((first.model, first.layer), None)
+    count = first.count + sum(finding.count for finding in rest)
+    first = replace(first, count=count, also=tuple(others))
+    if not others:
         return first
-    shown = list(names)[:_NAMED]
+    names = [layer if model == first.model else f"{model}: {layer}" for model, layer in others]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    message = f"{first.message} (the same line also builds {', '.join(shown)}{more})"
+    message = f"{first.message} (the same line also builds {', '.join(names[:_NAMED])}{more})"
     return replace(first, message=message)
-
-
-def _others(first: Finding, rest: Iterable[Finding]) -> tuple[tuple[str, str], ...]:
-    """Model and layer of the others that the entry counts, each once."""
-    names = dict.fromkeys((f.model, f.layer) for f in rest)
-    names.pop((first.model, first.layer), None)
-    return tuple(names)
-
-
-def _name(finding: Finding, model: str) -> str:
-    """The layer, with its model where that is not the one the entry is about."""
-    return finding.layer if finding.model == model else f"{finding.model}: {finding.layer}"
 
 
 def fingerprinted(
     findings: Iterable[Finding], relative: Callable[[str], str]
 ) -> tuple[Finding, ...]:
-    """The findings in their order, each with a name that survives edits elsewhere in the file.
+    """The findings in their order, each with a fingerprint that survives edits elsewhere.
 
     A fingerprint depends on rule, file, model, layer and a number for repetitions, but not on line
     numbers. ``relative`` returns the path from the project's root with forward slashes, so that the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bnlint.domain.finding import Finding, Severity
 from bnlint.domain.graph import Location
@@ -13,13 +14,14 @@ UNUSED, BARE = "BN900", "BN901"
 OWN_RULES = {UNUSED: "unused-suppression", BARE: "suppression-without-rule"}
 """The names of the rules about comments themselves, by id; they have no file."""
 
+_RIGHT = "# bnlint: ignore[BN301]"
+
 
 def _warnings(_: str) -> Mapping[str, Severity]:
     return {UNUSED: Severity.WARNING, BARE: Severity.WARNING}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleNames:
+class RuleNames(NamedTuple):
     """What a comment may name: the rules by id, with their names.
 
     ``own`` returns the severities of BN900 and BN901 in a file; a missing one is off.
@@ -61,89 +63,70 @@ def suppress(
     everything there: only a comment that names those can be called unused.
     A bare comment suppresses every finding it covers, and is reported for that (BN901).
     """
-    used = _Suppressions(text_of, names)
+    comments = _Comments(text_of, names)
     kept: list[Finding] = []
     gone: set[tuple[object, ...]] = set()
     for finding in findings:
-        if used.holds_back(finding):
+        if comments.cover(finding):
             at = finding.location
             gone.add((finding.rule, at.path, at.line, at.column))
         else:
             kept.append(finding)
     for path in sorted(decided):
-        kept += _about(path, used, names, decided[path])
+        kept += comments.about(path, decided[path])
     return Suppressed(tuple(kept), len(gone))
 
 
-class _Suppressions:
+class _Comments:
     """The comments of every file with findings, and which of their words suppressed one."""
 
     def __init__(self, text_of: Callable[[str], str | None], names: RuleNames) -> None:
         self._text_of = text_of
         self._names = names
         self._comments: dict[str, tuple[Comment, ...]] = {}
-        self.met: set[tuple[str, int, str]] = set()
+        self._used: set[tuple[str, int, str]] = set()
 
-    def comments(self, path: str) -> tuple[Comment, ...]:
-        """The comments of a file."""
+    def cover(self, finding: Finding) -> bool:
+        """True when a comment at one of the finding's lines names its rule, or is bare."""
+        covered = False
+        for place in (finding.location, *finding.anchors):
+            for comment in self._of(place.path):
+                if comment.covers(place):
+                    words = [w for w in comment.rules if finding.rule in self._names.ids(w)]
+                    self._used |= {(place.path, comment.line, word) for word in words}
+                    covered |= bool(words) or not comment.rules
+        return covered
+
+    def about(self, path: str, decided: Collection[str]) -> Iterator[Finding]:
+        """Findings about the comments of one file."""
+        own = self._names.own(path)
+
+        def finding(rule: str, message: str, line: int, column: int) -> Iterator[Finding]:
+            if rule in own:
+                at = Location(path, line, column)
+                yield Finding(rule, OWN_RULES[rule], own[rule], message, at, "", "")
+
+        for line, column, word in mistaken_comments(self._text_of(path) or ""):
+            said = f"'{word}' holds nothing back; write {_RIGHT} or # bnlint: skip-file"
+            yield from finding(UNUSED, said, line, column)
+        for comment in self._of(path):
+            at = comment.line, comment.column
+            if not comment.rules:
+                said = "this comment hides every rule here; name the ones you mean: "
+                yield from finding(BARE, f"{said}{_RIGHT} -- reason", *at)
+            for word in comment.rules:
+                unused = (path, comment.line, word) not in self._used
+                if unused and (why := self._useless(word, decided)):
+                    yield from finding(UNUSED, why, *at)
+
+    def _of(self, path: str) -> tuple[Comment, ...]:
         if path not in self._comments:
-            self._comments[path] = ignore_comments(self.text(path))
+            self._comments[path] = ignore_comments(self._text_of(path) or "")
         return self._comments[path]
 
-    def text(self, path: str) -> str:
-        """The text of a file, empty where there is none."""
-        return self._text_of(path) or ""
-
-    def holds_back(self, finding: Finding) -> bool:
-        """True when a comment at one of the finding's lines names its rule, or is bare."""
-        held = False
-        for place in (finding.location, *finding.anchors):
-            for comment in self.comments(place.path):
-                if comment.covers(place):
-                    held |= self._names_rule(comment, finding.rule, place.path)
-        return held
-
-    def _names_rule(self, comment: Comment, rule: str, path: str) -> bool:
-        words = [w for w in comment.rules if rule in self._names.ids(w)]
-        self.met |= {(path, comment.line, word) for word in words}
-        return bool(words) or not comment.rules
-
-
-def _about(
-    path: str, used: _Suppressions, names: RuleNames, decided: Collection[str]
-) -> Iterable[Finding]:
-    """Findings about the comments of one file."""
-    own = names.own(path)
-    for line, column, word in mistaken_comments(used.text(path)):
-        said = f"'{word}' holds nothing back; write # bnlint: ignore[BN301] or # bnlint: skip-file"
-        yield from _own(UNUSED, said, Location(path, line, column), own)
-    for comment in used.comments(path):
-        if not comment.rules:
-            yield from _own(
-                BARE,
-                "this comment hides every rule here; name the ones you mean: "
-                "# bnlint: ignore[BN301] -- reason",
-                Location(path, comment.line, comment.column),
-                own,
-            )
-        for word in comment.rules:
-            if (path, comment.line, word) not in used.met and (
-                why := _useless(word, names, decided)
-            ):
-                yield from _own(UNUSED, why, Location(path, comment.line, comment.column), own)
-
-
-def _useless(word: str, names: RuleNames, decided: Collection[str]) -> str:
-    """Why a word that suppressed nothing is useless; empty when that is unknown."""
-    ids = names.ids(word)
-    if not ids:
-        return f"no rule is called '{word}'"
-    return f"nothing here is held back by '{word}'" if ids <= set(decided) else ""
-
-
-def _own(
-    rule: str, message: str, at: Location, severities: Mapping[str, Severity]
-) -> Iterable[Finding]:
-    severity = severities.get(rule)
-    if severity is not None:
-        yield Finding(rule, OWN_RULES[rule], severity, message, at, "", "")
+    def _useless(self, word: str, decided: Collection[str]) -> str:
+        """Why a word that suppressed nothing is useless; empty when that is unknown."""
+        ids = self._names.ids(word)
+        if not ids:
+            return f"no rule is called '{word}'"
+        return f"nothing here is held back by '{word}'" if ids <= set(decided) else ""

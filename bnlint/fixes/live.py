@@ -21,7 +21,7 @@ from bnlint.graph.view import View
 from bnlint.layers.calls import name_of
 from bnlint.layers.signatures import parameters_of
 from bnlint.layers.table import Table, builtin_table, is_leaf
-from bnlint.pipeline import compiled_rules, trace_live
+from bnlint.pipeline import live_rules, trace_live
 
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""
@@ -42,7 +42,7 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
     """
     graph = trace_live(model, inputs, name, settings.layers)
     repaired = _to_graph_module(model, builtin_table().extended(settings.layers))
-    rules, facts = compiled_rules(settings).chosen, settings.for_rules()
+    rules, facts = live_rules(settings).chosen(), settings.for_rules()
     done: dict[str, None] = {}
     refused: dict[str, str] = {}
     for _ in range(_ROUNDS):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -24,12 +23,13 @@ from bnlint.domain.request import FileRequest, TraceOutcome, TraceRequest
 from bnlint.edits.syntax import SourceText
 from bnlint.edits.syntax import decode as decode_text
 from bnlint.engine.check import check_graph
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.protocol import Limits
 from bnlint.isolation.spread import trace_spread
-from bnlint.pipeline import Means, find_sources, read_rule_files
+from bnlint.pipeline import Means, find_sources, read_rules
 from bnlint.pipeline.work import Files, Work
 from bnlint.sources import Paths
+from bnlint.sources.expand import read_stdin
 
 Texts = Mapping[str, SourceText]
 """Changed texts by the real path of their file."""
@@ -72,16 +72,16 @@ class Workspace:
 
     def __init__(self, settings: Settings, executor: Executor | None = None) -> None:
         self.settings = settings
-        self.means = Means(tracer=self._traced, stdin=cache(lambda: sys.stdin.buffer.read()))
+        self.means = Means(tracer=self._traced, stdin=cache(read_stdin))
         self.paths = Paths(Path.cwd(), Path(settings.root))
         self._executor = executor
         self._stack = ExitStack()
         self._pool: Pool | None = None
         self._store = Store(Path(settings.cache_dir) if settings.cache else None)
         sources = find_sources(settings, self.paths, self.means)
-        files, rule_files = Files(settings, self.paths, self._store), read_rule_files(settings)
-        self.works = tuple(files.plan(sources.files, rule_files))
-        self.rules = rule_files.load(settings, self._store)
+        self.rules = read_rules(settings, self._store)
+        files = Files(settings, self.paths, self._store)
+        self.works = tuple(files.plan(sources.files, self.rules.digest))
         self.files = dict(filter(None, map(self._editable, self.works)))
 
     def __enter__(self) -> Workspace:

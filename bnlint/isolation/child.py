@@ -1,4 +1,4 @@
-"""One job in one process: confine it, do the work, write the records, leave without ceremony."""
+"""One job in one process: confine it, do the work, write the records, exit at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import traceback
 from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.isolation.jobs import JobKind, Work
-from bnlint.isolation.protocol import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, Limits, dump
+from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
 
 try:
     import resource
@@ -31,25 +30,22 @@ ENVIRONMENT = {
 }
 """Set before torch or the user's file is imported."""
 
+_COMPILER = "torch._dynamo"
+"""Torch imports it late, which takes most of a second."""
+
 _OUTPUT_LIMIT = 256 << 20
 _FAULT_MARGIN = 0.95
 _PR_SET_PDEATHSIG = 1
 
 # The user's code may replace any of these in the modules they come from.
-_open, _write, _close, _exit, _makedirs, _join = (
-    os.open,
-    os.write,
-    os.close,
-    os._exit,
-    os.makedirs,
-    os.path.join,
-)
-_modules = sys.modules
+_open, _write, _close, _exit = os.open, os.write, os.close, os._exit
+_makedirs, _join, _modules = os.makedirs, os.path.join, sys.modules
+
 _RARELY = 200_000
-"""New objects between two garbage collections: a forked child does not live long enough for more.
+"""New objects between two garbage collections, of which a forked child has few in its short life.
 """
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
@@ -62,9 +58,9 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
             _confine(folder, limits)
         _answer(kind.load(), request, folder, own)
         status = 0
-    except SystemExit as leaving:  # the user's code ends the process, as it may anywhere
+    except SystemExit as leaving:  # the user's code may end the process anywhere
         status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:  # a bug of ours, or code that raises from odd places: say it, end
+    except BaseException:  # a bug of ours, or code that raises in places nobody expects
         _lift_memory_limit()
         _append(folder, dump(_internal(request, traceback.format_exc())))
     finally:
@@ -74,24 +70,19 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
 
 
 def _answer(work: Work, request: Any, folder: str, own: int) -> None:
-    late = _late()
+    late = _COMPILER in _modules
     for record in work(request):
         if os.getpid() != own:  # the user's code forked, and this is its copy of us
             return
         _append(folder, dump(record))
-    if _late() and not late:
+    if _COMPILER in _modules and not late:
         _append(folder, b"", LATE)
-
-
-def _late() -> bool:
-    """True once torch's compiler is loaded, which takes most of a second."""
-    return "torch._dynamo" in _modules
 
 
 def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
     """Add to a file by its name: descriptors may have been closed, folders removed."""
     _makedirs(folder, exist_ok=True)
-    number = _open(_join(folder, name), _FLAGS, 0o600)
+    number = _open(_join(folder, name), _APPENDING, 0o600)
     view = memoryview(text)
     while view:
         view = view[_write(number, view) :]
@@ -99,14 +90,9 @@ def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
 
 
 def _internal(request: Any, trace: str) -> Problem:
-    last = trace.strip().rsplit("\n", 1)[-1]
-    return Problem(
-        ProblemKind.CRASH,
-        request.name,
-        f"the check itself failed: {last}",
-        hint=trace[-2000:],
-        blocking=True,
-    )
+    last = trace.strip().rpartition("\n")[2]
+    said = f"the check itself failed: {last}"
+    return Problem(ProblemKind.CRASH, request.name, said, trace[-2000:], blocking=True)
 
 
 def _lead_session() -> None:
@@ -119,7 +105,6 @@ def _lead_session() -> None:
 
 
 def _confine(folder: str, limits: Limits) -> None:
-    """Give this process an output file, a working folder and limits of its own."""
     _redirect(folder)
     scratch = os.path.join(folder, SCRATCH)
     os.makedirs(scratch, exist_ok=True)
@@ -129,21 +114,21 @@ def _confine(folder: str, limits: Limits) -> None:
 
 
 def _flush_output() -> None:
-    """Write out what the user's code printed, which an exit without ceremony would lose."""
+    """Write out what the user's code printed, which an exit at once would lose."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # whatever the user's code put in their place
+        with contextlib.suppress(Exception):  # the user's code may have replaced them
             stream.flush()
 
 
 def _lift_memory_limit() -> None:
-    """Let the answer be written even where the user's code used all the memory it may."""
+    """Allow the answer to be written after the user's code used all the memory it may."""
     if resource is not None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _redirect(folder: str) -> None:
-    output = os.open(os.path.join(folder, OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = os.open(os.path.join(folder, OUTPUT), _APPENDING, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
@@ -178,8 +163,8 @@ def _mapped_memory() -> int:
 
 
 def _note_faults(folder: str, limits: Limits) -> None:
-    """Have the line noted where the code crashes, exits, or is when its time is nearly up."""
-    number = os.open(os.path.join(folder, FAULTS), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Note the line where the code crashes, exits, or is when its time is nearly up."""
+    number = os.open(os.path.join(folder, FAULTS), _APPENDING, 0o600)
     faulthandler.enable(number, all_threads=False)
     faulthandler.dump_traceback_later(limits.seconds * _FAULT_MARGIN, file=number)
     leave, own = os._exit, os.getpid()

@@ -1,18 +1,16 @@
-"""How a child ended, read from what it left: its records, and why where it did not finish."""
+"""How a child ended, read from its folder: its records, and the reason if it did not finish."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.errors import mentions_memory
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
-from bnlint.isolation.jobs import kind_of
-from bnlint.isolation.protocol import FAULTS, OUTPUT, Ended, Limits, records
+from bnlint.isolation.jobs import FAULTS, OUTPUT, Ended, Limits, kind_of, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
 _TAIL = 600
@@ -23,7 +21,7 @@ class ChildLost(Exception):
 
 
 def answer(request: Any, ended: Ended) -> Any:
-    """The one record that answers a request, or the Problem that kept the job from it.
+    """The last record for a request: its result, or the Problem that prevented one.
 
     Raises
     ------
@@ -32,85 +30,64 @@ def answer(request: Any, ended: Ended) -> Any:
 
     """
     found = list(records(ended.folder, kind_of(request)))
-    if not found:
-        raise ChildLost(_ending(ended.status))
-    return found[-1]
+    if found:
+        return found[-1]
+    if ended.status < 0:
+        raise ChildLost(f"was ended by {_signal(-ended.status)}")
+    raise ChildLost(f"ended with code {ended.status} before it had an answer")
 
 
 def outcome(request: FileRequest, ended: Ended, limits: Limits) -> TraceOutcome:
-    """What the child left, and the reason where its last record is missing."""
+    """The outcome of a file from the child's records, with the reason if the last is missing."""
     found = list(records(ended.folder, kind_of(request)))
-    if not (found and isinstance(found[-1], Closing)):
-        found += _unfinished(request, ended, limits, found)
+    finished = bool(found) and isinstance(found[-1], Closing)
+    if not finished and not any(isinstance(r, Problem) and r.blocking for r in found):
+        found.append(_unfinished(request, ended, limits, found))
     return collect(request.name, found)
 
 
 def died(request: FileRequest) -> TraceOutcome:
     """The outcome of a file that took the whole worker with it."""
-    problem = Problem(
-        ProblemKind.CRASH,
-        request.name,
-        "the worker process died while this file was checked",
-        hint="the file's code may end other processes; run it by itself to see",
-        blocking=True,
-    )
+    said = "the worker process died while this file was checked"
+    hint = "the file's code may end other processes; run it by itself to see"
+    problem = Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
     return TraceOutcome(request.name, problems=(problem,))
 
 
-def _unfinished(
-    request: FileRequest, ended: Ended, limits: Limits, found: list[Record]
-) -> Iterator[Problem]:
-    if any(isinstance(r, Problem) and r.blocking for r in found):
-        return
+def _unfinished(request: FileRequest, ended: Ended, limits: Limits, found: list[Record]) -> Problem:
     output = _tail(ended.folder, OUTPUT)
     kind, message, hint = _reason(ended, limits, output)
-    yield Problem(
+    said = output.strip()[-_TAIL:]
+    return Problem(
         kind,
         request.name,
         message,
-        hint=_with_output(hint, output),
+        hint="\n".join(filter(None, (hint, said and f"its last output:\n{said}"))),
         line=_line(ended.folder, request.name),
-        blocking=not any(not isinstance(r, Problem) for r in found),
+        blocking=all(isinstance(record, Problem) for record in found),
     )
 
 
 def _reason(ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
     if ended.killed == "timeout":
-        return (
-            ProblemKind.TIMEOUT,
-            f"not finished after {limits.timeout:g} s",
-            "give it more with --timeout, or move the work under `if __name__ == '__main__'`",
-        )
+        said = f"not finished after {limits.timeout:g} s"
+        hint = "give it more with --timeout, or move the work under `if __name__ == '__main__'`"
+        return ProblemKind.TIMEOUT, said, hint
     if mentions_memory(output):
         return _memory(limits)
     if ended.status == -signal.SIGKILL:
         kind, _, hint = _memory(limits)
         return kind, "killed by the system, most likely for want of memory", hint
     if ended.status < 0:
-        return (
-            ProblemKind.CRASH,
-            f"the file's code crashed the process ({_signal(-ended.status)})",
-            "",
-        )
-    return (
-        ProblemKind.EXIT,
-        f"the file's code ended the process with status {ended.status}",
-        "keep exits under `if __name__ == '__main__'`",
-    )
+        said = f"the file's code crashed the process ({_signal(-ended.status)})"
+        return ProblemKind.CRASH, said, ""
+    said = f"the file's code ended the process with status {ended.status}"
+    return ProblemKind.EXIT, said, "keep exits under `if __name__ == '__main__'`"
 
 
 def _memory(limits: Limits) -> tuple[ProblemKind, str, str]:
-    return (
-        ProblemKind.MEMORY,
-        f"needs more memory than the limit of {limits.max_memory / (1 << 30):.3g} GiB",
-        "give it more with --max-memory",
-    )
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"ended with code {status} before it had an answer"
-    return f"was ended by {_signal(-status)}"
+    said = f"needs more memory than the limit of {limits.max_memory / (1 << 30):.3g} GiB"
+    return ProblemKind.MEMORY, said, "give it more with --max-memory"
 
 
 def _signal(number: int) -> str:
@@ -126,11 +103,6 @@ def _line(folder: str, path: str) -> int:
         if found["path"] == path:
             return int(found["line"])
     return 0
-
-
-def _with_output(hint: str, output: str) -> str:
-    text = output.strip()[-_TAIL:]
-    return "\n".join(part for part in (hint, text and f"its last output:\n{text}") if part)
 
 
 def _tail(folder: str, name: str, size: int = 1 << 13) -> str:

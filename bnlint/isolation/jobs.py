@@ -1,19 +1,27 @@
-"""The kinds of jobs that children do; another kind is one more entry here.
+"""The kinds of jobs, and how host and worker communicate: another kind is one more entry here.
 
-The host only names what the child imports, so it never loads torch.
+The host only names what the child imports, so it never loads torch. Messages are lines of JSON, and
+each job has a folder for its answer. The user's code runs in the same process as the job, so no
+part of an answer goes through a file descriptor that it could close or print to: records are
+appended to a file by its name, and the worker process only reports how the child ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
+from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
+
+T = TypeVar("T")
 
 Work = Callable[[Any], Iterable[Any]]
 """Answers a request record by record, so that a crash loses only what was not yet known."""
@@ -24,10 +32,10 @@ class JobKind:
     """What a child does with one type of request, and what it may use for that.
 
     ``target`` is the function to call, as ``module:function``; ``records`` are the types of its
-    records, the only ones that the host reads. ``warm_up`` loads what only long runs should wait
-    for. A job that is ``forked`` starts from a process that has torch loaded, which CUDA does not
-    survive. One that is ``confined`` has one thread, no accelerator, no network, no terminal, and
-    a working folder of its own; otherwise it runs where the user is and prints to standard error.
+    records, the only ones that the host reads. ``warm_up`` is a function that imports what only
+    long runs should wait for. A ``confined`` job has one thread, no accelerator, no network, no
+    terminal, and a working folder of its own; any other runs in the user's folder and environment,
+    in a process of its own, and prints to standard error.
     """
 
     name: str
@@ -35,22 +43,12 @@ class JobKind:
     records: tuple[type[Any], ...]
     target: str
     warm_up: str = ""
-    forked: bool = True
     confined: bool = True
 
     def load(self) -> Work:
         """The function that does the work; imports torch."""
-        work: Work = _imported(self.target)
+        work: Work = imported(self.target)
         return work
-
-    def load_rest(self) -> None:
-        """Load what torch imports late."""
-        if self.warm_up:
-            _imported(self.warm_up)()
-
-    def record_type(self, name: str) -> type[Any]:
-        """The type of records with this name; raises KeyError for any other."""
-        return {kind.__name__: kind for kind in self.records}[name]
 
 
 TRACE = JobKind(
@@ -71,7 +69,6 @@ PROBE = JobKind(
     ProbeRequest,
     (ProbeAnswer, Problem),
     "bnlint.probing.job:probe_records",
-    forked=False,
     confined=False,
 )
 
@@ -84,6 +81,110 @@ def kind_of(request: Any) -> JobKind:
     return next(kind for kind in KINDS.values() if kind.request is type(request))
 
 
-def _imported(target: str) -> Any:
+def imported(target: str) -> Any:
+    """What ``module:name`` names."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
+
+
+ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
+"""Names in the folder of a job: its records, what the code printed, the line where it hung or
+crashed, and its working folder."""
+LATE = "late"
+"""The name of the file that exists once a child had to load what torch imports late."""
+
+_NO_LIMIT = 1e6
+"""Seconds; system calls that wait do not take infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one job may take: seconds of wall clock, and bytes beyond what torch itself maps.
+
+    0 means no limit.
+    """
+
+    timeout: float = 60.0
+    max_memory: int = 4 << 30
+
+    @property
+    def seconds(self) -> float:
+        """The time to wait: more than a week if there is no limit."""
+        return self.timeout or _NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker process is started with: one folder for one job, or many jobs side by side."""
+
+    limits: Limits
+    jobs: int = 1
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first line of a worker: the folder of its answers, or why torch cannot be imported."""
+
+    folder: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the child of one request ended; ``status`` is negative for a signal.
+
+    ``killed`` is why the worker ended it (``timeout``), or empty.
+    """
+
+    number: int
+    folder: str
+    status: int
+    killed: str = ""
+
+
+def line(message: Any) -> bytes:
+    """A dataclass as one line of JSON."""
+    return _json(encode(message))
+
+
+def parsed(kind: type[T], text: bytes | str) -> T:
+    """The dataclass of such a line."""
+    return decode(kind, json.loads(text))
+
+
+def ask(number: int, request: Any) -> bytes:
+    """A numbered request of any kind as one line."""
+    return _json([number, kind_of(request).name, encode(request)])
+
+
+def asked(text: bytes) -> tuple[int, JobKind, Any]:
+    """The number, the kind and the request of a line made by :func:`ask`."""
+    number, name, data = json.loads(text)
+    kind = KINDS[name]
+    return number, kind, decode(kind.request, data)
+
+
+def dump(record: Any) -> bytes:
+    """One record of an answer as one line."""
+    return _json([type(record).__name__, encode(record)])
+
+
+def records(folder: str, kind: JobKind) -> Iterator[Any]:
+    """The records in the answer of one job, without a line that a crash cut off.
+
+    Raises KeyError for a type of record that the job does not have.
+    """
+    types = {each.__name__: each for each in kind.records}
+    try:
+        with open(os.path.join(folder, ANSWER), "rb") as stream:
+            lines = stream.read().split(b"\n")[:-1]
+    except OSError:
+        return
+    for text in lines:
+        name, data = json.loads(text)
+        yield decode(types[name], data)
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode() + b"\n"

@@ -6,12 +6,11 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from types import TracebackType
 
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.isolation import endings
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.processes import Worker, alone
-from bnlint.isolation.protocol import Limits
 
 _PER_JOB = 4
 """Requests sent per job before the outcome that is yielded next is in."""
@@ -41,12 +40,7 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -64,9 +58,7 @@ class Pool:
             When torch cannot be imported.
 
         """
-        if self._fork:
-            return self._trace_warm(requests)
-        return self._trace_fresh(requests)
+        return self._trace_warm(requests) if self._fork else self._trace_fresh(requests)
 
     def _trace_warm(self, requests: Iterable[FileRequest]) -> Iterator[TraceOutcome]:
         source = iter(requests)
@@ -77,7 +69,7 @@ class Pool:
             while len(order) < self.jobs * _PER_JOB and (request := next(source, None)):
                 order.append(self._sent)
                 pending[self._sent] = request
-                self._send(self._sent, request)
+                self._open_worker.send(self._sent, request)  # receive notices a dead worker
                 self._sent += 1
             if not order:
                 return
@@ -102,13 +94,13 @@ class Pool:
         with alone(request, self.limits) as ended:
             return endings.outcome(request, ended, self.limits)
 
-    def _send(self, number: int, request: FileRequest) -> None:
+    @property
+    def _open_worker(self) -> Worker:
         assert self._worker is not None, "the pool is closed"
-        self._worker.send(number, request)  # a dead worker is noticed by receive
+        return self._worker
 
     def _receive(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
-        assert self._worker is not None, "the pool is closed"
-        ended = self._worker.receive()
+        ended = self._open_worker.receive()
         if ended is None:
             self._recover(pending, done)
         elif ended.number in pending:
@@ -117,7 +109,7 @@ class Pool:
             _clear(ended.folder)
 
     def _recover(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
-        """Try what a dead worker left one by one, so that only the culprit is blamed."""
+        """Try the requests of a dead worker one by one, so that only the culprit is blamed."""
         worker = self._restart()
         for number, request in list(pending.items()):
             ended = worker.receive() if worker.send(number, request) else None
@@ -129,15 +121,13 @@ class Pool:
             del pending[number]
 
     def _restart(self) -> Worker:
-        if self._worker is not None:
-            self._worker.close()
+        self.close()
         self._worker = Worker(self.jobs, self.limits)
         return self._worker
 
 
 def _clear(folder: str) -> None:
     """Remove an answer that was read; its big files would otherwise stay until the end."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if not os.path.isdir(path):
-            os.unlink(path)
+    for entry in os.scandir(folder):
+        if not entry.is_dir():
+            os.unlink(entry.path)

@@ -7,13 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.isolation.jobs import JobKind, kind_of
-from bnlint.isolation.protocol import Ended, Hello, Limits, Setup, ask, line, parsed
+from bnlint.isolation.jobs import Ended, Hello, Limits, Setup, ask, kind_of, line, parsed
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = (
@@ -26,30 +24,29 @@ _START_UP = 60.0
 _STANDARD_ERROR = 2
 
 
-def start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
-    """A worker process of its own session, importing what the host would import.
+def _start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
+    """A worker process in a session of its own, which imports what the host would import.
 
-    ``-P`` keeps the current folder out of its path: a ``random.py`` there is no module of ours.
+    ``-P`` keeps the current folder out of its path: a ``random.py`` there is not the library's.
     """
     command = [sys.executable, "-P", "-c", _START, line(setup).decode()]
     return subprocess.Popen(command, start_new_session=True, **streams)
 
 
 class Worker:
-    """One warm worker process; its torch loads while the host goes on."""
+    """One warm worker process, which loads torch while the host continues."""
 
     def __init__(self, jobs: int, limits: Limits) -> None:
-        self._process = start(
+        self._process = _start(
             Setup(limits, jobs),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         self._folder = ""
-        self.torch = ""
 
     def send(self, number: int, request: Any) -> bool:
-        """Hand a request over; False when the worker is gone."""
+        """Send a request; False when the worker is gone."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(ask(number, request))
@@ -60,7 +57,7 @@ class Worker:
 
     def receive(self) -> Ended | None:
         """How the next child ended; None when the worker is gone."""
-        if not self.torch and not self._greet():
+        if not self._folder and not self._greet():
             return None
         text = self._read()
         return parsed(Ended, text) if text else None
@@ -69,7 +66,7 @@ class Worker:
         """End the worker and everything it started."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):  # what a dead worker did not read any more
+                with contextlib.suppress(OSError):  # a dead worker left requests unread
                     stream.close()
         try:
             self._process.wait(timeout=5)
@@ -85,13 +82,13 @@ class Worker:
         text = self._read()
         if not text:
             status = self._process.wait()
-            if status < 0:  # killed while torch loads: lost like any other worker, and tried again
+            if status < 0:  # killed while torch loads: treated like any worker that is lost
                 return False
             raise UsageError(_no_torch(f"the worker ended with status {status}"))
         hello = parsed(Hello, text)
-        self._folder, self.torch = hello.folder, hello.torch
         if hello.error:
             raise UsageError(_no_torch(hello.error))
+        self._folder = hello.folder
         return True
 
     def _read(self) -> bytes:
@@ -111,7 +108,7 @@ def _no_torch(reason: str) -> Mistake:
 def alone(request: Any, limits: Limits) -> Iterator[Ended]:
     """How a job ended that had a process to itself; its folder exists as long as the block.
 
-    For jobs that cannot be forked, and for all jobs where the system cannot fork.
+    For jobs that are not confined, and for all jobs where the system cannot fork.
     """
     import tempfile
 
@@ -120,22 +117,19 @@ def alone(request: Any, limits: Limits) -> Iterator[Ended]:
 
 
 def _run(request: Any, folder: str, limits: Limits) -> Ended:
-    """Start a process for one job and wait for its end; whatever it started ends with it."""
-    began, killed = time.monotonic(), ""
-    process = start(Setup(limits, folder=folder), **_streams(kind_of(request)))
+    """Start a process for one job and wait for it; kill whatever it started."""
+    killed = ""
+    # What the user's code prints must not end up in the host's output.
+    output = subprocess.DEVNULL if kind_of(request).confined else _STANDARD_ERROR
+    setup, stdin = Setup(limits, folder=folder), subprocess.PIPE
+    process = _start(setup, stdin=stdin, stdout=output, stderr=output)
     try:
         process.communicate(ask(0, request), timeout=limits.seconds + _START_UP)
     except subprocess.TimeoutExpired:
         killed = "timeout"
     finally:
         _end(process)
-    return Ended(0, folder, process.returncode, killed, time.monotonic() - began)
-
-
-def _streams(kind: JobKind) -> dict[str, int]:
-    """What the user's code prints must not end up among the host's output."""
-    output = subprocess.DEVNULL if kind.confined else _STANDARD_ERROR
-    return {"stdin": subprocess.PIPE, "stdout": output, "stderr": output}
+    return Ended(0, folder, process.returncode, killed)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,9 +1,9 @@
 """Files spread over an executor that somebody else runs: a process pool, a Dask cluster, threads.
 
 A task runs in a thread or a process of the executor, which must not import the user's code: the
-file is traced in a child of a worker that stays warm for the tasks that follow. A task that is lost
-(its worker died, the pool broke) is not blamed on the file: what was lost is traced again here, in
-isolation and under the limits, which also tells a deadly file from bad luck.
+file is traced in a child of a worker that stays warm for the tasks that follow. A lost task (its
+worker died, the pool broke) is not blamed on the file: it is traced again here, in isolation and
+under the limits, which also shows whether the file was the cause.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ from typing import Any
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
 from bnlint.domain.request import FileRequest, TraceOutcome
+from bnlint.isolation.jobs import Limits, ask, asked
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.protocol import Limits, ask, asked
-
-_Futures = dict[int, "Future[Any] | None"]
 
 _IDLE = 60.0
-"""Seconds after which a worker that no task asked for ends."""
+"""Seconds without a task after which a worker ends."""
 
 
 def trace_spread(
     executor: Executor, requests: Sequence[FileRequest], jobs: int, limits: Limits
 ) -> Iterator[TraceOutcome]:
-    """The outcomes in the order of the requests; ``jobs`` is for what has to be traced again here.
+    """The outcomes in the order of the requests; ``jobs`` is for those that are traced again here.
 
     Raises
     ------
@@ -49,13 +47,16 @@ def trace_spread(
                 yield again.pop(n)
                 continue
             data = _result(futures.pop(n))
-            if data is None:
-                wave = [n, *_lost(futures)]
-                again |= _trace_here([(m, requests[m]) for m in wave], jobs, limits)
-                futures = {m: f for m, f in futures.items() if m not in again}
-                yield again.pop(n)
-            else:
+            if data is not None:
                 yield decode(TraceOutcome, data)
+                continue
+            # A pool that breaks takes all of its tasks along.
+            lost = [n, *(m for m, future in futures.items() if _lost(future))]
+            with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
+                outcomes = pool.trace([requests[m] for m in lost])
+                again |= dict(zip(lost, outcomes, strict=True))
+            futures = {m: future for m, future in futures.items() if m not in again}
+            yield again.pop(n)
     finally:
         for future in futures.values():
             if future is not None:
@@ -86,37 +87,18 @@ def _result(future: Future[Any] | None) -> Any:
         return None
 
 
-def _lost(futures: _Futures) -> Iterator[int]:
-    """The tasks that are known to be lost too: a pool that breaks takes all of its tasks along."""
-    for n, future in futures.items():
-        if future is None or (future.done() and _failed(future)):
-            yield n
-
-
-def _failed(future: Future[Any]) -> bool:
-    if future.cancelled():
+def _lost(future: Future[Any] | None) -> bool:
+    """True when it is known already that a task has no result."""
+    if future is None or future.cancelled():
         return True
-    error = future.exception()
+    error = future.exception() if future.done() else None
     return error is not None and not isinstance(error, (BnlintError, ImportError))
 
 
-def _trace_here(
-    lost: Sequence[tuple[int, FileRequest]], jobs: int, limits: Limits
-) -> dict[int, TraceOutcome]:
-    """The outcomes of lost requests by their number, from a worker of our own."""
-    with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
-        outcomes = pool.trace([request for _, request in lost])
-        return {n: outcome for (n, _), outcome in zip(lost, outcomes, strict=True)}
-
-
 def trace_task(request: bytes, limits: Any) -> Any:
-    """The outcome of a request in one line; all plain data, so that any transport carries it.
+    """The outcome of a request in one line; all plain data, so that any transport can carry it.
 
-    Raises
-    ------
-    UsageError
-        When torch cannot be imported where the task runs.
-
+    Raises UsageError when torch cannot be imported where the task runs.
     """
     _, _, decoded = asked(request)
     with _bench(os.getpid()).borrowed(decode(Limits, limits)) as pool:

@@ -1,8 +1,8 @@
 """The worker process: torch is loaded once, then each job gets a fork of its own.
 
 A fork of a process that has torch loaded takes milliseconds, a fresh import a second. Where a job
-cannot be forked, this process does that one job itself. The host starts it with its
-:class:`Setup` as one argument of JSON.
+cannot be forked, this process does that one job itself. Its only argument is a :class:`Setup` as
+JSON.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
-from bnlint.isolation.jobs import TRACE, JobKind
-from bnlint.isolation.protocol import (
+from bnlint.isolation.jobs import (
     LATE,
     SCRATCH,
+    TRACE,
     Ended,
     Hello,
+    JobKind,
     Limits,
     Setup,
     asked,
+    imported,
     line,
     parsed,
 )
@@ -45,7 +47,7 @@ _LONG_QUEUE = 3
 def main(arguments: list[str] | None = None) -> None:
     """Serve a pool over standard input and output, or do one job in this process."""
     setup = parsed(Setup, (arguments or sys.argv[1:])[0])
-    warnings.simplefilter("ignore")  # torch and the user's code warn about what is not at issue
+    warnings.simplefilter("ignore")  # of torch and the user's code, about other matters
     if setup.folder:
         _do_one(setup.folder, setup.limits)
     else:
@@ -62,14 +64,14 @@ def _do_one(folder: str, limits: Limits) -> None:
 
 
 def _serve(setup: Setup) -> None:
-    """Move the pipes out of the way of anything that prints, load torch, and fork on request."""
+    """Keep the pipes away from anything that prints, load torch, and fork on request."""
     source, sink = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.environ.update(ENVIRONMENT)
     try:
-        version = _load_torch()
+        _load_torch()
         TRACE.load()
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
@@ -79,27 +81,27 @@ def _serve(setup: Setup) -> None:
     try:
         gc.collect()
         gc.freeze()
-        os.write(sink, line(Hello(version, folder=folder)))
+        os.write(sink, line(Hello(folder)))
         Zygote(source, sink, folder, setup.jobs, setup.limits).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)  # taking torch down in good order takes a third of a second that the host waits for
+    os._exit(0)  # the host would wait a third of a second for an orderly end of torch
 
 
-def _load_torch() -> str:
+def _load_torch() -> None:
     import torch
 
     torch.set_num_threads(1)
-    return str(torch.__version__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Running:
-    """A child at work."""
+    """A child at work, to be ended at ``deadline``."""
 
     number: int
     folder: str
-    started: float
+    deadline: float
+    overdue: bool = False
 
 
 @dataclass(slots=True)
@@ -114,15 +116,14 @@ class Zygote:
     late: bool = False
     waiting: deque[tuple[int, JobKind, Any]] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
-    overdue: set[int] = field(default_factory=set)
     open: bool = True
     rest: bytes = b""
 
     def serve(self) -> None:
         """Work until the host closes its end; then end what still runs."""
         wake, alarm = os.pipe()
-        os.set_blocking(alarm, False)
-        os.set_blocking(wake, False)
+        for end in (wake, alarm):
+            os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         try:
@@ -142,17 +143,14 @@ class Zygote:
         self._end_overdue()
         self._reap()
         if self.late and len(self.waiting) >= _LONG_QUEUE:
-            TRACE.load_rest()
+            imported(TRACE.warm_up)()
             self.late = False
         while self.waiting and len(self.running) < self.jobs:
             self._fork(*self.waiting.popleft())
 
     def _patience(self) -> float | None:
-        """Seconds until the first child is out of time."""
-        pending = [r.started for pid, r in self.running.items() if pid not in self.overdue]
-        if not pending:
-            return None
-        return max(0.0, min(pending) + self.limits.seconds - time.monotonic())
+        pending = [run.deadline for run in self.running.values() if not run.overdue]
+        return max(0.0, min(pending) - time.monotonic()) if pending else None
 
     def _read(self) -> None:
         text = os.read(self.source, 1 << 16)
@@ -166,24 +164,21 @@ class Zygote:
         os.makedirs(folder)
         pid = os.fork()
         if pid == 0:
-            self._become_child(kind, request, folder)
-        self.running[pid] = Running(number, folder, time.monotonic())
-
-    def _become_child(self, kind: JobKind, request: Any, folder: str) -> None:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self.source)
-            os.close(self.sink)
-            run_job(kind, request, folder, self.limits)
-        finally:
-            os._exit(1)
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(self.source)
+                os.close(self.sink)
+                run_job(kind, request, folder, self.limits)
+            finally:
+                os._exit(1)
+        self.running[pid] = Running(number, folder, time.monotonic() + self.limits.seconds)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for pid, run in self.running.items():
-            if pid not in self.overdue and now - run.started >= self.limits.seconds:
-                self.overdue.add(pid)
+            if not run.overdue and now >= run.deadline:
+                run.overdue = True
                 _end_group(pid)
 
     def _reap(self) -> None:
@@ -195,12 +190,10 @@ class Zygote:
     def _report(self, pid: int, status: int) -> None:
         run = self.running.pop(pid)
         _end_group(pid)  # what the user's code started and left behind
-        killed = "timeout" if pid in self.overdue else ""
-        self.overdue.discard(pid)
         shutil.rmtree(os.path.join(run.folder, SCRATCH), ignore_errors=True)
         self.late |= os.path.exists(os.path.join(run.folder, LATE))
-        seconds = time.monotonic() - run.started
-        os.write(self.sink, line(Ended(run.number, run.folder, status, killed, seconds)))
+        killed = "timeout" if run.overdue else ""
+        os.write(self.sink, line(Ended(run.number, run.folder, status, killed)))
 
 
 def _end_group(pid: int) -> None:

@@ -1,18 +1,19 @@
 """From what every file yields to the report: suppressed, ordered, grouped, named, compared.
 
-What a team knows already is left out: the findings of its baseline, and those that no changed line
-brings. Silence means something only where a rule was run and saw everything: the coverage.
+Findings that are listed in a baseline, or lie on unchanged lines, are left out. No findings means
+something only where a rule was run and could decide everything: the coverage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Report
+from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.pipeline.rulebook import RuleSet
@@ -29,24 +30,23 @@ Rules = Mapping[str, frozenset[str]]
 """Ids of rules by file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """The rules that were ``run`` on each file, and those that ``decided`` everything in it.
 
-    Files of which a model could not be checked have no place in ``decided``. ``known`` are the ids
+    Files of which a model could not be checked are missing from ``decided``. ``known`` are the ids
     of all rules there are.
     """
 
-    run: Rules = field(default_factory=dict)
-    decided: Rules = field(default_factory=dict)
-    known: Collection[str] = ()
+    run: Rules
+    decided: Rules
+    known: Collection[str]
 
     def could_find(self, file: str, rule: str) -> bool:
         """True where the rule was run on the file, or is gone for good."""
         return file in self.run and (rule in self.run[file] or rule not in self.known)
 
     def would_find(self, file: str, rule: str) -> bool:
-        """True where nothing kept the rule from finding what there is in the file."""
+        """True where the rule would have found whatever there is to find in the file."""
         return file in self.decided and (rule in self.decided[file] or rule not in self.known)
 
     def renamed(self, name: Callable[[str], str]) -> Coverage:
@@ -55,9 +55,8 @@ class Coverage:
         return Coverage(run, decided, self.known)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The entries of the baseline, and what changed; None where that was not asked for."""
+class Known(NamedTuple):
+    """The entries of the baseline, and what changed; None where that was not requested."""
 
     entries: tuple[Entry, ...] | None = None
     changes: Changes | None = None
@@ -66,22 +65,18 @@ class Known:
 def read_known(settings: Settings, paths: Paths) -> Known:
     """What findings will be compared with, read before the long part of a run.
 
-    Raises
-    ------
-    ConfigError, UsageError
-        When the baseline file or the revision is wrong.
-
+    Raises ConfigError or UsageError when the baseline file or the revision is wrong.
     """
-    entries, changes = None, None
+    known = Known()
     if settings.baseline:
         from bnlint.findings.baseline import read_baseline
 
-        entries = read_baseline(Path(settings.baseline))
+        known = Known(read_baseline(Path(settings.baseline)))
     if settings.since:
         from bnlint.findings.changed import since
 
-        changes = since(settings.since, paths.cwd)
-    return Known(entries, changes)
+        known = known._replace(changes=since(settings.since, paths.cwd))
+    return known
 
 
 def conclude(
@@ -94,6 +89,7 @@ def conclude(
 ) -> tuple[Report, Coverage]:
     """The report of a run, and what the absence of findings means."""
     known, covered = known or Known(), _coverage(paths, rules.names, results)
+    models = (model for result in results for model in result.models)
     undecided = merge_undecided(u for r in results for u in r.undecided)
     problems = [paths.problem(p) for r in results for p in r.problems]
     problems += sources.problems
@@ -102,11 +98,15 @@ def conclude(
     suppressed = suppress(found, _texts(sources, paths), covered.decided, names)
     findings = fingerprinted(grouped(suppressed.kept), paths.rooted)
     findings, baselined, stale = _compare(settings, paths, findings, covered, known)
-    changed = _since(paths, findings, known)
+    changed = findings
+    if known.changes is not None:
+        from bnlint.findings.changed import changed_only
+
+        changed = changed_only(findings, known.changes, paths.cwd)
     report = Report(
         changed,
-        tuple(sorted([*problems, *stale], key=_place)),
-        tuple(_summary(paths, m) for r in results for m in r.models),
+        tuple(sorted([*problems, *stale], key=lambda p: (p.file, p.line, p.model, p.message))),
+        tuple(replace(model, ref=paths.ref(model.ref)) for model in models),
         undecided,
         suppressed.count,
         baselined,
@@ -121,26 +121,18 @@ def conclude(
     return report, covered
 
 
-def _place(problem: Problem) -> tuple[str, int, str, str]:
-    return problem.file, problem.line, problem.model, problem.message
+def _texts(sources: Sources, paths: Paths) -> Callable[[str], str | None]:
+    """Looks texts up by the path that reports show: what was checked, else what is on disk."""
+    checked = {file.path: file.text for file in sources.files}
 
+    @cache
+    def text(path: str) -> str | None:
+        if path in checked:
+            return checked[path]
+        read = source_file(path, Path(paths.absolute(path)).read_bytes)
+        return read.text if isinstance(read, SourceFile) else None
 
-def _summary(paths: Paths, model: ModelSummary) -> ModelSummary:
-    return replace(model, ref=paths.ref(model.ref))
-
-
-class _texts:
-    """The text of a file by the path that reports show: what was checked, else what is on disk."""
-
-    def __init__(self, sources: Sources, paths: Paths) -> None:
-        self._known: dict[str, str | None] = {f.path: f.text for f in sources.files}
-        self._paths = paths
-
-    def __call__(self, path: str) -> str | None:
-        if path not in self._known:
-            read = source_file(path, Path(self._paths.absolute(path)).read_bytes)
-            self._known[path] = read.text if isinstance(read, SourceFile) else None
-        return self._known[path]
+    return text
 
 
 def _compare(
@@ -150,7 +142,7 @@ def _compare(
     covered: Coverage,
     known: Known,
 ) -> tuple[tuple[Finding, ...], int, tuple[Problem, ...]]:
-    """The findings that are new, how many were known, and what is to say of stale entries."""
+    """The findings that are new, how many were known, and a problem for each stale entry."""
     if known.entries is None:
         return findings, 0, ()
     from bnlint.findings.baseline import compare, stale_problems
@@ -161,16 +153,7 @@ def _compare(
     return compared.new, held, stale_problems(compared.stale, paths.shown(settings.baseline))
 
 
-def _since(paths: Paths, findings: tuple[Finding, ...], known: Known) -> tuple[Finding, ...]:
-    if known.changes is None:
-        return findings
-    from bnlint.findings.changed import changed_only
-
-    return changed_only(findings, known.changes, paths.cwd)
-
-
 def _coverage(paths: Paths, known: Collection[str], results: Iterable[FileResult]) -> Coverage:
-    """What was covered, by files as reports show them."""
     run: dict[str, frozenset[str]] = {}
     decided: dict[str, frozenset[str]] = {}
     for result in results:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Severity
-from bnlint.domain.graph import Inputs, Location, ModelGraph, Op
+from bnlint.domain.graph import Inputs, Location, ModelGraph
 from bnlint.domain.phrases import first_line, listed
 from bnlint.domain.request import InputSpec
 
@@ -19,6 +19,7 @@ _PLAIN = (
 )
 """Reasons of the tracers, in plain words."""
 
+_ANOTHER = "give another (--input, [tool.bnlint.inputs]), or none to have one inferred"
 _NAMED = 3
 """Most parts or operations that a note names; the trace lists all."""
 
@@ -32,26 +33,24 @@ Of 125 models from nine well-known libraries, none has more than 0.32 (a graph n
 def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Problem]:
     """A problem where an input of the user reached nothing, or failed without a finding about it.
 
-    Inputs that bnlint inferred say nothing about the model, and are not reported.
+    Inputs that bnlint guessed say nothing about the model, and are not reported.
     """
     given = graph.ref.inputs
     if given.source != "declared" or not given.shapes:
         return
     failed = next((op for op in graph.ops if op.error), None)
     explained = {f.layer for f in findings if f.severity is Severity.ERROR}
+    seen = any(shape is not None for op in graph.ops for shape in op.outputs)
     entries = [op.layer for op in graph.ops if op.kind == "input"]
-    if failed is None and entries and not any(_seen(op) for op in graph.ops):
+    if failed is None and entries and not seen:
         takes = f"forward takes {', '.join(entries)}"
         said = f"{_written(given)} does not fit: {takes}"
-        yield _problem(graph, said, graph.ref.definition)
+        yield _problem(graph, ProblemKind.BAD_INPUT, said, _ANOTHER, graph.ref.definition)
     elif failed is not None and failed.layer not in explained:
         why = first_line(failed.error)
         said = f"{_written(given)} does not pass {failed.layer}: {why}"
-        yield _problem(graph, said, failed.call or failed.construction)
-
-
-def _seen(op: Op) -> bool:
-    return any(shape is not None for shape in op.outputs)
+        at = failed.call or failed.construction
+        yield _problem(graph, ProblemKind.BAD_INPUT, said, _ANOTHER, at)
 
 
 def _written(given: Inputs) -> str:
@@ -62,15 +61,11 @@ def _written(given: Inputs) -> str:
     return f"the given input {' '.join(spec.written() for spec in specs)}"
 
 
-def _problem(graph: ModelGraph, said: str, at: Location | None) -> Problem:
-    return Problem(
-        ProblemKind.BAD_INPUT,
-        at.path if at else graph.ref.file,
-        said,
-        "give another (--input, [tool.bnlint.inputs]), or none to have one inferred",
-        at.line if at else 0,
-        graph.ref.name,
-    )
+def _problem(
+    graph: ModelGraph, kind: ProblemKind, said: str, hint: str, at: Location | None
+) -> Problem:
+    path, line = (at.path, at.line) if at else (graph.ref.file, 0)
+    return Problem(kind, path, said, hint, line, graph.ref.name)
 
 
 def unseen_parts(graph: ModelGraph) -> Iterator[Problem]:
@@ -81,15 +76,10 @@ def unseen_parts(graph: ModelGraph) -> Iterator[Problem]:
         cause = (plain_reason(part.reason), part.location)
         causes.setdefault(cause, []).append(part.path or "its forward")
     for (reason, at), paths in causes.items():
-        yield Problem(
-            ProblemKind.OPAQUE_PART,
-            at.path if at else graph.ref.file,
-            f"{_listed(paths)} not seen whole: {reason}",
-            "its layers were checked as far as they could be traced by themselves"
-            + ("; an --input lets the forward run" if without_input else ""),
-            at.line if at else 0,
-            graph.ref.name,
-        )
+        said = f"{_listed(paths)} not seen whole: {reason}"
+        hint = "its layers were checked as far as they could be traced by themselves"
+        hint += "; an --input lets the forward run" if without_input else ""
+        yield _problem(graph, ProblemKind.OPAQUE_PART, said, hint, at)
 
 
 def unknown_operations(graph: ModelGraph) -> Iterator[Problem]:
@@ -102,16 +92,10 @@ def unknown_operations(graph: ModelGraph) -> Iterator[Problem]:
     if unknown.total() <= _MOST * len(operations):
         return
     named = ", ".join(f"{name} ({count})" for name, count in unknown.most_common(_NAMED))
-    at = graph.ref.definition
-    yield Problem(
-        ProblemKind.UNTRACEABLE,
-        at.path if at else graph.ref.file,
-        f"{unknown.total()} of {len(operations)} operations are of no known kind, "
-        f"most often {named}",
-        "rules cannot judge these; [tool.bnlint.layers] says what they are",
-        at.line if at else 0,
-        graph.ref.name,
-    )
+    share = f"{unknown.total()} of {len(operations)} operations"
+    said = f"{share} are of no known kind, most often {named}"
+    hint = "rules cannot judge these; [tool.bnlint.layers] says what they are"
+    yield _problem(graph, ProblemKind.UNTRACEABLE, said, hint, graph.ref.definition)
 
 
 def _listed(paths: list[str]) -> str:

@@ -10,8 +10,8 @@ from bnlint.domain.errors import Mistake, ProbeError, UsageError
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.probe import ProbeResult
 from bnlint.isolation.endings import ChildLost, answer
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.processes import alone
-from bnlint.isolation.protocol import Limits
 from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
 from bnlint.probing.judging.findings import attach_evidence
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from bnlint.cache import Store, digest, own_code
 from bnlint.config import Settings
-from bnlint.config.option import PerFile
+from bnlint.config.load import refuse
+from bnlint.config.option import Complaint
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
@@ -25,89 +25,47 @@ from bnlint.engine.catalogue import (
     load_rules,
     rule_files,
     select_rules,
+    unknown_words,
     weight_of,
 )
-from bnlint.pipeline.check_words import check_settings
 
 if TYPE_CHECKING:
     from bnlint.domain.rule import Rule
     from bnlint.report import RuleInfo
 
 
-@dataclass(frozen=True, slots=True)
-class RuleFiles:
-    """The files that hold the rules of a run, and a digest of what is in them."""
-
-    files: tuple[Path, ...]
-    digest: str
-
-    def load(self, settings: Settings, store: Store) -> RuleSet:
-        """The rules, compiled or from the store, once they are asked for."""
-        return RuleSet(partial(self._read, store), settings)
-
-    def _read(self, store: Store) -> tuple[Rule, ...]:
-        key = digest("rules", own_code(), self.digest)
-        kept = store.get(key)
-        if kept is not None:
-            from bnlint.domain.rule import Rule
-
-            return decode(tuple[Rule, ...], json.loads(kept))
-        rules = _compiled(self.files, self.digest)
-        store.put(key, json.dumps(encode(rules)).encode())
-        return rules
-
-
-@lru_cache(maxsize=8)
-def _compiled(files: tuple[Path, ...], state: object) -> tuple[Rule, ...]:
-    """The rules in ``files``, compiled once in this process while their ``state`` is the same."""
-    return load_rules(files)
-
-
 class RuleSet:
-    """All rules that are known, and those to run.
+    """All rules that are known, and those to run; ``digest`` is that of the rule files.
 
-    They are read when they are first asked for: a run on unchanged files needs none.
+    They are read when they are first needed: a run on unchanged files needs none.
     """
 
-    def __init__(self, read: Callable[[], tuple[Rule, ...]], settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, read: Callable[[], tuple[Rule, ...]], digest: str = ""
+    ) -> None:
         self.settings = settings
+        self.digest = digest
         self._read = read
-        self._by_override: dict[tuple[int, ...], tuple[Rule, ...]] = {}
+        self._chosen: dict[tuple[int, ...], tuple[Rule, ...]] = {}
 
     @cached_property
     def known(self) -> tuple[Rule, ...]:
-        """Every rule; raises an error where a rule file, or a word that names rules, is wrong."""
+        """Every rule; raises an error where a rule file, or a word of the settings, is wrong."""
         known = self._read()
         check_settings(self.settings, known)
         return known
 
-    @cached_property
-    def chosen(self) -> tuple[Rule, ...]:
-        """The rules to run where no file is an exception."""
-        s = self.settings
-        return select_rules(self.known, s.select, s.ignore, s.severity)
-
-    def check(self) -> None:
-        """Nothing where all rule files, and all words that name rules, mean something.
-
-        Raises
-        ------
-        RuleError, ConfigError, UsageError
-            With all that is wrong.
-
-        """
-        _ = self.known
-
     def for_file(self, rooted: str) -> tuple[Rule, ...]:
         """The rules to run on the file at a path relative to the root."""
-        s = self.settings
-        fitting = tuple(i for i, o in enumerate(s.per_file) if _fits(o, rooted))
-        if not fitting:
-            return self.chosen
-        if fitting not in self._by_override:
-            ignore, severity = self._overridden(rooted)
-            self._by_override[fitting] = select_rules(self.known, s.select, ignore, severity)
-        return self._by_override[fitting]
+        return self.chosen(self._exceptions(rooted))
+
+    def chosen(self, exceptions: tuple[int, ...] = ()) -> tuple[Rule, ...]:
+        """The rules to run where these entries of ``per-file`` apply."""
+        if exceptions not in self._chosen:
+            ignore, weights = self._words(exceptions)
+            select = self.settings.select
+            self._chosen[exceptions] = select_rules(self.known, select, ignore, weights)
+        return self._chosen[exceptions]
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -120,24 +78,25 @@ class RuleSet:
 
     def own(self, rooted: str = "") -> Mapping[str, Severity]:
         """The severities of the linter's own rules in a file; a missing one is off."""
-        ignore, weights = self._overridden(rooted)
-        found: dict[str, Severity] = {}
-        for id_, name in LINTER_RULES.items():
-            if not asked_for(id_, name, self.settings.select, ignore):
-                continue
-            weight = weight_of(id_, name, weights) or "warning"
-            if weight != "off":
-                found[id_] = Severity(weight)
-        return found
+        ignore, weights = self._words(self._exceptions(rooted))
+        found = {
+            id_: weight_of(id_, name, weights) or "warning"
+            for id_, name in LINTER_RULES.items()
+            if asked_for(id_, name, self.settings.select, ignore)
+        }
+        return {id_: Severity(weight) for id_, weight in found.items() if weight != "off"}
 
-    def _overridden(self, rooted: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
-        """What is ignored in a file, and what weighs otherwise."""
-        s = self.settings
-        overrides = [o for o in s.per_file if _fits(o, rooted)]
-        severity = dict(s.severity)
-        for override in overrides:
-            severity.update(override.severity)
-        return (*s.ignore, *(word for o in overrides for word in o.ignore)), severity
+    def _exceptions(self, rooted: str) -> tuple[int, ...]:
+        entries = enumerate(self.settings.per_file)
+        return tuple(n for n, entry in entries if fnmatch(rooted, entry.glob))
+
+    def _words(self, exceptions: tuple[int, ...]) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """What is ignored, and the severities, where these entries of ``per-file`` apply."""
+        ignore, weights = [*self.settings.ignore], {**self.settings.severity}
+        for entry in (self.settings.per_file[n] for n in exceptions):
+            ignore += entry.ignore
+            weights |= entry.severity
+        return tuple(ignore), weights
 
 
 class _Names(Mapping[str, str]):
@@ -160,38 +119,113 @@ class _Names(Mapping[str, str]):
         return len(self._names)
 
 
-def read_rule_files(settings: Settings) -> RuleFiles:
-    """The built-in rule files and the user's, with a digest; nothing is parsed yet."""
+def read_rules(settings: Settings, store: Store) -> RuleSet:
+    """The built-in rules and the user's: their files are read, but nothing is parsed yet."""
     files = _files(settings)
-    texts = [part for file in files for part in (str(file), file.read_bytes())]
-    return RuleFiles(files, digest(*texts))
+    state = digest(*(part for file in files for part in (str(file), file.read_bytes())))
+    return RuleSet(settings, partial(_kept, files, state, store), state)
 
 
-def compiled_rules(settings: Settings) -> RuleSet:
-    """The rules for live models: files are read again only where their size or time has changed.
-
-    Raises
-    ------
-    RuleError, UsageError
-        When a rule file, or a word of the settings that should name a rule, is wrong.
-
-    """
+def live_rules(settings: Settings) -> RuleSet:
+    """The rules for live models: files are read again only where their size or time has changed."""
     files = _files(settings)
     stamps = tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in map(os.stat, files))
-    return RuleSet(partial(_compiled, files, stamps), settings)
+    return RuleSet(settings, partial(_compiled, files, stamps))
 
 
 def _files(settings: Settings) -> tuple[Path, ...]:
     return (*built_in_files(), *rule_files(settings.rules, Path(settings.root)))
 
 
-def _fits(override: PerFile, rooted: str) -> bool:
-    return fnmatch(rooted, override.glob)
+def _kept(files: tuple[Path, ...], state: str, store: Store) -> tuple[Rule, ...]:
+    key = digest("rules", own_code(), state)
+    kept = store.get(key)
+    if kept is not None:
+        from bnlint.domain.rule import Rule
+
+        return decode(tuple[Rule, ...], json.loads(kept))
+    rules = _compiled(files, state)
+    store.put(key, json.dumps(encode(rules)).encode())
+    return rules
+
+
+@lru_cache(maxsize=8)
+def _compiled(files: tuple[Path, ...], state: object) -> tuple[Rule, ...]:
+    """The rules in ``files``, compiled once in this process while their ``state`` is the same."""
+    return load_rules(files)
+
+
+def check_settings(settings: Settings, known: Iterable[Rule]) -> None:
+    """Raise ConfigError or UsageError with every word that means no rule and no kind of layer."""
+    refuse(settings, [*_about_rules(settings, tuple(known)), *_about_layers(settings)])
+
+
+def check_layers(settings: Settings) -> None:
+    """Raise ConfigError or UsageError with every unknown kind of layer."""
+    refuse(settings, list(_about_layers(settings)))
+
+
+def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Complaint]:
+    words = list(_rule_words(settings))
+    unknown = unknown_words((word for _, word in words), known)
+    for path, word in words:
+        if word in unknown:
+            yield Complaint(path, *unknown[word], word)
+
+
+def _rule_words(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every word that should name rules, and the keys of the config file that lead to it."""
+    yield from ((("select",), word) for word in settings.select)
+    yield from ((("ignore",), word) for word in settings.ignore)
+    yield from ((("severity", word), word) for word in settings.severity)
+    for each in settings.per_file:
+        yield from ((("per-file", each.glob, "ignore"), word) for word in each.ignore)
+        yield from ((("per-file", each.glob, "severity", word), word) for word in each.severity)
+
+
+def _about_layers(settings: Settings) -> Iterator[Complaint]:
+    if not settings.layers:
+        return
+    from bnlint.layers.table import kinds
+
+    known = kinds()
+    for name, kind in settings.layers:
+        if kind not in known:
+            hint = did_you_mean(kind, known) or "`bnlint NET.py --graph` shows the kinds of layers"
+            yield Complaint(("layers", name), f"{name!r} has the unknown kind {kind!r}", hint, kind)
 
 
 def known_rules(settings: Settings) -> tuple[Rule, ...]:
     """Every rule of the run: bnlint's and the user's, by id."""
-    return _rule_set(settings).known
+    return _rules(settings).known
+
+
+def explain(settings: Settings, word: str) -> str:
+    """The page of the rule with this id or name; raises UsageError for an unknown one."""
+    from bnlint.engine.explain import explain as page
+
+    rules = _explained(settings)
+    for rule in rules:
+        if word.upper() == rule.id or word.lower() == rule.name:
+            return page(rule)
+    words = [w for r in rules for w in (r.id, r.name)]
+    raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
+
+
+def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
+    """What formats show about each rule, by id."""
+    return {rule.id: _info(rule) for rule in _explained(settings)}
+
+
+def weights(settings: Settings) -> Mapping[str, str]:
+    """The severity of each rule in a run with these settings, or ``off``, by id."""
+    rules = _rules(settings)
+    run = {rule.id: rule.severity for rule in rules.chosen()} | dict(rules.own())
+    return {id_: run[id_].value if id_ in run else "off" for id_ in rules.names}
+
+
+def _rules(settings: Settings) -> RuleSet:
+    return read_rules(settings, Store(Path(settings.cache_dir) if settings.cache else None))
 
 
 def _explained(settings: Settings) -> tuple[Rule, ...]:
@@ -201,47 +235,8 @@ def _explained(settings: Settings) -> tuple[Rule, ...]:
     return (*known_rules(settings), *OWN_RULES)
 
 
-def _rule_set(settings: Settings) -> RuleSet:
-    store = Store(Path(settings.cache_dir) if settings.cache else None)
-    return read_rule_files(settings).load(settings, store)
-
-
-def explain(settings: Settings, word: str) -> str:
-    """The page of the rule with this id or name; raises UsageError for an unknown one."""
-    from bnlint.engine.explain import explain as page
-
-    rules = _explained(settings)
-    found = [r for r in rules if word.upper() == r.id or word.lower() == r.name]
-    if not found:
-        words = [w for r in rules for w in (r.id, r.name)]
-        raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
-    return page(found[0])
-
-
-def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
-    """What formats show about each rule, by id."""
-    return {rule.id: _info(rule) for rule in _explained(settings)}
-
-
-def weights(settings: Settings) -> Mapping[str, str]:
-    """What each rule weighs in a run with these settings, by id: a severity, or off."""
-    rules = _rule_set(settings)
-    run = {rule.id: rule.severity for rule in rules.chosen} | dict(rules.own())
-    return {id_: run[id_].value if id_ in run else "off" for id_ in rules.names}
-
-
 def _info(rule: Rule) -> RuleInfo:
     from bnlint.report import RuleInfo
 
-    docs = rule.docs
-    return RuleInfo(
-        rule.id,
-        rule.name,
-        rule.severity,
-        rule.summary,
-        docs.why,
-        docs.evidence,
-        docs.instead,
-        docs.references,
-        rule.enabled,
-    )
+    docs = (rule.docs.why, rule.docs.evidence, rule.docs.instead, rule.docs.references)
+    return RuleInfo(rule.id, rule.name, rule.severity, rule.summary, *docs, rule.enabled)

@@ -1,8 +1,8 @@
-"""THE story of a run, top to bottom: read this first.
+"""The story of a run, from top to bottom: read this first.
 
-Paths become source files; a worker imports, builds and traces what the cache does not know; the
-rules are applied to each graph; what they find is suppressed, ordered, grouped and compared. A live
-model joins the story halfway: it is traced in this process, and nothing is imported or isolated.
+Paths become source files; a worker imports, builds and traces what is not in the cache; the rules
+are applied to each graph; findings are suppressed, ordered, grouped and compared. A live model
+joins the story halfway: it is traced in this process, and nothing is imported or isolated.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnlint.cache import Store, torch_version
 from bnlint.config import Settings
@@ -22,9 +22,10 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
-from bnlint.pipeline.rulebook import RuleSet, compiled_rules, read_rule_files
+from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
 from bnlint.pipeline.work import FileResult, Files, Work, examine
 from bnlint.sources import FileSearch, Paths, Sources, collect
+from bnlint.sources.expand import read_stdin
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,12 +39,11 @@ Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
 """What traces files, such as the ``trace`` of a pool that is kept warm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """How a run is done, none of which changes its report.
+class Means(NamedTuple):
+    """How a run is done; none of this changes its report.
 
-    ``executor`` is what files are spread over, ``tracer`` what traces them; by default a pool that
-    lives as long as the run. ``stdin`` replaces standard input where a path is ``-``.
+    Files are spread over the ``executor`` or traced by the ``tracer``, by default a pool that lives
+    as long as the run. ``stdin`` replaces standard input where a path is ``-``.
     """
 
     progress: Progress | None = None
@@ -53,10 +53,7 @@ class Means:
 
 
 def check(
-    settings: Settings,
-    *,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    settings: Settings, *, progress: Progress | None = None, executor: Executor | None = None
 ) -> Report:
     """The report about everything that ``settings.paths`` name; see :func:`check_whole`."""
     return check_whole(settings, Means(progress, executor))[0]
@@ -76,15 +73,14 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
     store = Store(Path(settings.cache_dir) if settings.cache else None)
     known = read_known(settings, paths)
     sources = find_sources(settings, paths, means)
-    rule_files = read_rule_files(settings)
+    rules = read_rules(settings, store)
     files = Files(settings, paths, store)
-    work = files.plan(sources.files, rule_files)
+    work = files.plan(sources.files, rules.digest)
     with ExitStack() as stack:
         # torch loads from here on, beside what follows
         outcomes = trace(settings, work, stack, means)
-        rules = rule_files.load(settings, store)
         if not work or any(each.result is None for each in work):
-            rules.check()
+            _ = rules.known  # says what is wrong in them
         results = list(_conclude(files, work, outcomes, rules, started, means.progress))
     store.trim()
     report, covered = conclude(settings, paths, sources, rules, results, known)
@@ -93,34 +89,33 @@ def check_whole(settings: Settings, means: Means | None = None) -> tuple[Report,
 
 
 def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -> Sources:
-    """The files that the paths name, without those that a comment takes out."""
+    """The files that the paths name, without those that a comment excludes."""
     exclude, force = settings.exclude, settings.force_exclude
-    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename)
-    if means and means.stdin:
-        search = replace(search, stdin=means.stdin)
+    stdin = (means and means.stdin) or read_stdin
+    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename, stdin)
     found = collect(settings.paths, search)
     out = tuple(file.path for file in found.files if skips_file(file.text))
     kept = tuple(file for file in found.files if file.path not in out)
-    found = replace(found, files=kept, skipped=(*found.skipped, *out))
-    if not settings.allow_unchecked:
-        return found
-    # What does not exist is a slip of whoever wrote the command, and stays one.
-    missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
-    return replace(found, by_hand=tuple(path for path in found.by_hand if path in missing))
+    by_hand = found.by_hand
+    if settings.allow_unchecked:
+        # What does not exist is a mistake in the command, and still fails the run.
+        missing = {p.file for p in found.problems if p.kind is ProblemKind.NOT_FOUND}
+        by_hand = tuple(path for path in by_hand if path in missing)
+    return Sources(kept, (*found.skipped, *out), found.problems, by_hand)
 
 
 def trace(
     settings: Settings, work: Sequence[Work], stack: ExitStack, means: Means | None = None
 ) -> Iterator[TraceOutcome]:
     """The outcomes of the work that needs tracing, in its order; a worker starts if need be."""
-    requests = [each.request for each in work if each.needs_tracing]
+    means, requests = means or Means(), [each.request for each in work if each.needs_tracing]
     if not requests:
         return iter(())
-    if means and means.tracer:
+    if means.tracer:
         return means.tracer(requests)
     jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
-    if means and means.executor is not None:
-        from bnlint.isolation.protocol import Limits
+    if means.executor is not None:
+        from bnlint.isolation.jobs import Limits
         from bnlint.isolation.spread import trace_spread
 
         limits = Limits(settings.timeout, settings.max_memory)
@@ -149,52 +144,41 @@ def _conclude(
 def trace_live(
     model: nn.Module, inputs: Any, name: str, layers: tuple[tuple[str, str], ...] = ()
 ) -> ModelGraph:
-    """The graph of a live model; raises UsageError for what is no model."""
+    """The graph of a live model; raises UsageError for what is no model.
+
+    ``inputs`` are the positional arguments of its forward, a mapping of keyword arguments, one
+    argument, or None if there are none.
+    """
     from bnlint.tracing.file import trace_given
 
-    args, kwargs = _arguments(inputs)
-    return trace_given(model, args, kwargs, name, layers)
+    if isinstance(inputs, Mapping):
+        return trace_given(model, (), inputs, name, layers)
+    if inputs is not None:
+        inputs = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    return trace_given(model, inputs, {}, name, layers)
 
 
 def check_live(model: nn.Module, inputs: Any, name: str, settings: Settings) -> Report:
     """The report about a live model."""
     paths = Paths(Path.cwd(), Path(settings.root))
     graph = trace_live(model, inputs, name, settings.layers)
-    rules = compiled_rules(settings)
+    rules = live_rules(settings)
     outcome = TraceOutcome(graph.ref.file, (graph,), torch=torch_version())
     result = examine(outcome, rules, paths.rooted(graph.ref.file), settings.for_rules())
     return conclude(settings, paths, Sources(), rules, [replace(result, graphs=(graph,))])[0]
 
 
-def _arguments(inputs: Any) -> tuple[tuple[Any, ...] | None, Mapping[str, Any]]:
-    """Positional and keyword arguments of the forward; None without inputs."""
-    if inputs is None:
-        return None, {}
-    if isinstance(inputs, Mapping):
-        return (), inputs
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
-
-
-@dataclass(frozen=True, slots=True)
-class GraphPage:
-    """Every model as a chain of classified operations, and what could not be traced."""
-
-    text: str
-    unseen: Report
-
-
-def show_graphs(settings: Settings) -> GraphPage:
-    """The classified graphs of every model of the paths, and the problems met on the way."""
-    from bnlint.pipeline.check_words import check_layers
+def show_graphs(settings: Settings) -> tuple[str, Report]:
+    """Every model of the paths as a chain of classified operations, and what was not traced."""
     from bnlint.report.formats.text import drawn
 
     check_layers(settings)
     paths = Paths(Path.cwd(), Path(settings.root))
     sources = find_sources(settings, paths)
     files = Files(settings, paths, Store(None))
-    work = files.plan(sources.files, read_rule_files(settings))
+    work = files.plan(sources.files, "")
     with ExitStack() as stack:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
     pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
-    return GraphPage("\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand))
+    return "\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand)

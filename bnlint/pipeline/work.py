@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from typing import NamedTuple
 
 from bnlint.cache import Store, digest, environment, load, save
 from bnlint.config import Settings
@@ -14,12 +15,11 @@ from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, U
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
 from bnlint.pipeline.notes import unfit_inputs, unknown_operations, unseen_parts
-from bnlint.pipeline.rulebook import RuleFiles, RuleSet
+from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
 
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
-"""Problems that may be gone the next time: what they left is not kept."""
-
+"""Problems that may not occur the next time: their results are not kept."""
 
 _WEIGHT_LIMIT = 3_000_000
 """Parameters up to which a model is built for real, so that rules can read its initial values."""
@@ -43,9 +43,8 @@ class FileResult:
     rules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One file: its result, or its outcome still to be checked, or the request to trace it."""
+class Work(NamedTuple):
+    """One file with the request to trace it, and its result or outcome where that is cached."""
 
     source: SourceFile
     request: TraceRequest
@@ -68,28 +67,30 @@ class Files:
     paths: Paths
     store: Store
 
-    def plan(self, sources: Sequence[SourceFile], rules: RuleFiles) -> list[Work]:
-        """The work for each file, with what the cache knows of it."""
+    def plan(self, sources: Sequence[SourceFile], rules: str) -> list[Work]:
+        """The work for each file, with what the cache has of it; ``rules`` is their digest."""
         installed = environment() if self.settings.cache else ""
-        graph_key = (installed, self.settings.key("graph"))
-        rule_key = (rules.digest, self.settings.key("findings"))
-        return [self._plan(source, graph_key, rule_key) for source in sources]
+        of_graph = (installed, self.settings.key("graph"))
+        of_result = (rules, self.settings.key("findings"))
+        return [self._plan(source, of_graph, of_result) for source in sources]
 
-    def _plan(
-        self, source: SourceFile, graph_parts: Iterable[str], rule_parts: Iterable[str]
-    ) -> Work:
+    def _plan(self, source: SourceFile, of_graph: Iterable[str], of_result: Iterable[str]) -> Work:
         request = self._request(source)
         named = repr((request.path, request.module, request.models, request.inputs))
-        graph_key = digest("graph", source.digest, named, *graph_parts)
-        work = Work(source, request, graph_key, digest("result", graph_key, *rule_parts))
-        if source.buffer:
-            return work
+        graph_key = digest("graph", source.digest, named, *of_graph)
+        keys = graph_key, digest("result", graph_key, *of_result)
+        result, outcome = (None, None) if source.buffer else self._kept(*keys)
+        return Work(source, request, *keys, result, outcome)
+
+    def _kept(
+        self, graph_key: str, result_key: str
+    ) -> tuple[FileResult | None, TraceOutcome | None]:
+        """What the cache has of a file: its result, or else its outcome."""
         drawn = self.settings.draws_graphs
-        if not drawn and (kept := load(self.store, work.result_key)) is not None:
-            return replace(work, result=decode(FileResult, kept))
-        if (kept := load(self.store, work.graph_key)) is not None:
-            return replace(work, outcome=decode(TraceOutcome, kept))
-        return work
+        if not drawn and (kept := load(self.store, result_key)) is not None:
+            return decode(FileResult, kept), None
+        kept = load(self.store, graph_key)
+        return None, None if kept is None else decode(TraceOutcome, kept)
 
     def _request(self, source: SourceFile) -> TraceRequest:
         s, path = self.settings, self.paths.absolute(source.path)
@@ -106,11 +107,9 @@ class Files:
         )
 
     def _models(self, source: SourceFile, rooted: str) -> tuple[ModelSpec, ...]:
-        named = tuple(ModelSpec(target) for target in source.targets)
-        declared = [
-            m for entry in self.settings.models if fnmatch(rooted, entry.glob) for m in entry.models
-        ]
-        chosen = named or tuple(declared)
+        fitting = (entry for entry in self.settings.models if fnmatch(rooted, entry.glob))
+        declared = [model for entry in fitting for model in entry.models]
+        chosen = [ModelSpec(target) for target in source.targets] or declared
         return tuple(replace(m, inputs=m.inputs or self._inputs(rooted, m.call)) for m in chosen)
 
     def _inputs(self, rooted: str, call: str = "") -> tuple[InputSpec, ...]:
@@ -142,7 +141,7 @@ class Files:
 def examine(
     outcome: TraceOutcome, rules: RuleSet, rooted: str, settings: Mapping[str, Value]
 ) -> FileResult:
-    """What the rules say about every model of the file at a path relative to the root."""
+    """The result of running the rules on every model of a file; ``rooted`` is its path."""
     from bnlint.engine.check import check_graph
 
     chosen = rules.for_file(rooted)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from bnlint.domain.finding import Report, Section, Severity
 from bnlint.domain.phrases import below
@@ -20,8 +21,7 @@ _SHOWN_FIRST = ("text", "concise", "json", "sarif", "github", "gitlab", "junit",
 """The order in which help lists formats; one that is not named here follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleInfo:
+class RuleInfo(NamedTuple):
     """What machines and editors show about a rule, read from its file."""
 
     id: str

@@ -1,8 +1,14 @@
-"""Findings and problems as an editor shows them; positions in the units the editor counts."""
+"""Findings and problems as an editor shows them, and the actions it offers at them.
+
+Positions are in the units that the editor counts.
+"""
 
 from __future__ import annotations
 
+import ast
 import io
+import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +16,9 @@ from lsprotocol import types
 from pygls.uris import from_fs_path
 from pygls.workspace import PositionCodec
 
-from bnlint.domain.finding import Finding, Problem, ProblemKind, Related, Severity
+from bnlint.domain.finding import Finding, Fix, Problem, ProblemKind, Related, Severity
 from bnlint.domain.graph import Location
+from bnlint.engine.catalogue import LINTER_RULES
 from bnlint.report import read_lines
 from bnlint.server.linter import Linted, absolute
 
@@ -22,11 +29,13 @@ _SEVERITIES = {
     Severity.INFO: types.DiagnosticSeverity.Information,
 }
 _WORTH_SHOWING = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
+_RULE = re.compile(r"[A-Z]+[0-9]+\Z")
+_NAMED = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[[^\]]*(?=\])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ruler:
-    """Measures places in a text in the editor's units (UTF-16 as a rule)."""
+    """Measures places in a text in the editor's units (usually UTF-16)."""
 
     codec: PositionCodec
     lines: Sequence[str]
@@ -37,11 +46,13 @@ class Ruler:
         if at.end_line:
             end = types.Position(at.end_line - 1, max(at.end_column, 1) - 1)
         else:
-            end = types.Position(start.line, self._width(start.line))
+            line = self.lines[start.line] if start.line < len(self.lines) else ""
+            end = types.Position(start.line, len(line.rstrip()))
         return self.codec.range_to_client_units(self.lines, types.Range(start, end))
 
-    def _width(self, line: int) -> int:
-        return len(self.lines[line].rstrip()) if line < len(self.lines) else 0
+    def of_file(self, path: str, own: str) -> Ruler:
+        """The ruler of another file, or this one for the document's ``own`` path."""
+        return self if path == own else Ruler(self.codec, read_lines(path))
 
 
 def diagnostics(linted: Linted, codec: PositionCodec) -> list[types.Diagnostic]:
@@ -52,7 +63,7 @@ def diagnostics(linted: Linted, codec: PositionCodec) -> list[types.Diagnostic]:
 
 
 def _of_finding(finding: Finding, linted: Linted, ruler: Ruler) -> types.Diagnostic:
-    link = linted.link(finding.rule)
+    link = linted.links.get(finding.rule, "")
     model = f" [{finding.model}]" if finding.model else ""
     return types.Diagnostic(
         range=ruler.range(finding.location),
@@ -72,13 +83,13 @@ def _related(
         if each.location is None:
             continue
         path = absolute(each.location.path)
-        own = ruler if path == linted.path else Ruler(ruler.codec, read_lines(path))
-        where = types.Location(from_fs_path(path) or "", own.range(each.location))
+        place = ruler.of_file(path, linted.path).range(each.location)
+        where = types.Location(from_fs_path(path) or "", place)
         yield types.DiagnosticRelatedInformation(where, each.message)
 
 
 def _of_problems(problems: Sequence[Problem], ruler: Ruler) -> Iterator[types.Diagnostic]:
-    """What kept models from being checked: a document without findings is not a clean one."""
+    """What prevented a check: a document without findings is not always a clean one."""
     for problem in problems:
         if problem.blocking or problem.kind in _WORTH_SHOWING:
             hint = f"\n{problem.hint}" if problem.hint else ""
@@ -89,3 +100,99 @@ def _of_problems(problems: Sequence[Problem], ruler: Ruler) -> Iterator[types.Di
                 code=problem.kind.value,
                 source=SOURCE,
             )
+
+
+def actions(
+    uri: str,
+    text: str,
+    codec: PositionCodec,
+    shown: Sequence[types.Diagnostic],
+    linted: Linted | None,
+) -> list[types.CodeAction]:
+    """The actions for the diagnostics under the cursor, in a document whose text is ``text``."""
+    found: list[types.CodeAction] = []
+    for diagnostic in shown:
+        rule = str(diagnostic.code)
+        if diagnostic.source != SOURCE or not _RULE.match(rule):
+            continue
+        # The edits of a fix are for the text that was checked, and fit no other.
+        if linted is not None and linted.text == text:
+            found += _fixes(linted, codec, diagnostic)
+        if rule not in LINTER_RULES:
+            edit = ignore_edit(text, diagnostic.range.start.line, rule, codec)
+            found.append(_action(f"Ignore {rule} here", diagnostic, {uri: [edit]}))
+    return found
+
+
+def ignore_edit(text: str, line: int, rule: str, codec: PositionCodec) -> types.TextEdit:
+    """The edit that adds a suppression comment for ``rule`` where it covers the 0-based line."""
+    lines = io.StringIO(text).readlines()
+    content = lines[line].rstrip("\r\n") if line < len(lines) else ""
+    if named := _NAMED.search(content):
+        return _insert(lines, line, named.end(), f", {rule}", codec)
+    comment = f"# bnlint: ignore[{rule}] -- "
+    if _ends_in_code(text, line + 1):
+        return _insert(lines, line, len(content.rstrip()), f"  {comment}", codec)
+    first = _statement(text, line + 1) - 1
+    above = lines[first]
+    indent = above[: len(above) - len(above.lstrip())]
+    return _insert(lines, first, 0, f"{indent}{comment}\n", codec)
+
+
+def _insert(
+    lines: Sequence[str], line: int, column: int, new: str, codec: PositionCodec
+) -> types.TextEdit:
+    at = codec.position_to_client_units(lines, types.Position(line, column))
+    return types.TextEdit(types.Range(at, at), new)
+
+
+def _ends_in_code(text: str, line: int) -> bool:
+    """False where a comment behind the line would be in a string, or behind a backslash."""
+    ends = (tokenize.NEWLINE, tokenize.NL)
+    try:
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        return any(t.type in ends and t.start[0] == line for t in tokens)
+    except (tokenize.TokenError, SyntaxError):
+        return True
+
+
+def _statement(text: str, line: int) -> int:
+    """The first line of the innermost statement that a line belongs to."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt))
+    around = [n.lineno for n in nodes if n.lineno <= line <= (n.end_lineno or n.lineno)]
+    return max(around, default=line)
+
+
+def _fixes(
+    linted: Linted, codec: PositionCodec, diagnostic: types.Diagnostic
+) -> Iterator[types.CodeAction]:
+    ruler = Ruler(codec, io.StringIO(linted.text).readlines())
+    for finding in linted.findings:
+        same = finding.rule == diagnostic.code
+        if finding.fix and same and ruler.range(finding.location) == diagnostic.range:
+            changes = _changes(finding.fix, linted, ruler)
+            title = f"Fix {finding.rule}: {finding.fix.message}"
+            action = _action(title, diagnostic, changes)
+            action.is_preferred = finding.fix.safety == "safe"
+            yield action
+
+
+def _changes(fix: Fix, linted: Linted, ruler: Ruler) -> dict[str, list[types.TextEdit]]:
+    changes: dict[str, list[types.TextEdit]] = {}
+    for edit in fix.edits:
+        path = absolute(edit.location.path)
+        place = ruler.of_file(path, linted.path).range(edit.location)
+        new = types.TextEdit(place, edit.replacement)
+        changes.setdefault(from_fs_path(path) or "", []).append(new)
+    return changes
+
+
+def _action(
+    title: str, diagnostic: types.Diagnostic, changes: dict[str, list[types.TextEdit]]
+) -> types.CodeAction:
+    return types.CodeAction(
+        title=title,
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=[diagnostic],
+        edit=types.WorkspaceEdit(changes=changes),
+    )

@@ -21,8 +21,7 @@ from pygls.workspace import TextDocument
 
 from bnlint.domain import VERSION
 from bnlint.domain.errors import BnlintError
-from bnlint.server.code_actions import actions
-from bnlint.server.diagnostics import SOURCE, Ruler, diagnostics
+from bnlint.server.diagnostics import SOURCE, Ruler, actions, diagnostics
 from bnlint.server.linter import Linted, Linter, page, with_fixes
 
 _COMMENT = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[", re.IGNORECASE)
@@ -37,8 +36,8 @@ def build() -> LanguageServer:
     editor = Editor(server)
     for name, handler in (
         (types.INITIALIZED, editor.initialized),
-        (types.TEXT_DOCUMENT_DID_OPEN, editor.opened),
-        (types.TEXT_DOCUMENT_DID_SAVE, editor.saved),
+        (types.TEXT_DOCUMENT_DID_OPEN, editor.changed),
+        (types.TEXT_DOCUMENT_DID_SAVE, editor.changed),
         (types.TEXT_DOCUMENT_DID_CLOSE, editor.closed),
         (types.TEXT_DOCUMENT_HOVER, editor.hover),
     ):
@@ -61,20 +60,18 @@ class Editor:
         self._fixing: dict[str, tuple[Linted, asyncio.Future[Linted]]] = {}
 
     async def initialized(self, _: types.InitializedParams) -> None:
-        """Have torch loaded while the user looks for a file."""
+        """Load torch while the user looks for a file."""
         with contextlib.suppress(BnlintError):  # reported when a document is checked
             await self._desk.ask(self._linter.warm_up)
 
-    async def opened(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Check a document that was opened."""
-        await self._check(params.text_document.uri)
-
-    async def saved(self, params: types.DidSaveTextDocumentParams) -> None:
-        """Check a document that was saved."""
+    async def changed(
+        self, params: types.DidOpenTextDocumentParams | types.DidSaveTextDocumentParams
+    ) -> None:
+        """Check a document that was opened or saved."""
         await self._check(params.text_document.uri)
 
     def closed(self, params: types.DidCloseTextDocumentParams) -> None:
-        """Take what was shown away; a check that still runs shows nothing."""
+        """Remove what was shown; a check that still runs shows nothing."""
         uri = params.text_document.uri
         self._asked[uri] += 1
         self._linted.pop(uri, None)
@@ -92,7 +89,7 @@ class Editor:
         return types.Hover(markdown)
 
     async def code_actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
-        """Ignore here, and fixes, for the diagnostics that the editor names."""
+        """The actions for the diagnostics that the editor names: fixes, and to ignore it here."""
         uri, shown = params.text_document.uri, params.context.diagnostics
         document = self._server.workspace.get_text_document(uri)
         linted, text = self._linted.get(uri), document.source
@@ -102,18 +99,19 @@ class Editor:
         return actions(uri, text, document.position_codec, shown, linted)
 
     async def _with_fixes(self, uri: str, linted: Linted) -> Linted:
-        """The same with proved fixes, which are looked for once, when they are first asked for."""
+        """The same with proved fixes, which are searched for once, at the first request."""
         known, task = self._fixing.get(uri, (None, None))
         if task is None or known is not linted:
             task = asyncio.ensure_future(self._workshop.ask(partial(with_fixes, linted)))
             self._fixing[uri] = linted, task
-        return await asyncio.shield(task)  # an editor that moves on must not end it for the next
+        return await asyncio.shield(task)  # a canceled request must not end it for the next
 
     async def _check(self, uri: str) -> None:
         """Check the newest text of a document; of several requests only the last one counts."""
         document = self._server.workspace.get_text_document(uri)
         path, text, version = to_fs_path(uri), document.source, document.version
-        if path is None or not uri.startswith("file:") or not _is_python(document):
+        python = document.language_id == "python" or str(document.path).endswith(".py")
+        if path is None or not uri.startswith("file:") or not python:
             return
         self._asked[uri] += 1
         mine = self._asked[uri]
@@ -149,20 +147,12 @@ class Editor:
         if at.line >= len(checked) or checked[at.line] != line:
             return []
         ruler = Ruler(document.position_codec, checked)
-        covering = (f.rule for f in linted.findings if _covers(ruler.range(f.location), at.line))
+        places = [(f.rule, ruler.range(f.location)) for f in linted.findings]
+        covering = (rule for rule, p in places if p.start.line <= at.line <= p.end.line)
         return list(dict.fromkeys(covering))
 
 
-def _covers(place: types.Range, line: int) -> bool:
-    return place.start.line <= line <= place.end.line
-
-
-def _is_python(document: TextDocument) -> bool:
-    return document.language_id == "python" or str(document.path).endswith(".py")
-
-
 def _word_at(line: str, column: int) -> str:
-    """The word around a column, with its hyphens."""
     before, after = _WORD[0].search(line[:column]), _WORD[1].match(line[column:])
     return (before[0] if before else "") + (after[0] if after else "")
 
@@ -170,13 +160,11 @@ def _word_at(line: str, column: int) -> str:
 class Desk:
     """A thread that does one errand after the other, so that the editor is always answered.
 
-    It is a daemon: when the editor leaves, nobody waits for a file that is still traced.
+    It is a daemon: when the editor exits, nobody waits for a file that is still being traced.
     """
 
     def __init__(self) -> None:
-        self._errands: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = (
-            queue.SimpleQueue()
-        )
+        self._errands = queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]]()
         threading.Thread(target=self._work, name="bnlint-desk", daemon=True).start()
 
     async def ask(self, errand: Callable[[], T]) -> T:
@@ -192,5 +180,5 @@ class Desk:
                 continue
             try:
                 future.set_result(errand())
-            except BaseException as error:  # whoever asked must hear of it, and the thread live on
+            except BaseException as error:  # for the caller; the thread must go on
                 future.set_exception(error)

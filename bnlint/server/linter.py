@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bnlint import pipeline
@@ -24,18 +23,14 @@ class Linted:
 
     Every finding points into the document: one about a layer that another file builds points at
     where the document calls it, or at the model. Paths are absolute. ``links`` are web addresses by
-    rule id.
+    rule id, empty where the rule's file names none.
     """
 
     path: str
     text: str
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
-
-    def link(self, rule: str) -> str:
-        """Where to read more about a rule; empty when its file names no web address."""
-        return dict(self.links).get(rule, "")
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def may_have_fixes(self, rules: Collection[object]) -> bool:
         """True when a finding of one of these rules proposes a fix."""
@@ -43,7 +38,7 @@ class Linted:
 
 
 class Linter:
-    """Lints documents as the command line would; not for several threads at once."""
+    """Lints documents as the command line would; for one thread at a time."""
 
     def __init__(self) -> None:
         self._pool: Pool | None = None
@@ -55,14 +50,10 @@ class Linter:
     def lint(self, path: str, text: str) -> Linted:
         """What is wrong in the document at ``path`` whose text is ``text``, saved or not.
 
-        Raises
-        ------
-        BnlintError
-            When the configuration or a rule file is wrong.
-
+        Raises BnlintError when the configuration or a rule file is wrong.
         """
         data = text.encode("utf-8", "surrogatepass")
-        saved = _on_disk(path) == hashlib.sha256(data).digest()
+        saved = _on_disk(path) == data
         named = {"paths": [path]} if saved else {"paths": ["-"], "stdin_filename": path}
         settings = load_settings({"force_exclude": True, **named})
         pool = self._warm(settings)
@@ -87,12 +78,12 @@ class Linter:
 
 
 def with_fixes(linted: Linted) -> Linted:
-    """The same with proved fixes at its findings; as it is for text that is not saved.
+    """The same with proved fixes at its findings; unchanged for text that is not saved.
 
-    Independent of any :class:`Linter`, with a worker of its own: proving takes seconds.
+    Independent of any :class:`Linter`, with a worker of its own: a proof takes seconds.
     """
-    digest = hashlib.sha256(linted.text.encode("utf-8", "surrogatepass")).digest()
-    if _on_disk(linted.path) != digest:
+    data = linted.text.encode("utf-8", "surrogatepass")
+    if _on_disk(linted.path) != data:
         return linted
     from bnlint.fixes import apply
 
@@ -102,7 +93,7 @@ def with_fixes(linted: Linted) -> Linted:
         report = apply.run(settings).report
     except BnlintError:  # libcst is not installed, or the file changed meanwhile
         return linted
-    if _on_disk(linted.path) != digest:
+    if _on_disk(linted.path) != data:
         return linted
     return _of_document(report, settings, linted.path, linted.text)
 
@@ -115,26 +106,24 @@ def page(path: str, rule: str) -> str:
         return ""
 
 
-def _on_disk(path: str) -> bytes:
+def _on_disk(path: str) -> bytes | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).digest()
+        return Path(path).read_bytes()
     except OSError:
-        return b""
+        return None
 
 
 def _of_document(report: Report, settings: Settings, path: str, text: str) -> Linted:
-    """The part of a report that an editor shows in one document."""
     pointing = (_pointing_into(finding, path) for finding in report.findings)
     findings = tuple(finding for finding in pointing if finding is not None)
     problems = tuple(p for p in report.problems if absolute(p.file) == path)
     fired = {finding.rule for finding in findings}
     rules = pipeline.known_rules(settings) if fired else ()
-    links = tuple((rule.id, _address(rule)) for rule in rules if rule.id in fired)
+    links = {rule.id: _address(rule) for rule in rules if rule.id in fired}
     return Linted(path, text, findings, problems, links)
 
 
 def _address(rule: Rule) -> str:
-    """The first web address among a rule's references."""
     found = (_URL.search(reference) for reference in rule.docs.references)
     return next((match[0] for match in found if match), "")
 

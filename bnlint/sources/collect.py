@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import tokenize
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.expand import FileSearch, Match, clean, expand
-from bnlint.sources.source_file import SourceFile, source_file
 
-_MENTIONS = re.compile(r"torch|\bnn\b")
+_MENTIONS = r"torch|\bnn\b"
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class SourceFile(NamedTuple):
+    """A file to check.
+
+    ``path`` is as reports show it: relative to the working directory with forward slashes when it
+    is below, else absolute. ``digest`` is the SHA-256 of its bytes. ``targets`` are the calls or
+    names after ``::``. ``module`` is the dotted name if an installed module was named. ``buffer``
+    is true if the text replaces what is on the disk (standard input, an editor's buffer).
+    """
+
+    path: str
+    text: str
+    digest: str
+    targets: tuple[str, ...] = ()
+    named_by_hand: bool = False
+    module: str = ""
+    buffer: bool = False
+
+
+class Sources(NamedTuple):
     """The files to check in the order of their paths, and what is not checked.
 
     ``skipped`` are files that mention neither torch nor nn. ``by_hand`` holds the paths of all
@@ -29,30 +48,13 @@ class Sources:
     by_hand: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _File:
-    """One file while arguments are collected; several of them may name it."""
-
-    path: Path
-    module: str = ""
-    by_hand: bool = False
-    targets: dict[str, None] = field(default_factory=dict)
-
-    def add(self, match: Match) -> None:
-        """Take one more argument that names the file into account."""
-        self.by_hand |= match.by_hand
-        self.module = self.module or match.module
-        if match.target:
-            self.targets[match.target] = None
-
-
 def collect(arguments: Sequence[str], search: FileSearch) -> Sources:
     """The source files that the arguments name; what cannot be read becomes a problem.
 
     An argument is a file, a folder, a glob, ``-``, ``file::Target(...)`` or ``pkg.module::Name``.
     A file is read once however often it is named; named targets win over the whole file.
     """
-    found: dict[str, _File] = {}
+    found: dict[str, list[Match]] = {}
     results: list[SourceFile | Problem] = []
     by_hand: set[str] = set()
     for argument in arguments:
@@ -66,9 +68,9 @@ def collect(arguments: Sequence[str], search: FileSearch) -> Sources:
             by_hand.add(argument)
             results.append(_missing(argument, search))
         for match in matches or ():
-            found.setdefault(os.path.realpath(match.path), _File(match.path)).add(match)
-    results += [_read(file, search) for file in found.values()]
-    by_hand |= {search.shown(file.path) for file in found.values() if file.by_hand}
+            found.setdefault(os.path.realpath(match.path), []).append(match)
+    results += [_read(matches, search) for matches in found.values()]
+    by_hand |= {search.shown(m[0].path) for m in found.values() if any(e.by_hand for e in m)}
     return _sorted(results, by_hand)
 
 
@@ -80,28 +82,62 @@ def _stdin_name(search: FileSearch) -> str:
     return "" if search.force_exclude and search.excluded(path) else search.shown(path)
 
 
-def _read(file: _File, search: FileSearch) -> SourceFile | Problem:
+def _read(matches: Sequence[Match], search: FileSearch) -> SourceFile | Problem:
+    path = matches[0].path
     return source_file(
-        search.shown(file.path),
-        file.path.read_bytes,
-        targets=tuple(file.targets),
-        by_hand=file.by_hand,
-        module=file.module,
+        search.shown(path),
+        path.read_bytes,
+        targets=tuple(dict.fromkeys(match.target for match in matches if match.target)),
+        by_hand=any(match.by_hand for match in matches),
+        module=next((match.module for match in matches if match.module), ""),
     )
+
+
+def source_file(
+    shown: str,
+    read: Callable[[], bytes],
+    *,
+    targets: tuple[str, ...] = (),
+    by_hand: bool = False,
+    module: str = "",
+    buffer: bool = False,
+) -> SourceFile | Problem:
+    """The source file, or the problem that prevents reading it."""
+    try:
+        data = read()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _unreadable(shown, f"cannot be read: {reason}", "check that you may read it")
+    try:
+        text = _decode(data)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        hint = "save it as UTF-8, or declare its encoding in the first line"
+        return _unreadable(shown, f"is not readable as Python source: {error}", hint)
+    digest = hashlib.sha256(data).hexdigest()
+    return SourceFile(shown, text, digest, targets, by_hand, module, buffer)
+
+
+def _decode(data: bytes) -> str:
+    """The text after its byte order mark or coding comment (PEP 263), with plain line ends."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return io.TextIOWrapper(io.BytesIO(data), encoding).read()
+
+
+def _unreadable(shown: str, message: str, hint: str) -> Problem:
+    return Problem(ProblemKind.UNREADABLE, shown, message, hint, blocking=True)
 
 
 def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sources:
     """The results in the order of paths; files that do not mention torch are skipped."""
     files = sorted((r for r in results if isinstance(r, SourceFile)), key=lambda f: f.path)
     problems = sorted((r for r in results if isinstance(r, Problem)), key=lambda p: p.file)
-    checked = tuple(f for f in files if f.targets or f.module or _MENTIONS.search(f.text))
+    checked = tuple(f for f in files if f.targets or f.module or re.search(_MENTIONS, f.text))
     chosen = {f.path for f in checked}
     skipped = tuple(f.path for f in files if f.path not in chosen)
     return Sources(checked, skipped, tuple(problems), tuple(sorted(by_hand)))
 
 
 def _missing(argument: str, search: FileSearch) -> Problem:
-    """The problem of an argument that names nothing."""
     name, separator, _ = argument.partition("::")
     if (search.cwd / name).exists():
         message, hint = "is neither a file nor a folder", "for a pipe: bnlint - < PIPE"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from glob import iglob
+from glob import has_magic, iglob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from bnlint.domain.phrases import below
 
@@ -26,12 +25,11 @@ EXCLUDED = frozenset(
 )
 """Folders that are never searched; a file in them can still be named by hand."""
 
-_WILD = re.compile(r"[*?\[]")
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _GIT_SECONDS = 20
 
 
-def _stdin() -> bytes:
+def read_stdin() -> bytes:
+    """All of standard input."""
     return sys.stdin.buffer.read()
 
 
@@ -44,7 +42,7 @@ class FileSearch:
     exclude: tuple[str, ...] = ()
     force_exclude: bool = False
     stdin_filename: str = ""
-    stdin: Callable[[], bytes] = _stdin
+    stdin: Callable[[], bytes] = read_stdin
 
     def excluded(self, path: Path) -> bool:
         """True if an exclude matches the path or a folder above it, by name or from the root."""
@@ -60,8 +58,7 @@ class FileSearch:
         return below(path, base or self.cwd)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A file that an argument names, and the part after ``::``."""
 
     path: Path
@@ -79,7 +76,7 @@ def expand(argument: str, search: FileSearch) -> list[Match] | None:
         return [] if left_out else [Match(path, True, target.strip())]
     if path.is_dir() and not separator:
         return [Match(file) for file in walk(path, search)]
-    if _WILD.search(name):
+    if has_magic(name):
         found = [clean(Path(text)) for text in iglob(str(path), recursive=True)]
         files = {file: None for each in found for file in walk(each, search)}
         return [Match(file, target=target.strip()) for file in files] if found else None
@@ -95,26 +92,23 @@ def walk(path: Path, search: FileSearch) -> Iterator[Path]:
             yield path
         return
     ignored = _ignored_by_git(path)
+
+    def kept(path: Path) -> bool:
+        return path not in ignored and not search.excluded(path)
+
     for folder, folders, names in os.walk(path):
         here = Path(folder)
-        folders[:] = [name for name in sorted(folders) if _enter(here / name, search, ignored)]
-        for name in sorted(names):
-            file = here / name
-            if name.endswith(".py") and file not in ignored and not search.excluded(file):
-                yield file
-
-
-def _enter(folder: Path, search: FileSearch, ignored: frozenset[Path]) -> bool:
-    return folder.name not in EXCLUDED and folder not in ignored and not search.excluded(folder)
+        folders[:] = [n for n in sorted(folders) if n not in EXCLUDED and kept(here / n)]
+        yield from (here / n for n in sorted(names) if n.endswith(".py") and kept(here / n))
 
 
 def module_file(name: str, cwd: Path) -> Path | None:
     """The file of a module by its dotted name, found without importing it or its packages."""
-    if not _DOTTED.fullmatch(name):
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)):
         return None
     folders: Sequence[str] | None = [str(cwd), *sys.path]
     spec = None
-    parts = name.split(".")
     for depth in range(1, len(parts) + 1):
         spec = _spec(".".join(parts[:depth]), folders)
         if spec is None:
@@ -128,14 +122,11 @@ def _spec(name: str, folders: Sequence[str] | None) -> ModuleSpec | None:
     """The spec of a module; also from the finders of editable installs."""
     from importlib.machinery import PathFinder
 
-    found = PathFinder.find_spec(name, folders)
-    if found is None:
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            found = find(name, folders) if find and finder is not PathFinder else None
-            if found is not None:
-                break
-    return found
+    for finder in (PathFinder, *(f for f in sys.meta_path if f is not PathFinder)):
+        find = getattr(finder, "find_spec", None)
+        if find and (found := find(name, folders)) is not None:
+            return cast("ModuleSpec", found)
+    return None
 
 
 def clean(path: Path) -> Path:

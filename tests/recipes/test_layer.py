@@ -40,7 +40,7 @@ assert "BN101" in found, found  # a norm after an activation
 from bnlint.layers.table import kinds, tags
 assert "asinh" in kinds() and "asinh" in tags()
 from bnlint.config import load_settings
-from bnlint.pipeline.check_words import check_layers
+from bnlint.pipeline.rulebook import check_layers
 check_layers(load_settings({"paths": [], "layers": {"other.Asinh": "asinh"}}))
 """,
     "its shape needs no run": """

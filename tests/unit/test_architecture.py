@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import pytest
@@ -76,6 +76,42 @@ TO_BE_SHORTENED = frozenset(
     }
 )
 """Functions that are longer than allowed. TODO: empty this."""
+
+
+WITHOUT_TORCH = """
+import importlib, pathlib, sys
+for path in sorted(pathlib.Path("bnlint").rglob("*.py")):
+    name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    rooms = ("loading", "models", "tracing", "probing", "fixes.live")
+    if not name.startswith(tuple(f"bnlint.{room}" for room in rooms)):
+        importlib.import_module(name)
+        assert "torch" not in sys.modules, name
+"""
+"""What a run on unchanged files, ``--help`` and ``explain`` may import."""
+
+
+def test_torch_is_not_loaded_before_it_is_needed() -> None:
+    """The contracts allow ``layers`` and the worker to import torch, but only inside functions."""
+    _run(sys.executable, "-c", WITHOUT_TORCH)
+
+
+def _table(title: str) -> list[list[str]]:
+    """The rows of a table of CONTRIBUTING, without its head."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition(title)[2]
+    lines = text.partition("|---")[2].splitlines()[1:]
+    rows = takewhile(lambda line: line.startswith("|"), lines)
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_contributing_tells_every_room() -> None:
+    rooms = {p.stem for p in PACKAGE.iterdir() if (p / "__init__.py").exists() or p.suffix == ".py"}
+    told = [row[0] for row in _table("## The flow")]
+    assert sorted(told) == sorted(room for room in rooms if not room.startswith("__"))
+
+
+def test_contributing_names_a_test_for_every_recipe() -> None:
+    named = {row[2] for row in _table("## Where to add a thing")}
+    assert named == {path.name for path in (ROOT / "tests" / "recipes").glob("test_*.py")}
 
 
 def _sources() -> list[Path]:

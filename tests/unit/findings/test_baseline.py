@@ -17,7 +17,7 @@ from bnlint.findings.baseline import (
     entries_of,
     read_baseline,
     stale_problems,
-    write_baseline,
+    write_entries,
 )
 from bnlint.findings.order import fingerprinted
 
@@ -47,7 +47,7 @@ def _compare(
 
 def test_known_findings_are_held_back_and_gone_ones_are_stale(tmp_path: Path) -> None:
     path = tmp_path / "bnlint-baseline.json"
-    write_baseline(path, entries_of(_findings("b", "a"), str), "bnlint 1")
+    write_entries(path, entries_of(_findings("b", "a"), str), "bnlint 1")
     result = _compare(_findings("a", "c"), read_baseline(path))
     assert [f.layer for f in result.new] == ["c"]
     assert [e.layer for e in result.met] == ["a"]
@@ -85,14 +85,14 @@ def test_a_second_layer_of_the_same_name_is_new() -> None:
 
 def test_the_file_is_sorted_readable_and_the_same_each_time(tmp_path: Path) -> None:
     path = tmp_path / "b.json"
-    write_baseline(path, entries_of(_findings("b", "a"), str), "bnlint 1")
+    write_entries(path, entries_of(_findings("b", "a"), str), "bnlint 1")
     text = path.read_text(encoding="utf-8")
     assert [row["layer"] for row in json.loads(text)["findings"]] == ["a", "b"]
     assert len(text.splitlines()) == 8
     assert "ö" in text
-    write_baseline(path, reversed(read_baseline(path)), "bnlint 1")
+    write_entries(path, reversed(read_baseline(path)), "bnlint 1")
     assert path.read_text(encoding="utf-8") == text
-    write_baseline(path, (), "bnlint 1")
+    write_entries(path, (), "bnlint 1")
     assert read_baseline(path) == ()
 
 
@@ -117,7 +117,7 @@ def test_a_missing_file_and_a_folder_that_cannot_be_written_are_said(tmp_path: P
     with pytest.raises(ConfigError, match="bnlint baseline write"):
         read_baseline(tmp_path / "none.json")
     with pytest.raises(ConfigError, match="cannot be written"):
-        write_baseline(tmp_path / "no" / "b.json", (), "x")
+        write_entries(tmp_path / "no" / "b.json", (), "x")
 
 
 def test_only_the_fingerprint_of_an_entry_counts() -> None:

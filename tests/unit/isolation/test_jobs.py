@@ -11,8 +11,18 @@ import pytest
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.finding import ProblemKind
 from bnlint.domain.request import Closing, TraceRequest, Trial, TrialRequest, TrialResult
-from bnlint.isolation.jobs import KINDS, PROBE, TRACE, TRIAL, JobKind, kind_of
-from bnlint.isolation.protocol import ask, asked, dump, records
+from bnlint.isolation.jobs import (
+    KINDS,
+    PROBE,
+    TRACE,
+    TRIAL,
+    JobKind,
+    ask,
+    asked,
+    dump,
+    kind_of,
+    records,
+)
 from bnlint.pipeline.probe_file import probe_file
 from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
 from tests.unit.isolation.conftest import LINEAR, Check

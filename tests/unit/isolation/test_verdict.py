@@ -9,8 +9,7 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, ModelRef, Trace
 from bnlint.domain.request import Closing, TraceRequest
 from bnlint.isolation.endings import outcome
-from bnlint.isolation.jobs import TRACE
-from bnlint.isolation.protocol import Ended, Limits, ask, asked, dump, records
+from bnlint.isolation.jobs import TRACE, Ended, Limits, ask, asked, dump, records
 
 GRAPH = ModelGraph(ModelRef("/net.py", "Net", "class"), (), (), Trace("symbolic", True))
 PROBLEM = Problem(ProblemKind.NOT_BUILT, "/net.py", "no")

@@ -7,7 +7,7 @@ import pytest
 
 from bnlint.config import load_settings
 from bnlint.domain.errors import BnlintError, ConfigError, UsageError
-from bnlint.pipeline.check_words import check_layers, check_settings
+from bnlint.pipeline.rulebook import check_layers, check_settings
 from tests.unit.engine.rule_texts import rule_of
 
 RULES = (

@@ -234,7 +234,7 @@ def test_what_cannot_be_checked_is_shown_and_the_server_lives_on(serve: Serve) -
 def test_a_suppression_can_be_added_to_and_stands_where_it_counts() -> None:
     from pygls.workspace import PositionCodec
 
-    from bnlint.server.code_actions import ignore_edit
+    from bnlint.server.diagnostics import ignore_edit
 
     codec = PositionCodec()
     for text, line, wanted in (
