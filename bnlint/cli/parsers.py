@@ -39,7 +39,6 @@ exit codes:
   2  wrong usage, config or rule file, a path that could not be checked, an internal error
 """
 
-
 BASELINE_HELP = """\
 usage: bnlint baseline write PATH... [options]
        bnlint baseline prune PATH... [options]

@@ -125,7 +125,6 @@ class _Comments:
         return self._comments[path]
 
     def _useless(self, word: str, decided: Collection[str]) -> str:
-        """Why a word that suppressed nothing is useless; empty when that is unknown."""
         ids = self._names.ids(word)
         if not ids:
             return f"no rule is called '{word}'"
