@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -68,15 +68,24 @@ class Call:
     role: str = "op"
     value: Any = UNSEEN
     error: str | None = None
+    _refs: tuple[Ref, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def refs(self) -> list[Ref]:
+    def refs(self) -> Sequence[Ref]:
         """The results it reads, in the order of its arguments."""
-        found: list[Ref] = []
-        _find_refs(self.args, found)
-        _find_refs(self.kwargs, found)
-        return found
+        if self._refs is None:
+            found: list[Ref] = []
+            _find_refs(self.args, found)
+            _find_refs(self.kwargs, found)
+            self._refs = tuple(found)
+        return self._refs
 
-    def data(self) -> list[Ref]:
+    def redirect(self, change: Callable[[Any], Any]) -> None:
+        """Replace every Ref and State among the arguments by ``change`` of it."""
+        self.args = replace_refs(self.args, change)
+        self.kwargs = replace_refs(self.kwargs, change)
+        self._refs = None
+
+    def data(self) -> Sequence[Ref]:
         """The results whose numbers it reads: in ``x.type_as(y)``, those of ``x`` alone."""
         if is_module(self.target) or name_of(self.target) not in _LIKE_ANOTHER:
             return self.refs()

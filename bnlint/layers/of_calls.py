@@ -118,12 +118,17 @@ def refine(
 ) -> Kind:
     """The kind with the tags of its facts and arguments; ``data_inputs`` counts its tensors."""
     name = name_of(call.target)
-    if kind.tags & having("acts", "scaling") and data_inputs == 1:
+    if data_inputs == 1 and not kind.tags.isdisjoint(having("acts", "scaling")):
         kind = _with_constant(kind, name, call, table)
     if kind.name == "reduce" and name.strip("_") == "mean" and facts.get("dim") in _SPATIAL_DIMS:
         kind = table.kind("globalpool")
     extra = _extra_tags(kind, facts)
-    return Kind(kind.name, kind.tags | extra) if extra else kind
+    return _tagged(kind, frozenset(extra)) if extra else kind
+
+
+@lru_cache(maxsize=256)
+def _tagged(kind: Kind, extra: frozenset[str]) -> Kind:
+    return Kind(kind.name, kind.tags | extra)
 
 
 def _with_constant(kind: Kind, name: str, call: Call, table: Table) -> Kind:

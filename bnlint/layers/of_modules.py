@@ -6,6 +6,7 @@ Fact names are the contract with the rules; a fact that can't be read is left ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Value
@@ -52,12 +53,12 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         facts.update(_named(module, p=("p", "drop_prob")))
     facts.update(_named(module, inplace=("inplace",)))
     if "pooling" in kind.tags:
-        size = getattr(module, "output_size", None)
+        size = attribute(module, "output_size")
         facts.update({} if size is None else {"global": is_one(size)})
         facts.update(pool_padding(vars(module)))
-    for word, attribute in (("dim", "dim"), ("start-dim", "start_dim")):
+    for word, name in (("dim", "dim"), ("start-dim", "start_dim")):
         if kind.tags & having("facts", word):
-            facts.update(_named(module, **{word: (attribute,)}))
+            facts.update(_named(module, **{word: (name,)}))
     if kind.name == "recurrent":
         facts.update(_named(module, **{"channels-last": ("batch_first",)}))
     if kind.name == "embedding":
@@ -77,12 +78,34 @@ def parameters_of(module: nn.Module) -> Iterator[nn.Parameter]:
     return (p for p in module._parameters.values() if p is not None)
 
 
+def attribute(module: nn.Module, name: str) -> Any:
+    """The attribute, or None without the costly error that asking for a missing one raises."""
+    kind: Any = type(module)
+    shared = _class_attributes(kind)
+    if shared is None or name in shared or name in vars(module):
+        return getattr(module, name, None)
+    for states in (module._parameters, module._buffers, module._modules):
+        if name in states:
+            return states[name]
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _class_attributes(cls: type[nn.Module]) -> frozenset[str] | None:
+    """The names of a class's attributes; None where it looks up attributes in its own way."""
+    from torch import nn
+
+    if cls.__getattr__ is not nn.Module.__getattr__:
+        return None
+    return frozenset().union(*map(vars, cls.__mro__))
+
+
 def _named(module: nn.Module, **names: tuple[str, ...]) -> Facts:
     """Facts read from the first attribute that exists with a plain value."""
     facts: Facts = {}
     for fact, attributes in names.items():
-        for attribute in attributes:
-            value = getattr(module, attribute, None)
+        for name in attributes:
+            value = attribute(module, name)
             if isinstance(value, (bool, int, float, str)):
                 facts[fact] = value
                 break
@@ -102,9 +125,9 @@ def _kernel(module: nn.Module, kind: Kind) -> Facts:
     facts.update(_named(module, **_CHANNELS))
     if lazy:
         facts.pop("in-channels", None)
-    if weight is not None and "weight" not in {**module._parameters, **module._buffers}:
+    if weight is not None and not any("weight" in s for s in (module._parameters, module._buffers)):
         facts["parametrized"] = True  # computed at each call, as by weight norm, old or new
-    bias = getattr(module, "bias", None)
+    bias = attribute(module, "bias")
     facts["bias"] = bias is not None and not (isinstance(bias, bool) and not bias)
     if "conv" in kind.tags:
         facts.update(_conv(module, facts))
@@ -116,7 +139,7 @@ def _kernel(module: nn.Module, kind: Kind) -> Facts:
 def _conv(module: nn.Module, facts: Facts) -> Facts:
     found: Facts = {}
     for name in ("kernel_size", "stride", "padding", "dilation"):
-        value = getattr(module, name, None)
+        value = attribute(module, name)
         if isinstance(value, (int, str)):
             found[name.replace("_", "-")] = value
         elif isinstance(value, tuple):
@@ -136,13 +159,15 @@ def is_one(size: Any) -> bool:
 def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
     weight = _parameter(module, "weight")
     facts: Facts = {"frozen": "frozen" in kind.tags, "affine": weight is not None}
-    affine = getattr(module, "affine", getattr(module, "elementwise_affine", None))
+    affine = attribute(module, "affine")
+    if affine is None:
+        affine = attribute(module, "elementwise_affine")
     if isinstance(affine, bool) and "frozen" not in kind.tags:
         facts["affine"] = affine
     facts.update(_norm_channels(module, weight))
     facts.update(_named(module, eps=("eps",)))
     if "batchnorm" in kind.tags or kind.name == "instancenorm":
-        momentum = getattr(module, "momentum", None)
+        momentum = attribute(module, "momentum")
         facts["momentum"] = momentum if isinstance(momentum, (int, float)) else None
         facts.update(_named(module, tracks=("track_running_stats",)))
     rank = rank_of(kind.tags) or (axes_of(module) if kind.name == "instancenorm" else 0)
@@ -157,7 +182,7 @@ def _norm(module: nn.Module, kind: Kind, table: Table) -> Facts:
 def _norm_channels(module: nn.Module, weight: Any) -> Facts:
     if _is_lazy(weight):
         return {"lazy": True}
-    shape = getattr(module, "normalized_shape", None)
+    shape = attribute(module, "normalized_shape")
     if isinstance(shape, tuple) and shape:
         return {"channels": _plain(shape[-1]), "normalized-shape": tuple(map(_plain, shape))}
     found = _named(module, channels=("num_features", "num_channels"))
@@ -174,7 +199,7 @@ def _fused(module: nn.Module, table: Table) -> Facts:
         kind = table.of_module(child) if child is not None else None
         if kind is not None and "activation" in kind.tags:
             return {"activation": kind.name}
-    found = getattr(module, "activation", None)
+    found = attribute(module, "activation")
     if isinstance(found, str) and found not in ("identity", "none", "linear", ""):
         return {"activation": found}
     return {}
@@ -192,7 +217,7 @@ def _parameter(module: nn.Module, name: str) -> Any:
     """A parameter or buffer of any kind; None where it is missing or not a tensor."""
     import torch
 
-    value = getattr(module, name, None)
+    value = attribute(module, name)
     return value if isinstance(value, torch.Tensor) else None
 
 

@@ -56,16 +56,17 @@ class Table:
 
     def kind(self, name: str) -> Kind:
         """The kind called ``name`` with the transitive closure of its families."""
-        if name not in self._kinds:
-            self._kinds[name] = Kind(name, _closure(name, self.rows))
-        return self._kinds[name]
+        known = self._kinds.get(name)
+        if known is None:
+            known = self._kinds[name] = Kind(name, _closure(name, self.rows))
+        return known
 
     def of_module(self, module: nn.Module) -> Kind | None:
         """The kind of a module by its classes along the MRO; None for one to look inside."""
         cls = type(module)
-        if cls not in self._by_type:
-            self._by_type[cls] = self._along_mro(cls)
-        found = self._by_type[cls]
+        found = self._by_type.get(cls)
+        if found is None:
+            found = self._by_type[cls] = self._along_mro(cls)
         return self.kind(found) if found else self._by_structure(module)
 
     def _along_mro(self, cls: type) -> str:

@@ -78,9 +78,12 @@ def site_of(module: nn.Module) -> Site | None:
     return found if isinstance(found, Site) else None
 
 
-def call_frames() -> Frames:
-    """The frames of the current call, innermost first, without those of torch and bnlint."""
-    return _collect(sys._getframe(1))
+def call_frames(until: FrameType | None = None, outer: Frames = ()) -> Frames:
+    """The frames of the current call, innermost first, without those of torch and bnlint.
+
+    Instead of those from ``until`` outwards, which take time to walk, ``outer`` is appended.
+    """
+    return (_collect(sys._getframe(1), until) + outer)[:_DEPTH]
 
 
 def _site(module: nn.Module, caller: FrameType, late: bool) -> Site:
@@ -108,11 +111,14 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
             yield name, tuple(value)
 
 
-def _collect(frame: FrameType | None) -> Frames:
+def _collect(frame: FrameType | None, until: FrameType | None = None) -> Frames:
     found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _DEPTH and frame.f_code.co_filename != _ENTRY:
-        if not is_machinery(frame.f_code.co_filename):
-            found.append((frame.f_code, frame.f_lasti))
+    while frame is not until and frame is not None and len(found) < _DEPTH:
+        code = frame.f_code
+        if code.co_filename == _ENTRY:
+            break
+        if not is_machinery(code.co_filename):
+            found.append((code, frame.f_lasti))
         frame = frame.f_back
     return tuple(found)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+Change = Callable[[Tensor], Tensor]
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -25,7 +30,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(getattr(value, field.name))
 
 
-def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def mapped(value: Any, change: Change) -> Any:
     """``value`` with every tensor changed, in containers of the same kind."""
     if isinstance(value, Tensor):
         return change(value)
@@ -77,3 +82,38 @@ def joined(values: list[Any]) -> Any:
     if isinstance(first, (tuple, list)):
         return type(first)(joined(list(group)) for group in zip(*values, strict=True))
     return first
+
+
+def with_tensors(value: Any, change: Change) -> Any:
+    """``value`` with ``change(tensor)`` for each tensor, also in objects (a batch of graphs)."""
+
+    def one(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return change(leaf)
+        if not hasattr(leaf, "__dict__") or isinstance(leaf, nn.Module):
+            return leaf
+        try:
+            with _copies(change):
+                return copy.deepcopy(leaf)
+        except Exception:  # what cannot be copied is passed as it is
+            return leaf
+
+    return pytree.tree_map(one, value)
+
+
+@contextlib.contextmanager
+def _copies(change: Change) -> Iterator[None]:
+    """Let the deep copy of a tensor be ``change`` of it."""
+    kind: Any = Tensor
+    plain = kind.__deepcopy__
+
+    def copied(tensor: Tensor, known: dict[int, Any]) -> Any:
+        if id(tensor) not in known:  # a tensor that is held twice stays one
+            known[id(tensor)] = change(tensor)
+        return known[id(tensor)]
+
+    kind.__deepcopy__ = copied
+    try:
+        yield
+    finally:
+        kind.__deepcopy__ = plain

@@ -1,14 +1,14 @@
-"""Which faults are true for any input, when the inputs were guessed and none of them passes.
+"""Which failures to report if the inputs were guessed and none of them passes.
 
-A guessed input proves nothing by itself: a linear layer after a flatten only needs another image
-size. But a layer that every candidate reaches, and that fails each time for the same channels (or
-for any rank it could get), is wrong by itself. A fault is believed when
+A failure with a guessed input proves nothing by itself: a linear layer after a flatten may only
+need another image size. But a layer that fails for the same channels (or the same rank) with every
+candidate is wrong, whatever the input. A failure is believed if
 
-- the layer is a kernel or a norm, and a kernel or norm before it fixed what arrives,
-- candidates of at least two different sizes get as far as it, and none further, and
-- they all fail there, in the same way.
+- the layer is a kernel or a norm, and an earlier kernel or norm determines its input's channels,
+- candidates of at least two different sizes reach the layer, and none gets further, and
+- they all fail there in the same way.
 
-Everything that depends on another failure is forgotten.
+Values that depend on any other failure are cleared.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from bnlint.layers.calls import UNSEEN, Call, State, name_of
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having, rank_of
 from bnlint.models.guessing.guess import Guess, describe
-from bnlint.tracing.record import Record
+from bnlint.tracing.tracers import Record
 
 Sign = tuple[str, int]
-"""How a layer failed: (channels, how many arrived), or (rank, 0)."""
+"""How a layer failed: ("channels", the number it got) or ("rank", 0)."""
 
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One candidate that did not pass: where it first failed, and how each call failed.
+    """A candidate that failed: at which call first, and how each call failed.
 
-    Compared by identity: tensors in a candidate do not compare to a truth value.
+    Compared by identity, since the tensors in a candidate cannot be compared.
     """
 
     candidate: Guess
@@ -45,7 +45,7 @@ class Run:
 
 
 def look_at(record: Record, table: Table, candidate: Guess) -> Run:
-    """What failed in ``record``, whose values come from ``candidate``."""
+    """The failures in ``record``, which was run with ``candidate``."""
     fixed = _fixed(record, table)
     values = {call.id: call.value for call in record.calls}
     faults = {
@@ -57,9 +57,9 @@ def look_at(record: Record, table: Table, candidate: Guess) -> Run:
 
 
 def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
-    """The run that fails least among those that get furthest, and the faults to believe of it.
+    """The run with the fewest failures among those that get furthest, and which to believe.
 
-    None where their first failure is not to be believed.
+    None if the first failure may come from the guessed input.
     """
     furthest = max(run.first for run in runs)
     kept = [run for run in runs if run.first == furthest]
@@ -75,15 +75,14 @@ def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
 
 
 def _sizes(candidate: Guess) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the input without their batch."""
     return tuple(shape[1:] for shape in describe(candidate).shapes)
 
 
 def sift(runs: Sequence[tuple[Record, Guess]], table: Table) -> int:
-    """The index of the record to keep of those that one tracer gave for several candidates.
+    """The index of the record to keep, of those that one tracer returned for several candidates.
 
-    Faults of it that are not believed are cleared. Records with other calls than the first are
-    skipped.
+    Its failures that are not believed are cleared. Records whose calls differ from those of the
+    first one are skipped.
     """
     alike = [i for i, (record, _) in enumerate(runs) if _targets(record) == _targets(runs[0][0])]
     looks = [look_at(runs[i][0], table, runs[i][1]) for i in alike]
@@ -94,13 +93,12 @@ def sift(runs: Sequence[tuple[Record, Guess]], table: Table) -> int:
 
 
 def _targets(record: Record) -> list[int | str]:
-    """What was called: a module by identity, a function by its name."""
     calls = record.calls
     return [id(c.target) if isinstance(c.target, nn.Module) else name_of(c.target) for c in calls]
 
 
 def failed(record: Record) -> bool:
-    """True when some call of the record raised."""
+    """True if a call of the record raised an error."""
     return any(call.error is not None for call in record.calls)
 
 
@@ -115,7 +113,7 @@ def forget_others(record: Record, believed: frozenset[int]) -> None:
 
 
 def _fixed(record: Record, table: Table) -> frozenset[str]:
-    """The calls whose channels a kernel or a norm has fixed, on every way from an input."""
+    """The calls whose channels a kernel or norm determines, on every path from an input."""
     found: set[str] = set()
     for call in record.calls:
         refs = [ref.id for ref in call.refs()]
@@ -125,9 +123,9 @@ def _fixed(record: Record, table: Table) -> frozenset[str]:
 
 
 def _fixes(call: Call, table: Table) -> bool:
-    """True for a layer with channels of its own, or a function with a parameter as its weight.
+    """True if a layer, or a function with a parameter as its weight, determines the channels.
 
-    A blur, for example, repeats its filter for as many channels as there are.
+    Others adapt to their input: a blur repeats its filter for each channel.
     """
     kind = kind_of(call, table)
     own = isinstance(call.target, nn.Module) or any(

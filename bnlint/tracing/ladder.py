@@ -1,8 +1,8 @@
-"""The ladder: tracers in the order in which they are tried, and the record that sees most.
+"""The ladder: tracers in the order in which they are tried, and the most complete record.
 
-Symbolic tracing needs no input and is cheapest, so it comes first. Where it cannot follow the whole
-model, or its record does not run, and an input is known, the forward itself is run and recorded,
-and fx traces with concrete shapes; in eval mode last, for models that need targets to train.
+Symbolic tracing comes first, since it needs no input and is cheapest. If it cannot trace the whole
+model, or its record fails on the inputs, the forward is run and recorded, and fx traces with
+concrete shapes; in eval mode last, for models that need targets in training.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
-from bnlint.tracing.record import Record, Refused, Tracer
 from bnlint.tracing.shapes import clear_values, run_on_meta
+from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.real import adopt_doubts, can_be_filled, record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
@@ -28,7 +28,7 @@ from bnlint.tracing.tracers.symbolic import trace_symbolically
 
 
 class Needs(enum.Enum):
-    """What a tracer needs from a call of the model."""
+    """What a tracer needs to know about a call of the model."""
 
     NAMES = "which arguments there are; their shapes are filled in afterwards"
     SHAPES = "arguments on meta"
@@ -37,7 +37,7 @@ class Needs(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A tracer with what it needs; ``in_eval`` ones are tried in both modes."""
+    """A tracer with what it needs; those with ``in_eval`` are tried in both modes."""
 
     trace: Tracer
     needs: Needs
@@ -50,14 +50,14 @@ LADDER = [
     Rung(record_for_real, Needs.NUMBERS, in_eval=True),
     Rung(trace_concretely, Needs.SHAPES),
 ]
-"""The tracers in the order of preference: the first that sees the whole model wins."""
+"""The tracers in order of preference; the first that traces the whole model wins."""
 
 
 @dataclass(slots=True)
 class Climb:
-    """The record that won, the inputs it ran with, and each tracer that refused, with why.
+    """The most complete record, the inputs it ran with, and the reasons of tracers that refused.
 
-    ``training`` is false when only the eval mode could be seen.
+    ``training`` is false if only the eval mode could be traced.
     """
 
     record: Record
@@ -67,7 +67,7 @@ class Climb:
 
     @property
     def complete(self) -> bool:
-        """True when the whole model was seen."""
+        """True if the whole model was traced."""
         return self.record.complete
 
     def described_inputs(self) -> Inputs:
@@ -78,7 +78,7 @@ class Climb:
 
 
 def climb(model: nn.Module, table: Table, inputs: Guesses) -> Climb:
-    """The best record of ``model`` that the tracers can make; the model's mode is kept."""
+    """The most complete record of ``model`` in its current mode, else in eval mode."""
     climber = _Climber(model, table, inputs, Lazies(model))
     return climber.without_inputs() or climber.with_inputs()
 
@@ -94,7 +94,7 @@ class _Attempt:
 
 @dataclass(slots=True)
 class _Climber:
-    """Tries the tracers on one model; keeps the refusals, and the best record without inputs."""
+    """Tries the tracers on one model; keeps the refusals and the best record without inputs."""
 
     model: nn.Module
     table: Table
@@ -104,7 +104,7 @@ class _Climber:
     unfed: Record = field(default_factory=lambda: Record(""))
 
     def without_inputs(self) -> Climb | None:
-        """The first whole record of a tracer that needs no inputs, with its shapes filled in."""
+        """The first complete record of a tracer that needs no inputs, with shapes filled in."""
         call = next(iter(self.inputs.candidates), Guess())
         records: list[Record] = []
         for rung in (r for r in LADDER if r.needs is Needs.NAMES):
@@ -116,11 +116,11 @@ class _Climber:
         return None
 
     def with_inputs(self) -> Climb:
-        """The best of what the other tracers see with the inputs, and of what was seen before."""
+        """The best record of the tracers that need inputs and of those that were tried before."""
         best = self._best_attempt()
         if best is None:
             return Climb(self.unfed, NONE, self.refusals)
-        if best.record.complete or self._sees_more(best.record, self.unfed):
+        if best.record.complete or self._seen(best.record) > self._seen(self.unfed):
             given = Guesses((best.candidate,))
             return Climb(best.record, given, self.refusals, best.training)
         return Climb(self.unfed, self._fill_shapes(self.unfed), self.refusals)
@@ -131,7 +131,7 @@ class _Climber:
         doubtful: list[_Attempt] = []
         for attempt in self._attempts():
             self._note_refusals(attempt.record)
-            if best is None or self._sees_more(attempt.record, best.record):
+            if best is None or self._seen(attempt.record) > self._seen(best.record):
                 best = attempt
             if attempt.record.complete:
                 if not inferred or not failed(attempt.record):
@@ -145,14 +145,14 @@ class _Climber:
         return best
 
     def _least_doubtful(self, attempts: list[_Attempt]) -> _Attempt:
-        """The attempt to keep where guessed inputs ran, but some layer refused what it got."""
+        """The attempt to keep if guessed inputs ran, but failed in some layers."""
         first = attempts[0]
         of_one = [a for a in attempts if a.record.tracer == first.record.tracer]
         of_one = [a for a in of_one if a.training == first.training]
         return of_one[sift([(a.record, a.candidate) for a in of_one], self.table)]
 
     def _attempts(self) -> Iterator[_Attempt]:
-        """The records of the tracers that need inputs, in the order of preference."""
+        """The records of the tracers that need inputs, in order of preference."""
         rungs = [r for r in LADDER if r.needs is not Needs.NAMES]
         mode = self.model.training
         yield from self._in_mode(rungs, mode)
@@ -178,9 +178,9 @@ class _Climber:
                 yield _Attempt(record, candidate, training)
 
     def _fill_shapes(self, record: Record) -> Guesses:
-        """Run the record on the first inputs that pass, or on those that get furthest.
+        """Run the record on the first inputs that pass, else on those that get furthest.
 
-        Of guessed inputs that do not pass, only the faults that hold for all of them are kept.
+        If the inputs were guessed, only failures that occur with all of them are kept.
         """
         runs: list[Run] = []
         source = self.inputs.source
@@ -201,10 +201,10 @@ class _Climber:
         return Guesses((best.candidate,))
 
     def _second_look(self, record: Record, given: Guesses) -> Climb:
-        """The recorded forward where ``record`` does not run on its inputs and that does.
+        """The recorded forward, if ``record`` fails on its inputs and the forward does not.
 
-        A symbolic trace can take the wrong branch without an error (``isinstance(x, Tensor)`` is
-        false for a proxy); what really runs is right.
+        A symbolic trace can take the wrong branch without an error, since ``isinstance(x, Tensor)``
+        is false for a proxy.
         """
         if given.candidates and failed(record):
             recorded = record_forward(self.model, self.table, given.candidates[0])
@@ -215,13 +215,10 @@ class _Climber:
     def _note_refusals(self, record: Record) -> None:
         self.refusals += [(record.tracer, refused) for refused in record.refused]
 
-    def _sees_more(self, record: Record, other: Record) -> bool:
-        return self._seen(record) > self._seen(other)
-
     def _seen(self, record: Record) -> tuple[int, bool]:
-        """How many distinct leaf layers a record shows as calls, and whether it hides nothing else.
+        """The number of leaf layers that a record shows as calls, and whether nothing is opaque.
 
-        Layers that the table does not know do not count, but an opaque call may hold some.
+        Layers that the table does not know are not counted, but an opaque call may hold some.
         """
         seen = {id(c.target) for c in record.calls if not c.opaque}
         clear = bool(record.outputs) and not any(c.opaque for c in record.calls)

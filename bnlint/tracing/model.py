@@ -1,48 +1,53 @@
-"""One model to one :class:`ModelGraph`: copy, trace in both modes, description."""
+"""From a model to its :class:`ModelGraph`: a copy is traced in both modes and described.
+
+Modules that could not be traced as part of the model are traced one by one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
+from bnlint.layers.calls import Call, Ref
 from bnlint.layers.of_modules import Layers
-from bnlint.layers.table import Table, builtin_table
+from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.loading.sites import Locator, record_sites
-from bnlint.models.guessing.guess import NONE, Guesses
+from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import in_training, on_meta
 from bnlint.tracing.belief import forget_others
-from bnlint.tracing.describing.describe import describe_parts
-from bnlint.tracing.describing.inventory import describe_modules
-from bnlint.tracing.initial.facts import initial_facts
+from bnlint.tracing.describing import TracedPart, describe_parts
+from bnlint.tracing.describing.inventory import describe_modules, size_of
+from bnlint.tracing.forward.module_names import parameters_by_id
+from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.modes import watched_mode
-from bnlint.tracing.pieces import trace_pieces
+from bnlint.tracing.tracers import Record, Refused
+from bnlint.tracing.tracers.symbolic import trace_symbolically
 
 
 @dataclass(frozen=True, slots=True)
 class BothModes:
-    """What was seen in train mode and in eval mode; one climb where the mode makes no difference.
+    """What was traced in train mode and in eval mode; the same if the mode makes no difference.
 
-    ``training`` is the one that is described. It shows the eval mode where only that could be seen.
+    ``training`` is the one that is described; it is in eval mode if only that could be traced.
     """
 
     training: Climb
     evaluation: Climb
 
     def train_calls(self) -> dict[int, int] | None:
-        """How often each module is called in train mode; None where that was not seen whole."""
+        """The number of calls of each module in train mode; None if it was only partly traced."""
         whole = self.training.complete and self.training.training
         return self.training.record.called if whole else None
 
     def eval_calls(self) -> dict[int, int] | None:
-        """How often each module is called in eval mode; None where that was not seen whole."""
+        """The number of calls of each module in eval mode; None if it was only partly traced."""
         whole = self.training.complete and self.evaluation.complete
         return self.evaluation.record.called if whole else None
 
@@ -54,9 +59,9 @@ def trace_model(
     inputs: Guesses | None = None,
     table: Table | None = None,
 ) -> ModelGraph:
-    """The classified graph of ``model``, which itself is left as it is.
+    """The classified graph of ``model``, which is not changed.
 
-    ``inputs`` are on the meta device; without them the rules that need shapes stay undecided.
+    ``inputs`` are on the meta device; without them, rules that need shapes are undecided.
     """
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
@@ -67,12 +72,12 @@ def trace_model(
             seen = _trace_modes(meta, table, inputs or NONE)
         climbed = seen.training
         if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
-            forget_others(climbed.record, frozenset())  # what calls it may provide all inputs
+            forget_others(climbed.record, frozenset())  # its caller may pass all inputs
         return _describe(model, meta, ref, table, seen)
 
 
 def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses) -> BothModes:
-    """The eval mode is traced only if the code that ran may do something else there."""
+    """Trace the eval mode only if the code that ran may do something else in it."""
     with watched_mode(meta, table) as watch:
         climbed = climb(meta, table, inputs)
     if not (watch.differs and climbed.complete and climbed.training):
@@ -87,7 +92,7 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses) -> BothModes:
 @contextlib.contextmanager
 def _quiet_rng() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # what is dropped by chance is the same every time
+        torch.default_generator.manual_seed(0)  # random branches are the same in each run
         yield
 
 
@@ -115,5 +120,74 @@ def _describe(
         edges,
         trace,
         modules,
-        sum(p.numel() for p in model.parameters() if not is_lazy(p)),
+        size_of(parameters_by_id(model.modules()).values()),
     )
+
+
+def trace_pieces(
+    model: nn.Module, table: Table, record: Record
+) -> tuple[list[TracedPart], list[Refused]]:
+    """The record as the first part, then a part for each piece of the modules that refused.
+
+    Also the modules that remain opaque, with the reasons.
+    """
+    pieces = _Pieces(table, list(record.refused))
+    pieces.see(record)
+    parts = [TracedPart(record)] if record.calls else []
+    if not record.complete:
+        parts += [p for path, child in _children("", model) for p in pieces.of(child, path)]
+    return parts, pieces.hidden
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """Finds the pieces; keeps track of the layers already traced and the modules that refused."""
+
+    table: Table
+    hidden: list[Refused]
+    seen: set[int] = field(default_factory=set)
+
+    def see(self, record: Record) -> None:
+        """Note the layers that a record already shows as calls."""
+        self.seen.update(id(c.target) for c in record.calls if not c.opaque)
+
+    def of(self, module: nn.Module, path: str) -> Iterator[TracedPart]:
+        """The parts of one module; none if all of its layers were already traced."""
+        leaves = [m for m in module.modules() if is_leaf(m, self.table)]
+        fresh = [m for m in leaves if id(m) not in self.seen]
+        if not fresh:
+            return
+        if is_leaf(module, self.table):
+            self.seen.update(map(id, module.modules()))
+            yield TracedPart(_alone(module, path), path, whole=False)
+            return
+        untouched = len(fresh) == len(leaves)
+        if untouched and all(r.path != path for r in self.hidden):
+            yield from self._traced(module, path)
+        for below, child in _children(path, module):
+            yield from self.of(child, below)
+
+    def _traced(self, module: nn.Module, path: str) -> Iterator[TracedPart]:
+        found = trace_symbolically(module, self.table, Guess(), path)
+        self.hidden.extend(found.refused)
+        if not (found.complete or found.calls):
+            return
+        self.see(found)
+        found.left_out |= isinstance(module, nn.Sequential)  # its owner may iterate over it
+        yield TracedPart(found, path, whole=False)
+
+
+def _alone(module: nn.Module, path: str) -> Record:
+    """A record of a single layer, without what comes before and after it."""
+    calls = [Call("input", "input", ("input",)), Call("self", module, (Ref("input"),), path=path)]
+    return Record("symbolic", calls, [Ref("self")])
+
+
+def _children(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The children of a module, with those of a list or dict instead of the list or dict."""
+    for name, child in module.named_children():
+        full = f"{path}.{name}" if path else name
+        if isinstance(child, (nn.ModuleList, nn.ModuleDict)):
+            yield from _children(full, child)
+        else:
+            yield full, child

@@ -1,12 +1,12 @@
-"""Whether a forward may take another way in evaluation than in training.
+"""Whether a forward may run other operations in evaluation than in training.
 
-While a model is traced, every read of ``module.training`` is watched, wherever the code that reads
-it is: in a helper function, a property or a base class. Without a read whose outcome depends on
-the mode, both modes run the same operations, and the second needs no trace of its own.
+While a model is traced, every read of ``module.training`` is observed, also in helper functions,
+properties and base classes. If no read depends on the mode, both modes run the same operations,
+and the second mode need not be traced.
 
-Two kinds of reads change nothing: an expression with the same value in both modes
-(``self.drop.p if self.training else 0.0`` with ``p = 0``), and an argument of one of torch's own
-functions (``F.dropout(x, training=self.training)``), which stays one operation.
+Two kinds of reads make no difference: expressions with the same value in both modes
+(``self.drop.p if self.training else 0.0`` with ``p = 0``), and arguments of torch's own functions
+(``F.dropout(x, training=self.training)``), which are one operation in both modes.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _UNKNOWN = object()
 
 @contextlib.contextmanager
 def watched_mode(model: nn.Module, table: Table) -> Iterator[ModeWatch]:
-    """Observe what the code of ``model`` does with its mode inside the block."""
+    """Observe the reads of ``training`` by the code of ``model`` inside the block."""
     kinds: set[Any] = {type(m) for m in model.modules()}
-    watch = ModeWatch(table, any(_sets_mode(kind) for kind in kinds))
+    watch = ModeWatch(table, any(sets_mode(kind) for kind in kinds))
     module: Any = nn.Module
     module.training = _Training(watch)
     try:
@@ -56,13 +56,13 @@ def watched_mode(model: nn.Module, table: Table) -> Iterator[ModeWatch]:
 
 @dataclass(slots=True)
 class ModeWatch:
-    """``differs`` is true as soon as the other mode might run other operations."""
+    """``differs`` is true once the other mode might run other operations."""
 
     table: Table
     differs: bool
 
     def note(self, frame: FrameType) -> None:
-        """Judge one read of the mode, by the frame that reads it."""
+        """Judge one read of the mode by the frame that reads it."""
         code, file = frame.f_code, frame.f_code.co_filename
         if self.differs or (is_machinery(file) and not file.startswith("<")):  # code from a string
             return
@@ -73,12 +73,12 @@ class ModeWatch:
         self.differs = reading is None or reading.matters(scope)
 
     def _inside_leaf(self, reader: Any) -> bool:
-        """True for the code of a layer that is one operation, whatever it does inside."""
+        """True for the code of a layer that is a single operation, whatever it does inside."""
         return isinstance(reader, nn.Module) and is_leaf(reader, self.table)
 
 
 class _Training:
-    """``training`` of all modules while they are watched: it takes precedence over their dicts."""
+    """``training`` of all modules while observed; as a descriptor it precedes their dicts."""
 
     def __init__(self, watch: ModeWatch) -> None:
         self.watch = watch
@@ -95,21 +95,21 @@ class _Training:
 
 
 @lru_cache(maxsize=4096)
-def _sets_mode(cls: type) -> bool:
-    """True for a class that does more in ``train()`` than to set the flag, or hides the flag."""
+def sets_mode(cls: type) -> bool:
+    """True for a class that overrides ``train`` or ``eval``, or computes ``training``."""
     own = [vars(base) for base in cls.__mro__ if not base.__module__.startswith("torch.")]
     return any(not own_names.keys().isdisjoint(("train", "eval", "training")) for own_names in own)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A read in the source: the whole expression that it decides, and the call that takes that."""
+    """A read in the source: the whole expression around it, and the call it is an argument of."""
 
     expression: ast.expr
     function: ast.expr | None
 
     def matters(self, scope: Mapping[str, Any]) -> bool:
-        """True when the mode may change which operations run."""
+        """True if the mode may change which operations run."""
         values = [_value(self.expression, scope, mode) for mode in (True, False)]
         plain = all(isinstance(value, _PLAIN) for value in values)
         if plain and type(values[0]) is type(values[1]) and values[0] == values[1]:
@@ -119,7 +119,7 @@ class _Reading:
 
 @lru_cache(maxsize=1024)
 def _reading_at(code: CodeType, instruction: int) -> _Reading | None:
-    """What the source says at an instruction that reads the mode; None where it is unclear."""
+    """The read of the mode at an instruction; None if the source is not available."""
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), None)
     tree = _tree_of(code)
     if position is None or tree is None:
@@ -139,7 +139,7 @@ def _reading_at(code: CodeType, instruction: int) -> _Reading | None:
 
 
 def _tree_of(code: CodeType) -> ast.AST | None:
-    """The syntax of a function, with the lines and columns of its file."""
+    """The syntax tree of a function, with the positions in its file."""
     try:
         lines, first = inspect.getsourcelines(code)
         indented = lines[0][:1].isspace()
@@ -150,7 +150,7 @@ def _tree_of(code: CodeType) -> ast.AST | None:
 
 
 def _path_to(node: ast.AST, line: int | None, column: int | None) -> list[Any]:
-    """The nodes from ``node`` to the attribute ``training`` that ends at a place."""
+    """The nodes from ``node`` to the attribute ``training`` that ends at a position."""
     ends = getattr(node, "end_lineno", None), getattr(node, "end_col_offset", None)
     if ends == (line, column) and isinstance(node, ast.Attribute) and node.attr == "training":
         return [node]
@@ -161,9 +161,9 @@ def _path_to(node: ast.AST, line: int | None, column: int | None) -> list[Any]:
 
 
 def _value(node: ast.expr, scope: Mapping[str, Any], mode: bool) -> Any:
-    """The value of an expression of names, attributes and logic, if the mode were ``mode``.
+    """The value in the mode ``mode`` of an expression of names, attributes and logic.
 
-    Nothing of the user's runs for it; what can't be known so is ``_UNKNOWN``.
+    No code of the user is run; whatever needs that is ``_UNKNOWN``.
     """
     match node:
         case ast.Constant(value=value):
@@ -201,7 +201,6 @@ def _truth(value: Any) -> bool | None:
 
 
 def _joined(values: list[Any], conjunction: bool) -> Any:
-    """The value of ``and`` or ``or``: the first that decides, else the last."""
     for value in values:
         truth = _truth(value)
         if truth is None or truth is not conjunction:
@@ -223,7 +222,7 @@ def _compared(left: Any, op: ast.cmpop, right: Any) -> Any:
 
 
 def _is_torchs(function: ast.expr, scope: Mapping[str, Any]) -> bool:
-    """True for a function that is torch's own: it is one operation whatever its arguments."""
+    """True for torch's own functions, which are one operation whatever their arguments."""
     found = _value(function, scope, True)
     home = getattr(found, "__module__", None)
     if isinstance(home, str):

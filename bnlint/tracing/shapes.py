@@ -1,7 +1,7 @@
-"""The tolerant shape pass: run a record on the meta device, keep going past what fails.
+"""The tolerant shape pass: a record is run on the meta device and continues after an error.
 
-An error is kept on its call, because it is the fault to report, and the pass continues with the
-best shape it knows: a kernel's output for the channels it expects, a norm's input as its output.
+The error is kept on its call, to be reported, and the pass continues with the most likely result:
+a kernel's output for the channels it expects, or a norm's input.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, replace_refs
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.shapes import quick
 from bnlint.layers.shapes.shape_rules import is_plain_tensor, like
 from bnlint.layers.table import Table, having
-from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.record import Record
+from bnlint.models.guessing.guess import Guess, emptied
+from bnlint.tracing.tracers import Record
 
 
 class _NotRun(Exception):
-    """An argument whose value is not known, so the call can't be run."""
+    """Raised if an argument is unknown, so that the call can't be run."""
 
 
 def run_on_meta(record: Record, table: Table, candidate: Guess) -> int:
-    """The index of the first call that failed (``len(calls)`` if none did); fills in values."""
-    values = dict(_inputs(record, candidate))
+    """The index of the first call that failed, else ``len(calls)``; fills in the values."""
+    values = _inputs(record, candidate)
     first_error = len(record.calls)
     with torch.no_grad():
         for index, call in enumerate(record.calls):
@@ -42,23 +43,21 @@ def run_on_meta(record: Record, table: Table, candidate: Guess) -> int:
 
 
 def clear_values(record: Record) -> None:
-    """Forget what a pass with unsuitable inputs has found."""
+    """Clear the values and errors of a pass with unsuitable inputs."""
     for call in record.calls:
         call.value, call.error = UNSEEN, None
 
 
-def _inputs(record: Record, candidate: Guess) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
-    waiting = list(candidate.args)
-    for call in record.calls:
-        if call.target == "input":
-            if call.args[0] in candidate.kwargs:
-                found[call.id] = candidate.kwargs[call.args[0]]
-            elif waiting:
-                found[call.id] = waiting.pop(0)
-            else:
-                found[call.id] = UNSEEN
-    return found
+def _inputs(record: Record, candidate: Guess) -> dict[str, Any]:
+    """The values of the inputs by the ids of their calls."""
+    waiting = iter(candidate.args)
+    return {
+        call.id: candidate.kwargs[call.args[0]]
+        if call.args[0] in candidate.kwargs
+        else next(waiting, UNSEEN)
+        for call in record.calls
+        if call.target == "input"
+    }
 
 
 def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
@@ -76,7 +75,7 @@ def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
     try:
         return invoke(call.target, args, kwargs)
     except Exception as error:  # torch and the user's layers may raise anything
-        call.error = str(error).strip().split("\n")[0]
+        call.error = first_line(str(error).strip())
         return substitute(call.target, table, args)
 
 
@@ -93,30 +92,25 @@ def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
 def on_bare_weights(
     target: Any, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """The result of ``call``; for a layer with numbers in its weights, that of meta ones instead.
+    """The result of ``call``, with the weights of a layer replaced by weights on meta.
 
-    A layer that is not registered in the model was not copied with it, and can't take meta
-    tensors.
+    A layer that is not registered in the model was not copied to meta with it.
     """
     if not isinstance(target, nn.Module):
         return call(*args, **kwargs)
     states = [*target.named_parameters(), *target.named_buffers()]
     with _norms_by_formula():
-        if all(t.is_meta or is_lazy(t) for _, t in states) or not _takes_meta(args):
+        takes_meta = any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
+        if not takes_meta or all(t.is_meta or is_lazy(t) for _, t in states):
             return call(*args, **kwargs)
-        bare = {name: torch.empty_like(t, device="meta") for name, t in states}
-        return torch.func.functional_call(target, bare, args, dict(kwargs))
-
-
-def _takes_meta(args: tuple[Any, ...]) -> bool:
-    return any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
+        return torch.func.functional_call(target, emptied(dict(states)), args, dict(kwargs))
 
 
 @contextlib.contextmanager
 def _norms_by_formula() -> Iterator[None]:
-    """Compute the shapes of norms inside a layer that runs: on meta, torch decomposes each of them.
+    """Compute the shapes of norms inside a layer by formula, since torch decomposes them on meta.
 
-    Only while one layer runs, so that no operation of the model is missed for it.
+    Only while a layer runs, so that the model's own calls of norms are still recorded.
     """
     for name, (_, quick_norm) in _NORMS.items():
         setattr(torch, name, quick_norm)
@@ -128,7 +122,7 @@ def _norms_by_formula() -> Iterator[None]:
 
 
 def _by_formula(norm: Callable[..., Any], *, per_channel: bool) -> Callable[..., Any]:
-    """The norm without its decomposition where all shapes fit; the norm itself elsewhere."""
+    """The norm by formula if all shapes fit, else the norm itself."""
 
     def run(x: Any, *args: Any, **kwargs: Any) -> Any:
         if not is_plain_tensor(x) or not x.is_floating_point() or x.ndim < 2:
@@ -152,9 +146,9 @@ _NORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 def substitute(target: Any, table: Table, args: tuple[Any, ...]) -> Any:
-    """The best guess at the result of a call that failed, or UNSEEN.
+    """The most likely result of a call that failed, or UNSEEN.
 
-    A kernel is run on an input that it accepts; what keeps its input's shape returns its input.
+    A kernel is run on an input that it accepts; what keeps the shape returns its input.
     """
     x = args[0] if args and isinstance(args[0], torch.Tensor) else None
     module = target if isinstance(target, nn.Module) else None
@@ -181,5 +175,5 @@ def _kernel_result(module: nn.Module, x: torch.Tensor) -> Any:
         return UNSEEN
     try:
         return module(x.new_empty(wanted))
-    except Exception:  # a guess that does not work is no guess
+    except Exception:  # then no result is likely
         return UNSEEN

@@ -12,7 +12,7 @@ from bnlint.models.guessing.guess import NONE, Guess, given
 from bnlint.tracing import ladder
 from bnlint.tracing.ladder import LADDER, Needs, Rung, climb
 from bnlint.tracing.model import trace_model
-from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.tracers import Record, Refused
 
 GIVEN = given(torch.empty(2, 4, device="meta"))
 

@@ -1,1 +1,202 @@
-"""From a record to the plain data that leaves the torch world."""
+"""From the calls that a tracer recorded to operations and edges: plain data without torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from bnlint.domain.graph import Edge, Op, Shape, Value
+from bnlint.layers.calls import Call, Ref, dotted_name, name_of
+from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
+from bnlint.layers.of_modules import Layers, parameters_of
+from bnlint.layers.table import Kind, Table
+from bnlint.loading.sites import Locator, site_of
+from bnlint.tracing.describing.dataflow import (
+    collapse_self_gates,
+    data_sources,
+    point_to_inplace,
+)
+from bnlint.tracing.tracers import Record
+
+
+@dataclass(frozen=True, slots=True)
+class TracedPart:
+    """One record of a model: all of it, or a part of a module that could not be traced.
+
+    ``prefix`` keeps the ids of several parts apart. ``whole`` is true if the inputs and outputs
+    are those of the model. ``block`` is true if another model of the same file calls this one.
+    ``initial`` holds the facts about initial weights by the ids of calls.
+    """
+
+    record: Record
+    prefix: str = ""
+    whole: bool = True
+    block: bool = False
+    initial: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Description:
+    """The operations and edges of one part, while they are collected."""
+
+    layers: Layers
+    locator: Locator
+    part: TracedPart
+    ops: list[Op] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
+    numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        """The table that classifies layers and functions."""
+        return self.layers.table
+
+    def build(self) -> None:
+        """Fill ``ops`` and ``edges`` from the calls of the part."""
+        calls = self.part.record.calls
+        self.shapes = {c.id: tuple(_shapes_of(c.value)) for c in calls}
+        sources = data_sources(calls)
+        kept = [c for c in calls if c.role == "op" and c.id in sources]
+        point_to_inplace(kept, sources, self.part.record.outputs)
+        totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))
+        self.numbers = _numbers(calls)
+        seen: Counter[int] = Counter()
+        for call in kept:
+            key = id(call.target)
+            self._add(call, sources, seen[key], totals.get(key, 1))
+            seen[key] += 1
+        self._add_output(sources)
+        self.ops, self.edges = collapse_self_gates(self.ops, self.edges, self.table)
+
+    def _add(self, call: Call, sources: Mapping[str, str], index: int, total: int) -> None:
+        inputs = [r for r in call.data() if r.id in sources]
+        op = self._op(call, index, total, inputs, len({sources[r.id] for r in inputs}))
+        self.ops.append(op)
+        for slot, ref in enumerate(inputs):
+            self.edges.append(Edge(self._name(sources[ref.id]), op.id, slot))
+
+    def _op(
+        self, call: Call, index: int, total: int, inputs: Sequence[Ref], data_inputs: int
+    ) -> Op:
+        module = call.target if isinstance(call.target, nn.Module) else None
+        kind, (layer, number) = self._kind(call), self.numbers[call.id]
+        facts: dict[str, Value] = {
+            "registered": not call.held,
+            "grad": call.grad,
+            "call-index": index,
+            "calls": total,
+            **self.part.initial.get(call.id, {}),
+        }
+        if self.part.record.left_out and (self.part.block or not self.part.whole):
+            facts["alone"] = True
+        if call.held:
+            facts["held"] = call.held
+        if module is not None:
+            self._add_module_facts(facts, module, kind)
+        elif call.target not in ("input", "output"):
+            name = facts["class"] = name_of(call.target)
+            facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
+        kind = refine(kind, facts, call, self.table, data_inputs)
+        site = site_of(module) if module is not None else None
+        return Op(
+            self._name(call.id),
+            kind.name,
+            kind.tags,
+            layer,
+            call.path if call.path is not None else call.owner,
+            self.layers.names(module) if module is not None else (dotted_name(call.target),),
+            facts,
+            inputs=tuple([next(iter(self.shapes.get(r.id, ())), None) for r in inputs]),
+            outputs=self.shapes[call.id],
+            call=self.locator.locate(call.frames),
+            construction=self.locator.locate(site.frames) if site else None,
+            error=call.error,
+            number=number,
+        )
+
+    def _kind(self, call: Call) -> Kind:
+        if call.opaque:
+            return self.table.kind("opaque")
+        if call.target == "input":
+            return self.table.kind("input" if self.part.whole else "opaque")
+        return kind_of(call, self.table) or self.table.kind("other")
+
+    def _add_module_facts(self, facts: dict[str, Value], module: nn.Module, kind: Kind) -> None:
+        parameters = list(parameters_of(module))
+        facts["class"] = type(module).__name__
+        facts["training"] = module.training
+        facts["trainable"] = any(p.requires_grad for p in parameters)
+        facts["parameters"] = len(parameters)
+        facts |= self.layers.facts(module, kind)
+        facts["composite"] = bool(module._modules)
+        facts["custom"] = not _is_torchs(module)
+
+    def _add_output(self, sources: Mapping[str, str]) -> None:
+        kind = self.table.kind("output" if self.part.whole else "opaque")
+        name = self._name("=output")  # no call's id: a layer of the model may be called output
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
+        known = [r for r in self.part.record.outputs if r.id in sources]
+        for slot, ref in enumerate(known):
+            self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
+
+    def _name(self, call_id: str) -> str:
+        return f"{self.part.prefix}/{call_id}" if self.part.prefix else call_id
+
+
+def describe_parts(
+    parts: Iterable[TracedPart], layers: Layers, locator: Locator
+) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
+    """The operations and edges of all parts, in the order of the parts."""
+    ops: list[Op] = []
+    edges: list[Edge] = []
+    for part in parts:
+        description = Description(layers, locator, part)
+        description.build()
+        ops += description.ops
+        edges += description.edges
+    return tuple(ops), tuple(edges)
+
+
+def _shapes_of(value: Any) -> Iterator[Shape]:
+    if isinstance(value, torch.Tensor):
+        if not is_lazy(value):
+            yield tuple(map(int, value.shape))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _shapes_of(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _shapes_of(item)
+
+
+def _numbers(calls: Iterable[Call]) -> dict[str, tuple[str, int]]:
+    """The layer of each call and which call of it this is; the probe counts in the same way."""
+    seen: Counter[str] = Counter()
+    found = {}
+    for call in calls:
+        layer = _layer_name(call)
+        found[call.id] = layer, seen[layer]
+        seen[layer] += 1
+    return found
+
+
+def _layer_name(call: Call) -> str:
+    if isinstance(call.target, nn.Module):
+        return call.path or type(call.target).__name__
+    if call.target == "input":
+        return str(call.args[0]) if call.args else "input"
+    name = f"{name_of(call.target).strip('_')}()"
+    return f"{call.owner}.{name}" if call.owner else name
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    """True if the forward is torch's own, so that the attributes mean what torch documents."""
+    forward = "forward" in vars(module) or type(module).forward
+    return getattr(forward, "__module__", "").startswith("torch.")

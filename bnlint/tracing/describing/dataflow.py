@@ -1,8 +1,8 @@
-"""How data flows from call to call: apart from parameters, through picks and writes in place.
+"""How data flows between calls: without parameters, through tuple elements and in-place writes.
 
-A product whose two factors come from one tensor through element-wise steps, one of them an
-activation, is one self-gated activation (``x * sigmoid(x)``, ``x * relu6(x + 3) / 6``); the steps
-in between become part of it.
+A product whose two factors come from the same tensor by element-wise steps, one of which is an
+activation, becomes one self-gated activation (``x * sigmoid(x)``, ``x * relu6(x + 3) / 6``),
+together with those steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.graph import Edge, Op
-from bnlint.layers.calls import Call, Ref, name_of, replace_refs
+from bnlint.layers.calls import Call, Ref, name_of
 from bnlint.layers.table import Table, having
 
 _STEPS = having("within", "self-gate")
@@ -25,9 +25,9 @@ _DATA_SOURCES = frozenset(
 
 
 def data_sources(calls: Iterable[Call]) -> dict[str, str]:
-    """For every call that carries data: the call that made its result (itself but for a pick).
+    """The call that computed the data of each call's result: itself, unless it picks an element.
 
-    What derives from parameters and constants alone carries none; a layer always does.
+    Calls that read only parameters and constants are left out; layers never are.
     """
     sources: dict[str, str] = {}
     for call in calls:
@@ -49,7 +49,7 @@ def _is_source(call: Call) -> bool:
 
 
 def point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Ref]) -> None:
-    """Let later readers of a tensor read the in-place operation whose result nobody took."""
+    """Let later readers of a tensor read the in-place operation, if its result is not used."""
     read = {sources[r.id] for c in kept for r in c.refs() if r.id in sources}
     read |= {sources[r.id] for r in outputs if r.id in sources}
     for position, call in enumerate(kept):
@@ -68,8 +68,7 @@ def _redirect(
         return Ref(new) if isinstance(item, Ref) and sources.get(item.id) == old else item
 
     for call in later:
-        call.args = replace_refs(call.args, pick)
-        call.kwargs = replace_refs(call.kwargs, pick)
+        call.redirect(pick)
     outputs[:] = [pick(r) for r in outputs]
 
 
@@ -82,15 +81,6 @@ def _writes_in_place(call: Call) -> bool:
     return call.kwargs.get("inplace") is True
 
 
-def count_calls(kept: Iterable[Call]) -> dict[int, int]:
-    """How often each module is called, by its identity."""
-    totals: dict[int, int] = {}
-    for call in kept:
-        if isinstance(call.target, nn.Module):
-            totals[id(call.target)] = totals.get(id(call.target), 0) + 1
-    return totals
-
-
 @dataclass(frozen=True, slots=True)
 class _Wiring:
     ops: dict[str, Op]
@@ -98,7 +88,7 @@ class _Wiring:
     readers: dict[str, int]
 
     def chain(self, name: str) -> list[str]:
-        """``name`` and the ops before it, while each is an element-wise step with one source."""
+        """``name`` and the operations before it, up to one that is not element-wise and unary."""
         found = [name]
         while len(found) <= _LONGEST:
             last = found[-1]
@@ -108,7 +98,7 @@ class _Wiring:
         return found
 
     def exclusive(self, steps: list[str]) -> bool:
-        """True when nobody outside the formula reads the steps."""
+        """True if only the formula reads the steps."""
         return all(self.readers[s] == 1 for s in steps)
 
 
@@ -144,7 +134,7 @@ def collapse_self_gates(
 
 
 def _self_gate(op: Op, wiring: _Wiring) -> tuple[str, set[str]] | None:
-    """The tensor that both factors come from, and the steps between; None for a true product."""
+    """The tensor that both factors come from, and the steps between; None for other products."""
     factors = wiring.sources[op.id]
     if len(factors) != 2 or factors[0] == factors[1]:
         return None

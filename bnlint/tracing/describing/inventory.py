@@ -1,9 +1,9 @@
-"""Every module of a model, called or not, as plain data; whether its code ever mentions it."""
+"""Every module of a model as plain data, called or not, and whether the code mentions it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from types import CodeType
 from typing import Any
 
@@ -12,10 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModuleInfo
 from bnlint.layers.of_modules import Facts, Layers, trainable
-from bnlint.layers.table import Kind, containers
+from bnlint.layers.table import containers
 from bnlint.loading.sites import Locator, site_of
-from bnlint.tracing.forward.registry import Stray
-from bnlint.tracing.record import Record
+from bnlint.tracing.tracers import Record
 
 _BUILDER = "__init__"
 
@@ -30,85 +29,79 @@ def describe_modules(
 ) -> tuple[ModuleInfo, ...]:
     """Every registered module once, with the paths it is registered at and its calls.
 
-    Also those that were called without being registered; their facts say how they are held.
+    Also those that were called without being registered; their facts include what holds them.
     """
+    describe = partial(_describe, layers=layers, locator=locator)
     by_path = dict(root.named_modules(remove_duplicate=False))
     paths: dict[int, list[str]] = {}
     for path, module in by_path.items():
         paths.setdefault(id(module), []).append(path)
-    found = []
+    found, reads = [], record.reads
     for key, (first, *others) in paths.items():
         module = by_path[first]
-        kind, site = layers.table.of_module(module), site_of(module)
-        mentioned: Facts = {"mentioned": is_mentioned(first, by_path)} if first else {}
         states = (*module._parameters, *module._buffers)
-        found.append(
-            ModuleInfo(
-                first,
-                kind.name if kind else "other",
-                kind.tags if kind else frozenset(),
-                layers.names(module),
-                _module_info_facts(module, kind, layers) | mentioned,
-                tuple(others),
-                _size(module._parameters.values()),
-                None if calls is None else calls.get(key, 0),
-                None if eval_calls is None else eval_calls.get(key, 0),
-                any(f"{p}.{n}" in record.reads for p in paths[key] for n in states),
-                kind is not None,
-                locator.locate(site.frames) if site else None,
-            )
+        info = describe(
+            module,
+            first,
+            {"mentioned": is_mentioned(first, by_path)} if first else {},
+            aliases=tuple(others),
+            parameters=size_of(module._parameters.values()),
+            calls=None if calls is None else calls.get(key, 0),
+            eval_calls=None if eval_calls is None else eval_calls.get(key, 0),
+            reads=bool(reads) and any(f"{p}.{n}" in reads for p in paths[key] for n in states),
         )
-    return (*found, *_describe_strays(root, layers, locator, record))
+        found.append(info)
+    return (*found, *_describe_strays(root, describe, record))
 
 
-def _size(parameters: Iterable[nn.Parameter | None]) -> int:
+def size_of(parameters: Iterable[nn.Parameter | None]) -> int:
+    """The number of elements of all parameters; lazy ones do not count."""
     return sum(p.numel() for p in parameters if p is not None and not is_lazy(p))
 
 
-def _describe_strays(
-    root: nn.Module, layers: Layers, locator: Locator, record: Record
-) -> Iterator[ModuleInfo]:
-    if record.strays:
-        own = frozenset(map(id, (*root.parameters(), *root.buffers())))
-        for stray in record.strays:
-            yield _describe_stray(stray, layers, locator, record, own)
-
-
-def _module_info_facts(module: nn.Module, kind: Kind | None, layers: Layers) -> Facts:
-    """What a module says about itself."""
-    facts: Facts = {"class": type(module).__name__, "trainable": trainable(module)}
-    return facts | (layers.facts(module, kind) if kind else {})
-
-
-def _describe_stray(
-    stray: Stray, layers: Layers, locator: Locator, record: Record, registered: frozenset[int]
+def _describe(
+    module: nn.Module, path: str, facts: Facts, *, layers: Layers, locator: Locator, **seen: Any
 ) -> ModuleInfo:
-    """A module that is not registered; what it holds of the model's own is not counted."""
-    module = stray.module
-    parameters = [p for p in module.parameters() if id(p) not in registered]
-    buffers = [b for b in module.buffers() if id(b) not in registered]
+    """A module with what it says about itself, and with what was ``seen`` of it."""
     kind, site = layers.table.of_module(module), site_of(module)
+    own: Facts = {"class": type(module).__name__, "trainable": trainable(module)}
     return ModuleInfo(
-        stray.path,
+        path,
         kind.name if kind else "other",
         kind.tags if kind else frozenset(),
         layers.names(module),
-        _module_info_facts(module, kind, layers)
-        | {"registered": False, "held": stray.held, "grad": stray.grad}
-        | {"states": len(parameters) + len(buffers)}
-        | {"trainable": any(p.requires_grad for p in parameters)},
-        parameters=_size(parameters),
-        calls=record.called.get(id(module), 0),
+        {**own, **(layers.facts(module, kind) if kind else {}), **facts},
         leaf=kind is not None,
         construction=locator.locate(site.frames) if site else None,
+        **seen,
     )
 
 
-def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
-    """True when the class that holds the module at ``path`` names its attribute in some method.
+def _describe_strays(
+    root: nn.Module, describe: Callable[..., ModuleInfo], record: Record
+) -> Iterator[ModuleInfo]:
+    """The modules that are not registered, without what they hold of the model's own."""
+    own = frozenset(map(id, (*root.parameters(), *root.buffers()))) if record.strays else ()
+    for stray in record.strays:
+        parameters = [p for p in stray.module.parameters() if id(p) not in own]
+        buffers = [b for b in stray.module.buffers() if id(b) not in own]
+        facts: Facts = {
+            "registered": False,
+            "held": stray.held,
+            "grad": stray.grad,
+            "states": len(parameters) + len(buffers),
+            "trainable": any(p.requires_grad for p in parameters),
+        }
+        calls = record.called.get(id(stray.module), 0)
+        size = size_of(parameters)
+        yield describe(stray.module, stray.path, facts, parameters=size, calls=calls)
 
-    A layer that may be for other inputs, other flags or another method than ``forward`` is named
-    somewhere, apart from where it is built. What is in a container goes by the name of that.
+
+def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
+    """True if a method of the class that holds the module at ``path`` names its attribute.
+
+    A layer that is used for other inputs, other flags or by another method than ``forward`` is
+    named somewhere besides the constructor. A layer in a container goes by the container's name.
     """
     owner, _, name = path.rpartition(".")
     while owner and isinstance(modules[owner], containers()):
@@ -120,7 +113,7 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
 
 @lru_cache(maxsize=4096)
 def spoken_names(cls: type) -> frozenset[str]:
-    """The names in the methods of a class, without those that only its constructor reaches."""
+    """The names in the methods of a class, except methods that only its constructor calls."""
     names = {name: frozenset(_names(value)) for name, value in _methods(cls)}
     built = _reached(_BUILDER, names) - _reached("forward", names) | {_BUILDER}
     return frozenset().union(*(found for name, found in names.items() if name not in built))
@@ -155,7 +148,7 @@ def _names_of_code(code: CodeType) -> Iterator[str]:
 
 
 def _reached(start: str, names: Mapping[str, frozenset[str]]) -> set[str]:
-    """The methods that are reached from one, itself included."""
+    """The methods that one calls, directly or indirectly, itself included."""
     found: set[str] = set()
     waiting = [start]
     while waiting:

@@ -1,1 +1,1 @@
-"""One watched forward: names for modules and calls, for everyone who looks at a running model."""
+"""The watched forward: names of modules and calls, for everything that observes a model."""

@@ -1,7 +1,7 @@
-"""A running forward, watched: which module is running, and what each call is named.
+"""A watched forward: which module is running, and the name of each call.
 
-One ``TorchFunctionMode`` and one stack of modules serve everyone who looks at a live model. Who
-looks is a :class:`Subscriber`; it may change what runs, and nothing here knows what it is for.
+A single ``TorchFunctionMode`` and a single stack of modules serve everything that observes a live
+model. An observer is a :class:`Subscriber`; it may also change what runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from bnlint.layers.table import Kind, Table, is_leaf, plain_name
-from bnlint.tracing.forward.registry import Registry, path_within
+from bnlint.tracing.forward.module_names import Registry, path_within
 
 Key = tuple[str, int]
 """A layer and the number of its call in one forward, from 0."""
@@ -26,15 +26,15 @@ Key = tuple[str, int]
 Runnable = Callable[..., Any]
 
 CLAMPS = frozenset({"clamp", "clip", "clamp_min"})
-"""Functions that are an activation with some bounds."""
+"""Functions that are an activation, depending on their bounds."""
 
 FAMILIES = ("activation", "norm", "kernel")
-"""Calls of these families are named, by the running module if it is of the same family."""
+"""Families whose calls get a name, that of the running module if it is of the same family."""
 
 
 @dataclass(frozen=True, slots=True)
 class TorchFunction:
-    """A function of torch, and what the table of layers says it is."""
+    """A function of torch with its kind in the table of layers."""
 
     func: Runnable
     name: str
@@ -42,12 +42,12 @@ class TorchFunction:
 
     @property
     def clamps(self) -> bool:
-        """True for a clamp, which is an activation with some bounds."""
+        """True for a clamp, which is an activation depending on its bounds."""
         return plain_name(self.name) in CLAMPS
 
     @property
     def family(self) -> str | None:
-        """Activation, norm or kernel; None for a function whose calls are not named."""
+        """Activation, norm or kernel; None for a function whose calls get no name."""
         if self.clamps:
             return "activation"
         if self.kind is None:
@@ -58,25 +58,25 @@ class TorchFunction:
 
 
 class Subscriber:
-    """Base of everything that watches a forward; each hook may stay as it is."""
+    """The base class of everything that observes a forward, with hooks that do nothing."""
 
     def begins(self) -> None:
         """Called when a new forward begins."""
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
-        """What to call instead of ``run``, which calls ``module``; asked at each call of it."""
+        """A replacement for ``run``, which calls ``module``; requested at each call."""
         return run
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
-        """What to call instead of ``run``, which calls ``function``; asked once for a function."""
+        """A replacement for ``run``, which calls ``function``; requested once per function."""
         return run
 
 
 class WatchedForward(TorchFunctionMode):
-    """Tells subscribers what a model does in this thread, and names its layers and their calls.
+    """Notifies subscribers of what a model does in this thread, and names its calls.
 
-    ``now`` is the key of the function call that is running, if it is of one of the families. A
-    call is named by the running module where that is of the same family, else by the function and
+    ``now`` is the key of the running function call, if it belongs to one of the families. A call
+    is named after the running module if that is of the same family, else after the function and
     the module whose forward calls it.
     """
 
@@ -92,7 +92,7 @@ class WatchedForward(TorchFunctionMode):
 
     @contextmanager
     def by(self, *subscribers: Subscriber) -> Iterator[None]:
-        """Lets ``subscribers`` watch, from a new forward on; the last one sees a call first."""
+        """Add ``subscribers`` inside the block, for a new forward; the last one is outermost."""
         alone = not self._subscribers
         self._subscribers += subscribers
         self._routes.clear()
@@ -127,7 +127,7 @@ class WatchedForward(TorchFunctionMode):
         return kind if kind is not None and family in kind.tags else None
 
     def _key(self, function: str, family: str) -> Key:
-        """The layer that makes this call, and how many calls of this family it has made before."""
+        """The layer that makes this call, and how many calls of this family it made before."""
         path = self.path
         if self.kind(family) is not None:
             layer = path or type(self._running[-1][0]).__name__
@@ -138,9 +138,9 @@ class WatchedForward(TorchFunctionMode):
         return layer, number
 
     def _inner_name(self, module: nn.Module) -> str | None:
-        """A name for an unregistered part of a leaf layer; None for what the registry names.
+        """A name for an unregistered part of a leaf layer; None if the registry names the module.
 
-        A leaf is one operation: its parts must not take the numbers of unregistered layers.
+        A leaf is a single operation, so its parts must not be numbered as unregistered layers.
         """
         if id(module) in self.registry.paths:
             return None
@@ -160,10 +160,10 @@ class WatchedForward(TorchFunctionMode):
 
     @contextmanager
     def _following(self) -> Iterator[None]:
-        """Keeps the stack of running modules while the block runs.
+        """Keep the stack of running modules inside the block.
 
-        ``nn.Module.__call__`` is wrapped, not hooked: a hook loses the depth when a forward raises
-        and the caller catches it.
+        ``nn.Module.__call__`` is wrapped instead of hooked, since hooks are not called when a
+        forward raises an error that its caller catches.
         """
         plain: Runnable = nn.Module.__call__
         thread = threading.get_ident()
@@ -180,7 +180,7 @@ class WatchedForward(TorchFunctionMode):
             nn.Module.__call__ = plain  # type: ignore[method-assign]
 
     def _module(self, module: nn.Module, plain: Runnable) -> Runnable:
-        """The call of a module, as the subscribers want it."""
+        """The call of a module, wrapped by the subscribers."""
         if module is self.registry.root and len(self._running) == 1:
             self._begin()
 
@@ -202,7 +202,7 @@ class WatchedForward(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """The result of the function, as the subscribers want it."""
+        """The result of the function, wrapped by the subscribers."""
         try:
             route = self._routes[func]
         except KeyError:
@@ -212,7 +212,7 @@ class WatchedForward(TorchFunctionMode):
         return route(*args, **kwargs) if kwargs else route(*args)
 
     def _route(self, func: Runnable) -> Runnable:
-        """What a call of the function runs: all that the subscribers put around it."""
+        """The function, wrapped by the subscribers, with the name of each call."""
         name = function_name(func)
         function = TorchFunction(func, name, self.table.of_function(name))
         run = func
@@ -231,7 +231,7 @@ class WatchedForward(TorchFunctionMode):
 
 
 def kind_of(module: nn.Module, table: Table) -> Kind | None:
-    """The kind of a module in the table; None for a scripted one, which has no class of its own."""
+    """The kind of a module in the table; None for a scripted one, whose class says nothing."""
     return None if isinstance(module, torch.jit.ScriptModule) else table.of_module(module)
 
 

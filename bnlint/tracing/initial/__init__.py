@@ -1,1 +1,219 @@
-"""What the initial weights of a model do to a signal and to a gradient."""
+"""Facts about a model's initial weights, by operation: those that begin with ``init-``.
+
+They are read from the model itself, since the traced copy on meta holds no numbers. Operations
+whose weights are on meta get no such facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeGuard
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from bnlint.domain.graph import Value
+from bnlint.layers.calls import Call
+from bnlint.layers.of_calls import kind_of
+from bnlint.layers.table import Kind, Table, having
+from bnlint.tracing.forward.module_names import states_of
+from bnlint.tracing.initial.meanfield import SignalMoments
+from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
+from bnlint.tracing.tracers import Record
+
+Facts = dict[str, Value]
+
+DEVIATIONS = {True: 4.0, False: 3.2}
+"""Standard deviations from the mean to the largest value of a batch: feature maps, vectors."""
+
+_SETS_SCALE = having("sets", "scale")
+
+
+@torch.no_grad()
+def initial_facts(
+    record: Record, model: nn.Module, table: Table, *, whole: bool = True
+) -> Mapping[str, Facts]:
+    """The facts of each call of ``record``, by its id; empty for a model on meta.
+
+    ``whole`` is true if the inputs and outputs of the record are those of the model.
+    """
+    if all(s.is_meta or is_lazy(s) for s in states_of(model)):
+        return {}
+    reader = _Reader(record, dict(model.named_modules()), table, whole)
+    if not reader.weights and not reader.scales:
+        return {}
+    for call in record.calls:
+        reader.read(call)
+    for run in stretches(record, lambda call: kind_of(call, table), reader.weights):
+        reader.read_stretch(run)
+    return reader.facts
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects the facts of one record."""
+
+    record: Record
+    modules: Mapping[str, nn.Module]
+    table: Table
+    whole: bool
+    weights: dict[str, Weights] = field(default_factory=dict)
+    scales: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    readers: dict[str, list[Call]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for call in self.record.calls:
+            self.calls[call.id] = call
+            for ref in call.refs():
+                self.readers.setdefault(ref.id, []).append(call)
+            module = self.modules.get(call.path) if call.path is not None else None
+            kind = kind_of(call, self.table)
+            if module is None or kind is None or not isinstance(call.target, nn.Module):
+                continue
+            if "kernel" in kind.tags and (found := weights_of(module, kind)):
+                self.weights[call.id] = found
+            elif "batchnorm" in kind.tags and (scale := _scale_of(module)):
+                self.scales[call.id] = scale
+
+    def read(self, call: Call) -> None:
+        """The facts that depend on the weights of one layer."""
+        if call.id in self.weights:
+            weights = self.weights[call.id]
+            self.facts[call.id] = _of_rows(weights)
+            if self.facts[call.id].get("init-rows-equal"):
+                self.facts[call.id]["init-tied"] = self._stays_tied(call, weights)
+        elif call.id in self.scales:
+            self.facts[call.id] = {"init-dead-share": self._dead_channels(call)}
+
+    def _dead_channels(self, norm: Call) -> float:
+        """The share of a batch norm's channels that are never positive, for any input."""
+        scale, shift = self.scales[norm.id]
+        constant = scale == 0
+        before = next((self.weights.get(ref.id) for ref in norm.refs()), None)
+        if before is not None and len(before.rows) == len(scale):
+            constant = constant | (before.norms == 0)
+        return _share(constant & (shift <= 0))
+
+    def _stays_tied(self, call: Call, weights: Weights) -> bool:
+        """True if the kernels that follow treat all units alike too, so that they stay equal."""
+        if weights.bias is not None and not _all_equal(weights.bias):
+            return False
+        ahead = list(self._kernels_ahead(call))
+        return bool(ahead) and all(_treats_alike(w) for w in ahead)
+
+    def _kernels_ahead(self, call: Call) -> Iterator[Weights]:
+        seen, waiting = {call.id}, [call.id]
+        while waiting:
+            for reader in self.readers.get(waiting.pop(), ()):
+                if reader.id in seen:
+                    continue
+                seen.add(reader.id)
+                if reader.id in self.weights:
+                    yield self.weights[reader.id]
+                else:
+                    waiting.append(reader.id)
+
+    def read_stretch(self, run: Sequence[Step]) -> None:
+        """Predict the signal and gradient of a stretch whose input has a known scale."""
+        source = next((self.calls[ref.id] for ref in run[0].call.refs()), None)
+        kind = kind_of(source, self.table) if source else None
+        entry = self.whole and source is not None and source.target == "input"
+        if not entry and (kind is None or not kind.tags & _SETS_SCALE):
+            return
+        first = next(step for step in run if step.weights is not None)
+        assert first.weights is not None
+        propagate(run, SignalMoments(wobble=2 / first.weights.inputs))
+        died = self._read_deaths(run)
+        ends = self.whole and run[-1].call.id in {ref.id for ref in self.record.outputs}
+        prediction = predict(run, to_loss=ends)
+        if prediction is not None:
+            last = next(step for step in reversed(run) if step.weights is not None)
+            self.facts[last.call.id].update({
+                "init-first": prediction.first,
+                "init-kernels": prediction.kernels,
+                "init-signal": _rounded(prediction.signal),
+                "init-gradient": _rounded(prediction.gradient),
+                "init-kept": _rounded(min(prediction.signal, prediction.gradient)),
+                "init-dies": died,
+            })  # fmt: skip
+
+    def _read_deaths(self, run: Sequence[Step]) -> bool:
+        """Predict the dead units of each kernel before a ReLU; true if biases kill a whole layer.
+
+        Layers after the first such one get no signal, so nothing is predicted for them.
+        """
+        for step, after in pairwise(run):
+            if step.units is None or "relu-family" not in after.kind.tags:
+                continue
+            largest = DEVIATIONS[step.leaving > 1]
+            dead = step.units.starting_dead(largest)
+            by_bias = dead - step.units.without_bias().starting_dead(largest)
+            self.facts[step.call.id].update(
+                {"init-starting-dead": round(dead, 3), "init-dead-by-bias": round(by_bias, 3)}
+            )
+            if by_bias > 0.5:
+                return True
+        return False
+
+
+def weights_of(module: nn.Module, kind: Kind) -> Weights | None:
+    """The weights of a kernel with one row for each unit; None if they are on meta or lazy."""
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    if not _has_numbers(weight) or weight.ndim < 2:
+        return None
+    transposed = "transposed" in kind.tags
+    groups = getattr(module, "groups", 1)
+    rows = weight.flatten(2) if weight.ndim > 2 else weight[..., None]
+    inputs = rows.shape[0] if transposed else rows.shape[1] * groups
+    if transposed:  # (groups, inputs of one, outputs of one, taps)
+        rows = rows.reshape(groups, -1, *rows.shape[1:]).transpose(1, 2).flatten(0, 1)
+    elif getattr(module, "nf", None) == rows.shape[1]:  # a linear layer with a transposed weight
+        rows, inputs = rows.transpose(0, 1), rows.shape[0]
+    known = bias if _has_numbers(bias) else None
+    return Weights(rows.flatten(1), known, inputs, transposed)
+
+
+def _scale_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor] | None:
+    scale, shift = getattr(module, "weight", None), getattr(module, "bias", None)
+    return (scale, shift) if _has_numbers(scale) and _has_numbers(shift) else None
+
+
+def _has_numbers(tensor: object) -> TypeGuard[torch.Tensor]:
+    return isinstance(tensor, torch.Tensor) and not is_lazy(tensor) and not tensor.is_meta
+
+
+def _of_rows(weights: Weights) -> Facts:
+    rows, bias = weights.rows, weights.bias
+    dead = weights.norms == 0
+    if bias is not None:
+        dead = dead & (bias <= 0)
+    return {
+        "init-dead-share": _share(dead),
+        "init-rows-equal": len(rows) > 1 and _all_equal(rows[:2]) and _all_equal(rows),
+        "init-zero": bool((weights.norms == 0).all()),
+    }
+
+
+def _treats_alike(weights: Weights) -> bool:
+    """True when each unit of a kernel has the same weight for all its input channels."""
+    rows = weights.rows
+    columns = rows.reshape(len(rows), -1, rows.shape[1] // max(weights.inputs, 1) or 1)
+    return bool((columns == columns[:, :1]).all())
+
+
+def _all_equal(values: torch.Tensor) -> bool:
+    return bool((values == values[:1]).all())
+
+
+def _share(chosen: torch.Tensor) -> float:
+    return round(float(chosen.float().mean()), 4)
+
+
+def _rounded(value: float) -> float:
+    """Rounded to two digits: the others are not significant and differ between machines."""
+    return float(f"{value:.1e}")

@@ -1,12 +1,12 @@
-"""Mean-field propagation: what initial weights do to a signal and to a gradient, in expectation.
+"""Mean-field propagation: how initial weights scale a signal and a gradient, in expectation.
 
-A layer's values are described by moments over its units and over samples. A value splits into what
-a unit has in common for all samples and what differs between them; the second part is the signal.
-Through a kernel the moments follow from its weights; through an activation they are Gaussian
-integrals. Backwards, the mean square of the gradient follows in the same way.
+A layer's values are described by moments over its units and over samples. A value is the sum of a
+part that all samples share and a part that differs between them; the second is the signal. A
+kernel's weights determine how it changes the moments; for an activation they are Gaussian
+integrals. The mean square of the gradient is propagated backwards in the same way.
 
-In a layer of few units, or of few that are on, some samples carry more signal than others. This
-decides whether a layer with negative biases still fires, so it is followed too (as ``wobble``).
+In a layer with few units, or few active ones, some samples carry more signal than others. Whether a
+layer with negative biases is still active depends on it, so it is propagated too (as ``wobble``).
 
 Sources: Poole et al. 2016 (arXiv:1606.05340) for the signal, Schoenholz et al. 2017
 (arXiv:1611.01232) for the gradient, He et al. 2015 (arXiv:1502.01852) for rectifiers. They take
@@ -23,21 +23,21 @@ from functools import lru_cache
 import torch
 
 UNITS = 128
-"""At most so many units of a layer are looked at, evenly spaced."""
+"""Maximum number of units of a layer that are evaluated, evenly spaced."""
 
 _STEP = 1e-3
 _TINY = 1e-30
 _WILD = 1e6
-"""A wobble that says no more than that a few samples carry everything."""
+"""Limit of the wobble: from here on, a few samples carry all of the signal."""
 _LARGEST_OF: dict[int, tuple[float, float]] = {4: (1.03, 0.49), 9: (1.49, 0.36)}
-"""Mean and variance of the largest of so many standard normal values."""
+"""Mean and variance of the largest of that many standard normal values."""
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class SignalMoments:
-    """Of a layer's values: mean, mean square of what all samples share, mean square of all.
+    """The mean of a layer's values, the mean square of their shared part and of the whole.
 
     ``wobble`` is the variance, from sample to sample, of the signal's size relative to its mean.
     """
@@ -55,9 +55,9 @@ class SignalMoments:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Pre-activations of some units: known centre, variance of the centre, variance of samples."""
+    """Pre-activations of some units: mean, uncertainty of that mean, variance between samples."""
 
-    centre: torch.Tensor
+    center: torch.Tensor
     vague: torch.Tensor
     spread: torch.Tensor
     wobble: float = 0.0
@@ -65,28 +65,28 @@ class Units:
     bias: torch.Tensor | None = None
 
     def without_bias(self) -> Units:
-        """The same units, had they no bias."""
-        return self if self.bias is None else replace(self, centre=self.centre - self.bias)
+        """The same units without their bias."""
+        return self if self.bias is None else replace(self, center=self.center - self.bias)
 
     def moments(self) -> SignalMoments:
-        """The moments without any activation."""
-        shared = float((self.centre**2 + self.vague).mean())
+        """The moments before any activation."""
+        shared = float((self.center**2 + self.vague).mean())
         total = shared + float(self.spread.mean())
-        return SignalMoments(float(self.centre.mean()), shared, total, self.wobble)
+        return SignalMoments(float(self.center.mean()), shared, total, self.wobble)
 
     def starting_dead(self, largest: float) -> float:
-        """The share of units that are below zero even in a sample of ``largest`` deviations.
+        """The share of units that are negative even ``largest`` standard deviations above the mean.
 
-        Those are deviations of a sample that carries more signal than usual, by one deviation.
+        For a sample that carries more signal than average, by one standard deviation.
         """
         reach = largest * math.exp(0.5 * math.sqrt(math.log1p(self.wobble)))
-        top = self.centre + reach * self.spread.sqrt()
+        top = self.center + reach * self.spread.sqrt()
         return float(_below(-top / (self.vague + _TINY).sqrt()).mean())
 
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """What an activation leaves, and the mean squares of its slope: of all, of the unit's mean."""
+    """Moments after an activation; mean squares of its slope, and of the unit's mean slope."""
 
     moments: SignalMoments
     slope: float
@@ -94,22 +94,22 @@ class Activated:
 
 
 def through_kernel(rows: torch.Tensor, bias: torch.Tensor | None, x: SignalMoments) -> Units:
-    """The pre-activations of a kernel whose ``rows`` hold the weights of one unit each."""
+    """The pre-activations of a kernel; each of the ``rows`` holds the weights of one unit."""
     chosen = torch.linspace(0, len(rows) - 1, min(len(rows), UNITS)).long()
     picked = rows[chosen].double()
-    centre, size = picked.sum(1) * x.mean, picked.square().sum(1)
+    center, size = picked.sum(1) * x.mean, picked.square().sum(1)
     shift = None if bias is None else bias[chosen].double()
     if shift is not None:
-        centre = centre + shift
+        center = center + shift
     vague = size * max(x.shared - x.mean**2, 0.0)
-    return Units(centre, vague, size * x.spread, x.wobble, len(rows), shift)
+    return Units(center, vague, size * x.spread, x.wobble, len(rows), shift)
 
 
 def through_rectifier(units: Units, slope: float = 0.0) -> Activated:
-    """A ReLU, or a leaky one of that slope: closed forms over samples of one size."""
-    nodes, weights = _centres(units)
+    """A ReLU or leaky ReLU in closed form, for samples with the same amount of signal."""
+    nodes, weights = _centers(units)
     sizes, shares = _sizes(units.wobble)
-    mean = (units.centre[:, None] + units.vague.sqrt()[:, None] * nodes)[..., None]
+    mean = (units.center[:, None] + units.vague.sqrt()[:, None] * nodes)[..., None]
     width = (units.spread[:, None, None] * sizes).sqrt() + _TINY
     on = _below(mean / width)
     bump = width * torch.exp(-0.5 * (mean / width) ** 2) / math.sqrt(2 * math.pi)
@@ -131,24 +131,24 @@ def through_rectifier(units: Units, slope: float = 0.0) -> Activated:
 
 
 def _with_wobble(found: Activated, variance: float) -> Activated:
-    """The result with the variance of a sample's mean square, relative to the signal's."""
+    """The result with this variance of a sample's mean square, relative to the signal."""
     signal = found.moments.spread
     wobble = min(variance / signal**2, _WILD) if signal**2 > 0 else 0.0
     return replace(found, moments=replace(found.moments, wobble=wobble))
 
 
 def _sizes(wobble: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes and weights over the size of a sample's signal, taken for log-normal."""
+    """Nodes and weights over the amount of signal in a sample, assumed log-normal."""
     nodes, shares = _gauss_hermite(9)
     width = math.sqrt(math.log1p(wobble))
     return torch.exp(width * nodes - 0.5 * width**2), shares
 
 
 def through_function(units: Units, function: Function) -> Activated:
-    """Any element-wise activation: integrals over a grid, its slope by differences."""
-    nodes, weights = _centres(units)
+    """Any element-wise activation: integrated on a grid, with its slope from differences."""
+    nodes, weights = _centers(units)
     inner, share = _gauss_hermite(41)
-    mean = units.centre[:, None, None] + units.vague.sqrt()[:, None, None] * nodes[:, None]
+    mean = units.center[:, None, None] + units.vague.sqrt()[:, None, None] * nodes[:, None]
     z = mean + units.spread.sqrt()[:, None, None] * inner
     y = function(z.clone())
     slope = (function(z + _STEP) - function(z - _STEP)) / (2 * _STEP)
@@ -168,7 +168,7 @@ def _gathered(
     slope: torch.Tensor,
     gate: torch.Tensor,
 ) -> Activated:
-    """Means over units and over where their centres may lie."""
+    """Means over the units and over the uncertainty of their own means."""
 
     def mean(of: torch.Tensor) -> float:
         return float((of * weights).sum(-1).mean())
@@ -178,7 +178,7 @@ def _gathered(
 
 
 def largest_of(x: SignalMoments, count: int) -> SignalMoments:
-    """The moments of the largest of ``count`` neighbours, taken for independent and normal."""
+    """The moments of the largest of ``count`` neighbors, assumed independent and normal."""
     up, width = _LARGEST_OF.get(count, (math.sqrt(2 * math.log(max(count, 2))), 0.4))
     lift = up * math.sqrt(x.spread)
     shared = x.shared + 2 * lift * x.mean + lift**2
@@ -186,7 +186,7 @@ def largest_of(x: SignalMoments, count: int) -> SignalMoments:
 
 
 def mean_of(x: SignalMoments, count: int) -> SignalMoments:
-    """The moments of the mean of ``count`` independent neighbours."""
+    """The moments of the mean of ``count`` independent neighbors."""
     return SignalMoments(x.mean, x.shared, x.shared + x.spread / max(count, 1), x.wobble)
 
 
@@ -195,8 +195,8 @@ def _below(x: torch.Tensor) -> torch.Tensor:
     return 0.5 * torch.erfc(-x / math.sqrt(2))
 
 
-def _centres(units: Units) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes and weights over where the centres of units may lie; one, where that is certain."""
+def _centers(units: Units) -> tuple[torch.Tensor, torch.Tensor]:
+    """Nodes and weights over the uncertainty of the units' means; one node if there is none."""
     return _gauss_hermite(21 if bool(units.vague.any()) else 1)
 
 

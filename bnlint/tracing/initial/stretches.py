@@ -1,8 +1,8 @@
-"""Stretches of a network without a norm and without branches, and what they do to a signal.
+"""Stretches of a network without norms and branches, and how they scale a signal.
 
-The mean-field theory holds along such a stretch: kernels, activations, pools, one after the other,
-each reading only the one before. A norm rescales the signal; a merge adds what the theory does
-not cover, and so does everything that is unknown.
+Mean-field theory applies to such a stretch: kernels, activations and pools, each of which reads
+only the previous one. It ends at a norm, which rescales the signal, and at merges and unknown
+operations, which the theory does not cover.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from bnlint.tracing.initial.meanfield import (
     through_kernel,
     through_rectifier,
 )
-from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import invoke
+from bnlint.tracing.tracers import Record
 
 FOLLOWED = having("within", "theory")
 SAMPLES = 256
-"""The batch for which a gradient is predicted."""
+"""Batch size for which a gradient is predicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The real weights of a kernel: one row for each unit; ``inputs`` counts the input channels."""
+    """The real weights of a kernel: a row for each unit; ``inputs`` counts its channels in."""
 
     rows: torch.Tensor
     bias: torch.Tensor | None
@@ -55,10 +55,10 @@ class Weights:
 
 @dataclass(slots=True)
 class Step:
-    """One op of a stretch; what is known of it on the way forward and back.
+    """One operation of a stretch, with what the passes forward and back find out about it.
 
-    ``entering`` and ``leaving`` count the positions of the map before and after it; 1 for vectors
-    and where no shape is known.
+    ``entering`` and ``leaving`` are the numbers of positions of the feature map before and after
+    it; 1 for vectors and unknown shapes.
     """
 
     call: Call
@@ -72,16 +72,17 @@ class Step:
 
     @property
     def shrinks(self) -> float:
-        """Positions after it for each one before."""
+        """The number of positions after it for each position before it."""
         return self.leaving / self.entering
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a stretch of ``kernels`` kernels, from the layer ``first`` on, does.
+    """How a stretch of ``kernels`` kernels that starts at the layer ``first`` scales a signal.
 
-    ``signal`` is the deviation between samples over the root mean square of the last kernel's
-    output. ``gradient`` is norm(gradient) / norm(weight) of the first kernel over the last's.
+    ``signal`` is the standard deviation between samples of the last kernel's output, relative to
+    its root mean square. ``gradient`` is norm(gradient) / norm(weight) of the first kernel,
+    relative to that of the last.
     """
 
     first: str
@@ -93,7 +94,7 @@ class Prediction:
 def stretches(
     record: Record, kind_of: Callable[[Call], Kind | None], weights: Mapping[str, Weights]
 ) -> Iterator[list[Step]]:
-    """The longest runs of calls that the theory can follow, each with at least one kernel."""
+    """The longest runs of calls that the theory covers, each with at least one kernel."""
     readers = _count_readers(record)
     values = {call.id: call.value for call in record.calls}
     runs: dict[str, list[Step]] = {}
@@ -126,7 +127,7 @@ def _is_followed(call: Call, kind: Kind, weights: Mapping[str, Weights]) -> bool
 
 
 def _count_positions(step: Step, run: Sequence[Step], source: Any) -> None:
-    """How many positions the maps before and after a step have, by their sizes and channels."""
+    """Derive the positions before and after a step from the sizes of the values and channels."""
     before, after = _size(source), _size(step.call.value)
     if not before or not after:
         return
@@ -143,14 +144,14 @@ def _count_positions(step: Step, run: Sequence[Step], source: Any) -> None:
 
 
 def _size(value: Any) -> int:
-    """How many numbers a sample of a traced value has; 0 where it is not known."""
+    """The number of elements of one sample of a traced value; 0 if unknown."""
     if not isinstance(value, torch.Tensor) or value.ndim < 2:
         return 0
     return math.prod(value.shape[1:])
 
 
 def propagate(run: Sequence[Step], start: SignalMoments) -> None:
-    """Fill in what each step takes and returns, from ``start`` on."""
+    """Fill in the moments before and after each step; those before the first are ``start``."""
     x, units = start, None
     for step in run:
         step.before = x
@@ -170,14 +171,14 @@ def _spread_out(step: Step, weights: Weights) -> Units:
     units = through_kernel(weights.rows, weights.bias, step.before)
     if not weights.transposed:
         return units
-    share = min(1 / step.shrinks, 1.0)  # each output meets only a part of the taps
+    share = min(1 / step.shrinks, 1.0)  # each output uses only a part of the taps
     return replace(units, vague=units.vague * share, spread=units.spread * share)
 
 
 def _as_units(x: SignalMoments) -> Units:
-    """SignalMoments of an input, as those of one unit."""
-    centre = torch.tensor([x.mean], dtype=torch.float64)
-    return Units(centre, centre * 0 + max(x.shared - x.mean**2, 0.0), centre * 0 + x.spread)
+    """The moments of an input as a single unit."""
+    center = torch.tensor([x.mean], dtype=torch.float64)
+    return Units(center, center * 0 + max(x.shared - x.mean**2, 0.0), center * 0 + x.spread)
 
 
 def _activate(step: Step, units: Units) -> Activated:
@@ -197,7 +198,7 @@ def _applied(call: Call, z: torch.Tensor) -> torch.Tensor:
 
 
 def _window(step: Step) -> int:
-    """How many positions a pool takes together: by its kernel size, else all that it loses."""
+    """The number of positions that a pool combines, from its kernel size or else its shapes."""
     size = getattr(step.call.target, "kernel_size", None)
     if isinstance(size, tuple):
         return math.prod(size)
@@ -207,10 +208,10 @@ def _window(step: Step) -> int:
 
 
 def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
-    """What a stretch does to signal and gradient; None where it has fewer than two kernels.
+    """How a stretch scales signal and gradient; None if it has fewer than two kernels.
 
-    None, too, where a kernel starts at zero: that is done on purpose, and undone by the first step.
-    ``to_loss`` says that its end is a result of the model, to which a loss is applied.
+    Also None if a kernel is initialized to zero: that is intended, and the first step changes it.
+    ``to_loss``: the stretch ends in an output of the model, to which a loss is applied.
     """
     kernels = [step for step in run if step.weights is not None]
     if len(kernels) < 2 or any(s.weights is not None and s.weights.square == 0 for s in kernels):
@@ -238,10 +239,10 @@ def _alike(last: Step, after: SignalMoments) -> float:
 
 
 def _gradients(run: Sequence[Step], alike: float) -> list[float]:
-    """norm(gradient) / norm(weight) of each kernel from the last to the first, but for one factor.
+    """norm(gradient) / norm(weight) of each kernel from last to first, up to a common factor.
 
-    ``each`` is the mean square of the gradient at a value, ``common`` that of its mean over a map,
-    ``alike`` that of its mean over samples.
+    ``each`` is the mean square of the gradient of a value, ``common`` that of its mean over a
+    feature map, ``alike`` that of its mean over samples.
     """
     found: list[float] = []
     each = common = 1.0
@@ -262,6 +263,6 @@ def _gradients(run: Sequence[Step], alike: float) -> list[float]:
             shared_by = 1 if step.kind.name == "maxpool" else _window(step)
             each, common = each * step.shrinks / shared_by, common * step.shrinks**2
             alike *= step.shrinks**2
-        elif step.leaving < step.entering:  # a flatten: each position has a gradient of its own
+        elif step.leaving < step.entering:  # a flatten: each position now has its own gradient
             common, alike = each / step.entering, alike / step.entering
     return found

@@ -1,4 +1,4 @@
-"""Custom autograd functions as operations: function modes do not see them being applied."""
+"""Custom autograd functions as operations, since function modes do not intercept them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ Handler = Callable[[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], A
 def intercept_autograd(handle: Handler) -> Iterator[None]:
     """Send every ``Function.apply`` to ``handle(cls, apply, args, kwargs)``.
 
-    Code keeps bound ``apply`` methods (``swish = Swish.apply``), so what is replaced is the step
-    that those look up when they run. Checkpointing is an autograd function too; what it would
-    recompute later is simply run. So is the forward of a function that takes modules (reversible
-    blocks), because it calls them.
+    Code may keep bound ``apply`` methods (``swish = Swish.apply``), so the method that those look
+    up when they run is replaced. Checkpointing is an autograd function too; its function is simply
+    run. So is the forward of a function that takes modules (reversible blocks), as it calls them.
     """
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -44,20 +43,20 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
 
 
 class _Context:
-    """Takes what a forward keeps for its backward."""
+    """A context for a forward without a backward."""
 
     def __init__(self, arguments: int) -> None:
         self.needs_input_grad = (False,) * arguments
 
     def save_for_backward(self, *tensors: Any) -> None:
-        """Keep nothing: no backward follows."""
+        """Save nothing, since there is no backward."""
 
     mark_dirty = mark_non_differentiable = save_for_forward = save_for_backward
     set_materialize_grads = save_for_backward
 
 
 def _run_openly(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The result of the function's forward, called like any other code."""
+    """The result of the function's forward, run like any other code."""
     with _gradients_kept(), _memory_kept():
         if cls.setup_context is not _SingleLevelFunction.setup_context:
             return cls.forward(*args, **kwargs)
@@ -66,7 +65,7 @@ def _run_openly(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _gradients_kept() -> Iterator[None]:
-    """Let ``torch.no_grad`` do nothing: the backward that belongs to the forward has its own."""
+    """Disable ``torch.no_grad``: the function has a backward, so its layers are trained."""
     no_grad: Any = torch.no_grad
     entered, left = no_grad.__enter__, no_grad.__exit__
     no_grad.__enter__ = lambda self: None
@@ -79,7 +78,7 @@ def _gradients_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _memory_kept() -> Iterator[None]:
-    """Let ``x.set_()``, which frees a tensor that the record still shows, do nothing."""
+    """Disable ``x.set_()``, which frees a tensor that the record still contains."""
     tensor: Any = torch.Tensor
     change = tensor.set_
     tensor.set_ = lambda self, *args, **kwargs: change(self, *args, **kwargs) if args else self

@@ -1,8 +1,7 @@
-"""fx with concrete shapes: proxies carry meta tensors, so sizes and flags are plain numbers.
+"""fx with concrete shapes: proxies hold meta tensors, so sizes and flags are plain numbers.
 
-Control flow that depends on shapes, ``len``, unpacking and iteration just work, and the result is
-fx's own graph, with the shape of every value. It needs inputs, and refuses where a decision depends
-on the numbers inside a tensor.
+Control flow on shapes, ``len``, unpacking and iteration work. It needs inputs, and refuses if
+control flow depends on the values of a tensor.
 """
 
 from __future__ import annotations
@@ -16,30 +15,31 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
+from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import UNSEEN
 from bnlint.layers.table import Table
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.forward.registry import Registry
-from bnlint.tracing.record import Record
+from bnlint.models.nested import tensors
+from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.shapes import invoke, substitute
+from bnlint.tracing.tracers import Record
 from bnlint.tracing.tracers.symbolic import LeafTracer
 
 
 def trace_concretely(model: nn.Module, table: Table, call: Guess) -> Record:
-    """What fx sees of the model with the arguments of ``call``."""
+    """The record of the model, run by fx with the arguments of ``call``."""
     return ConcreteTracer(Registry(model), table, call).followed()
 
 
 class ConcreteProxy(fx.Proxy):
     """A proxy that knows its value on the meta device.
 
-    It does not pass for a tensor (``isinstance`` says no): compiled code would then read it as one,
-    and crash.
+    It is no subclass of a tensor, since compiled code that reads it as one would crash.
     """
 
     @property
     def value(self) -> Any:
-        """The meta tensor (or tuple of them) that this represents."""
+        """The meta tensor, or tuple of them, that this represents."""
         return self.node.meta["value"]
 
     def __getattr__(self, name: str) -> Any:
@@ -73,7 +73,7 @@ class ConcreteProxy(fx.Proxy):
 
 
 class ConcreteTracer(LeafTracer):
-    """Runs every operation on meta while it is traced; numbers never become proxies."""
+    """Runs every operation on meta while tracing; numbers never become proxies."""
 
     name = "concrete"
 
@@ -89,7 +89,7 @@ class ConcreteTracer(LeafTracer):
         return super()._leaf(m, path, args, kwargs, opaque=opaque)
 
     def _root_arguments(self, forward: Any) -> tuple[list[Any], dict[str, Any]]:
-        """The candidate's arguments with a placeholder for each tensor in them."""
+        """The arguments of the call, with a placeholder for each tensor in them."""
         names = list(inspect.signature(forward).parameters)
         args = [
             self._placeholders(name, value)
@@ -108,7 +108,7 @@ class ConcreteTracer(LeafTracer):
         return pytree.tree_map(one, value)
 
     def proxy(self, node: fx.Node) -> ConcreteProxy:
-        """A proxy that carries a value."""
+        """A proxy that holds a value."""
         return ConcreteProxy(node, self)
 
     def create_proxy(
@@ -121,11 +121,11 @@ class ConcreteTracer(LeafTracer):
         type_expr: Any = None,
         proxy_factory_fn: Callable[[fx.Node], Any] | None = None,
     ) -> Any:
-        """A proxy with its value; a plain number, size or flag as it is."""
+        """A proxy with its value; numbers, sizes and flags are returned as they are."""
         last = self._last_node()
         proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, proxy_factory_fn)
         value, error = self._run(kind, target, args, kwargs)
-        if kind != "placeholder" and not _holds_tensor(value):
+        if kind != "placeholder" and next(tensors(value), None) is None:
             self._roll_back(last)
             return value
         proxy.node.meta.update(value=value, error=error)
@@ -145,13 +145,13 @@ class ConcreteTracer(LeafTracer):
             value = substitute(function, self.table, tuple(real_args))
             if value is UNSEEN:
                 raise
-            return value, str(raised).strip().split("\n")[0]
+            return value, first_line(str(raised).strip())
         finally:
             self.quiet = False
 
 
 def _endless(names: list[str]) -> Iterator[str]:
-    """The names, and the last one again and again for ``*args``."""
+    """The names, the last one repeated for ``*args``."""
     yield from names
     while names:
         yield names[-1]
@@ -159,7 +159,3 @@ def _endless(names: list[str]) -> Iterator[str]:
 
 def _value(item: Any) -> Any:
     return item.node.meta["value"] if isinstance(item, fx.Proxy) else item
-
-
-def _holds_tensor(value: Any) -> bool:
-    return any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value))

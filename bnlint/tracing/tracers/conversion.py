@@ -18,8 +18,8 @@ from bnlint.layers.calls import (
     schema_of,
 )
 from bnlint.layers.table import Kind, Table, having
-from bnlint.tracing.forward.registry import Registry
-from bnlint.tracing.record import Record
+from bnlint.tracing.forward.module_names import Registry
+from bnlint.tracing.tracers import Record
 
 _NOT_TENSORS = frozenset(
     ("size", "dim", "ndimension", "numel", "element_size", "is_floating_point", "is_complex",
@@ -27,24 +27,14 @@ _NOT_TENSORS = frozenset(
      "_assert_is_none", "is_contiguous", "data_ptr")
 )  # fmt: skip
 _NOT_TENSOR_ATTRIBUTES = frozenset(
-    {
-        "shape",
-        "device",
-        "dtype",
-        "ndim",
-        "requires_grad",
-        "is_cuda",
-        "layout",
-        "is_sparse",
-        "is_quantized",
-        "itemsize",
-    }
-)
+    ("shape", "device", "dtype", "ndim", "requires_grad", "is_cuda", "layout", "is_sparse",
+     "is_quantized", "itemsize")
+)  # fmt: skip
 _YIELD_TUPLES = having("acts", "returning-tuples")
 
 
 def to_record(graph: fx.Graph, registry: Registry, table: Table, record: Record) -> Record:
-    """The record with the calls, reads and outputs of a finished graph."""
+    """The record, with the calls, reads and outputs of a traced graph added."""
     conversion = _Conversion(registry, table, record)
     for node in graph.nodes:
         conversion.add(node)
@@ -53,7 +43,7 @@ def to_record(graph: fx.Graph, registry: Registry, table: Table, record: Record)
 
 
 class _Conversion:
-    """Turns fx nodes into calls, and tells operations from sizes and from picks out of tuples."""
+    """Converts fx nodes to calls; separates operations from sizes and elements of tuples."""
 
     def __init__(self, registry: Registry, table: Table, record: Record) -> None:
         self.registry = registry
@@ -64,7 +54,9 @@ class _Conversion:
         self.tuples: set[fx.Node] = set()
 
     def add(self, node: fx.Node) -> None:
-        if node.op == "output":
+        if node.op == "call_module":
+            self._append(node)
+        elif node.op == "output":
             fx.node.map_arg(node.args, self._output)
         elif node.op == "get_attr":
             # fx itself keeps objects that are no tensors (script objects) as attributes
@@ -76,11 +68,14 @@ class _Conversion:
         elif (weight := self._reshaped(node)) is not None:
             self.values[node] = weight
         else:
-            self.record.calls.append(self._call(node, self._role(node)))
-            self.values[node] = Ref(node.name)
+            self._append(node)
+
+    def _append(self, node: fx.Node) -> None:
+        self.record.calls.append(self._call(node, self._role(node)))
+        self.values[node] = Ref(node.name)
 
     def _reshaped(self, node: fx.Node) -> State | None:
-        """The weight that an exported layer transposes before it multiplies by it."""
+        """The weight of an exported layer that is transposed before the multiplication."""
         if schema_of(node.target) is None or len(node.all_input_nodes) != 1:
             return None
         state, kind = self._value(node.all_input_nodes[0]), self._kind(node)
@@ -92,9 +87,9 @@ class _Conversion:
         return State(state.path, tuple(tensor.shape), state.parameter, tensor)
 
     def _value(self, node: fx.Node) -> Any:
-        """The value of a node; None for one that was removed with a module that refused.
+        """The value of a node; None if it was removed with a module that refused.
 
-        The node of a size is created when the size is first used, which may be in that module.
+        The node of a size is created at its first use, which may be in that module.
         """
         return self.values.get(node)
 
@@ -104,22 +99,24 @@ class _Conversion:
             self.record.outputs.append(value)
 
     def _role(self, node: fx.Node) -> str:
-        if self._is_number(node):
-            self.numbers.add(node)
-            return "number"
-        if self._is_pick(node):
-            return "pick"
+        if node.op != "call_module":
+            if self._is_number(node):
+                self.numbers.add(node)
+                return "number"
+            if self._is_pick(node):
+                return "pick"
         kind = self._kind(node)
         schema = schema_of(node.target)
         several = schema is not None and len(schema.returns) > 1
-        if several or node.meta.get("opaque", False) or (kind and _YIELD_TUPLES & kind.tags):
+        several |= kind is not None and not _YIELD_TUPLES.isdisjoint(kind.tags)
+        if several or node.meta.get("opaque", False):
             self.tuples.add(node)
             node.meta["nested"] = kind is not None and "recurrent" in kind.tags
         return "op"
 
     def _is_number(self, node: fx.Node) -> bool:
-        """True for sizes, shapes, flags, and for what is computed from those alone."""
-        if node.op in ("placeholder", "call_module"):
+        """True for sizes, shapes and flags, and for values computed only from these."""
+        if node.op == "placeholder":
             return False
         name = name_of(node.target)
         if name in _NOT_TENSORS:
@@ -132,7 +129,7 @@ class _Conversion:
         return bool(inputs) and all(n in self.numbers for n in inputs)
 
     def _is_pick(self, node: fx.Node) -> bool:
-        """True when ``node`` only takes an element of a tuple that an operation returned."""
+        """True if ``node`` only takes an element of a tuple that an operation returned."""
         if node.target is not operator.getitem or not isinstance(node.args[0], fx.Node):
             return False
         source, key = node.args[0], node.args[1]
@@ -150,21 +147,22 @@ class _Conversion:
         return self.table.of_function(name_of(node.target), dotted_name(node.target))
 
     def _call(self, node: fx.Node, role: str) -> Call:
-        module = node.meta.get("module")
+        meta, kwargs = node.meta, node.kwargs
+        module = meta.get("module")
         entry = node.op == "placeholder"
         target = "input" if entry else node.target if module is None else module
         return Call(
             node.name,
             target,
             (node.target,) if entry else fx.node.map_arg(node.args, self._value),
-            dict(fx.node.map_arg(node.kwargs, self._value)),
-            owner=node.meta["owner"],
-            path=node.meta.get("path"),
-            frames=node.meta["frames"],
-            grad=node.meta["grad"],
+            dict(fx.node.map_arg(kwargs, self._value)) if kwargs else {},
+            owner=meta["owner"],
+            path=meta.get("path"),
+            frames=meta["frames"],
+            grad=meta["grad"],
             held=self.registry.held(module) if module is not None else "",
-            opaque=node.meta.get("opaque", False),
+            opaque=meta.get("opaque", False),
             role=role,
-            value=node.meta.get("value", UNSEEN),
-            error=node.meta.get("error"),
+            value=meta.get("value", UNSEEN),
+            error=meta.get("error"),
         )

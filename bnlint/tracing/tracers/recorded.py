@@ -1,8 +1,8 @@
-"""The forward runs on ``meta`` tensors, and what it does is recorded.
+"""The forward, run on ``meta`` tensors while its operations are recorded.
 
-Control flow is executed, so this sees what symbolic tracing cannot; it needs inputs. Tensors are
-recognized by identity, so a call that returns one of its arguments (an in-place operation, an
-identity) returns an alias instead: the value before and the value after stay two things.
+Control flow is executed, so this traces models that symbolic tracing cannot; it needs inputs.
+Tensors are recognized by identity. A call that returns one of its arguments (an in-place operation,
+an identity) therefore returns an alias, so that the values before and after it differ.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
-from bnlint.tracing.forward.registry import Registry
+from bnlint.models.nested import tensors, with_tensors
+from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
-from bnlint.tracing.record import Record, Refused
 from bnlint.tracing.shapes import on_bare_weights, substitute
+from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
-from bnlint.tracing.tracers.copying import with_tensors
 
 
 def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
-    """What the forward did with the arguments of ``call``; refused where it raised."""
+    """The record of the forward with the arguments of ``call``; refused if it raises an error."""
     registry = Registry(model)
     recorder = ForwardRecorder(WatchedForward(registry, table))
     recorder.record.left_out = leaves_out(model.forward, call)
@@ -57,7 +58,6 @@ class ForwardRecorder(Subscriber):
         self._quiet = 0
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
-        self._leaves: dict[int, bool] = {}
         root = self.registry.root
         self._states = {
             id(t): (name, isinstance(t, nn.Parameter))
@@ -67,7 +67,7 @@ class ForwardRecorder(Subscriber):
     # --- the ends of the record ---
 
     def enter(self, candidate: Guess) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments to call the model with, each tensor noted as an input of the record."""
+        """The arguments to call the model with; each tensor becomes an input of the record."""
         names = [*map(str, range(len(candidate.args))), *candidate.kwargs]
         values = [*candidate.args, *candidate.kwargs.values()]
         fresh = [self._input(name, value) for name, value in zip(names, values, strict=True)]
@@ -85,8 +85,8 @@ class ForwardRecorder(Subscriber):
         return with_tensors(value, one)
 
     def leave(self, result: Any) -> None:
-        """Note the tensors that the model returned."""
-        for tensor in _tensors(result):
+        """Note the tensors that the model returned as outputs of the record."""
+        for tensor in tensors(result):
             ref = self._refs.get(id(tensor))
             if ref is not None:
                 self.record.outputs.append(ref)
@@ -100,13 +100,13 @@ class ForwardRecorder(Subscriber):
             yield
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
-        """A leaf as one operation; where the forward of another raises, its path is noted."""
+        """A leaf as one operation; for another module, its path is noted if it raises."""
         counts = self.record.called
         counts[id(module)] = counts.get(id(module), 0) + 1
         if self._quiet:
             return run
         path = self.registry.path(module)
-        if self._is_leaf(module):
+        if is_leaf(module, self.table):
             return self._leaf(module, path, run)
 
         def followed(*args: Any, **kwargs: Any) -> Any:
@@ -118,23 +118,14 @@ class ForwardRecorder(Subscriber):
 
         return followed
 
-    def _is_leaf(self, module: nn.Module) -> bool:
-        key = id(module)
-        if key not in self._leaves:
-            self._leaves[key] = is_leaf(module, self.table)
-        return self._leaves[key]
-
     def _leaf(self, module: nn.Module, path: str, run: Runnable) -> Runnable:
         def bare(*args: Any, **kwargs: Any) -> Any:
             return on_bare_weights(module, run, args, kwargs)
 
-        def observed(*args: Any, **kwargs: Any) -> Any:
-            return self._observe(module, bare, args, kwargs, path)
-
-        return observed
+        return lambda *args, **kwargs: self._observe(module, bare, args, kwargs, path)
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
-        """The function, its result noted when it is a tensor."""
+        """The function, recorded if its result holds tensors."""
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
@@ -160,7 +151,7 @@ class ForwardRecorder(Subscriber):
         if getattr(target, "__name__", "") == "__setitem__":
             self._note(target, args, kwargs, path, args[0], error)
             return result
-        if not _tensors(result):
+        if next(tensors(result), None) is None:
             return result
         self._quiet += 1  # the alias is no operation of the model
         result = self._apart(result, args, kwargs)
@@ -171,7 +162,7 @@ class ForwardRecorder(Subscriber):
     def _result(
         self, target: Any, run: Runnable, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, str | None]:
-        """What the call returns, or the best guess at it and the error."""
+        """The result of the call, or the most likely one and the error."""
         self._quiet += 1
         try:
             found = quick(target, args, kwargs)
@@ -180,12 +171,12 @@ class ForwardRecorder(Subscriber):
             result = substitute(target, self.table, args)
             if result is UNSEEN:
                 raise
-            return result, str(error).strip().split("\n")[0]
+            return result, first_line(str(error).strip())
         finally:
             self._quiet -= 1
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
-        """``result`` with aliases in the place of tensors that came in as arguments."""
+        """``result`` with aliases instead of tensors that are arguments of the call."""
         known = _ids((args, kwargs))
 
         def one(tensor: Any) -> Any:
@@ -213,11 +204,11 @@ class ForwardRecorder(Subscriber):
             error=error,
         )
         self.record.calls.append(call)
-        for tensor in _tensors(result):
+        for tensor in tensors(result):
             self._point(tensor, Ref(call.id))
 
     def _noted(self, value: Any) -> Any:
-        """Arguments with references in the place of tensors."""
+        """Arguments with references instead of tensors."""
         if isinstance(value, torch.Tensor):
             return self._refs.get(id(value)) or self._state(value)
         if isinstance(value, (tuple, list)):
@@ -240,17 +231,11 @@ class ForwardRecorder(Subscriber):
 
 
 def _readable(target: Any) -> Any:
-    """A property's getter by the property's name; everything else as it is."""
+    """The name of a property for its getter; other targets are returned as they are."""
     if getattr(target, "__name__", "") == "__get__":
         return str(getattr(target.__self__, "__name__", "get"))
     return target
 
 
-def _tensors(value: Any) -> list[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-
-
 def _ids(value: Any) -> set[int]:
-    return {id(t) for t in _tensors(value)}
+    return set(map(id, tensors(value)))

@@ -1,44 +1,55 @@
-"""``torch.fx`` with norms, kernels and activations as leaves; what refuses becomes opaque.
+"""``torch.fx`` with norms, kernels and activations as leaves; it needs no inputs.
 
-No input is needed. A submodule whose forward can't be traced symbolically (control flow on a
-tensor's value, say) is rolled back to one opaque call, with its reason and the line that refused,
-and ``pieces.py`` traces the parts inside it by themselves.
+A submodule whose forward can't be traced symbolically (for example due to control flow on a
+tensor's value) is rolled back to one opaque call with the reason and the line that failed. Its
+parts are then traced separately.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from bnlint.layers.calls import State
+from bnlint.layers.calls import Frames, State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.forward.registry import Registry
-from bnlint.tracing.record import Record, Refused
+from bnlint.tracing.forward.module_names import Registry, parameters_by_id
+from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
 
 
 def trace_symbolically(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
-    """What fx sees of the model, which is registered at ``path`` of a bigger one.
+    """The record of the model, which is registered at ``path`` in a larger one.
 
-    Of ``call`` only the names and the number of arguments count: optional parameters of the
-    forward that it provides are traced, beside the required ones.
+    Only the names and the number of arguments of ``call`` are used: parameters of the forward that
+    are optional are traced if the call provides them.
     """
     return LeafTracer(Registry(model, path), table, call).followed()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Owner:
+    """A module whose forward runs: its path, the frame that called it and those around that."""
+
+    path: str
+    frame: FrameType | None = None
+    frames: Frames = ()
 
 
 _SCALARS = frozenset((bool, int, float, str, type(None)))
 
 
 class LeafTracer(fx.Tracer):
-    """The fx tracer that keeps classified layers whole and turns a refusal into an opaque call."""
+    """The fx tracer with classified layers as leaves and modules that fail as opaque calls."""
 
     name = "symbolic"
 
@@ -47,19 +58,20 @@ class LeafTracer(fx.Tracer):
         self.registry = registry
         self.table = table
         self.call = call
-        self.owners: list[str] = [registry.path(registry.root)]
+        self.owners = [_Owner(registry.path(registry.root))]
         self.refused: list[Refused] = []
         self.called: dict[int, int] = {}
         self.left_out = False
-        self.own_parameters = frozenset(map(id, registry.root.parameters()))
+        self.own_parameters = parameters_by_id(registry.modules)
         self.quiet = False
 
     def followed(self) -> Record:
-        """The record of the model's forward; a refusal where that raises."""
+        """The record of the model's forward; refused if it raises an error."""
         root = self.registry.root
         try:
             with intercept_autograd(self.call_autograd):
-                self.trace(root)
+                # fx walks a module for what is looked up in other ways here
+                self.trace(root if isinstance(root, fx.GraphModule) else type(root).forward)
         except Exception as error:  # the user's forward may raise anything
             refused = Refused.after(error, self.registry.path(root))
             return Record(self.name, refused=[refused])
@@ -73,7 +85,7 @@ class LeafTracer(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """The result of the module's forward, or one proxy where it is a leaf or refuses."""
+        """The result of the module's forward, or one proxy if it is a leaf or fails."""
         if self.quiet:
             return forward(*args, **kwargs)
         self.called[id(m)] = self.called.get(id(m), 0) + 1
@@ -81,7 +93,9 @@ class LeafTracer(fx.Tracer):
         if is_leaf(m, self.table):
             return self._leaf(m, path, args, kwargs)
         last, depth = self._last_node(), len(self.refused)
-        self.owners.append(path)
+        outer = self.owners[-1]
+        frames = call_frames(outer.frame, outer.frames)
+        self.owners.append(_Owner(path, sys._getframe(), frames))
         try:
             return forward(*args, **kwargs)
         except Exception as error:  # the user's forward may raise anything
@@ -125,23 +139,29 @@ class LeafTracer(fx.Tracer):
         name: str | None = None,
         type_expr: Any = None,
     ) -> fx.Node:
-        """A node that also remembers who called it, from where, and whether gradients flow."""
+        """A node with the module that calls it, the frames and whether gradients are enabled."""
         node = self.graph.create_node(kind, target, (), {}, name, None)
-        node.args, node.kwargs = args, kwargs  # there, a search for symbolic numbers takes longest
+        if args:  # passed above, they are searched for symbolic numbers, which takes longest
+            node.args = args
+        if kwargs:
+            node.kwargs = kwargs
         if kind != "get_attr":
-            node.meta["frames"] = call_frames()
-            node.meta["owner"] = self.owners[-1]
+            owner = self.owners[-1]
+            node.meta["frames"] = call_frames(owner.frame, owner.frames)
+            node.meta["owner"] = owner.path
             node.meta["grad"] = torch.is_grad_enabled()
         return node
 
     def create_arg(self, a: Any) -> Any:
-        """The argument as fx keeps it; tensors become attributes without touching the model."""
+        """The argument as fx keeps it; tensors become attributes without changing the model."""
         if isinstance(a, fx.Proxy):
             return a.node
         if type(a) in _SCALARS:
             return a
         if type(a) is tuple:
             return tuple(map(self.create_arg, a))
+        if type(a) is dict and not a:
+            return a
         if isinstance(a, torch.Tensor):
             node = self.create_node("get_attr", "tensor", (), {})
             node.meta["value"] = a
@@ -165,9 +185,9 @@ class LeafTracer(fx.Tracer):
         return "constant"
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        """Parameters as proxies that remember their path and shape.
+        """Parameters of the model as proxies with their path and shape.
 
-        Only the model's own: a layer that is built while the forward runs must initialize its own.
+        Others are returned as they are: a layer that the forward builds must initialize its own.
         """
         if self.quiet or id(attr_val) not in self.own_parameters:
             return attr_val
@@ -179,12 +199,12 @@ class LeafTracer(fx.Tracer):
     def create_args_for_root(
         self, root_fn: Any, is_module: bool, concrete_args: Any = None
     ) -> tuple[Any, list[Any]]:
-        """The bound forward, with a proxy for each parameter to feed and defaults for the rest."""
+        """The bound forward, with proxies for its required parameters and those that are given."""
         forward = self.registry.root.forward
         args, kwargs = self._root_arguments(forward)
 
         def call() -> Any:
-            if is_leaf(self.registry.root, self.table):  # a layer by itself is one operation
+            if is_leaf(self.registry.root, self.table):  # a single layer is one operation
                 return self.call_module(self.registry.root, forward, tuple(args), kwargs)
             return forward(*args, **kwargs)
 

@@ -14,8 +14,8 @@ from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.models.guessing.guess import given as stated
 from bnlint.tracing.model import trace_model
-from bnlint.tracing.record import Record
 from bnlint.tracing.shapes import run_on_meta
+from bnlint.tracing.tracers import Record
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically

@@ -1,8 +1,8 @@
-"""Names for the modules of a model: where each is registered, or how it is held if it is not."""
+"""Names of the modules of a model: the registered path, or else what holds the module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,9 @@ from bnlint.loading.sites import site_of
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A module that is called without being registered: a name for it, and how it is held.
+    """A module that is called but not registered, with a name and what holds it.
 
-    ``grad`` is true if gradients were on when it was first called.
+    ``grad`` is true if gradients were enabled at its first call.
     """
 
     path: str
@@ -27,47 +27,46 @@ class Stray:
 
 @dataclass(slots=True)
 class Registry:
-    """Names for the modules of ``root``: registered paths, and strays in the order of their calls.
+    """The names of modules: registered paths below ``root``, and numbers for all others.
 
-    A stray is numbered when it is first met, but looked for only when its name is asked for.
+    An unregistered module is numbered at its first call; only its name takes a search.
     """
 
     root: nn.Module
     prefix: str = ""
     paths: dict[int, str] = field(default_factory=dict)
-    aliases: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    modules: list[nn.Module] = field(default_factory=list)
     _met: dict[int, tuple[int, nn.Module, bool]] = field(default_factory=dict)
     _strays: dict[int, Stray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path, module in self.root.named_modules(remove_duplicate=False):
             key, full = id(module), _join(self.prefix, path)
-            if key in self.paths:
-                self.aliases[key] = (*self.aliases.get(key, ()), full)
-            else:
+            if key not in self.paths:
                 self.paths[key] = full
+                self.modules.append(module)
 
     def path(self, module: nn.Module) -> str:
-        """The registered path of a module, or a name for one that is not registered."""
+        """The path of a registered module, or a name for another one."""
         found = self.paths.get(id(module))
         return found if found is not None else self._stray(module).path
 
     def held(self, module: nn.Module) -> str:
-        """Empty for a registered module; else how it is held: list, model, global or forward."""
+        """Empty for a registered module, else what holds it: list, global or forward."""
         return "" if id(module) in self.paths else self._stray(module).held
 
     def meet(self, module: nn.Module) -> None:
-        """Notes that a module is called, which numbers it if it is not registered."""
+        """Number a module that is called, unless it is registered."""
         if id(module) not in self.paths and id(module) not in self._met:
             self._met[id(module)] = len(self._met), module, torch.is_grad_enabled()
 
     def forget_strays(self) -> None:
-        """Starts over with the numbers of unregistered modules: each forward counts its own."""
+        """Restart the numbers of unregistered modules, since each forward counts its own."""
         self._met.clear()
         self._strays.clear()
 
     def outermost_strays(self) -> list[Stray]:
-        """The strays that are no part of another one, in the order of their first call."""
+        """The strays that are not part of another one, in the order of their first calls."""
         strays = {key: self._stray(module) for key, (_, module, _) in list(self._met.items())}
         inner = {id(m) for s in strays.values() for m in s.module.modules() if m != s.module}
         return [stray for key, stray in strays.items() if key not in inner]
@@ -94,16 +93,26 @@ class Registry:
 
 
 def path_within(holder: nn.Module, module: nn.Module) -> str | None:
-    """The path of ``module`` below ``holder``, empty for itself; None where it is no part of it."""
+    """The path of ``module`` below ``holder``, empty for itself; None if it is not part of it."""
     return next((path for path, part in holder.named_modules() if part is module), None)
 
 
 def states_of(model: nn.Module) -> Iterator[torch.Tensor]:
-    """All parameters and buffers of a model; shared ones are repeated for each layer."""
+    """All parameters and buffers of a model; shared ones are repeated."""
     for module in model.modules():
-        for state in (*module._parameters.values(), *module._buffers.values()):
-            if state is not None:
-                yield state
+        yield from own_states(module)
+
+
+def parameters_by_id(modules: Iterable[nn.Module]) -> dict[int, nn.Parameter]:
+    """The parameters of these modules, without those of submodules, by identity."""
+    own = (p for module in modules for p in module._parameters.values())
+    return {id(p): p for p in own if p is not None}
+
+
+def own_states(module: nn.Module) -> list[torch.Tensor]:
+    """The parameters and buffers of a module, without those of submodules."""
+    states = (*module._parameters.values(), *module._buffers.values())
+    return [state for state in states if state is not None]
 
 
 _HOLDERS = (nn.Module, list, tuple, dict)
@@ -113,12 +122,15 @@ _TORCHS = frozenset(vars(nn.Module()))
 
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules in plain attributes of ``parent``: lists, tuples and dicts, with their keys."""
-    held = vars(parent)
-    own = held.keys() - _TORCHS
-    for name in held if any(isinstance(held[name], _HOLDERS) for name in own) else ():
-        if name in own:
-            for key, inner in _items(held[name]):
+    for name, value in vars(parent).items():
+        if name not in _TORCHS and isinstance(value, _HOLDERS) and not _is_size(value):
+            for key, inner in _items(value):
                 yield f"{name}{key}", inner
+
+
+def _is_size(value: Any) -> bool:
+    """True for a tuple of numbers; a convolution has many, and none holds a module."""
+    return type(value) is tuple and set(map(type, value)) == {int}
 
 
 def _items(value: Any) -> Iterator[tuple[str, nn.Module]]:
