@@ -23,8 +23,8 @@ from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.untouched import seed
+from bnlint.tracing.forward import Subscriber, WatchedForward
 from bnlint.tracing.forward.module_names import Registry
-from bnlint.tracing.forward.watched import Subscriber, WatchedForward
 
 HALF_SCALE = 1024.0
 """Losses in float16 are scaled up by this, so that small gradients do not underflow to zero."""

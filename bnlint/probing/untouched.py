@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.models.nested import tensors
-from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
+from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 
 OVERWRITE = ("inplace", "max_norm", "out")
 """Arguments that make a function write to what it is given."""

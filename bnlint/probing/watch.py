@@ -29,8 +29,8 @@ from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring
 from bnlint.probing.observing.summarise import measured
 from bnlint.probing.showing import Probed, showing
+from bnlint.tracing.forward import WatchedForward
 from bnlint.tracing.forward.module_names import Registry
-from bnlint.tracing.forward.watched import WatchedForward
 
 Sink = Callable[[int, Mapping[str, float]], None]
 """Takes the step and numbers by name."""

@@ -19,7 +19,7 @@ from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind, builtin_table, having
 from bnlint.probing.observing.numbers import taken
 from bnlint.probing.observing.readings import ActivationReading, NormReading, SampleMoments, unseen
-from bnlint.tracing.forward.watched import Key
+from bnlint.tracing.forward import Key
 
 Running = tuple[Tensor | None, Tensor | None]
 

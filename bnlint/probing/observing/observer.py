@@ -36,7 +36,7 @@ from bnlint.probing.observing.subjects import (
     of_weights,
     operands,
 )
-from bnlint.tracing.forward.watched import (
+from bnlint.tracing.forward import (
     Key,
     Runnable,
     Subscriber,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bnlint.layers.regions import Region
-from bnlint.tracing.forward.watched import Key
+from bnlint.tracing.forward import Key
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
 from bnlint.probing.observing.readings import ActivationReading, KernelReading
-from bnlint.tracing.forward.watched import Key
+from bnlint.tracing.forward import Key
 
 NODES = 16
 """Maximum number of autograd nodes searched; a longer history is taken for data."""

@@ -29,7 +29,7 @@ from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.observing.summarise import activation_rows, kernel_rows
 from bnlint.probing.session import Session
 from bnlint.probing.untouched import kept
-from bnlint.tracing.forward.watched import Key, Runnable, Subscriber, TorchFunction, WatchedForward
+from bnlint.tracing.forward import Key, Runnable, Subscriber, TorchFunction, WatchedForward
 
 PLACEMENTS = ("none", "before", "after")
 """The positions of norms in a variant: nowhere, before or after each activation fed by a kernel."""

@@ -16,7 +16,7 @@ from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
 from bnlint.probing.untouched import kept, memory
-from bnlint.tracing.forward.watched import (
+from bnlint.tracing.forward import (
     Key,
     Runnable,
     Subscriber,

@@ -22,8 +22,8 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.models.nested import tensors, with_tensors
+from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.forward.module_names import Registry
-from bnlint.tracing.forward.watched import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd

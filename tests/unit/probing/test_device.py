@@ -14,8 +14,8 @@ from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring
 from bnlint.probing.probe_model import probe
 from bnlint.probing.session import Session
+from bnlint.tracing.forward import WatchedForward
 from bnlint.tracing.forward.module_names import Registry
-from bnlint.tracing.forward.watched import WatchedForward
 from tests.unit.probing.nets import ResNet, mlp
 
 WAITS = ("_local_scalar_dense", "nonzero", "equal", "item", "is_nonzero", "masked_select")
