@@ -145,8 +145,7 @@ def test_functions_are_short() -> None:
         f"{path.relative_to(ROOT).as_posix()}:{node.name}"
         for path, tree in _trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _length(node) > MOST_LINES
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _length(node) > MOST_LINES
     }
     assert long == set()
 
