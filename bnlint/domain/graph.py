@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple["Value", ...]
@@ -154,3 +155,12 @@ class ModelGraph:
     trace: Trace
     modules: tuple[ModuleInfo, ...] = ()
     parameters: int = 0
+
+
+Subject: TypeAlias = Op | ModuleInfo
+"""What a rule or an edit is about: an operation, or a registered module."""
+
+
+def name_of(subject: Subject) -> str:
+    """The layer's or module's name for people."""
+    return subject.path if isinstance(subject, ModuleInfo) else subject.layer

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnlint.domain.graph import Location, ModelGraph, ModuleInfo, Op, Value
+from bnlint.domain.graph import Location, ModelGraph, Op, Subject, Value, name_of
 from bnlint.domain.rule import Tags
 from bnlint.graph.view import View
 from bnlint.layers.table import having
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from bnlint.edits.syntax import Splice, Syntax
 
-Subject = Op | ModuleInfo
 
 _HOLDS_MEAN = having("keeps", "running-mean")
 _WITHOUT_MEAN = Tags(none_of=("kernel", *sorted(_HOLDS_MEAN)))
@@ -113,11 +112,6 @@ def actions() -> Mapping[str, Action]:
     names = sorted(p.stem for p in Path(__file__).parent.glob("[!_.]*.py"))
     modules = (import_module(f"{__name__}.{name}") for name in names)
     return {each.name: each for m in modules for each in getattr(m, "ACTIONS", ())}
-
-
-def name_of(subject: Subject) -> str:
-    """The layer's name for people."""
-    return subject.path if isinstance(subject, ModuleInfo) else subject.layer
 
 
 def built_by(syntax: Syntax, location: Location | None, subject: Subject) -> cst.Call:

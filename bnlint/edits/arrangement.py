@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.graph import Op
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, is_method, name_of, same_place
+from bnlint.domain.graph import Op, name_of
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, is_method, same_place
 from bnlint.edits.syntax import Splice, Syntax, are_apart
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
-from bnlint.domain.graph import Op
-from bnlint.edits import Job, Subject, behind
+from bnlint.domain.graph import Op, Subject
+from bnlint.edits import Job, behind
 from bnlint.edits.syntax import Syntax
 from bnlint.layers.signatures import parameters_of
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.graph import ModuleInfo, Value
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, Subject, is_method, name_of
+from bnlint.domain.graph import ModuleInfo, Subject, Value, name_of
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, is_method
 from bnlint.edits.channel_texts import other_expressions
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.layers.signatures import is_default, parameters_of

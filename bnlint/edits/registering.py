@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bnlint.domain.graph import ModuleInfo
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, name_of
+from bnlint.domain.graph import ModuleInfo, name_of
+from bnlint.edits import Action, Change, Job, NoEdit, Plan
 from bnlint.edits.arrangement import statement_removed
 from bnlint.edits.syntax import Splice, Syntax
 

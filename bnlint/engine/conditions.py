@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bnlint.domain.graph import ModuleInfo, Op, Value
+from bnlint.domain.graph import Op, Subject, Value
 from bnlint.domain.rule import Condition, Operand
 from bnlint.graph.facts import OP_FACTS, UNKNOWN, Answer, Facts, Unknown
 
-Subject: TypeAlias = Op | ModuleInfo
 Match: TypeAlias = Mapping[str, Subject]
 Truth = bool | Unknown
 Resolve = Callable[[Operand], Answer]
@@ -46,11 +45,6 @@ class Scope:
         known = OP_FACTS.get(fact)
         seen = any(s is not None for s in (*bound.inputs[:1], *bound.outputs[:1]))
         return known is not None and known.shapes and seen
-
-
-def name_of(subject: Subject) -> str:
-    """The layer's or module's name for people."""
-    return subject.path if isinstance(subject, ModuleInfo) else subject.layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bnlint.domain.finding import Finding, Measurable, Related, Remedy, Severity
-from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Value
+from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Subject, Value, name_of
 from bnlint.domain.rule import Rule
-from bnlint.engine.conditions import Match, Scope, Subject, decide_all, name_of
+from bnlint.engine.conditions import Match, Scope, decide_all
 from bnlint.graph.facts import Answer, Facts, Unknown
 from bnlint.graph.view import layer_key
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bnlint.domain.graph import ModelGraph, Op
-from bnlint.edits import Change, Subject, is_lone, name_of
+from bnlint.domain.graph import ModelGraph, Op, Subject, name_of
+from bnlint.edits import Change, is_lone
 
 _LOOSE = ("init-",)
 """Facts about random numbers: building another layer first changes them."""

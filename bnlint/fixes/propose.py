@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from bnlint.domain.finding import Finding, Remedy
-from bnlint.domain.graph import Location, ModelGraph, Op
-from bnlint.edits import Job, NoEdit, Plan, Subject, actions, is_lone, name_of, same_place
+from bnlint.domain.graph import Location, ModelGraph, Op, Subject, name_of
+from bnlint.edits import Job, NoEdit, Plan, actions, is_lone, same_place
 from bnlint.edits.syntax import Splice, Syntax
 from bnlint.fixes.workspace import Look, Seen, Texts
 from bnlint.graph.view import View

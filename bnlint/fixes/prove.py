@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bnlint.domain.finding import Finding, Problem
-from bnlint.domain.graph import ModelGraph, Op
+from bnlint.domain.graph import ModelGraph, Op, Subject
 from bnlint.domain.request import (
     Fold,
     InputSpec,
@@ -19,7 +19,7 @@ from bnlint.domain.request import (
     TrialRequest,
     TrialResult,
 )
-from bnlint.edits import Subject, is_lone, norms_after
+from bnlint.edits import is_lone, norms_after
 from bnlint.fixes.expect import Touched, unlike
 from bnlint.fixes.propose import Member, Proposal, hidden_layers
 from bnlint.fixes.workspace import Look, Seen, Texts, Workspace

@@ -6,7 +6,6 @@ are checked without it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from bnlint.domain.errors import ConfigError
+from bnlint.domain.phrases import closest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,9 +103,8 @@ class Table:
         mistakes = []
         for dotted, kind in rows:
             if kind not in self.rows:
-                near = difflib.get_close_matches(kind, self.rows, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                mistakes.append(f"layers: {dotted!r} has the unknown kind {kind!r}{hint}")
+                said = f"layers: {dotted!r} has the unknown kind {kind!r}"
+                mistakes.append("; ".join(filter(None, (said, closest(kind, self.rows, most=0)))))
             prefix, _, last = dotted.rpartition(".")
             modules[last] = ((prefix, kind), *modules.get(last, ()))
             functions[dotted] = kind
