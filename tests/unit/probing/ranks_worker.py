@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import torch
@@ -50,7 +51,11 @@ def main(path: str) -> None:
     if rank == 0:
         with open(path, "w") as file:
             file.write("\n===\n".join(results))
+    distributed.barrier()
     distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread of torch that wants the GIL while Python ends aborts the process
 
 
 if __name__ == "__main__":
