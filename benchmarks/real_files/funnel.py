@@ -21,6 +21,9 @@ _NOT_IMPORTED = frozenset(
 )
 """Kinds of problems that, said of a file whole, mean that no model of it was there."""
 
+_BUILT = frozenset({"untraceable", "bad-input"})
+"""Kinds of problems that are said of a model that was built."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -69,8 +72,12 @@ def _judge(run: Run, names: frozenset[str]) -> tuple[int, str, str]:
             if problem["kind"] in _NOT_IMPORTED:
                 return 0, problem["kind"], problem["message"]
     built = [m for m in models if _called(m["name"], names) or _called(m["arguments"], names)]
+    said = [p for p in problems if _called(p["model"], names)]
     if not built:
-        return 1, *_not_built(problems, whole_file, names)
+        untraced = [p for p in said if p["kind"] in _BUILT]
+        if untraced:
+            return 2, untraced[0]["kind"], untraced[0]["message"]
+        return 1, *_not_built(said, whole_file)
     whole = [m for m in built if m["complete"]]
     if not whole:
         return 2, "not whole", _unseen(built[0])
@@ -83,10 +90,7 @@ def _called(text: str, names: frozenset[str]) -> bool:
     return head is not None and head[1] in names
 
 
-def _not_built(
-    problems: list[dict[str, Any]], whole_file: list[dict[str, Any]], names: frozenset[str]
-) -> tuple[str, str]:
-    said = [p for p in problems if _called(p["model"], names)]
+def _not_built(said: list[dict[str, Any]], whole_file: list[dict[str, Any]]) -> tuple[str, str]:
     for problem in (*sorted(said, key=lambda p: not p["blocking"]), *whole_file):
         return problem["kind"], problem["message"]
     return "nothing said", ""

@@ -137,6 +137,10 @@ RUNS = {
             ],
         ),
     ),
+    "untraceable: it cannot run": (
+        2,
+        run(problems=[problem("untraceable", "it cannot run", "Net")]),
+    ),
     "nothing said": (1, run([model("Block")])),
     "not whole: it branches on N values of …": (2, run([model(complete=False)])),
     "an operation fails: mat1 and mat2 (N and N)": (
@@ -188,8 +192,8 @@ def test_the_document_holds_counts_and_reasons(tmp_path) -> None:
     path = tmp_path / "document.md"
     document.write_document(path, runs, [*outcomes[:-1], None])
     text = path.read_text()
-    assert "| 10 | 7 (70 %) | 5 (50 %) | 4 (40 %) | 1 (10 %) |" in text
+    assert "| 11 | 8 (73 %) | 6 (55 %) | 4 (36 %) | 1 (9 %) |" in text
     assert "- 1x not-built: … needs a value for …" in text
-    assert "Exit codes: 0 9x, 2 1x, none in time 1x." in text
+    assert "Exit codes: 0 10x, 2 1x, none in time 1x." in text
     assert "net.py" not in text
     assert "a/b" in text
