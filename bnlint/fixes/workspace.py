@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bnlint.cache import Store, load
 from bnlint.config import Settings
-from bnlint.domain.codec import decode
 from bnlint.domain.errors import FixError, Mistake
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelGraph
@@ -137,8 +136,7 @@ class Workspace:
     def _kept(self, work: Work) -> TraceOutcome | None:
         if work.outcome is not None or work.source.buffer:
             return work.outcome
-        kept = load(self._store, work.graph_key)
-        return None if kept is None else decode(TraceOutcome, kept)
+        return load(self._store, work.graph_key, TraceOutcome)
 
     def _look(self, work: Work, outcome: TraceOutcome) -> Look:
         rules = self.rules.for_file(self.paths.rooted(work.source.path))
