@@ -19,6 +19,7 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
+from bnlint.isolation.folders import read_file
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 
 T = TypeVar("T")
@@ -173,18 +174,23 @@ def dump(record: Any) -> bytes:
 def records(folder: str, kind: JobKind) -> Iterator[Any]:
     """The records in the answer of one job, without a line that a crash cut off.
 
-    Raises KeyError for a type of record that the job does not have.
+    Raises
+    ------
+    ValueError
+        A line is no record of such a job: user code wrote it, or replaced what writes records.
+
     """
     types = {each.__name__: each for each in kind.records}
-    try:
-        with open(os.path.join(folder, ANSWER), "rb") as stream:
-            lines = stream.read().split(b"\n")[:-1]
-    except OSError:
-        return
-    for text in lines:
-        name, data = json.loads(text)
-        yield decode(types[name], data)
+    for text in (read_file(os.path.join(folder, ANSWER)) or b"").split(b"\n")[:-1]:
+        try:
+            name, data = json.loads(text)
+            yield decode(types[name], data)
+        except (TypeError, LookupError, RecursionError) as error:
+            raise ValueError(f"no record: {error}") from error
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # user code may replace json.dumps
 
 
 def _json(data: Any) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
+    return _encode(data).encode() + b"\n"

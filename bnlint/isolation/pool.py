@@ -106,7 +106,7 @@ class Pool:
         elif ended.number in pending:
             request = pending.pop(ended.number)
             done[ended.number] = endings.outcome(request, ended, self.limits)
-            _clear(ended.folder)
+            self._open_worker.drop(ended.number)  # big files would stay until the end
 
     def _recover(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
         """Try the requests of a dead worker one by one, so that only the culprit is blamed."""
@@ -124,10 +124,3 @@ class Pool:
         self.close()
         self._worker = Worker(self.jobs, self.limits)
         return self._worker
-
-
-def _clear(folder: str) -> None:
-    """Remove an answer that was read; its big files would otherwise stay until the end."""
-    for entry in os.scandir(folder):
-        if not entry.is_dir():
-            os.unlink(entry.path)

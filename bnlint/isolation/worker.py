@@ -11,10 +11,8 @@ import contextlib
 import gc
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import warnings
 from collections import deque
@@ -22,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
+from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import (
     LATE,
-    SCRATCH,
     TRACE,
     Ended,
     Hello,
@@ -76,15 +74,15 @@ def _serve(setup: Setup) -> None:
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
         return
-    folder = tempfile.mkdtemp(prefix="bnlint-")
-    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
+    held = HeldFolder.new()
+    os.environ[_TORCH_CACHE] = os.path.join(held.path, "torch")
     try:
         gc.collect()
         gc.freeze()
-        os.write(sink, line(Hello(folder)))
-        Zygote(source, sink, folder, setup.jobs, setup.limits).serve()
+        os.write(sink, line(Hello(held.path)))
+        Zygote(source, sink, held.path, setup.jobs, setup.limits).serve()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        held.remove()
     os._exit(0)  # the host would wait a third of a second for an orderly end of torch
 
 
@@ -190,7 +188,6 @@ class Zygote:
     def _report(self, pid: int, status: int) -> None:
         run = self.running.pop(pid)
         _end_group(pid)  # what the user's code started and left behind
-        shutil.rmtree(os.path.join(run.folder, SCRATCH), ignore_errors=True)
         self.late |= os.path.exists(os.path.join(run.folder, LATE))
         killed = "timeout" if run.overdue else ""
         os.write(self.sink, line(Ended(run.number, run.folder, status, killed)))
