@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,15 +13,20 @@ from typing import NoReturn
 
 from bnlint.domain.errors import BnlintError
 
-OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+OK, FOUND, FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 _RARELY = 100_000
 """New objects between two garbage collections: most of what a short run makes, it keeps."""
 
 
+class Terminated(BaseException):
+    """The process was asked to end: what it started and made goes first."""
+
+
 def entry() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
     gc.set_threshold(_RARELY)
+    signal.signal(signal.SIGTERM, _terminate)
     streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
     for stream in streams:
         # A name that the terminal's encoding lacks must not end the run.
@@ -33,7 +39,7 @@ def entry() -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of the command: 0, 1 (findings), 2 (cannot do it) or 130 (interrupted)."""
+    """The exit code of the command: 0, 1 (findings), 2 (cannot do it), 130 or 143 (interrupted)."""
     try:
         from bnlint.cli.commands import run
 
@@ -44,11 +50,17 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("bnlint: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Terminated:
+        return TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:  # the last resort: our bug, and it must say so
         _confess(error)
     return FAILED
+
+
+def _terminate(_: int, __: object) -> NoReturn:
+    raise Terminated
 
 
 def _confess(error: Exception) -> None:

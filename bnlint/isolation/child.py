@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import os
-import signal
 import sys
 import traceback
 from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.isolation.descendants import die_with_parent
 from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
 
 try:
@@ -35,7 +34,6 @@ _COMPILER = "torch._dynamo"
 
 _OUTPUT_LIMIT = 256 << 20
 _FAULT_MARGIN = 0.95
-_PR_SET_PDEATHSIG = 1
 
 # The user's code may replace any of these in the modules they come from.
 _open, _write, _close, _exit = os.open, os.write, os.close, os._exit
@@ -99,9 +97,7 @@ def _lead_session() -> None:
     """Take this process and all it starts away from the terminal; it ends with its parent."""
     with contextlib.suppress(OSError, AttributeError):
         os.setsid()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def _confine(folder: str, limits: Limits) -> None:

@@ -27,6 +27,9 @@ _START_UP = 60.0
 _GRACE = 15.0
 """Seconds beyond the limit on a job in which the worker must say how it ended."""
 
+_ORDERLY = 5.0
+"""Seconds in which a worker ends its children and itself."""
+
 _STANDARD_ERROR = 2
 
 
@@ -85,8 +88,8 @@ class Worker:
                 with contextlib.suppress(OSError):  # a dead worker left requests unread
                     stream.close()
         try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+            self._process.wait(timeout=_ORDERLY if self._held else 0)
+        except subprocess.TimeoutExpired:  # it is stopped, or still loads torch
             self._process.kill()
             self._process.wait()
         if self._held is not None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
+from bnlint.isolation.descendants import adopt_orphans, end_group, end_strangers
 from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import (
     LATE,
@@ -124,12 +125,14 @@ class Zygote:
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        adopt_orphans()
         try:
             while self.open:
                 self._turn(wake)
         finally:
             for pid in self.running:
-                _end_group(pid)
+                end_group(pid)
+            end_strangers(())
 
     def _turn(self, wake: int) -> None:
         ready, _, _ = select.select([self.source, wake], [], [], self._patience())
@@ -177,7 +180,7 @@ class Zygote:
         for pid, run in self.running.items():
             if not run.overdue and now >= run.deadline:
                 run.overdue = True
-                _end_group(pid)
+                end_group(pid)
 
     def _reap(self) -> None:
         for pid in list(self.running):
@@ -187,14 +190,8 @@ class Zygote:
 
     def _report(self, pid: int, status: int) -> None:
         run = self.running.pop(pid)
-        _end_group(pid)  # what the user's code started and left behind
+        end_group(pid)  # what the user's code started and left behind
+        end_strangers(self.running)
         self.late |= os.path.exists(os.path.join(run.folder, LATE))
         killed = "timeout" if run.overdue else ""
         os.write(self.sink, line(Ended(run.number, run.folder, status, killed)))
-
-
-def _end_group(pid: int) -> None:
-    """Kill a child and all it started; it may not lead a group of its own yet."""
-    for end, what in ((os.killpg, pid), (os.kill, pid)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            end(what, signal.SIGKILL)

@@ -189,3 +189,19 @@ def test_no_limits_are_no_limits(check: Check) -> None:
         outcome = check(code, pool=pool)
     assert [graph.ref.name for graph in outcome.graphs] == ["Net"]
     assert outcome.problems == ()
+
+
+def test_what_left_for_a_session_of_its_own_is_ended(
+    pool: Pool, write: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "pid"
+    starts = (
+        "import subprocess\n"
+        "p = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        f"open({str(mark)!r}, 'w').write(str(p.pid))\n"
+    )
+    paths = [write(starts + LINEAR, "starts.py"), write(LINEAR, "next.py")]
+    first, second = pool.trace(map(TraceRequest, paths))
+    assert first.graphs
+    assert second.graphs
+    assert not Path(f"/proc/{mark.read_text()}").exists()
