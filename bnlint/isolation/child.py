@@ -140,8 +140,8 @@ def _limit(limits: Limits) -> None:
     if resource is None:
         return
     wanted = [(resource.RLIMIT_FSIZE, _OUTPUT_LIMIT), (resource.RLIMIT_CORE, 0)]
-    if limits.max_memory:
-        wanted.append((resource.RLIMIT_AS, _mapped_memory() + limits.max_memory))
+    if limits.memory:
+        wanted.append((resource.RLIMIT_AS, _mapped_memory() + limits.memory))
     for what, value in wanted:
         hard = resource.getrlimit(what)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)

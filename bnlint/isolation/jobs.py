@@ -97,6 +97,8 @@ LATE = "late"
 _NO_LIMIT = 1e6
 """Seconds; system calls that wait do not take infinity."""
 
+_MOST_MEMORY = 1 << 60
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -111,7 +113,12 @@ class Limits:
     @property
     def seconds(self) -> float:
         """The time to wait: more than a week if there is no limit."""
-        return self.timeout or _NO_LIMIT
+        return min(self.timeout or _NO_LIMIT, _NO_LIMIT)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that may be mapped, as far as the system can count; 0 is no limit."""
+        return min(self.max_memory, _MOST_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
