@@ -127,10 +127,12 @@ class Workspace:
         s = self.settings
         jobs = s.jobs or os.cpu_count() or 1
         if self._executor is not None and len(requests) > 1:
-            limits = Limits(s.timeout, s.max_memory)
+            limits = Limits(s.timeout, s.max_memory, s.sandbox)
             return trace_spread(self._executor, requests, jobs, limits)
         if self._pool is None:
-            self._pool = self._stack.enter_context(Pool(jobs, s.timeout, s.max_memory))
+            self._pool = self._stack.enter_context(
+                Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox)
+            )
         return self._pool.trace(requests)
 
     def _kept(self, work: Work) -> TraceOutcome | None:

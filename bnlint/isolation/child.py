@@ -11,6 +11,7 @@ import traceback
 from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.isolation import sandbox
 from bnlint.isolation.descendants import die_with_parent
 from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
 
@@ -54,6 +55,7 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
         if kind.confined:
             gc.set_threshold(_RARELY)
             _confine(folder, limits)
+        sandbox.enter(limits.sandbox, folder, *kind.writes(request))
         _answer(kind.load(), request, folder, own)
         status = 0
     except SystemExit as leaving:  # the user's code may end the process anywhere

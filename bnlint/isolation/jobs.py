@@ -36,7 +36,8 @@ class JobKind:
     records, the only ones that the host reads. ``warm_up`` is a function that imports what only
     long runs should wait for. A ``confined`` job has one thread, no accelerator, no network, no
     terminal, and a working folder of its own; any other runs in the user's folder and environment,
-    in a process of its own, and prints to standard error.
+    in a process of its own, and prints to standard error. ``writes`` are the folders of a request
+    in which a sandboxed job may write besides its own.
     """
 
     name: str
@@ -45,12 +46,16 @@ class JobKind:
     target: str
     warm_up: str = ""
     confined: bool = True
+    writes: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
     def load(self) -> Work:
         """The function that does the work; imports torch."""
         work: Work = imported(self.target)
         return work
 
+
+_SHARED_MEMORY = "/dev/shm"
+"""Where the processes that load data for a probe meet."""
 
 TRACE = JobKind(
     "trace",
@@ -64,6 +69,7 @@ TRIAL = JobKind(
     TrialRequest,
     (TrialResult, Problem, Closing),
     "bnlint.tracing.trial:trial_records",
+    writes=lambda request: (os.path.dirname(request.trial.store),),
 )
 PROBE = JobKind(
     "probe",
@@ -71,6 +77,7 @@ PROBE = JobKind(
     (ProbeAnswer, Problem),
     "bnlint.probing.job:probe_records",
     confined=False,
+    writes=lambda _: tuple(filter(os.path.isdir, (_SHARED_MEMORY,))),
 )
 
 KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (TRACE, TRIAL, PROBE)}
@@ -104,11 +111,12 @@ _MOST_MEMORY = 1 << 60
 class Limits:
     """What one job may take: seconds of wall clock, and bytes beyond what torch itself maps.
 
-    0 means no limit.
+    0 means no limit. ``sandbox`` is one of ``sandbox.CHOICES``.
     """
 
     timeout: float = 60.0
     max_memory: int = 4 << 30
+    sandbox: str = "off"
 
     @property
     def seconds(self) -> float:

@@ -29,10 +29,11 @@ class Pool:
         timeout: float = 60.0,
         max_memory: int = 4 << 30,
         *,
+        sandbox: str = "auto",
         fork: bool = hasattr(os, "fork"),
     ) -> None:
         self.jobs = max(1, jobs)
-        self.limits = Limits(timeout, max_memory)
+        self.limits = Limits(timeout, max_memory, sandbox)
         self._worker = Worker(self.jobs, self.limits) if fork else None
         self._fork = fork
         self._sent = 0

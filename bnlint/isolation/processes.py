@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.isolation import sandbox
 from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import Ended, Hello, Limits, Setup, ask, kind_of, line, parsed
 
@@ -38,6 +39,9 @@ def _start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
 
     ``-P`` keeps the current folder out of its path: a ``random.py`` there is not the library's.
     """
+    if setup.limits.sandbox == "on" and (reason := sandbox.lacking()):
+        hint = "--sandbox auto runs without one where there can be none"
+        raise UsageError(Mistake(f"--sandbox on: {reason}", hint=hint))
     command = [sys.executable, "-P", "-c", _START, line(setup).decode()]
     return subprocess.Popen(command, start_new_session=True, **streams)
 
