@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from bnlint.cache.store import digest
+from bnlint.cache.dependencies import file_digest
+from bnlint.cache.store import Store, digest
 from bnlint.domain import VERSION
 
+_RECORDS = digest("records of installers")
 _VERSION = re.compile(r"^__version__\s*=\s*['\"]([^'\"]+)", re.MULTILINE)
 
 
@@ -27,20 +31,60 @@ def torch_version() -> str:
     return ""
 
 
-def environment() -> str:
+def environment(store: Store) -> str:
     """A digest of bnlint, Python and every installed distribution with its version.
 
-    A model may be built from any installed package, so all of them count. Their versions are in
-    the names of their metadata folders, which makes the digest the same on every machine that has
-    the same packages: a cache can be carried from one CI run to the next.
+    A model may be built from any installed package, so all of them count, with what their
+    installers recorded of their files. That makes the digest the same on every machine that has
+    the same packages: a cache can be carried from one CI run to the next. ``PYTHONPATH`` counts
+    because it decides where modules are found.
     """
-    installed = {
-        entry
-        for folder in sys.path
-        for entry in _entries(folder)
-        if entry.endswith((".dist-info", ".egg-info", ".egg-link"))
-    }
-    return digest(own_code(), sys.version, sys.platform, torch_version(), *sorted(installed))
+    records = _Records(store)
+    installed = sorted({record for folder in sys.path for record in records.of(folder)})
+    records.keep()
+    searched = os.environ.get("PYTHONPATH", "")
+    return digest(own_code(), sys.version, sys.platform, torch_version(), searched, *installed)
+
+
+class _Records:
+    """The digests of what installers recorded, by the size and the time of each record.
+
+    A hundred packages have megabytes of records, which are read only when they are new.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        kept = store.get(_RECORDS)
+        try:
+            self._known: dict[str, list[Any]] = dict(json.loads(kept or b"{}"))
+        except (ValueError, TypeError):
+            self._known = {}
+        self._used: dict[str, list[Any]] = {}
+
+    def of(self, folder: str) -> Iterator[str]:
+        """A text for each distribution and each path file of a folder of installed packages."""
+        for name in _entries(folder):
+            if name.endswith(".dist-info"):
+                yield f"{name} {self._digest(os.path.join(folder, name, 'RECORD'))}"
+            elif name.endswith((".egg-info", ".egg-link", ".pth")):
+                yield f"{name} {self._digest(os.path.join(folder, name))}"
+
+    def _digest(self, path: str) -> str:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return ""
+        known = self._known.get(path)
+        stamp = [found.st_size, found.st_mtime_ns]
+        if type(known) is not list or known[:2] != stamp:
+            known = [*stamp, file_digest(path)]
+        self._used[path] = known
+        return str(known[-1])
+
+    def keep(self) -> None:
+        """Remember the digests for the next run, if there are new ones."""
+        if self._used != self._known:
+            self._store.put(_RECORDS, json.dumps(self._used).encode())
 
 
 @cache

@@ -3,7 +3,7 @@
 An entry is one file: its SHA-256, a line end, its bytes. It is written to a draft and moved, so
 that no reader ever sees half of it; a damaged, foreign or edited entry fails its digest and counts
 as missing. A folder that cannot be written is a cache that keeps nothing. Data is kept with the
-digests of the files it depends on, which are compared whenever it is read.
+state of all it depends on, which is compared whenever it is read.
 """
 
 from __future__ import annotations
@@ -12,20 +12,35 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import time
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from bnlint.cache.dependencies import States
+from bnlint.domain.codec import decode, encode
+from bnlint.domain.request import NOTHING, Consulted
+
+T = TypeVar("T")
 
 _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of bnlint; it can be deleted at any time.\n"
 )
-_FORMAT = 1
+_FORMAT = 2
 """Of the data that :func:`save` writes."""
+
+_LEVEL = 6
+"""Of the compression: graphs repeat themselves, and become about a twentieth."""
 
 _DAY = 24 * 60 * 60
 _KEPT_DAYS = 30
+
+_MOST = 256 << 20
+"""Bytes that all entries may take together; the oldest are dropped until three quarters are left.
+"""
 
 
 def digest(*parts: str | bytes) -> str:
@@ -39,10 +54,15 @@ def digest(*parts: str | bytes) -> str:
 
 
 class Store:
-    """Bytes by key; ``folder`` None keeps nothing."""
+    """Bytes by key; ``folder`` None keeps nothing.
+
+    ``states`` are those of the files that entries depend on, each looked at once in a run.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._grown = False
+        self.states = States()
 
     @property
     def keeps(self) -> bool:
@@ -73,20 +93,31 @@ class Store:
             _replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         except OSError:
             return False
+        self._grown = True
         return True
 
-    def trim(self) -> int:
-        """The number of entries dropped: those that no run has read for 30 days."""
-        if self._folder is None or not _due(self._folder / "trimmed"):
+    def trim(self, most: int = _MOST) -> int:
+        """The number of entries dropped: those unread for 30 days, and the oldest of too many."""
+        if self._folder is None or not (_due(self._folder / "trimmed") or self._grown):
             return 0
-        dropped = 0
-        limit = time.time() - _KEPT_DAYS * _DAY
-        for path in self._folder.glob("??/*"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < limit:
+        entries = sorted(self._entries(), reverse=True)  # the latest first
+        total, limit, dropped = 0, time.time() - _KEPT_DAYS * _DAY, 0
+        allowed = most if sum(size for _, size, _ in entries) <= most else most * 3 // 4
+        for used, size, path in entries:
+            total += size
+            if used < limit or total > allowed:
+                with contextlib.suppress(OSError):
                     path.unlink()
                     dropped += 1
         return dropped
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """When each entry was last used, its bytes and its path."""
+        assert self._folder is not None
+        for path in self._folder.glob("??/*"):
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                yield found.st_mtime, found.st_size, path
 
 
 def _prepare(root: Path, folder: Path) -> None:
@@ -118,45 +149,49 @@ def _due(mark: Path) -> bool:
     return True
 
 
-def load(store: Store, key: str) -> Any | None:
-    """The data kept under ``key``; None when it is missing or a file it depends on has changed."""
+def load(store: Store, key: str, kind: type[T]) -> T | None:
+    """What is kept under ``key``; None if it is missing, or what it depends on has changed."""
     body = store.get(key)
     if body is None:
         return None
     try:
-        version, dependencies, data = json.loads(body)
-    except (ValueError, TypeError):
-        return None
-    fresh = version == _FORMAT and all(file_digest(p) == known for p, known in dependencies.items())
-    return data if fresh else None
+        version, known, data = json.loads(zlib.decompress(body))
+        fresh = version == _FORMAT and store.states.hold(known)
+        return decode(kind, data) if fresh else None
+    except (ValueError, TypeError, LookupError, AttributeError, zlib.error, RecursionError):
+        return None  # forged, or from another version
 
 
 def save(
-    store: Store, key: str, data: Any, depends_on: Iterable[str] = (), started: float = 0.0
+    store: Store,
+    key: str,
+    value: Any,
+    consulted: Consulted = NOTHING,
+    own: Iterable[str] = (),
+    started: float = 0.0,
 ) -> bool:
-    """Keep JSON-ready data under ``key``, with the digests of the files it depends on.
+    """Keep a dataclass under ``key``, with the state of all that was consulted for it.
 
-    ``depends_on`` are the model's own file and the local modules that it imported. With ``started``
-    (as ``time.time()``), nothing is kept when one of them was written after that: the data may then
-    come from the older text. Nothing is kept either when one of them cannot be read.
+    ``own`` are more files that it depends on. With ``started`` (as ``time.time()``), nothing is
+    kept if one of the files was written after that: the value may then come from the older text.
+    Nothing is kept either if not all that was consulted is known.
     """
-    dependencies = {path: file_digest(path) for path in sorted(set(depends_on))}
-    try:
-        newer = started and any(os.stat(path).st_mtime >= started for path in dependencies)
-    except OSError:
+    own = tuple(own)
+    if not consulted.all or not all(map(os.path.exists, own)):
         return False
-    if newer or not all(dependencies.values()):
+    if started and any(_written(path) >= started for path in (*own, *consulted.files)):
         return False
-    entry = [_FORMAT, dependencies, data]
-    return store.put(key, json.dumps(entry, separators=(",", ":")).encode())
+    entry = [_FORMAT, States().of(consulted, own), encode(value)]
+    return store.put(key, zlib.compress(json.dumps(entry, separators=(",", ":")).encode(), _LEVEL))
 
 
-def file_digest(path: str) -> str:
-    """The SHA-256 of a file's bytes, or nothing when it cannot be read."""
+def _written(path: str) -> float:
+    """When a file was last written; 0 for what is no file."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return ""
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return 0.0
+    return found.st_mtime if stat.S_ISREG(found.st_mode) else 0.0
 
 
 def _replace(path: Path, data: bytes) -> None:

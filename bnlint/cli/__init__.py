@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
-from bnlint.domain.errors import BnlintError
+from bnlint.domain.errors import BnlintError, Mistake, UsageError
 
-OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+OK, FOUND, FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 _RARELY = 100_000
 """New objects between two garbage collections: most of what a short run makes, it keeps."""
 
 
+class Terminated(BaseException):
+    """The process was asked to end: what it started and made goes first."""
+
+
 def entry() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
     gc.set_threshold(_RARELY)
+    signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_streams()
     streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
     for stream in streams:
         # A name that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
     for stream in streams:
-        with suppress(BrokenPipeError):  # ``bnlint | head``
+        with suppress(OSError):  # ``bnlint | head``, a full disk
             stream.flush()
     os._exit(code)  # taking every module down in good order is a tenth of a run on unchanged files
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of the command: 0, 1 (findings), 2 (cannot do it) or 130 (interrupted)."""
+    """The exit code of the command: 0, 1 (findings), 2 (cannot do it), 130 or 143 (interrupted)."""
     try:
         from bnlint.cli.commands import run
 
+        _check_folder()
         return run(arguments)
     except BnlintError as error:
         for mistake in error.mistakes:
@@ -44,11 +52,33 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("bnlint: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Terminated:
+        return TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:  # the last resort: our bug, and it must say so
         _confess(error)
     return FAILED
+
+
+def _open_closed_streams() -> None:
+    """Write nowhere instead of failing where the caller has closed a stream (``>&-``)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _check_folder() -> None:
+    """Raise UsageError if the working directory is gone: every relative path would be wrong."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        hint = "change to a folder that exists, then run bnlint again"
+        raise UsageError(Mistake("the working directory was deleted", hint=hint)) from None
+
+
+def _terminate(_: int, __: object) -> NoReturn:
+    raise Terminated
 
 
 def _confess(error: Exception) -> None:

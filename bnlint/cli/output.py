@@ -46,14 +46,20 @@ def write_report(
 
 
 def write_text(output: Output, text: str) -> None:
-    """Write a rendered report to its file (raises UsageError if it cannot), or to stdout."""
+    """Write a rendered report to its file or to standard output; raises UsageError if it cannot."""
     if not output.path:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:  # ``bnlint | head``
+            raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"cannot write to standard output: {reason}") from None
         return
     try:
         Path(output.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(output.path).write_text(text, encoding="utf-8")
+        Path(output.path).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--format {output.format}={output.path}: {reason}") from None

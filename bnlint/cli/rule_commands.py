@@ -81,7 +81,8 @@ def _trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, Trac
     requests = [
         TraceRequest(str(here / name), text=code, real_weights=True) for name, code in named.items()
     ]
-    with Pool(settings.jobs or os.cpu_count() or 1, settings.timeout, settings.max_memory) as pool:
+    s, jobs = settings, settings.jobs or os.cpu_count() or 1
+    with Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox) as pool:
         return dict(zip(named, pool.trace(requests), strict=True))
 
 

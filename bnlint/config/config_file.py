@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ def _start_folder(paths: tuple[str, ...], stdin_filename: str, cwd: Path) -> Pat
     if wild := _WILD.search(text):
         text = text[: wild.start()].rpartition("/")[0]
     path = cwd / text
-    if path.is_dir():
+    if os.path.isdir(path):
         return path.resolve()
-    return path.parent.resolve() if path.parent.is_dir() else cwd
+    return path.parent.resolve() if os.path.isdir(path.parent) else cwd
 
 
 def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:

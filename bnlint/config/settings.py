@@ -173,6 +173,14 @@ class Settings:
     max_memory: int = _limits(
         4 << 30, "size", "memory a file may take (default: 4GiB; 0 for no limit)", decides="graph"
     )
+    sandbox: str = _limits(
+        "auto",
+        "choice",
+        "let files write nowhere but in a temporary folder, connect to nothing and signal nothing"
+        " (Linux, the sandbox extra): auto (default) where that is possible, on, or off",
+        choices=("auto", "on", "off"),
+        decides="graph",
+    )
     cache_dir: str = _limits(
         ".bnlint_cache",
         "path",

@@ -2,3 +2,6 @@
 
 VERSION = "0.1.0"
 """The version of bnlint; kept here because reading the package metadata takes 25 ms."""
+
+SANDBOXED = "BNLINT_SANDBOXED"
+"""The variable that is set in a process that the kernel confines."""

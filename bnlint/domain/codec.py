@@ -10,7 +10,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -38,9 +38,19 @@ def encode(value: Any) -> Any:
 
 
 def decode(kind: type[T], data: Any) -> T:
-    """The dataclass ``kind`` rebuilt from the result of :func:`encode`."""
+    """The dataclass ``kind`` rebuilt from the result of :func:`encode`.
+
+    Raises
+    ------
+    ValueError
+        The data is not the result of :func:`encode` for this kind.
+
+    """
     hint: Any = kind
-    return cast(T, _decoder(hint)(data))
+    try:
+        return cast(T, _decoder(hint)(data))
+    except (TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise ValueError(f"this is no {hint}: {error}") from error
 
 
 @cache
@@ -55,14 +65,11 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return hint
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        each = _decoder(arguments[0])
-        return tuple if each is _same else lambda data: tuple(map(each, data))
+    if origin in (tuple, frozenset) and (origin is frozenset or arguments[-1] is Ellipsis):
+        return _sequence_decoder(origin, arguments[0])
     if origin is tuple:
         parts = tuple(map(_decoder, arguments))
         return lambda data: tuple(p(d) for p, d in zip(parts, data, strict=True))
-    if origin is frozenset:
-        return frozenset
     if origin in (Mapping, dict):
         value = _decoder(arguments[1])
         return lambda data: {
@@ -73,24 +80,42 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
         if len(rest) == 1:  # other unions are of plain values: facts
             inner = _decoder(rest[0])
             return lambda data: None if data is None else inner(data)
-    return _same if hint in _SCALARS else _plain
+    return partial(_scalar, _types(hint)) if hint in _SCALARS else _plain
+
+
+def _sequence_decoder(made: Any, hint: Any) -> Callable[[Any], Any]:
+    if hint not in _SCALARS:
+        each = _decoder(hint)
+        return lambda data: made(map(each, _list(data)))
+    allowed = _types(hint)
+
+    def build(data: Any) -> Any:
+        for value in _list(data):
+            if type(value) not in allowed:
+                _scalar(allowed, value)
+        return made(data)
+
+    return build
 
 
 def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
     hints = typing.get_type_hints(kind)
     fields = [hints[name] for name in _names(kind)]
+    scalars = [(i, _types(hint)) for i, hint in enumerate(fields) if hint in _SCALARS]
     steps: list[tuple[int, Callable[[Any], Any]]] = []
     ready = False
 
     def build(data: Any) -> Any:
         nonlocal ready
         if not ready:  # only now, because a class may contain itself
-            decoders = enumerate(map(_decoder, fields))
-            steps.extend((i, decoder) for i, decoder in decoders if decoder is not _same)
+            steps.extend((i, _decoder(h)) for i, h in enumerate(fields) if h not in _SCALARS)
             ready = True
-        if len(data) != len(fields):
-            raise ValueError(f"{kind.__name__} has {len(fields)} fields, not {len(data)}")
-        values = list(data)
+        if type(data) is not list or len(data) != len(fields):
+            raise ValueError(f"{kind.__name__} is a list of {len(fields)} fields")
+        values = data.copy()
+        for index, allowed in scalars:
+            if type(values[index]) not in allowed:
+                _scalar(allowed, values[index])
         for index, decoder in steps:
             values[index] = decoder(values[index])
         return kind(*values)
@@ -98,7 +123,20 @@ def _dataclass_decoder(kind: type) -> Callable[[Any], Any]:
     return build
 
 
-def _same(data: Any) -> Any:
+def _types(hint: Any) -> tuple[type, ...]:
+    """The types of a scalar as JSON has them: a whole number may be meant as a fraction."""
+    return (float, int) if hint is float else (hint,)
+
+
+def _scalar(allowed: tuple[type, ...], data: Any) -> Any:
+    if type(data) not in allowed:
+        raise ValueError(f"{allowed[0].__name__} expected, not {type(data).__name__}")
+    return data
+
+
+def _list(data: Any) -> list[Any]:
+    if type(data) is not list:
+        raise ValueError(f"a list expected, not {type(data).__name__}")
     return data
 
 

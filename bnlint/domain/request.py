@@ -119,12 +119,33 @@ FileRequest = TraceRequest | TrialRequest
 
 
 @dataclass(frozen=True, slots=True)
+class Consulted:
+    """What the code of a file looked at while it ran: the outcome holds as long as it is the same.
+
+    ``files`` were opened or looked for, whether they exist or not; ``folders`` were listed.
+    ``modules`` says which names were looked for in each folder of the search path, and which of
+    them the folder had. ``variables`` are the environment variables that were read. ``all`` is
+    false if there were too many to list.
+    """
+
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    modules: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    variables: tuple[str, ...] = ()
+    all: bool = True
+
+
+NOTHING = Consulted()
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The last record of a file: imported local modules, torch's version, seconds by step."""
 
     imported: tuple[str, ...] = ()
     torch: str = ""
     durations: Mapping[str, float] = field(default_factory=dict)
+    consulted: Consulted = NOTHING
 
 
 Record = ModelGraph | Problem | TrialResult | Closing
@@ -135,8 +156,8 @@ Record = ModelGraph | Problem | TrialResult | Closing
 class TraceOutcome:
     """The result for one file: the graphs of its models, and what could not be checked.
 
-    ``imported`` holds the paths of local modules the file imported: its cached graphs depend on
-    their content too.
+    ``imported`` holds the paths of local modules the file imported. Cached graphs depend on all
+    that was ``consulted``.
     """
 
     path: str
@@ -146,6 +167,7 @@ class TraceOutcome:
     torch: str = ""
     durations: Mapping[str, float] = field(default_factory=dict)
     trials: tuple[TrialResult, ...] = ()
+    consulted: Consulted = NOTHING
 
 
 def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
@@ -157,4 +179,13 @@ def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
         tuple(kept.get(kind, ())) for kind in (ModelGraph, Problem, TrialResult, Closing)
     )
     last = closings[-1] if closings else Closing()
-    return TraceOutcome(path, graphs, problems, last.imported, last.torch, last.durations, trials)
+    return TraceOutcome(
+        path,
+        graphs,
+        problems,
+        last.imported,
+        last.torch,
+        last.durations,
+        trials,
+        last.consulted,
+    )

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bnlint.cache import Store, load
 from bnlint.config import Settings
-from bnlint.domain.codec import decode
 from bnlint.domain.errors import FixError, Mistake
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelGraph
@@ -128,17 +127,18 @@ class Workspace:
         s = self.settings
         jobs = s.jobs or os.cpu_count() or 1
         if self._executor is not None and len(requests) > 1:
-            limits = Limits(s.timeout, s.max_memory)
+            limits = Limits(s.timeout, s.max_memory, s.sandbox)
             return trace_spread(self._executor, requests, jobs, limits)
         if self._pool is None:
-            self._pool = self._stack.enter_context(Pool(jobs, s.timeout, s.max_memory))
+            self._pool = self._stack.enter_context(
+                Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox)
+            )
         return self._pool.trace(requests)
 
     def _kept(self, work: Work) -> TraceOutcome | None:
         if work.outcome is not None or work.source.buffer:
             return work.outcome
-        kept = load(self._store, work.graph_key)
-        return None if kept is None else decode(TraceOutcome, kept)
+        return load(self._store, work.graph_key, TraceOutcome)
 
     def _look(self, work: Work, outcome: TraceOutcome) -> Look:
         rules = self.rules.for_file(self.paths.rooted(work.source.path))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import os
-import signal
 import sys
 import traceback
 from typing import Any, NoReturn
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.isolation import sandbox
+from bnlint.isolation.descendants import die_with_parent
 from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
 
 try:
@@ -35,7 +35,6 @@ _COMPILER = "torch._dynamo"
 
 _OUTPUT_LIMIT = 256 << 20
 _FAULT_MARGIN = 0.95
-_PR_SET_PDEATHSIG = 1
 
 # The user's code may replace any of these in the modules they come from.
 _open, _write, _close, _exit = os.open, os.write, os.close, os._exit
@@ -56,6 +55,7 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
         if kind.confined:
             gc.set_threshold(_RARELY)
             _confine(folder, limits)
+        sandbox.enter(limits.sandbox, folder, *kind.writes(request))
         _answer(kind.load(), request, folder, own)
         status = 0
     except SystemExit as leaving:  # the user's code may end the process anywhere
@@ -99,9 +99,7 @@ def _lead_session() -> None:
     """Take this process and all it starts away from the terminal; it ends with its parent."""
     with contextlib.suppress(OSError, AttributeError):
         os.setsid()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def _confine(folder: str, limits: Limits) -> None:
@@ -144,8 +142,8 @@ def _limit(limits: Limits) -> None:
     if resource is None:
         return
     wanted = [(resource.RLIMIT_FSIZE, _OUTPUT_LIMIT), (resource.RLIMIT_CORE, 0)]
-    if limits.max_memory:
-        wanted.append((resource.RLIMIT_AS, _mapped_memory() + limits.max_memory))
+    if limits.memory:
+        wanted.append((resource.RLIMIT_AS, _mapped_memory() + limits.memory))
     for what, value in wanted:
         hard = resource.getrlimit(what)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -10,6 +10,7 @@ from typing import Any
 from bnlint.domain.errors import mentions_memory
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
+from bnlint.isolation.folders import read_file
 from bnlint.isolation.jobs import FAULTS, OUTPUT, Ended, Limits, kind_of, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
@@ -29,7 +30,10 @@ def answer(request: Any, ended: Ended) -> Any:
         When the child ended without either.
 
     """
-    found = list(records(ended.folder, kind_of(request)))
+    try:
+        found = list(records(ended.folder, kind_of(request)))
+    except ValueError as error:
+        raise ChildLost("left an answer that bnlint did not write") from error
     if found:
         return found[-1]
     if ended.status < 0:
@@ -39,7 +43,12 @@ def answer(request: Any, ended: Ended) -> Any:
 
 def outcome(request: FileRequest, ended: Ended, limits: Limits) -> TraceOutcome:
     """The outcome of a file from the child's records, with the reason if the last is missing."""
-    found = list(records(ended.folder, kind_of(request)))
+    found: list[Record] = []
+    try:
+        found.extend(records(ended.folder, kind_of(request)))  # those before a broken one are kept
+    except ValueError:
+        found.append(_broken(request))
+        return collect(request.name, found)
     finished = bool(found) and isinstance(found[-1], Closing)
     if not finished and not any(isinstance(r, Problem) and r.blocking for r in found):
         found.append(_unfinished(request, ended, limits, found))
@@ -52,6 +61,12 @@ def died(request: FileRequest) -> TraceOutcome:
     hint = "the file's code may end other processes; run it by itself to see"
     problem = Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
     return TraceOutcome(request.name, problems=(problem,))
+
+
+def _broken(request: FileRequest) -> Problem:
+    said = "its answer is damaged: the file's code wrote to files of bnlint or replaced its tools"
+    hint = "keep such work under `if __name__ == '__main__'`"
+    return Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
 
 
 def _unfinished(request: FileRequest, ended: Ended, limits: Limits, found: list[Record]) -> Problem:
@@ -106,9 +121,4 @@ def _line(folder: str, path: str) -> int:
 
 
 def _tail(folder: str, name: str, size: int = 1 << 13) -> str:
-    try:
-        with open(os.path.join(folder, name), "rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - size))
-            return stream.read().decode(errors="replace")
-    except OSError:
-        return ""
+    return (read_file(os.path.join(folder, name), size) or b"").decode(errors="replace")

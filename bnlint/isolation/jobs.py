@@ -19,6 +19,7 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
+from bnlint.isolation.folders import read_file
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ class JobKind:
     records, the only ones that the host reads. ``warm_up`` is a function that imports what only
     long runs should wait for. A ``confined`` job has one thread, no accelerator, no network, no
     terminal, and a working folder of its own; any other runs in the user's folder and environment,
-    in a process of its own, and prints to standard error.
+    in a process of its own, and prints to standard error. ``writes`` are the folders of a request
+    in which a sandboxed job may write besides its own.
     """
 
     name: str
@@ -44,12 +46,16 @@ class JobKind:
     target: str
     warm_up: str = ""
     confined: bool = True
+    writes: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
     def load(self) -> Work:
         """The function that does the work; imports torch."""
         work: Work = imported(self.target)
         return work
 
+
+_SHARED_MEMORY = "/dev/shm"
+"""Where the processes that load data for a probe meet."""
 
 TRACE = JobKind(
     "trace",
@@ -63,6 +69,7 @@ TRIAL = JobKind(
     TrialRequest,
     (TrialResult, Problem, Closing),
     "bnlint.tracing.trial:trial_records",
+    writes=lambda request: (os.path.dirname(request.trial.store),),
 )
 PROBE = JobKind(
     "probe",
@@ -70,6 +77,7 @@ PROBE = JobKind(
     (ProbeAnswer, Problem),
     "bnlint.probing.job:probe_records",
     confined=False,
+    writes=lambda _: tuple(filter(os.path.isdir, (_SHARED_MEMORY,))),
 )
 
 KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (TRACE, TRIAL, PROBE)}
@@ -96,21 +104,29 @@ LATE = "late"
 _NO_LIMIT = 1e6
 """Seconds; system calls that wait do not take infinity."""
 
+_MOST_MEMORY = 1 << 60
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one job may take: seconds of wall clock, and bytes beyond what torch itself maps.
 
-    0 means no limit.
+    0 means no limit. ``sandbox`` is one of ``sandbox.CHOICES``.
     """
 
     timeout: float = 60.0
     max_memory: int = 4 << 30
+    sandbox: str = "off"
 
     @property
     def seconds(self) -> float:
         """The time to wait: more than a week if there is no limit."""
-        return self.timeout or _NO_LIMIT
+        return min(self.timeout or _NO_LIMIT, _NO_LIMIT)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that may be mapped, as far as the system can count; 0 is no limit."""
+        return min(self.max_memory, _MOST_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +189,23 @@ def dump(record: Any) -> bytes:
 def records(folder: str, kind: JobKind) -> Iterator[Any]:
     """The records in the answer of one job, without a line that a crash cut off.
 
-    Raises KeyError for a type of record that the job does not have.
+    Raises
+    ------
+    ValueError
+        A line is no record of such a job: user code wrote it, or replaced what writes records.
+
     """
     types = {each.__name__: each for each in kind.records}
-    try:
-        with open(os.path.join(folder, ANSWER), "rb") as stream:
-            lines = stream.read().split(b"\n")[:-1]
-    except OSError:
-        return
-    for text in lines:
-        name, data = json.loads(text)
-        yield decode(types[name], data)
+    for text in (read_file(os.path.join(folder, ANSWER)) or b"").split(b"\n")[:-1]:
+        try:
+            name, data = json.loads(text)
+            yield decode(types[name], data)
+        except (TypeError, LookupError, RecursionError) as error:
+            raise ValueError(f"no record: {error}") from error
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # user code may replace json.dumps
 
 
 def _json(data: Any) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
+    return _encode(data).encode() + b"\n"

@@ -29,10 +29,11 @@ class Pool:
         timeout: float = 60.0,
         max_memory: int = 4 << 30,
         *,
+        sandbox: str = "auto",
         fork: bool = hasattr(os, "fork"),
     ) -> None:
         self.jobs = max(1, jobs)
-        self.limits = Limits(timeout, max_memory)
+        self.limits = Limits(timeout, max_memory, sandbox)
         self._worker = Worker(self.jobs, self.limits) if fork else None
         self._fork = fork
         self._sent = 0
@@ -106,7 +107,7 @@ class Pool:
         elif ended.number in pending:
             request = pending.pop(ended.number)
             done[ended.number] = endings.outcome(request, ended, self.limits)
-            _clear(ended.folder)
+            self._open_worker.drop(ended.number)  # big files would stay until the end
 
     def _recover(self, pending: dict[int, FileRequest], done: dict[int, TraceOutcome]) -> None:
         """Try the requests of a dead worker one by one, so that only the culprit is blamed."""
@@ -124,10 +125,3 @@ class Pool:
         self.close()
         self._worker = Worker(self.jobs, self.limits)
         return self._worker
-
-
-def _clear(folder: str) -> None:
-    """Remove an answer that was read; its big files would otherwise stay until the end."""
-    for entry in os.scandir(folder):
-        if not entry.is_dir():
-            os.unlink(entry.path)

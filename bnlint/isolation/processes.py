@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.isolation import sandbox
+from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import Ended, Hello, Limits, Setup, ask, kind_of, line, parsed
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,6 +25,12 @@ _START = (
 _START_UP = 60.0
 """Seconds for the import of torch, which do not count against the limit on the job."""
 
+_GRACE = 15.0
+"""Seconds beyond the limit on a job in which the worker must say how it ended."""
+
+_ORDERLY = 5.0
+"""Seconds in which a worker ends its children and itself."""
+
 _STANDARD_ERROR = 2
 
 
@@ -29,6 +39,9 @@ def _start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
 
     ``-P`` keeps the current folder out of its path: a ``random.py`` there is not the library's.
     """
+    if setup.limits.sandbox == "on" and (reason := sandbox.lacking()):
+        hint = "--sandbox auto runs without one where there can be none"
+        raise UsageError(Mistake(f"--sandbox on: {reason}", hint=hint))
     command = [sys.executable, "-P", "-c", _START, line(setup).decode()]
     return subprocess.Popen(command, start_new_session=True, **streams)
 
@@ -43,7 +56,9 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._folder = ""
+        self._limits = limits
+        self._held: HeldFolder | None = None
+        self._rest = b""
 
     def send(self, number: int, request: Any) -> bool:
         """Send a request; False when the worker is gone."""
@@ -56,11 +71,19 @@ class Worker:
         return True
 
     def receive(self) -> Ended | None:
-        """How the next child ended; None when the worker is gone."""
-        if not self._folder and not self._greet():
+        """How the next child ended; None if the worker is gone, or does not answer in time."""
+        try:
+            if self._held is None and not self._greet():
+                return None
+            text = self._read(self._limits.seconds + _GRACE)
+            return parsed(Ended, text) if text else None
+        except ValueError:  # somebody else wrote to the pipe
             return None
-        text = self._read()
-        return parsed(Ended, text) if text else None
+
+    def drop(self, number: int) -> None:
+        """Remove what the child of one request left."""
+        if self._held is not None:
+            self._held.drop(str(number))
 
     def close(self) -> None:
         """End the worker and everything it started."""
@@ -69,32 +92,41 @@ class Worker:
                 with contextlib.suppress(OSError):  # a dead worker left requests unread
                     stream.close()
         try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+            self._process.wait(timeout=_ORDERLY if self._held else 0)
+        except subprocess.TimeoutExpired:  # it is stopped, or still loads torch
             self._process.kill()
             self._process.wait()
-        if self._folder and os.path.isdir(self._folder):
-            import shutil
-
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._held is not None:
+            self._held.remove()
 
     def _greet(self) -> bool:
-        text = self._read()
+        text = self._read(_START_UP)
         if not text:
-            status = self._process.wait()
+            try:
+                status = self._process.wait(timeout=1)
+            except subprocess.TimeoutExpired:  # it does not run
+                return False
             if status < 0:  # killed while torch loads: treated like any worker that is lost
                 return False
             raise UsageError(_no_torch(f"the worker ended with status {status}"))
         hello = parsed(Hello, text)
         if hello.error:
             raise UsageError(_no_torch(hello.error))
-        self._folder = hello.folder
+        self._held = HeldFolder(hello.folder)
         return True
 
-    def _read(self) -> bytes:
+    def _read(self, seconds: float) -> bytes:
+        """The next line of the worker; nothing if it ends or stays silent for so long."""
         assert self._process.stdout is not None
-        text = self._process.stdout.readline()
-        return text if text.endswith(b"\n") else b""
+        number, until = self._process.stdout.fileno(), time.monotonic() + seconds
+        while b"\n" not in self._rest:
+            ready, _, _ = select.select([number], [], [], max(0.0, until - time.monotonic()))
+            more = os.read(number, 1 << 16) if ready else b""
+            if not more:
+                return b""
+            self._rest += more
+        text, _, self._rest = self._rest.partition(b"\n")
+        return text
 
 
 def _no_torch(reason: str) -> Mistake:
@@ -110,10 +142,11 @@ def alone(request: Any, limits: Limits) -> Iterator[Ended]:
 
     For jobs that are not confined, and for all jobs where the system cannot fork.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="bnlint-", ignore_cleanup_errors=True) as folder:
-        yield _run(request, folder, limits)
+    held = HeldFolder.new()
+    try:
+        yield _run(request, held.path, limits)
+    finally:
+        held.remove()
 
 
 def _run(request: Any, folder: str, limits: Limits) -> Ended:

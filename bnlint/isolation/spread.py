@@ -134,7 +134,7 @@ class _Bench:
             if fitting:
                 self._idle.remove(fitting[-1])
                 return fitting[-1][1]
-        return Pool(1, limits.timeout, limits.max_memory)
+        return Pool(1, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
 
     def _close_idle(self) -> None:
         now = time.monotonic()

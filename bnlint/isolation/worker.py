@@ -11,10 +11,8 @@ import contextlib
 import gc
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import warnings
 from collections import deque
@@ -22,9 +20,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
+from bnlint.isolation.descendants import adopt_orphans, end_group, end_strangers
+from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import (
     LATE,
-    SCRATCH,
     TRACE,
     Ended,
     Hello,
@@ -76,15 +75,15 @@ def _serve(setup: Setup) -> None:
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
         return
-    folder = tempfile.mkdtemp(prefix="bnlint-")
-    os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")
+    held = HeldFolder.new()
+    os.environ[_TORCH_CACHE] = os.path.join(held.path, "torch")
     try:
         gc.collect()
         gc.freeze()
-        os.write(sink, line(Hello(folder)))
-        Zygote(source, sink, folder, setup.jobs, setup.limits).serve()
+        os.write(sink, line(Hello(held.path)))
+        Zygote(source, sink, held.path, setup.jobs, setup.limits).serve()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        held.remove()
     os._exit(0)  # the host would wait a third of a second for an orderly end of torch
 
 
@@ -126,12 +125,14 @@ class Zygote:
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        adopt_orphans()
         try:
             while self.open:
                 self._turn(wake)
         finally:
             for pid in self.running:
-                _end_group(pid)
+                end_group(pid)
+            end_strangers(())
 
     def _turn(self, wake: int) -> None:
         ready, _, _ = select.select([self.source, wake], [], [], self._patience())
@@ -179,7 +180,7 @@ class Zygote:
         for pid, run in self.running.items():
             if not run.overdue and now >= run.deadline:
                 run.overdue = True
-                _end_group(pid)
+                end_group(pid)
 
     def _reap(self) -> None:
         for pid in list(self.running):
@@ -189,15 +190,8 @@ class Zygote:
 
     def _report(self, pid: int, status: int) -> None:
         run = self.running.pop(pid)
-        _end_group(pid)  # what the user's code started and left behind
-        shutil.rmtree(os.path.join(run.folder, SCRATCH), ignore_errors=True)
+        end_group(pid)  # what the user's code started and left behind
+        end_strangers(self.running)
         self.late |= os.path.exists(os.path.join(run.folder, LATE))
         killed = "timeout" if run.overdue else ""
         os.write(self.sink, line(Ended(run.number, run.folder, status, killed)))
-
-
-def _end_group(pid: int) -> None:
-    """Kill a child and all it started; it may not lead a group of its own yet."""
-    for end, what in ((os.killpg, pid), (os.kill, pid)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            end(what, signal.SIGKILL)

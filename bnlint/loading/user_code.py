@@ -5,6 +5,7 @@ Linting needs no weights, and what a file wants on CUDA is built where everythin
 
 from __future__ import annotations
 
+import os
 import socket
 import traceback
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ import torch
 import torch.hub
 from torch.overrides import TorchFunctionMode
 
+from bnlint.domain import SANDBOXED
 from bnlint.domain.errors import in_words, is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
 
@@ -126,6 +128,9 @@ def blame(
     elif is_out_of_memory(error):
         kind, message = ProblemKind.MEMORY, f"{doing} needs more memory than the limit"
         hint = "give it more with --max-memory"
+    elif isinstance(error, PermissionError) and SANDBOXED in os.environ:
+        hint = "in the sandbox it can write only temporary files, and connect to nothing"
+        hint += "; for files that you trust: --sandbox off"
     elif isinstance(error, (SystemExit, KeyboardInterrupt)):
         kind, message = ProblemKind.EXIT, f"{doing} ends the process ({in_words(error)})"
         hint = "keep command-line parsing and exits under `if __name__ == '__main__'`"

@@ -17,14 +17,12 @@ from bnlint.probing.judging.findings import attach_evidence
 
 DEFAULTS = ProbeOptions()
 
-_NO_LIMITS = Limits(0, 0)
-"""A probe runs the model for as long as that takes, and with the memory that it needs."""
 
-
-def probe_file(target: str, options: ProbeOptions = DEFAULTS) -> ProbeResult:
+def probe_file(target: str, options: ProbeOptions = DEFAULTS, sandbox: str = "auto") -> ProbeResult:
     """What a probe of ``target`` measures: ``net.py::Net(3)``, ``net.py``, ``pkg.module::Net``.
 
     With ``options.report`` the result's report holds the static findings, too, with evidence.
+    ``sandbox`` is that of the settings.
 
     Raises
     ------
@@ -34,7 +32,7 @@ def probe_file(target: str, options: ProbeOptions = DEFAULTS) -> ProbeResult:
         When the model cannot be built or probed as asked.
 
     """
-    result = _measured(_request(target, options))
+    result = _measured(_request(target, options), sandbox)
     return result if options.report is None else _with_static(result, options.report)
 
 
@@ -48,9 +46,10 @@ def _request(target: str, options: ProbeOptions) -> ProbeRequest:
     raise UsageError(Mistake(f"{name}: there is no such file", hint="bnlint probe net.py::Net"))
 
 
-def _measured(request: ProbeRequest) -> ProbeResult:
+def _measured(request: ProbeRequest, sandbox: str) -> ProbeResult:
+    """Runs the model for as long as that takes, and with the memory that it needs."""
     try:
-        with alone(request, _NO_LIMITS) as ended:
+        with alone(request, Limits(0, 0, sandbox)) as ended:
             found = answer(request, ended)
     except ChildLost as lost:
         raise ProbeError(Mistake(f"the probe's process {lost}")) from None

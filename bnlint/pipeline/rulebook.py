@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
@@ -10,11 +9,10 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnlint.cache import Store, digest, own_code
+from bnlint.cache import Store, digest, load, own_code, save
 from bnlint.config import Settings
 from bnlint.config.load import refuse
 from bnlint.config.option import Complaint
-from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import did_you_mean
@@ -138,14 +136,14 @@ def _files(settings: Settings) -> tuple[Path, ...]:
 
 
 def _kept(files: tuple[Path, ...], state: str, store: Store) -> tuple[Rule, ...]:
-    key = digest("rules", own_code(), state)
-    kept = store.get(key)
-    if kept is not None:
-        from bnlint.domain.rule import Rule
+    from bnlint.domain.rule import Rule
 
-        return decode(tuple[Rule, ...], json.loads(kept))
+    key = digest("rules", own_code(), state)
+    kept = load(store, key, tuple[Rule, ...])
+    if kept is not None:
+        return kept
     rules = _compiled(files, state)
-    store.put(key, json.dumps(encode(rules)).encode())
+    save(store, key, rules)
     return rules
 
 

@@ -118,11 +118,12 @@ def trace(
         from bnlint.isolation.jobs import Limits
         from bnlint.isolation.spread import trace_spread
 
-        limits = Limits(settings.timeout, settings.max_memory)
+        limits = Limits(settings.timeout, settings.max_memory, settings.sandbox)
         return trace_spread(means.executor, requests, jobs, limits)
     from bnlint.isolation.pool import Pool
 
-    pool = stack.enter_context(Pool(jobs, settings.timeout, settings.max_memory))
+    s = settings
+    pool = stack.enter_context(Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox))
     return pool.trace(requests)
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from bnlint.cache import Store, digest, environment, load, save
 from bnlint.config import Settings
-from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Undecided
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
@@ -69,7 +68,7 @@ class Files:
 
     def plan(self, sources: Sequence[SourceFile], rules: str) -> list[Work]:
         """The work for each file, with what the cache has of it; ``rules`` is their digest."""
-        installed = environment() if self.settings.cache else ""
+        installed = environment(self.store) if self.settings.cache else ""
         of_graph = (installed, self.settings.key("graph"))
         of_result = (rules, self.settings.key("findings"))
         return [self._plan(source, of_graph, of_result) for source in sources]
@@ -87,10 +86,9 @@ class Files:
     ) -> tuple[FileResult | None, TraceOutcome | None]:
         """What the cache has of a file: its result, or else its outcome."""
         drawn = self.settings.draws_graphs
-        if not drawn and (kept := load(self.store, result_key)) is not None:
-            return decode(FileResult, kept), None
-        kept = load(self.store, graph_key)
-        return None, None if kept is None else decode(TraceOutcome, kept)
+        if not drawn and (kept := load(self.store, result_key, FileResult)) is not None:
+            return kept, None
+        return None, load(self.store, graph_key, TraceOutcome)
 
     def _request(self, source: SourceFile) -> TraceRequest:
         s, path = self.settings, self.paths.absolute(source.path)
@@ -131,10 +129,10 @@ class Files:
         result = examine(traced, rules, rooted, self.settings.for_rules())
         passing = any(p.kind in _PASSING for p in traced.problems)
         if self.store.keeps and not work.source.buffer and not passing:
-            depends = [p for p in (work.request.path, *traced.imported) if p]
+            own = [p for p in (work.request.path, *traced.imported) if p]
             if work.outcome is None:
-                save(self.store, work.graph_key, encode(traced), depends, started)
-            save(self.store, work.result_key, encode(result), depends, started)
+                save(self.store, work.graph_key, traced, traced.consulted, own, started)
+            save(self.store, work.result_key, result, traced.consulted, own, started)
         return replace(result, graphs=traced.graphs) if self.settings.draws_graphs else result
 
 

@@ -12,6 +12,7 @@ from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import BnlintError, UsageError
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.rule import Rule
+from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
 
 _URL = re.compile(r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;]")
@@ -69,11 +70,11 @@ class Linter:
 
     def _warm(self, settings: Settings) -> Pool:
         """The worker; a new one where the settings have other limits."""
-        limits = (settings.timeout, settings.max_memory)
+        limits = Limits(settings.timeout, settings.max_memory, settings.sandbox)
         pool = self._pool
-        if pool is None or (pool.limits.timeout, pool.limits.max_memory) != limits:
+        if pool is None or pool.limits != limits:
             self.close()
-            pool = self._pool = Pool(1, *limits)
+            pool = self._pool = Pool(1, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
         return pool
 
 

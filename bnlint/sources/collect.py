@@ -8,6 +8,7 @@ import os
 import re
 import tokenize
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,11 +87,18 @@ def _read(matches: Sequence[Match], search: FileSearch) -> SourceFile | Problem:
     path = matches[0].path
     return source_file(
         search.shown(path),
-        path.read_bytes,
+        partial(_read_regular, path),
         targets=tuple(dict.fromkeys(match.target for match in matches if match.target)),
         by_hand=any(match.by_hand for match in matches),
         module=next((match.module for match in matches if match.module), ""),
     )
+
+
+def _read_regular(path: Path) -> bytes:
+    """The bytes of a file; raises OSError for a pipe, a socket or a device, which may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is a pipe, a socket or a device")
+    return path.read_bytes()
 
 
 def source_file(
@@ -139,7 +147,7 @@ def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sourc
 
 def _missing(argument: str, search: FileSearch) -> Problem:
     name, separator, _ = argument.partition("::")
-    if (search.cwd / name).exists():
+    if os.path.exists(search.cwd / name):
         message, hint = "is neither a file nor a folder", "for a pipe: bnlint - < PIPE"
     elif any(char in name for char in "*?["):
         message, hint = "no file matches this glob", "quote it, or check the folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,8 @@ def expand(argument: str, search: FileSearch) -> list[Match] | None:
     """The files that an argument names; None if there is nothing of that name."""
     name, separator, target = argument.partition("::")
     path = clean(search.cwd / Path(name).expanduser())
+    if not _is_possible(path):
+        return None
     if path.is_file():
         left_out = search.force_exclude and search.excluded(path)
         return [] if left_out else [Match(path, True, target.strip())]
@@ -83,6 +86,17 @@ def expand(argument: str, search: FileSearch) -> list[Match] | None:
     if separator and (file := module_file(name, search.cwd)):
         return [Match(file, True, target.strip(), name)]
     return None
+
+
+def _is_possible(path: Path) -> bool:
+    """False for a name that no file can have."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno not in (errno.ENAMETOOLONG, errno.EINVAL)
+    except ValueError:
+        return False
+    return True
 
 
 def walk(path: Path, search: FileSearch) -> Iterator[Path]:

@@ -20,6 +20,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
+from bnlint.loading.consulted import watch
 from bnlint.loading.importing import (
     Imported,
     import_module,
@@ -43,16 +44,17 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
 
     Runs the user's code and changes this process for good: for child processes only.
     """
-    before, began = set(sys.modules), time.perf_counter()
+    before, noted, began = set(sys.modules), watch(), time.perf_counter()
     with opened(request) as found:
-        imported = time.perf_counter()
-        seconds = {"import": imported - began}
+        ready = time.perf_counter()
+        seconds = {"import": ready - began}
         if isinstance(found, Problem):
             yield found
         else:
             yield from _trace(request, *found)
-            seconds["trace"] = time.perf_counter() - imported
-    yield Closing(local_modules(before, request.path), torch.__version__, seconds)
+            seconds["trace"] = time.perf_counter() - ready
+    imported = local_modules(before, request.path)
+    yield Closing(imported, torch.__version__, seconds, noted.consulted())
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def _artifact(path: str, options: RenderOptions) -> dict[str, str]:
     relative = options.relative(path)
     if Path(relative).is_absolute():
         return {"uri": Path(relative).as_uri()}
-    return {"uri": quote(relative)} | ({"uriBaseId": _BASE} if options.root else {})
+    return {"uri": quote(os.fsencode(relative))} | ({"uriBaseId": _BASE} if options.root else {})
 
 
 def _region(at: Location) -> dict[str, int]:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
+import pytest
+
 from bnlint.cache import Store, digest, load, save
-from bnlint.cache.store import file_digest
+from bnlint.cache.dependencies import file_digest
+from bnlint.domain.request import Consulted, ModelSpec
 
 
 def test_what_is_put_can_be_got(tmp_path: Path) -> None:
@@ -75,32 +80,85 @@ def test_an_entry_that_is_read_is_not_old(tmp_path: Path) -> None:
 
 
 def test_data_is_stale_when_a_file_it_depends_on_changes(tmp_path: Path) -> None:
-    store, module = Store(tmp_path / "c"), tmp_path / "layers.py"
+    module, text = tmp_path / "layers.py", ModelSpec("Net")
+
+    def kept() -> ModelSpec | None:
+        return load(Store(tmp_path / "c"), "aa" * 32, ModelSpec)
+
     module.write_text("x = 1\n")
-    assert save(store, "aa" * 32, {"findings": [1, None]}, [str(module)])
-    assert load(store, "aa" * 32) == {"findings": [1, None]}
+    assert save(Store(tmp_path / "c"), "aa" * 32, text, own=[str(module)])
+    assert kept() == text
     module.write_text("x = 2\n")
-    assert load(store, "aa" * 32) is None
+    assert kept() is None
     module.write_text("x = 1\n")
-    assert load(store, "aa" * 32) == {"findings": [1, None]}
+    assert kept() == text
     module.unlink()
-    assert load(store, "aa" * 32) is None
+    assert kept() is None
 
 
 def test_data_is_not_kept_when_a_dependency_is_gone_or_newer_than_the_run(tmp_path: Path) -> None:
-    store, module = Store(tmp_path / "c"), tmp_path / "layers.py"
-    assert not save(store, "aa" * 32, 1, [str(module)])
+    store, module, value = Store(tmp_path / "c"), tmp_path / "layers.py", ModelSpec("Net")
+    assert not save(store, "aa" * 32, value, own=[str(module)])
     module.write_text("x = 1\n")
-    assert not save(store, "aa" * 32, 1, [str(module)], started=time.time() - 60)
-    assert load(store, "aa" * 32) is None
-    assert save(store, "aa" * 32, 1, [str(module)], started=time.time() + 60)
+    assert not save(store, "aa" * 32, value, own=[str(module)], started=time.time() - 60)
+    assert not save(store, "aa" * 32, value, Consulted((str(module),)), started=time.time() - 60)
+    assert not save(store, "aa" * 32, value, Consulted(all=False))
+    assert load(store, "aa" * 32, ModelSpec) is None
+    assert save(store, "aa" * 32, value, own=[str(module)], started=time.time() + 60)
 
 
-def test_an_entry_of_another_format_is_missing(tmp_path: Path) -> None:
+def test_data_is_stale_when_what_was_consulted_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, pipe = tmp_path / "data", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    consulted = Consulted(
+        (str(tmp_path / "absent"), str(folder), str(pipe)),
+        (str(folder),),
+        {str(tmp_path): {"data": True, "helper": False}},
+        ("BNLINT_TEST_VARIABLE",),
+    )
+    assert save(Store(tmp_path / "c"), "aa" * 32, ModelSpec("Net"), consulted)
+
+    def kept() -> bool:
+        return load(Store(tmp_path / "c"), "aa" * 32, ModelSpec) is not None
+
+    assert kept()
+    (tmp_path / "unrelated").write_text("")
+    assert kept()
+    for path in (tmp_path / "absent", folder / "new", tmp_path / "helper.py"):
+        path.write_text("")
+        assert not kept()
+        path.unlink()
+        assert kept()
+    monkeypatch.setenv("BNLINT_TEST_VARIABLE", "")
+    assert not kept()
+
+
+def test_an_entry_of_another_format_or_shape_is_missing(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    for body in (b"[99, {}, 1]", b"{}", b"[1]", b"not json", b"3"):
+    assert save(store, "aa" * 32, ModelSpec("Net"))
+    whole = json.loads(zlib.decompress(store.get("aa" * 32) or b""))
+    state, data = whole[1:]
+    shapes = ([99, state, data], {}, [1], 3, [2, {}, data], [2, state, data[:1]], [2, state, {}])
+    forged = [json.dumps(s).encode() for s in (*shapes, [2, state, [5, *data[1:]]])]
+    deep = b"[2," + b"[" * 100_000 + b"]" * 100_000 + b",1]"
+    for body in (*map(zlib.compress, (*forged, b"not json", deep)), b"not compressed", b""):
         store.put("aa" * 32, body)
-        assert load(store, "aa" * 32) is None
+        assert load(store, "aa" * 32, ModelSpec) is None
+
+
+def test_the_oldest_of_too_many_entries_are_dropped(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for number in range(10):
+        store.put(digest(str(number)), bytes(1000))
+        path = tmp_path / digest(str(number))[:2] / digest(str(number))[2:]
+        os.utime(path, (time.time() - 100 + number,) * 2)
+    assert store.trim(most=20_000) == 0
+    assert store.trim(most=9_000) == 4
+    kept = [number for number in range(10) if store.get(digest(str(number)))]
+    assert kept == [4, 5, 6, 7, 8, 9]
 
 
 WRITER = """

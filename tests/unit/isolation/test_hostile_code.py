@@ -104,6 +104,50 @@ MISCHIEF = {
 }
 
 
+BREAKS_ITS_ANSWER = {
+    "lines that are no records": "open('../answer', 'w').write('[1, 2]\\nnonsense\\n')\n",
+    "a record of another shape": "open('../answer', 'w').write('[\"ModelGraph\", [1]]\\n')\n",
+    "a record that is nested deeply": "open('../answer', 'w').write('[' * 99999 + '\\n')\n",
+    "a pipe": "import os\nos.mkfifo('../answer')\n",
+    "a link": "import os\nos.symlink('/etc/hostname', '../answer')\n",
+    "a link to a folder": (
+        "import os, shutil\nhere = os.path.dirname(os.getcwd())\nos.chdir('/')\n"
+        "shutil.rmtree(here)\nos.symlink(os.path.dirname(__file__) + '/victim', here)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS_ITS_ANSWER)
+def test_an_answer_that_was_tampered_with_costs_one_file(
+    name: str, hasty: Pool, write: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    for path in (victim / "mine.txt", victim / "scratch" / "mine.txt", victim / "0" / "mine.txt"):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("keep me")
+    paths = [write(BREAKS_ITS_ANSWER[name] + LINEAR, "bad.py"), write(LINEAR, "good.py")]
+    bad, good = hasty.trace(map(TraceRequest, paths))
+    assert [g.ref.name for g in good.graphs] == ["Net"]
+    assert not good.problems
+    if name != "a link to a folder":  # there its answer is whole
+        assert any(p.blocking for p in bad.problems)
+    for path in victim.rglob("mine.txt"):
+        assert path.read_text() == "keep me"
+    assert len(list(victim.rglob("mine.txt"))) == 3
+
+
+def test_a_worker_that_was_stopped_is_replaced(
+    write: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bnlint.isolation.processes._GRACE", 1.0)
+    stops = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\n"
+    paths = [write(stops + LINEAR, "bad.py"), write(LINEAR, "good.py")]
+    with Pool(jobs=1, timeout=4) as pool:
+        bad, good = pool.trace(map(TraceRequest, paths))
+    assert [g.ref.name for g in good.graphs] == ["Net"]
+    assert only(bad).kind is ProblemKind.CRASH
+
+
 @pytest.mark.parametrize("name", MISCHIEF)
 def test_a_model_survives_mischief_around_it(name: str, check: Check) -> None:
     outcome = check(MISCHIEF[name] + LINEAR)
@@ -145,3 +189,19 @@ def test_no_limits_are_no_limits(check: Check) -> None:
         outcome = check(code, pool=pool)
     assert [graph.ref.name for graph in outcome.graphs] == ["Net"]
     assert outcome.problems == ()
+
+
+def test_what_left_for_a_session_of_its_own_is_ended(
+    pool: Pool, write: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "pid"
+    starts = (
+        "import subprocess\n"
+        "p = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        f"open({str(mark)!r}, 'w').write(str(p.pid))\n"
+    )
+    paths = [write(starts + LINEAR, "starts.py"), write(LINEAR, "next.py")]
+    first, second = pool.trace(map(TraceRequest, paths))
+    assert first.graphs
+    assert second.graphs
+    assert not Path(f"/proc/{mark.read_text()}").exists()

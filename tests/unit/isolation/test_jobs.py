@@ -45,7 +45,7 @@ def test_a_request_says_what_kind_of_job_it_is() -> None:
 def test_only_the_records_of_a_kind_are_read(tmp_path: Path) -> None:
     (tmp_path / "answer").write_bytes(dump(TrialResult("Net", "equal")) + dump(Closing()))
     assert len(list(records(str(tmp_path), TRIAL))) == 2
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no record"):
         list(records(str(tmp_path), TRACE))
 
 

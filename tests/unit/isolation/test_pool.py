@@ -11,7 +11,7 @@ import pytest
 
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import ProblemKind
-from bnlint.domain.request import InputSpec, TraceOutcome, TraceRequest
+from bnlint.domain.request import NOTHING, InputSpec, TraceOutcome, TraceRequest
 from bnlint.isolation import pool as pool_module
 from bnlint.isolation.pool import Pool
 from tests.unit.isolation.conftest import LINEAR, Check
@@ -20,7 +20,8 @@ Write = Callable[[str, str], str]
 
 
 def bare(outcome: TraceOutcome) -> TraceOutcome:
-    return replace(outcome, durations={})
+    """Without what differs from process to process: a new one has more to load."""
+    return replace(outcome, durations={}, consulted=NOTHING)
 
 
 def test_outcomes_come_in_the_order_of_the_requests(pool: Pool, write: Write) -> None:

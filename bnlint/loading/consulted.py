@@ -1,0 +1,218 @@
+"""What the user's code looks at while it runs: a result is kept only as long as that is the same.
+
+Files and folders are noted where Python opens, lists or looks for them, modules where the import
+system looks for them, also if there are none: a module that appears later changes the result. What
+is installed is left out, because an installer's records tell when it changes, and so is the folder
+that the process works in.
+
+For child processes only: what is watched stays watched.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.abc
+import importlib.util
+import io
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from bnlint.cache.dependencies import has_module
+from bnlint.domain.request import Consulted
+from bnlint.loading.sites import is_local
+
+_MOST = 5_000
+"""Files and folders that are noted for one result; with more, it is not kept at all."""
+
+_STANDARD_ZIP = sysconfig.get_paths()["stdlib"].replace(
+    f"python{sys.version_info[0]}.{sys.version_info[1]}",
+    f"python{sys.version_info[0]}{sys.version_info[1]}.zip",
+)
+_SYSTEM = ("/proc/", "/sys/", "/dev/")
+_READS = re.compile(r"[^wxa]*\+?[^wxa]*|.*\+.*")
+"""The modes of files that are read."""
+
+
+class Lookups:
+    """Notes what is consulted from now on."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.folders: set[str] = set()
+        self.modules: dict[str, dict[str, bool]] = {}
+        self.variables: set[str] = set()
+        self._entries: dict[str, frozenset[str]] = {}
+        self._own = _job_folder()
+
+    def consulted(self) -> Consulted:
+        """All that was noted so far."""
+        every = len(self.files) + len(self.folders) <= _MOST
+        return Consulted(
+            tuple(sorted(self.files)) if every else (),
+            tuple(sorted(self.folders)) if every else (),
+            self.modules,
+            tuple(sorted(self.variables)),
+            every,
+        )
+
+    def file(self, path: Any) -> None:
+        """Note a file that is opened or looked for; numbers are files that are open already."""
+        if (full := self._local(path)) and len(self.files) <= _MOST:
+            self.files.add(full)
+
+    def folder(self, path: Any) -> None:
+        """Note a folder that is listed."""
+        if full := self._local("." if path is None else path):
+            self.folders.add(full)
+
+    def module(self, name: str, folders: Sequence[str]) -> None:
+        """Note that a module is looked for in these folders."""
+        for folder in folders:
+            if isinstance(folder, str) and (full := self._local(os.path.join(folder, name))):
+                home = os.path.dirname(full)
+                known = self.modules.setdefault(home, {})
+                if known.setdefault(name, has_module(self._listed(home), name)):
+                    # which of these there are decides what is imported
+                    self.files |= {f"{full}.py", os.path.join(full, "__init__.py")}
+
+    def _listed(self, folder: str) -> frozenset[str]:
+        if folder not in self._entries:
+            try:
+                self._entries[folder] = frozenset(_listdir(folder))
+            except OSError:
+                self._entries[folder] = frozenset()
+        return self._entries[folder]
+
+    def _local(self, path: Any) -> str:
+        """The absolute path of something of the user's; empty for anything else."""
+        if not isinstance(path, (str, os.PathLike)):
+            return ""
+        text = os.fspath(path)
+        full = os.path.abspath(text) if isinstance(text, str) else ""
+        if not full or f"{full}{os.sep}".startswith((self._own, *_SYSTEM)):
+            return ""
+        return _source_of(full) if _is_changeable(full) else ""
+
+
+def watch() -> Lookups:
+    """Note what this process opens, lists, imports and reads from its environment from now on."""
+    noted = Lookups()
+    sys.meta_path.insert(0, _Finder(noted))
+    _watch_environment(noted)
+    opening: Any = builtins.open
+
+    def opens(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(mode, str) or _READS.fullmatch(mode):
+            noted.file(file)
+        return opening(file, mode, *args, **kwargs)
+
+    builtins.open = io.open = opens
+    _replace(io, "open_code", noted.file)
+    _replace(sys.modules["_io"], "open_code", noted.file)
+    _replace(os, "stat", noted.file)
+    _replace(os, "listdir", noted.folder)
+    _replace(os, "scandir", noted.folder)
+    return noted
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds nothing, but knows what is looked for."""
+
+    def __init__(self, noted: Lookups) -> None:
+        self._noted = noted
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        """Note the name; others find the module."""
+        try:
+            folders = list(sys.path if path is None else path)
+        except Exception:  # a package with an odd path
+            return
+        self._noted.module(fullname.rpartition(".")[2], folders)
+
+
+_listdir = os.listdir
+
+
+def _replace(owner: Any, name: str, note: Callable[[Any], None]) -> None:
+    """Let ``owner.name`` note its first argument before it does its work."""
+    plain = getattr(owner, name)
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        note(args[0] if args else kwargs.get("path"))
+        return plain(*args, **kwargs)
+
+    setattr(owner, name, noting)
+
+
+def _watch_environment(noted: Lookups) -> None:
+    """Note the names of variables that are read, and all of them where the whole is read."""
+    kind: Any = type(os.environ)
+    getting, iterating = kind.__getitem__, kind.__iter__
+
+    def get(self: Any, name: str) -> str:
+        noted.variables.add(str(name))
+        value: str = getting(self, name)
+        return value
+
+    def names(self: Any) -> Iterator[str]:
+        for name in iterating(self):
+            noted.variables.add(name)
+            yield name
+
+    kind.__getitem__, kind.__iter__ = get, names
+
+
+def _job_folder() -> str:
+    """The temporary folder that bnlint made for its jobs, with the one that this process is in."""
+    folder = os.getcwd()
+    while not os.path.basename(folder).startswith("bnlint-"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return os.getcwd() + os.sep
+        folder = above
+    return folder + os.sep
+
+
+def _source_of(path: str) -> str:
+    """The source of compiled code that is opened instead of it; any other path as it is."""
+    if path.endswith(".pyc") and "__pycache__" in path:
+        with contextlib.suppress(ValueError):
+            return importlib.util.source_from_cache(path)
+    return path
+
+
+@lru_cache(maxsize=4096)
+def _is_changeable(path: str) -> bool:
+    """True for what no installer keeps a record of: the user's own, and copies beside packages."""
+    if is_local(path):
+        return not path.startswith(_STANDARD_ZIP)
+    folder, found, below = path.rpartition(f"{os.sep}site-packages{os.sep}")
+    if not found or os.sep not in below:
+        return False
+    package = below.split(os.sep)[0]
+    return not _is_recorded(os.path.join(folder, "site-packages"), package)
+
+
+@lru_cache(maxsize=1024)
+def _is_recorded(site: str, package: str) -> bool:
+    """True if a distribution of the same name, or any that lists the package, has a record."""
+    records = [n for n in _listdir(site) if n.endswith((".dist-info", ".egg-info"))]
+    if any(n.partition("-")[0].lower().replace("-", "_") == package.lower() for n in records):
+        return True
+    for name in records:
+        try:
+            with _open(os.path.join(site, name, "top_level.txt"), encoding="utf-8") as stream:
+                if package in stream.read().split():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+_open = open

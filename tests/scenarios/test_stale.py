@@ -1,0 +1,175 @@
+"""A cached result is never stale: each trial changes one thing that a file was built from."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bnlint.config import load_settings
+from bnlint.domain.finding import Report
+from bnlint.isolation.pool import Pool
+from bnlint.pipeline.run import Means, check_whole
+
+NET = """
+import torch.nn as nn
+{}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, bias=not_needed)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+"""
+CLEAN = "width, not_needed = 4, False\n"
+BIASED = "width, not_needed = 4, True\n"
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(1, 60, 4 << 30) as pool:
+        yield pool
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("")
+    return tmp_path
+
+
+def said(report: Report) -> list[tuple[object, ...]]:
+    found = [(f.rule, f.layer, f.location.line) for f in report.findings]
+    return [*found, *((p.kind, p.message) for p in report.problems)]
+
+
+def lint(pool: Pool | None, cache: bool = True, path: str = "net.py") -> list[tuple[object, ...]]:
+    settings = load_settings({"paths": [path], "cache": cache})
+    return said(check_whole(settings, Means(tracer=pool.trace if pool else None))[0])
+
+
+def write(path: str, text: str) -> None:
+    """Write a file that is older than the runs, as a user's files are."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
+Change = Callable[[], None]
+
+
+def helper(text: str) -> Change:
+    return lambda: write("helper.py", text)
+
+
+TRIALS: dict[str, tuple[str, dict[str, str], Change]] = {
+    "a helper changes": ("from helper import *", {"helper.py": CLEAN}, helper(BIASED)),
+    "a helper that raised is mended": (
+        "from helper import *", {"helper.py": "1 / 0"}, helper(BIASED)),
+    "a helper of a helper that raised is mended": (
+        "from first import *",
+        {"first.py": "from helper import *\n", "helper.py": "1 / 0"}, helper(BIASED)),
+    "a helper with a syntax error is mended": (
+        "from helper import *", {"helper.py": "width = ("}, helper(BIASED)),
+    "a missing helper is written": ("from helper import *", {}, helper(BIASED)),
+    "a package that failed is mended": (
+        "from kit import *", {"kit/__init__.py": "1 / 0"},
+        lambda: write("kit/__init__.py", BIASED)),
+    "a package gets its __init__.py": (
+        "from kit.sizes import *", {"kit/sizes.py": CLEAN},
+        lambda: write("kit/__init__.py", "import kit.sizes\nkit.sizes.not_needed = True\n")),
+    "an optional module appears": (
+        "try:\n    from extra import *\nexcept ImportError:\n    width, not_needed = 4, False\n",
+        {}, lambda: write("extra.py", BIASED)),
+    "an optional submodule appears": (
+        "try:\n    from kit.extra import *\nexcept ImportError:\n"
+        "    width, not_needed = 4, False\n",
+        {"kit/__init__.py": ""}, lambda: write("kit/extra.py", BIASED)),
+    "a stubbed package appears": (
+        "import sizes_of_mine\nwidth, not_needed = 4, bool(getattr(sizes_of_mine, '__file__', 0))",
+        {}, lambda: write("sizes_of_mine.py", "")),
+    "a nearer module appears": (
+        "import sys\nsys.path.append(__file__.rpartition('/')[0] + '/far')\nfrom helper import *",
+        {"far/helper.py": CLEAN}, helper(BIASED)),
+    "a data file changes": (
+        "import json\nwidth, not_needed = json.load(open(__file__[:-6] + 'd.json'))",
+        {"d.json": "[4, false]"}, lambda: write("d.json", "[4, true]")),
+    "a data file read with pathlib changes": (
+        "import json, pathlib\n"
+        "width, not_needed = json.loads((pathlib.Path(__file__).parent / 'd.json').read_text())",
+        {"d.json": "[4, false]"}, lambda: write("d.json", "[4, true]")),
+    "a data file appears": (
+        "import os\nwidth, not_needed = 4, os.path.exists(__file__[:-6] + 'flag')",
+        {}, lambda: write("flag", "")),
+    "a data file that could not be opened appears": (
+        "try:\n    open(__file__[:-6] + 'flag')\n    width, not_needed = 4, True\n"
+        "except OSError:\n    width, not_needed = 4, False\n",
+        {}, lambda: write("flag", "")),
+    "a folder gets another file": (
+        "import glob\nwidth, not_needed = 4, len(glob.glob(__file__[:-6] + 'parts/*.txt')) > 1",
+        {"parts/a.txt": ""}, lambda: write("parts/b.txt", "")),
+    "a file is deleted": (
+        "try:\n    from extra import *\nexcept ImportError:\n    width, not_needed = 4, True\n",
+        {"extra.py": CLEAN}, lambda: Path("extra.py").unlink()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_what_changed_is_seen(name: str, pool: Pool, project: Path) -> None:
+    code, files, change = TRIALS[name]
+    write("net.py", NET.format(code))
+    for path, text in files.items():
+        write(path, text)
+    before = lint(pool)
+    assert lint(None) == before  # a worker would be started only for what is not kept
+    change()
+    after = lint(pool)
+    assert after == lint(pool, cache=False)
+    assert after != before
+
+
+def test_what_did_not_change_is_kept(pool: Pool, project: Path) -> None:
+    write("net.py", NET.format("from helper import *"))
+    write("helper.py", "1 / 0")
+    before = lint(pool)
+    write("unrelated.txt", "")
+    write("other/module.py", "")
+
+    def never(_: object) -> Iterator[object]:
+        raise AssertionError("nothing has changed")
+
+    settings = load_settings({"paths": ["net.py"]})
+    assert said(check_whole(settings, Means(tracer=never))[0]) == before  # type: ignore[arg-type]
+
+
+def test_variables_and_search_paths(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("net.py", NET.format("import os\nwidth, not_needed = 4, 'BIASED' in os.environ"))
+    assert lint(None) == []
+    monkeypatch.setenv("BIASED", "1")
+    assert [rule for rule, *_ in lint(None)] == ["BN301"]
+    monkeypatch.delenv("BIASED")
+    assert lint(None) == []
+    write("net.py", NET.format("from helper import *"))
+    for folder, text in (("one", CLEAN), ("two", BIASED)):
+        write(f"{folder}/helper.py", text)
+    monkeypatch.setenv("PYTHONPATH", str(project / "one"))
+    assert lint(None) == []
+    monkeypatch.setenv("PYTHONPATH", str(project / "two"))
+    assert [rule for rule, *_ in lint(None)] == ["BN301"]
+
+
+@pytest.mark.parametrize("body", ["[2,{},[1]]", "[2,{},null]", "[2,3,4]", "[[[[", "{}", "[2,{}]"])
+def test_a_forged_entry_is_a_miss(body: str, pool: Pool, project: Path) -> None:
+    from bnlint.cache import Store
+
+    write("net.py", NET.format(BIASED))
+    before = lint(pool)
+    cache = project / ".bnlint_cache"
+    for path in list(cache.glob("??/*")):
+        Store(cache).put(path.parent.name + path.name, zlib.compress(body.encode()))
+    assert lint(pool) == before
