@@ -128,6 +128,7 @@ class ProblemKind(enum.Enum):
     UNTRACEABLE = "untraceable"
     OPAQUE_PART = "opaque-part"
     STUBBED_IMPORT = "stubbed-import"
+    SKIPPED_CODE = "skipped-code"
     BAD_INPUT = "bad-input"
     TIMEOUT = "timeout"
     MEMORY = "memory"
