@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import listed
@@ -38,6 +39,7 @@ class Provisions:
         """Provide everything from now on."""
         self._default_arguments()
         self._find_data_files()
+        _load_no_scripts()
         _go_without_accelerator()
 
     def notes(self) -> Iterator[Problem]:
@@ -117,6 +119,14 @@ def _nothing_required(parser: argparse.ArgumentParser) -> Iterator[tuple[str, ..
             each.required = True
 
 
+def _load_no_scripts() -> None:
+    """Load no scripted model, and let what needs one return what it was given."""
+    jit: Any = torch.jit
+    jit.load = LoadedScript
+    for name in ("freeze", "optimize_for_inference"):
+        setattr(jit, name, lambda model, *_, **__: model)
+
+
 def _go_without_accelerator() -> None:
     """Let calls about the device do nothing, and describe one without memory."""
     described = SimpleNamespace(
@@ -144,6 +154,20 @@ _ACCELERATED = ("cuda", "mps", "xpu", "hpu", "npu")
 def _returning(value: Any) -> Callable[..., Any]:
     """A function of its own for each name: torch's compiler tells them apart by identity."""
     return lambda *_, **__: value
+
+
+class LoadedScript(nn.Module):
+    """Stands for what ``torch.jit.load`` returns: a model whose layers cannot be seen.
+
+    It is the same where the file is missing, as it often is on other machines.
+    """
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__()
+
+    def forward(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: nothing is known of what happens in the file."""
+        raise NotImplementedError("a model of torch.jit.load cannot be seen into")
 
 
 class _NoDevice(contextlib.nullcontext[None]):
