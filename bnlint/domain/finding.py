@@ -143,7 +143,7 @@ class Problem:
     """Something bnlint could not check, where, why and what would help; never a finding.
 
     ``blocking`` is true when nothing of the file could be checked; a file named by hand with a
-    blocking problem ends the run with exit code 2.
+    blocking problem ends the run with exit code 2. In a notebook, ``line`` is that of the ``cell``.
     """
 
     kind: ProblemKind
@@ -153,6 +153,7 @@ class Problem:
     line: int = 0
     model: str = ""
     blocking: bool = False
+    cell: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _RETRIES = 40
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _HARMLESS = (
     *(*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign),
-    *(ast.Pass, ast.Global, ast.Delete),
+    *(ast.Pass, ast.Delete, ast.Raise),
 )
 _COMPOUND = (ast.If, ast.Try, ast.With, ast.Match)
 _ADDING = frozenset(

@@ -9,13 +9,15 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
+import torch
+
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import listed, plural
 from bnlint.loading.importing import Imported
-from bnlint.loading.local_imports import file_of
 from bnlint.loading.parsing import Source
 from bnlint.loading.patience import Stopped
-from bnlint.loading.sites import is_local
+from bnlint.loading.sites import file_of, is_local
+from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import blame, line_in
 
 _GUARD = "keep work under `if __name__ == '__main__'`"
@@ -37,15 +39,32 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
         problem = blame(error, ProblemKind.IMPORT_FAILED, _importing(error, source), source.path)
         said = f"{problem.message}. The rest of that module was imported"
         yield replace(problem, line=line, message=said, hint=_GUARD)
-    if stubs.names and not found.failures:
-        names = ", ".join(dict.fromkeys(stubs.names))
+    yield from _misfits(source, stubs)
+    missing = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]
+    if missing and not found.failures:
         yield Problem(
             ProblemKind.STUBBED_IMPORT,
             source.path,
-            f"replaced while importing, as not installed or broken: {names}",
+            f"replaced while importing, as not installed or broken: {', '.join(missing)}",
             hint="install what the file imports for a complete check",
-            line=_import_line(source.tree, stubs.names[0]),
+            line=_import_line(source.tree, missing[0]),
         )
+
+
+def _misfits(source: Source, stubs: Stubs) -> Iterator[Problem]:
+    """A note for each package that is installed, but not as it should be."""
+    version = torch.__version__
+    for name in stubs.operators:
+        said = f"the compiled part of {name} cannot be loaded, as if built for another torch. What"
+        said += " needs it was not checked"
+        hint = f"install the {name} that fits torch {version}"
+        line = _import_line(source.tree, name)
+        yield Problem(ProblemKind.STUBBED_IMPORT, source.path, said, hint, line)
+    for name, error in stubs.broken.items():
+        said = f"{name} is installed, but its import fails: {error}"
+        hint = f"`import {name}` shows why; does it fit torch {version}?"
+        line = _import_line(source.tree, name)
+        yield Problem(ProblemKind.STUBBED_IMPORT, source.path, said, hint, line)
 
 
 def import_failure(source: Source, found: Imported, blocking: bool) -> Iterator[Problem]:
@@ -71,6 +90,10 @@ def import_failure(source: Source, found: Imported, blocking: bool) -> Iterator[
     kind = ProblemKind.SKIPPED_CODE if problem.kind is ProblemKind.TIMEOUT else problem.kind
     said = f"{problem.message}. The rest of the file was imported{rest}"
     yield replace(problem, kind=kind, line=line, message=said)
+    for other in found.failures[1:]:  # a cell of a notebook that is no Python
+        if isinstance(other.error, SyntaxError):
+            at = other.statement.lineno
+            yield replace(failure(source.path, other.error, (), blocking=False), line=at)
 
 
 def failure(

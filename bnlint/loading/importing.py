@@ -20,10 +20,11 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from bnlint.loading.execution import Failure, Script
-from bnlint.loading.local_imports import LocalImports, file_of
+from bnlint.loading.local_imports import LocalImports
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.patience import Patience
 from bnlint.loading.retry import extend_path, forget, unblock
+from bnlint.loading.sites import file_of
 from bnlint.loading.stubs import Stub, Stubs
 from bnlint.loading.user_code import line_in
 
@@ -202,7 +203,9 @@ def _new_module(source: Source, spot: Place) -> ModuleType:
     spec = importlib.util.spec_from_file_location(spot.name, source.path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    if _MAGICS.search(source.text):  # others that ask for it expect a plain script
+    if source.path.endswith(".ipynb"):
+        vars(module).update(get_ipython=_NoShell, display=print)
+    elif _MAGICS.search(source.text):  # others that ask for it expect a plain script
         vars(module).setdefault("get_ipython", _NoShell)
     sys.modules[spot.name] = module
     return module

@@ -92,12 +92,3 @@ class LocalImports:
         if self.lenient or isinstance(error, Stopped):
             return False
         raise error
-
-
-def file_of(module: object) -> str:
-    """The file of a module; empty for one without, or whose attributes cannot be read."""
-    try:
-        path = getattr(module, "__file__", None)
-    except Exception:  # modules are replaced by all kinds of lazy objects
-        return ""
-    return path if isinstance(path, str) else ""

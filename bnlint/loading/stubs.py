@@ -26,10 +26,16 @@ class StubUsed(ImportError):
 
 
 class Stubs(MetaPathFinder, Loader):
-    """The packages and names that are replaced; a finder on ``sys.meta_path`` while open."""
+    """The packages and names that are replaced; a finder on ``sys.meta_path`` while open.
+
+    ``broken`` are errors of packages that are installed but cannot be imported. ``operators`` are
+    those of torch that a package should have brought, by its name.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.broken: dict[str, str] = {}
+        self.operators: dict[str, list[str]] = {}
         self.closed = False
         self._set: list[tuple[ModuleType, str]] = []
 

@@ -103,7 +103,7 @@ class Files:
         return TraceRequest(
             "" if source.module else path,
             module=source.module,
-            text=source.text if source.buffer else None,
+            text=source.text if source.buffer or source.cells else None,
             models=self._models(source, rooted),
             inputs=s.inputs or self._inputs(rooted),
             layers=s.layers,

@@ -22,10 +22,9 @@ from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
 from bnlint.loading.importing import Imported, import_module, import_source
-from bnlint.loading.local_imports import file_of
 from bnlint.loading.parsing import Source, overlaid, read
 from bnlint.loading.provisions import Provisions
-from bnlint.loading.sites import definition_of, record_sites
+from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.models.building import Workshop
