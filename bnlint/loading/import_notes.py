@@ -39,6 +39,7 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
         problem = blame(error, ProblemKind.IMPORT_FAILED, _importing(error, source), source.path)
         said = f"{problem.message}. The rest of that module was imported"
         yield replace(problem, line=line, message=said, hint=_GUARD)
+    yield from _stopped(source, found)
     yield from _misfits(source, stubs)
     missing = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]
     if missing and not found.failures:
@@ -49,6 +50,19 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
             hint="install what the file imports for a complete check",
             line=_import_line(source.tree, missing[0]),
         )
+
+
+def _stopped(source: Source, found: Imported) -> Iterator[Problem]:
+    """A note for each local module that ran for long when it was imported."""
+    for script in found.others:
+        name = os.path.basename(script.path)
+        for failed in script.failures:
+            if isinstance(failed.error, Stopped):
+                line, seconds = failed.statement.lineno, failed.error.seconds
+                said = f"{name}:{line}, which it imports, ran for more than {seconds:g} s and was"
+                said += " stopped. The rest of that module was imported"
+                at = _import_line(source.tree, name.removesuffix(".py"))
+                yield Problem(ProblemKind.SKIPPED_CODE, source.path, said, _GUARD, at)
 
 
 def _misfits(source: Source, stubs: Stubs) -> Iterator[Problem]:

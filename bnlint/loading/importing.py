@@ -40,7 +40,8 @@ class Imported:
 
     ``bare`` names the package that was entered without its own ``__init__.py``, or is empty.
     ``script`` knows the statements that failed. ``partly`` are errors of local modules that were
-    imported as far as possible, each with the line of the file that imports it.
+    imported as far as possible, each with the line of the file that imports it. ``others`` are the
+    scripts of local modules that something failed in, or was stopped.
     """
 
     module: ModuleType
@@ -48,6 +49,7 @@ class Imported:
     bare: str = ""
     script: Script | None = None
     partly: tuple[tuple[int, BaseException], ...] = ()
+    others: tuple[Script, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -73,7 +75,8 @@ def import_source(source: Source, search: tuple[str, ...] = (), patience: float 
         script = Script(source.path, source.tree, vars(module), local.patience)
         rescue = _Rescue(source, spot, stubs, local, vars(module))
         script.run(rescue.again)
-    return Imported(module, stubs, bare, script, tuple(rescue.partly.items()))
+    partly = tuple(rescue.partly.items())
+    return Imported(module, stubs, bare, script, partly, tuple(local.scripts))
 
 
 def import_module(name: str) -> ModuleType:

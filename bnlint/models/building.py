@@ -158,7 +158,7 @@ class Workshop:
         self, call: str, error: BaseException, maker: Maker, named: bool, hint: str | None = None
     ) -> Problem:
         hint = self._hint(maker) if hint is None else hint
-        if Stub.__name__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
+        if Stub.__module__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)
