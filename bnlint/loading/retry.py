@@ -44,12 +44,12 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     known = sys.modules.get(top)
     below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
     if known is None and (folder := _folder_with(top, source.folder, below)):
-        if folder not in sys.path:
-            extend_path(folder)
-            return True
-        return False
+        return _import_from(folder)
     if known is not None and is_local(file_of(known) or "<none>"):
         return False
+    if known is not None and (folder := _folder_with(name, source.folder)):
+        forget(top)  # an installed package of the same name was found first
+        return _import_from(folder)
     stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
     for other in (n.partition(".")[0] for n in _names_in(source.tree.body)):  # not under a ``try``
         missing = other not in sys.modules and importlib.util.find_spec(other) is None
@@ -90,7 +90,8 @@ def _replace_broken(error: Exception, source: Source, spot: Place, stubs: Stubs)
         return False
     for name in _imported_names(own[-1].line or ""):
         top = name.partition(".")[0]
-        if top not in (*stubs.names, "torch", spot.name.partition(".")[0]):
+        kept = (*stubs.names, "torch", spot.name.partition(".")[0])
+        if top not in kept and not _folder_with(top, source.folder):
             forget(top)
             stubs.add(top)
             stubs.broken[top] = in_words(error)
@@ -127,14 +128,25 @@ def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield node.module
 
 
+def _import_from(folder: str) -> bool:
+    """Import from a folder first; False if that was so before."""
+    if folder in sys.path:
+        return False
+    extend_path(folder)
+    return True
+
+
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
     """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
 
+    Beside each of them its ``src``, and what the file put on the path relative to it, are searched.
     A package may be a folder that only holds folders, in which a module ``below`` it is found.
     """
+    entries = ["", "src", *(entry for entry in sys.path if entry and not os.path.isabs(entry))]
     for _ in range(_ANCESTORS):
-        if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
-            return folder
+        for place in (os.path.normpath(os.path.join(folder, entry)) for entry in entries):
+            if any(_is_module(os.path.join(place, *each.split("."))) for each in (name, *below)):
+                return place
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
             break
         folder = os.path.dirname(folder)  # that of the root is the root

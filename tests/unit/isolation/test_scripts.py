@@ -235,6 +235,25 @@ WIDTH = 4
     assert "other CUDA" in audio.message
 
 
+def test_folders_that_a_file_puts_on_the_path(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "project/lib/bnlint_sizes.py")
+    write("DEPTH = 3\n", "project/src/bnlint_depths/__init__.py")
+    code = "import sys\nsys.path.append('../lib')\nfrom bnlint_sizes import WIDTH\n"
+    code += "from bnlint_depths import DEPTH\n"
+    outcome = check(code + LINEAR, name="project/tools/net.py")
+    assert (names(outcome), kinds(outcome)) == (["Net"], [])
+
+
+def test_a_local_package_comes_before_an_installed_one_of_its_name(
+    check: Check, write: Write
+) -> None:
+    write("", "project/yaml/__init__.py")
+    write("WIDTH = 3\n", "project/yaml/sizes.py")
+    code = "import yaml\nfrom yaml.sizes import WIDTH\n"
+    outcome = check(code + LINEAR, name="project/models/net.py")
+    assert (names(outcome), kinds(outcome)) == (["Net"], [])
+
+
 def test_places_have_no_detours(pool: Pool, write: Write) -> None:
     write(LINEAR, "common/blocks.py")
     code = "import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), '..'))\n"
