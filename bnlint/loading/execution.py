@@ -36,7 +36,7 @@ _ADDING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedStatement:
     """A statement that failed: its error, and the names that it would have defined."""
 
     statement: ast.stmt
@@ -56,7 +56,7 @@ class Script:
     tree: ast.Module
     names: dict[str, Any]
     patience: Patience
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedStatement] = field(default_factory=list)
     left_out: list[ast.stmt] = field(default_factory=list)
 
     def run(self, rescue: Rescue) -> None:
@@ -68,7 +68,7 @@ class Script:
             if self.failures and not is_harmless(node):
                 self.left_out.append(node)
             elif (error := self._error(node, flags, rescue)) is not None:
-                self.failures.append(Failure(node, error))
+                self.failures.append(FailedStatement(node, error))
 
     def _error(self, node: ast.stmt, flags: int, rescue: Rescue) -> BaseException | None:
         """The error that a statement ends with, None if it succeeds in the end."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 
-from bnlint.loading.execution import Failure, Script
+from bnlint.loading.execution import FailedStatement, Script
 from bnlint.loading.local_imports import LocalImports
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.patience import Patience
@@ -52,7 +52,7 @@ class Imported:
     others: tuple[Script, ...] = ()
 
     @property
-    def failures(self) -> tuple[Failure, ...]:
+    def failures(self) -> tuple[FailedStatement, ...]:
         """The statements of the file that failed, in their order."""
         return tuple(self.script.failures) if self.script else ()
 
