@@ -41,9 +41,11 @@ class Report(finding.Report):
         from bnlint.domain import VERSION
         from bnlint.pipeline import rule_infos
         from bnlint.report import RenderOptions, format_named, render
+        from bnlint.sources.cells import cell_lines
 
         rules = rule_infos(Settings(cache=False)) if format_named(format).rules else {}
-        return render(format, self, RenderOptions(rules, str(Path.cwd()), VERSION))
+        options = RenderOptions(rules, str(Path.cwd()), VERSION, cell=cell_lines)
+        return render(format, self, options)
 
     def _repr_html_(self) -> str:
         from bnlint.report.notebook import table

@@ -17,6 +17,7 @@ from bnlint.domain.finding import Report, Section, Severity
 from bnlint.pipeline.rulebook import rule_infos
 from bnlint.pipeline.run import Progress
 from bnlint.report import RenderOptions, RuleInfo, format_named, render
+from bnlint.sources.cells import cell_lines
 
 _WORTH_A_BAR = 5
 """Files; with fewer, rich would take longer to import than the bar is shown."""
@@ -100,6 +101,7 @@ def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions
         width=width,
         verbose=settings.verbose,
         quiet=settings.quiet,
+        cell=cell_lines,
     )
 
 

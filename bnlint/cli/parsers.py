@@ -20,7 +20,7 @@ on time and memory, without CUDA devices and without downloads. Don't lint what 
 
 EPILOG = """\
 paths:
-  net.py, src/, 'models/*.py'    files, folders, globs; - reads standard input
+  net.py, src/, 'models/*.py'    files, notebooks, folders, globs; - reads standard input
   net.py::Net(3, 10)             one model, or a factory with arguments
   pkg.module::Name               a model of an installed module
 

@@ -128,6 +128,7 @@ class ProblemKind(enum.Enum):
     UNTRACEABLE = "untraceable"
     OPAQUE_PART = "opaque-part"
     STUBBED_IMPORT = "stubbed-import"
+    SKIPPED_CODE = "skipped-code"
     BAD_INPUT = "bad-input"
     TIMEOUT = "timeout"
     MEMORY = "memory"
@@ -142,7 +143,7 @@ class Problem:
     """Something bnlint could not check, where, why and what would help; never a finding.
 
     ``blocking`` is true when nothing of the file could be checked; a file named by hand with a
-    blocking problem ends the run with exit code 2.
+    blocking problem ends the run with exit code 2. In a notebook, ``line`` is that of the ``cell``.
     """
 
     kind: ProblemKind
@@ -152,6 +153,7 @@ class Problem:
     line: int = 0
     model: str = ""
     blocking: bool = False
+    cell: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,17 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A span of source text; lines and columns are 1-based, ends are exclusive or unknown (0)."""
+    """A span of source text; lines and columns are 1-based, ends are exclusive or unknown (0).
+
+    In a notebook, lines are those of the ``cell``, which is 0 for other files.
+    """
 
     path: str
     line: int
     column: int = 1
     end_line: int = 0
     end_column: int = 0
+    cell: int = 0
 
 
 @dataclass(frozen=True, slots=True)

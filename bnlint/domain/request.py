@@ -94,6 +94,7 @@ class TraceRequest:
     real_weights: bool = False
     weight_limit: int = 50_000_000
     overlays: tuple[tuple[str, str], ...] = ()
+    patience: float = 5.0
 
     @property
     def name(self) -> str:

@@ -26,8 +26,10 @@ class Changes:
     files: Mapping[str, Lines]
 
     def touch(self, at: Location, cwd: Path) -> bool:
-        """True when a line of the location was changed."""
+        """True when a line of the location was changed; of a notebook, any part of it."""
         ranges = self.files.get(str((cwd / at.path).resolve()), ())
+        if at.path.endswith(".ipynb"):  # its lines in git are those of its JSON
+            return bool(ranges)
         last = max(at.line, at.end_line - (at.end_column == 1) if at.end_line else at.line)
         return any(first <= last and at.line <= end for first, end in ranges)
 

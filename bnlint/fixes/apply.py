@@ -60,7 +60,7 @@ def run(settings: Settings, executor: Executor | None = None) -> Outcome:
         progress = Progress(workspace, report, workspace.looks())
         progress.rounds()
         offered = progress.offered()
-        more = _more(offered)
+        more = _more(offered) + _by_hand(report)
         if not settings.fix:
             return Outcome(diff(workspace, progress.texts), offered, more)
         written = write(workspace.files, progress.texts)
@@ -185,6 +185,12 @@ def _more(report: Report) -> str:
     count = sum(refused.reason == _UNSAFE for refused in report.refused_fixes)
     fixes = plural(count, "fix", "fixes")
     return f"{fixes} to be tried only with --unsafe-fixes\n" if count else ""
+
+
+def _by_hand(report: Report) -> str:
+    """The sentence about notebooks with findings that a fix exists for; empty without any."""
+    paths = {f.location.path for f in report.findings if f.remedy and f.location.cell}
+    return f"notebooks are not edited: {', '.join(sorted(paths))}\n" if paths else ""
 
 
 def _note(files: int, held: Sequence[Held]) -> str:

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "TRANSFORMERS_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "MPLBACKEND": "Agg",
+    "PYTORCH_JIT": "0",  # scripted code stays Python, which can be traced
     "WANDB_MODE": "disabled",
 }
 """Set before torch or the user's file is imported."""

@@ -9,12 +9,14 @@ from typing import Any
 
 from bnlint.domain.errors import mentions_memory
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.phrases import shortened
 from bnlint.domain.request import Closing, FileRequest, Record, TraceOutcome, collect
 from bnlint.isolation.folders import read_file
 from bnlint.isolation.jobs import FAULTS, OUTPUT, Ended, Limits, kind_of, records
 
 _FRAME = re.compile(r'File "(?P<path>.+)", line (?P<line>\d+)')
-_TAIL = 600
+_LINES, _WIDTH = 5, 160
+"""Of the output of a file that did not finish."""
 
 
 class ChildLost(Exception):
@@ -71,8 +73,8 @@ def _broken(request: FileRequest) -> Problem:
 
 def _unfinished(request: FileRequest, ended: Ended, limits: Limits, found: list[Record]) -> Problem:
     output = _tail(ended.folder, OUTPUT)
-    kind, message, hint = _reason(ended, limits, output)
-    said = output.strip()[-_TAIL:]
+    kind, message, hint = _reason(request.name, ended, limits, output)
+    said = _last_lines(output)
     return Problem(
         kind,
         request.name,
@@ -83,10 +85,17 @@ def _unfinished(request: FileRequest, ended: Ended, limits: Limits, found: list[
     )
 
 
-def _reason(ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
+def _last_lines(output: str) -> str:
+    """The last lines of an output as a terminal would show them: of a progress bar, its end."""
+    lines = (line.rstrip().rpartition("\r")[2] for line in output.strip().splitlines())
+    return "\n".join(shortened(line, _WIDTH) for line in list(lines)[-_LINES:])
+
+
+def _reason(path: str, ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
     if ended.killed == "timeout":
         said = f"not finished after {limits.timeout:g} s"
-        hint = "give it more with --timeout, or move the work under `if __name__ == '__main__'`"
+        hint = "give it more with --timeout, move the work under `if __name__ == '__main__'`, or"
+        hint += f' leave the file out: exclude = ["{os.path.basename(path)}"]'
         return ProblemKind.TIMEOUT, said, hint
     if mentions_memory(output):
         return _memory(limits)

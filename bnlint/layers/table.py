@@ -79,7 +79,7 @@ class Table:
     def _by_structure(self, module: nn.Module) -> Kind | None:
         if module._modules:
             return None
-        frozen = {"running_mean", "running_var", "weight"} <= module._buffers.keys()
+        frozen = {"running_mean", "running_var", "weight"} <= set(module._buffers.keys())
         if frozen and not module._parameters:  # nothing of it is learned
             return self.kind("frozenbatchnorm")
         named = self.anywhere.get(type(module).__name__)

@@ -6,6 +6,7 @@ For child processes only: folders added to ``sys.path`` stay there.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -14,16 +15,20 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 
-from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.loading.execution import FailedStatement, Script
+from bnlint.loading.local_imports import LocalImports
 from bnlint.loading.parsing import Place, Source, place
+from bnlint.loading.patience import Patience
 from bnlint.loading.retry import extend_path, forget, unblock
-from bnlint.loading.sites import is_local
-from bnlint.loading.stubs import Stubs
-from bnlint.loading.user_code import blame, line_in
+from bnlint.loading.sites import file_of
+from bnlint.loading.stubs import Stub, Stubs
+from bnlint.loading.user_code import line_in
+
+_Import = ast.Import | ast.ImportFrom
 
 _RETRIES = 40
 _MAGICS = re.compile(r"\bget_ipython\(\)\.(run_line_magic|run_cell_magic|system|getoutput|magic)\(")
@@ -34,78 +39,50 @@ class Imported:
     """A file that was imported, and the stubs that it needed; close them before tracing.
 
     ``bare`` names the package that was entered without its own ``__init__.py``, or is empty.
+    ``script`` knows the statements that failed. ``partly`` are errors of local modules that were
+    imported as far as possible, each with the line of the file that imports it. ``others`` are the
+    scripts of local modules that something failed in, or was stopped.
     """
 
     module: ModuleType
     stubs: Stubs
     bare: str = ""
+    script: Script | None = None
+    partly: tuple[tuple[int, BaseException], ...] = ()
+    others: tuple[Script, ...] = ()
+
+    @property
+    def failures(self) -> tuple[FailedStatement, ...]:
+        """The statements of the file that failed, in their order."""
+        return tuple(self.script.failures) if self.script else ()
 
 
-def import_source(source: Source, search: tuple[str, ...] = ()) -> Imported | Problem:
-    """The file's module, or why it cannot be imported.
+def import_source(source: Source, search: tuple[str, ...] = (), patience: float = 0) -> Imported:
+    """The file's module with all that could be defined, and what failed.
 
     A package that is not installed is replaced by a stub; a local module that is found in a
     folder above the file is imported from there; only the user can supply a missing part of the
-    file's own package.
+    file's own package. A statement that runs for more than ``patience`` seconds is stopped.
     """
-    spot, stubs, bare = place(source), Stubs(), ""
+    spot, stubs = place(source), Stubs()
     extend_path(spot.root, source.folder, *search)
-    last: BaseException | None = None
-    for _ in range(_RETRIES):
-        try:
-            return Imported(_load(source, spot), stubs, bare)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
-            last = error
-            if isinstance(error, Exception) and unblock(error, source, spot, stubs):
-                continue
-            reached = not isinstance(error, Exception) or line_in(error, source.path)
-            if bare or reached or not spot.parent:
-                break
-            bare, *parts = spot.name.split(".")[:-1]
-            forget(bare)  # of its packages, none is run in the next try
-            names = itertools.accumulate((bare, *parts), "{}.{}".format)
-            spot = Place(spot.root, spot.name, tuple(names))
-    stubs.close()
-    assert last is not None
-    return _failure(source.path, last, tuple(dict.fromkeys(stubs.names)))
+    with LocalImports(Patience(patience)).open() as local:
+        spot, bare = _enter(source, spot, stubs)
+        known = sys.modules.get(spot.name) if spot.parent else None
+        if known is not None and _is_of(known, source):
+            return Imported(known, stubs, bare, local.script_of(source.path))
+        module = _new_module(source, spot)
+        script = Script(source.path, source.tree, vars(module), local.patience)
+        rescue = _Rescue(source, spot, stubs, local, vars(module))
+        script.run(rescue.again)
+    partly = tuple(rescue.partly.items())
+    return Imported(module, stubs, bare, script, partly, tuple(local.scripts))
 
 
-def import_module(name: str) -> ModuleType | Problem:
-    """An installed module by its dotted name, or why it cannot be imported."""
+def import_module(name: str) -> ModuleType:
+    """An installed module by its dotted name; raises whatever its import raises."""
     sys.path.append(os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except BaseException as error:
-        return _failure(name, error)
-
-
-def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
-    """What was replaced or left out while the file was imported."""
-    stubs = found.stubs
-    if found.bare:
-        yield Problem(
-            ProblemKind.STUBBED_IMPORT,
-            source.path,
-            f"imported without the __init__.py of {found.bare}, which fails",
-            hint=f"`import {found.bare}` shows why",
-        )
-    if stubs.names:
-        names = ", ".join(dict.fromkeys(stubs.names))
-        yield Problem(
-            ProblemKind.STUBBED_IMPORT,
-            source.path,
-            f"replaced while importing, as not installed or broken: {names}",
-            hint="install what the file imports for a complete check",
-            line=_import_line(source.tree, stubs.names[0]),
-        )
-
-
-def local_modules(before: set[str], own: str) -> tuple[str, ...]:
-    """Files of local modules that were imported since ``before``, sorted; not the file itself."""
-    new = [module for name, module in list(sys.modules.items()) if name not in before]
-    paths = (getattr(module, "__file__", None) for module in new)
-    local = (p for p in paths if isinstance(p, str) and p != own and is_local(p))
-    return tuple(sorted(set(map(os.path.abspath, local))))
+    return importlib.import_module(name)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -132,61 +109,115 @@ class _NoShell:
         return []
 
 
-def _load(source: Source, spot: Place) -> ModuleType:
-    for name in spot.bare:  # without their __init__.py, whatever their folders are called
+@dataclass(slots=True)
+class _Rescue:
+    """Decides whether a statement of the file is tried again, after something was added for it."""
+
+    source: Source
+    spot: Place
+    stubs: Stubs
+    local: LocalImports
+    names: dict[str, Any]
+    partly: dict[int, BaseException] = field(default_factory=dict)
+
+    def again(self, node: ast.stmt, error: BaseException) -> bool:
+        """True if the next try gets further.
+
+        In the end local modules are imported as far as possible, and names that are still missing
+        become stubs: a class may mention them without needing them.
+        """
+        if isinstance(error, Exception) and unblock(error, self.source, self.spot, self.stubs):
+            return True
+        imports = list(_imports(node))
+        if imports and node.lineno not in self.partly and self._import_partly(imports):
+            self.partly[node.lineno] = error
+            return True
+        self.partly.pop(node.lineno, None)
+        for each in imports:
+            self._bind(each)
+        return False
+
+    def _import_partly(self, imports: list[_Import]) -> bool:
+        """True if the modules that imports name are there now, as far as they ran."""
+        with self.local.leniently():
+            try:
+                for name in (name for node in imports for name in self._modules(node)):
+                    importlib.import_module(name)
+            except BaseException:
+                return False
+        return True
+
+    def _modules(self, node: _Import) -> list[str]:
+        if isinstance(node, ast.Import):
+            return [alias.name for alias in node.names]
+        name = "." * node.level + (node.module or "")
+        return [importlib.util.resolve_name(name, self.spot.parent)]
+
+    def _bind(self, node: _Import) -> None:
+        """Bind what an import can get, and stubs for the rest."""
+        whole = isinstance(node, ast.Import)
+        home = "" if isinstance(node, ast.Import) else f"{node.module or ''}."
+        module: object = None
+        with contextlib.suppress(BaseException):
+            module = None if whole else importlib.import_module(self._modules(node)[0])
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            if name not in self.names and name != "*":
+                stub = Stub(self.stubs, home + (name if whole else alias.name))
+                self.names[name] = getattr(module, alias.name, stub)
+
+
+def _imports(node: ast.stmt) -> Iterator[_Import]:
+    """The imports that run with a statement."""
+    if not isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        yield from (part for part in ast.walk(node) if isinstance(part, _Import))
+
+
+def _enter(source: Source, spot: Place, stubs: Stubs) -> tuple[Place, str]:
+    """Import the packages that hold the file; where they fail, without their ``__init__.py``."""
+    for _ in range(_RETRIES):
+        try:
+            _add_packages(spot)
+            if spot.parent:
+                importlib.import_module(spot.parent)
+            return spot, ""
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
+            if isinstance(error, Exception) and unblock(error, source, spot, stubs):
+                continue
+            bare, *parts = spot.name.split(".")[:-1]
+            forget(bare)  # of its packages, none is run in the next try
+            names = tuple(itertools.accumulate((bare, *parts), "{}.{}".format))
+            _add_packages(bare_spot := Place(spot.root, spot.name, names))
+            # the file's own failure is found again when it is run
+            return bare_spot, "" if line_in(error, source.path) else bare
+    return spot, ""
+
+
+def _add_packages(spot: Place) -> None:
+    """Add the packages without ``__init__.py``, whatever their folders are called."""
+    for name in spot.bare:
         if name not in sys.modules:
             sys.modules[name] = package = ModuleType(name)
             package.__path__ = [os.path.join(spot.root, *name.split("."))]
-    if spot.parent:
-        importlib.import_module(spot.parent)
-        known = sys.modules.get(spot.name)
-        if known is not None and _is_of(known, source):
-            return known
+
+
+def _new_module(source: Source, spot: Place) -> ModuleType:
     loader = _Loader(spot.name, source)
     spec = importlib.util.spec_from_file_location(spot.name, source.path, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    if _MAGICS.search(source.text):  # others that ask for it expect a plain script
+    if source.path.endswith(".ipynb"):
+        vars(module).update(get_ipython=_NoShell, display=print)
+    elif _MAGICS.search(source.text):  # others that ask for it expect a plain script
         vars(module).setdefault("get_ipython", _NoShell)
     sys.modules[spot.name] = module
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(spot.name, None)
-        raise
     return module
 
 
 def _is_of(module: ModuleType, source: Source) -> bool:
     """True when a package already imported this very file, with this very text."""
-    path = getattr(module, "__file__", None)
+    path = file_of(module)
     if not path or os.path.realpath(path) != os.path.realpath(source.path):
         return False
     with open(path, "rb") as stream:
         return importlib.util.decode_source(stream.read()) == source.text
-
-
-def _import_line(tree: ast.Module, name: str) -> int:
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [alias.name for alias in node.names]
-            if isinstance(node, ast.ImportFrom):
-                names = [str(node.module), *(f"{node.module}.{n}" for n in names)]
-            if any(n == name or n.startswith(name + ".") for n in names):
-                return node.lineno
-    return 0
-
-
-def _failure(path: str, error: BaseException, replaced: tuple[str, ...] = ()) -> Problem:
-    """Why an import failed; ``replaced`` are the packages that were stubbed for it."""
-    hint = ""
-    if replaced:
-        hint = f"install {', '.join(replaced)}: what is not installed was replaced for this try"
-    elif isinstance(error, ModuleNotFoundError):
-        hint = f"`{error.name}` is not found: run bnlint from the project it belongs to"
-    elif isinstance(error, FileNotFoundError):
-        hint = "paths are relative to an empty folder while bnlint imports a file"
-    elif isinstance(error, Exception):
-        hint = "bnlint imports the file: keep work under `if __name__ == '__main__'`"
-    kind = ProblemKind.IMPORT_FAILED
-    return blame(error, kind, "importing it", path, hint=hint, blocking=True)

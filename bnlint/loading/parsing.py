@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.loading.sites import file_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _remember_lines(path: str, text: str) -> None:
 
 def _free_name(stem: str, path: str) -> str:
     """The stem, unless it would hide a module that something else needs."""
-    other = stem in sys.modules and getattr(sys.modules[stem], "__file__", None) != path
+    other = stem in sys.modules and file_of(sys.modules[stem]) != path
     taken = other or stem in sys.stdlib_module_names
     return f"_bnlint_{stem}" if taken or not stem.isidentifier() else stem
 

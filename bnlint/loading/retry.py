@@ -11,18 +11,24 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 
+import torch
+
+from bnlint.domain.errors import in_words
 from bnlint.loading.parsing import Place, Source
-from bnlint.loading.sites import is_local
+from bnlint.loading.sites import file_of, is_local
 from bnlint.loading.stubs import Stubs
 
 _ANCESTORS = 6
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_NO_OPERATOR = re.compile(r"operator (\w+)::(\w+) does not exist")
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 
 def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
     """True if the next try will get further: a local folder or a stub was added."""
+    if found := _NO_OPERATOR.search(str(error)):
+        return _define_operator(found[1], found[2], stubs)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _add_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
@@ -38,12 +44,12 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     known = sys.modules.get(top)
     below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
     if known is None and (folder := _folder_with(top, source.folder, below)):
-        if folder not in sys.path:
-            extend_path(folder)
-            return True
+        return _import_from(folder)
+    if known is not None and is_local(file_of(known) or "<none>"):
         return False
-    if known is not None and is_local(getattr(known, "__file__", None) or "<none>"):
-        return False
+    if known is not None and (folder := _folder_with(name, source.folder)):
+        forget(top)  # an installed package of the same name was found first
+        return _import_from(folder)
     stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
     for other in (n.partition(".")[0] for n in _names_in(source.tree.body)):  # not under a ``try``
         missing = other not in sys.modules and importlib.util.find_spec(other) is None
@@ -55,10 +61,23 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
 def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     """Replace one name that an installed package of another version lacks."""
     owner = sys.modules.get(module)
-    path = getattr(owner, "__file__", None) or ""
+    path = file_of(owner)
     if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
         return False
     stubs.add_attribute(owner, name)
+    return True
+
+
+def _define_operator(namespace: str, name: str, stubs: Stubs) -> bool:
+    """Define an operator that a package should have brought, so that the rest of it loads.
+
+    Its compiled part cannot be loaded, most often because it was built for another torch. A call of
+    the operator still fails.
+    """
+    if name in stubs.operators.get(namespace, ()):
+        return False
+    stubs.operators.setdefault(namespace, []).append(name)
+    torch.library.define(f"{namespace}::{name}", "(Tensor missing) -> Tensor")
     return True
 
 
@@ -71,9 +90,11 @@ def _replace_broken(error: Exception, source: Source, spot: Place, stubs: Stubs)
         return False
     for name in _imported_names(own[-1].line or ""):
         top = name.partition(".")[0]
-        if top not in (*stubs.names, "torch", spot.name.partition(".")[0]):
+        kept = (*stubs.names, "torch", spot.name.partition(".")[0])
+        if top not in kept and not _folder_with(top, source.folder):
             forget(top)
             stubs.add(top)
+            stubs.broken[top] = in_words(error)
             return True
     return False
 
@@ -107,14 +128,25 @@ def _names_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield node.module
 
 
+def _import_from(folder: str) -> bool:
+    """Import from a folder first; False if that was so before."""
+    if folder in sys.path:
+        return False
+    extend_path(folder)
+    return True
+
+
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:
     """The folder at or above ``folder`` that holds a module or package ``name``; empty if none.
 
+    Beside each of them its ``src``, and what the file put on the path relative to it, are searched.
     A package may be a folder that only holds folders, in which a module ``below`` it is found.
     """
+    entries = ["", "src", *(entry for entry in sys.path if entry and not os.path.isabs(entry))]
     for _ in range(_ANCESTORS):
-        if any(_is_module(os.path.join(folder, *each.split("."))) for each in (name, *below)):
-            return folder
+        for place in (os.path.normpath(os.path.join(folder, entry)) for entry in entries):
+            if any(_is_module(os.path.join(place, *each.split("."))) for each in (name, *below)):
+                return place
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
             break
         folder = os.path.dirname(folder)  # that of the root is the root

@@ -137,13 +137,14 @@ def definition_of(cls: type) -> Location | None:
         return None
     if not file:
         return None
+    place = usual_path(file)
     heads = re.compile(rf"[ \t]*class[ \t]+{re.escape(cls.__name__)}\b")
     lines = linecache.getlines(file, getattr(sys.modules.get(cls.__module__), "__dict__", None))
     found = [number for number, line in enumerate(lines, 1) if heads.match(line)]
     if len(found) == 1:
-        return Location(file, found[0])
+        return Location(place, found[0])
     try:  # parses the whole file
-        return Location(file, max(inspect.getsourcelines(cls)[1], 1))
+        return Location(place, max(inspect.getsourcelines(cls)[1], 1))
     except (OSError, TypeError):
         return None
 
@@ -172,6 +173,15 @@ def is_local(path: str) -> bool:
     return not path.startswith(("<", _OWN, _STDLIB)) and not _package_of(path)
 
 
+def file_of(module: object) -> str:
+    """The file of a module; empty for one without, or whose attributes cannot be read."""
+    try:
+        path = getattr(module, "__file__", None)
+    except Exception:  # modules are replaced by all kinds of lazy objects
+        return ""
+    return path if isinstance(path, str) else ""
+
+
 @lru_cache(maxsize=4096)
 def _package_of(filename: str) -> str:
     """The folder of the installed top-level package that holds a file; empty for a user's file."""
@@ -188,6 +198,16 @@ def _is_users(filename: str, home: str) -> bool:
     return package == home if package else not filename.startswith(("<", _STDLIB))
 
 
+@lru_cache(maxsize=4096)
+def usual_path(path: str) -> str:
+    """The path without detours such as ``exp/../common``, which an extended ``sys.path`` leaves."""
+    if path.startswith("<") or path == os.path.normpath(path):
+        return path
+    plain = os.path.normpath(path)
+    real = os.path.realpath(path)  # another file where a folder before .. is a link
+    return plain if os.path.realpath(plain) == real else real
+
+
 @lru_cache(maxsize=16384)
 def _position(code: CodeType, instruction: int) -> Location:
     index = max(instruction, 0) // 2
@@ -196,7 +216,7 @@ def _position(code: CodeType, instruction: int) -> Location:
     path = code.co_filename
     begin = _characters(path, line or 0, column or 0) + 1
     end = _characters(path, end_line or 0, end_column) + 1 if end_column else 0
-    return Location(path, line or code.co_firstlineno, begin, end_line or 0, end)
+    return Location(usual_path(path), line or code.co_firstlineno, begin, end_line or 0, end)
 
 
 def _characters(path: str, line: int, column: int) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -83,7 +84,7 @@ class Workshop:
 
     def named(self, spec: ModelSpec) -> Iterator[Built | Problem]:
         """Models that the user's words build, best first, or why there are none."""
-        named = resolve(spec, vars(self.module), self.file)
+        named = resolve(spec, self._names(spec), self.file)
         if isinstance(named, Problem):
             yield named
         elif isinstance(named.value, nn.Module) and named.call is None:
@@ -99,6 +100,15 @@ class Workshop:
                 yield Built(found, replace(ref, definition=maker.definition))
             else:
                 yield self._failed(spec.call, found, maker, named=True, hint="")
+
+    def _names(self, spec: ModelSpec) -> dict[str, Any]:
+        """What the user may name: the names of the module, with one that it has only when asked."""
+        names = dict(vars(self.module))
+        first = re.match(r"\w*", spec.call.strip())
+        if first and first[0] not in names:
+            with contextlib.suppress(Exception):
+                names[first[0]] = getattr(self.module, first[0])
+        return names
 
     def attempts(self, maker: Maker, named: bool = False) -> Iterator[Built | Problem]:
         """Models by the calls that work, best first; the first failure if none does.
@@ -148,7 +158,7 @@ class Workshop:
         self, call: str, error: BaseException, maker: Maker, named: bool, hint: str | None = None
     ) -> Problem:
         hint = self._hint(maker) if hint is None else hint
-        if Stub.__name__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
+        if Stub.__module__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)

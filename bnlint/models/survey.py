@@ -138,7 +138,8 @@ def _parameters(value: Any) -> tuple[inspect.Parameter, ...]:
 
 def _is_model(cls: type[nn.Module], node: outline.Definition) -> bool:
     """False for base classes: without a forward of their own, abstract, or only raising."""
-    if cls.forward is nn.Module.forward or inspect.isabstract(cls):
+    forward = getattr(cls, "forward", None)  # a scripted class has none to look at
+    if forward in (None, nn.Module.forward) or inspect.isabstract(cls):
         return False
     return not outline.only_raises(node)
 

@@ -16,6 +16,7 @@ from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
+from bnlint.pipeline.notebooks import Notebooks
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.pipeline.work import FileResult, merge_undecided
 from bnlint.sources import Paths, SourceFile, Sources, source_file
@@ -118,7 +119,7 @@ def conclude(
         graphs=tuple(replace(g, ref=paths.ref(g.ref)) for r in results for g in r.graphs),
         unchanged=len(findings) - len(changed),
     )
-    return report, covered
+    return Notebooks.among(sources.files, paths).report(report), covered
 
 
 def _texts(sources: Sources, paths: Paths) -> Callable[[str], str | None]:

@@ -22,6 +22,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.findings.comments import skips_file
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
+from bnlint.pipeline.notebooks import Notebooks
 from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
 from bnlint.pipeline.work import FileResult, Files, Work, examine
 from bnlint.sources import FileSearch, Paths, Sources, collect
@@ -92,7 +93,8 @@ def find_sources(settings: Settings, paths: Paths, means: Means | None = None) -
     """The files that the paths name, without those that a comment excludes."""
     exclude, force = settings.exclude, settings.force_exclude
     stdin = (means and means.stdin) or read_stdin
-    search = FileSearch(paths.cwd, paths.root, exclude, force, settings.stdin_filename, stdin)
+    name, sift = settings.stdin_filename, settings.allow_unchecked
+    search = FileSearch(paths.cwd, paths.root, exclude, force, name, stdin, sift)
     found = collect(settings.paths, search)
     out = tuple(file.path for file in found.files if skips_file(file.text))
     kept = tuple(file for file in found.files if file.path not in out)
@@ -181,5 +183,6 @@ def show_graphs(settings: Settings) -> tuple[str, Report]:
     with ExitStack() as stack:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
+    problems = [*map(Notebooks.among(sources.files, paths).problem, problems)]
     pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
     return "\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand)

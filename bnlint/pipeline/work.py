@@ -24,6 +24,11 @@ _WEIGHT_LIMIT = 3_000_000
 """Parameters up to which a model is built for real, so that rules can read its initial values."""
 
 
+_PATIENCE = 5.0
+"""Seconds that a statement at the top of a file may run, at most a share of the time for a file."""
+_SHARE = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class FileResult:
     """What one file yields before anything is suppressed; paths are absolute.
@@ -96,12 +101,13 @@ class Files:
         return TraceRequest(
             "" if source.module else path,
             module=source.module,
-            text=source.text if source.buffer else None,
+            text=source.text if source.buffer or source.cells else None,
             models=self._models(source, rooted),
             inputs=s.inputs or self._inputs(rooted),
             layers=s.layers,
             real_weights=True,
             weight_limit=_WEIGHT_LIMIT,
+            patience=min(_PATIENCE, s.timeout * _SHARE) if s.timeout else _PATIENCE,
         )
 
     def _models(self, source: SourceFile, rooted: str) -> tuple[ModelSpec, ...]:
@@ -127,7 +133,7 @@ class Files:
         assert traced is not None, "work without a result or an outcome"
         rooted = self.paths.rooted(work.source.path)
         result = examine(traced, rules, rooted, self.settings.for_rules())
-        passing = any(p.kind in _PASSING for p in traced.problems)
+        passing = any(map(_may_pass, traced.problems))
         if self.store.keeps and not work.source.buffer and not passing:
             own = [p for p in (work.request.path, *traced.imported) if p]
             if work.outcome is None:
@@ -160,6 +166,12 @@ def examine(
         outcome.torch,
         rules=tuple(sorted(rules.run_on(rooted))),
     )
+
+
+def _may_pass(problem: Problem) -> bool:
+    """True where the next run may get further, other than past an exit at import."""
+    partly = problem.kind is ProblemKind.EXIT and not problem.blocking
+    return problem.kind in _PASSING and not partly
 
 
 def summarise(graph: ModelGraph) -> ModelSummary:

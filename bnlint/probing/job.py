@@ -16,6 +16,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec
 from bnlint.layers.table import builtin_table
+from bnlint.loading.import_notes import failure, import_failure
 from bnlint.loading.importing import import_module, import_source
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.sites import record_sites
@@ -74,10 +75,16 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
 
 def _imported(request: ProbeRequest) -> tuple[Source, ModuleType]:
     if request.module:
-        module = _must(import_module(request.module))
+        try:
+            module = import_module(request.module)
+        except BaseException as error:
+            _must(failure(request.module, error))
         return _must(read(os.path.abspath(module.__file__ or ""))), module
     source = _must(read(request.path))
-    return source, _must(import_source(source)).module
+    found = import_source(source)
+    for problem in import_failure(source, found, blocking=True):
+        _must(problem)
+    return source, found.module
 
 
 def _built(workshop: Workshop, request: ProbeRequest) -> Built:

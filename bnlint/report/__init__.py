@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bnlint.domain.finding import Report, Section, Severity
+from bnlint.domain.graph import Location
 from bnlint.domain.phrases import below
 
 _SHOWN_FIRST = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
@@ -46,6 +47,11 @@ def read_lines(path: str) -> list[str]:
         return []
 
 
+def no_lines(path: str, number: int) -> list[str]:
+    """No lines: who has notebooks can read their cells."""
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
     """How to render a report: rules by id, what paths are relative to, and how much to say.
@@ -53,7 +59,8 @@ class RenderOptions:
     Paths are shown relative to ``root``. If ``base`` is set, relative paths of the report start
     there. ``excerpts`` shows the source line of each finding, cut to ``width`` columns unless that
     is 0; ``lines`` reads a file for it, and can be replaced for text that is not on disk (standard
-    input, an editor's buffer). ``sections`` are chapters for formats that have room for them.
+    input, an editor's buffer), ``cell`` a cell of a notebook by path and number. ``sections`` are
+    chapters for formats that have room for them.
     """
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
@@ -67,7 +74,12 @@ class RenderOptions:
     verbose: bool = False
     quiet: bool = False
     lines: Callable[[str], list[str]] = read_lines
+    cell: Callable[[str, int], list[str]] = no_lines
     sections: tuple[Section, ...] = ()
+
+    def lines_at(self, at: Location) -> list[str]:
+        """The lines of the file or cell that holds a place."""
+        return self.cell(at.path, at.cell) if at.cell else self.lines(at.path)
 
     def relative(self, path: str) -> str:
         """The path relative to the root with forward slashes; unchanged outside of it."""

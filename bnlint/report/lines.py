@@ -41,8 +41,30 @@ def plain(text: str) -> str:
 
 
 def place(at: Location | None, options: RenderOptions) -> str:
-    """``net.py:12:5``; empty without a path."""
-    return f"{options.relative(at.path)}:{at.line}:{at.column}" if at and at.path else ""
+    """``net.py:12:5``, ``net.ipynb:cell 3:12:5``; empty without a path."""
+    if not (at and at.path):
+        return ""
+    return f"{options.relative(at.path)}:{_cell(at.cell)}{at.line}:{at.column}"
+
+
+def problem_place(problem: Problem, options: RenderOptions) -> str:
+    """``net.py:12``, ``net.ipynb:cell 3:12``; the path alone if no line is known."""
+    path = options.relative(problem.file)
+    return f"{path}:{_cell(problem.cell)}{problem.line}" if problem.line else path
+
+
+def in_cell(at: Location) -> str:
+    """``cell 3, line 12: `` for formats that know only lines of files; empty for other files."""
+    return f"cell {at.cell}, line {at.line}: " if at.cell else ""
+
+
+def in_file(at: Location) -> Location:
+    """The place, or the begin of a notebook: its lines on disk are not those of its cells."""
+    return Location(at.path, 1) if at.cell else at
+
+
+def _cell(number: int) -> str:
+    return f"cell {number}:" if number else ""
 
 
 def of_model(name: str) -> str:

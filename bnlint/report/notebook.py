@@ -7,7 +7,7 @@ from html import escape
 
 from bnlint.domain.finding import Finding, Problem, Report, Severity
 from bnlint.report import RenderOptions
-from bnlint.report.lines import of_model, place, plain, summary
+from bnlint.report.lines import of_model, place, plain, problem_place, summary
 
 _COLOURS = {Severity.ERROR: "#b3261e", Severity.WARNING: "#9a6700", Severity.INFO: "#0b57a4"}
 # Notebooks strip style sheets but keep style attributes, and their themes may be dark.
@@ -54,7 +54,7 @@ def _more(finding: Finding) -> Iterator[str]:
 
 def _problem(problem: Problem) -> str:
     word = "not checked" if problem.blocking else "note"
-    where = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    where = problem_place(problem, _AS_GIVEN)
     hint = f'<div style="{_DIM}">{_text(problem.hint)}</div>' if problem.hint else ""
     said = _text(f"{word} ({problem.kind.value}): {problem.message}{of_model(problem.model)}")
     return f"<div>{_code(where)} {said}{hint}</div>"

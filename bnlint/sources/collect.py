@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.sources.cells import SUFFIX, Notebook, read_notebook
 from bnlint.sources.expand import FileSearch, Match, clean, expand
 
-_MENTIONS = r"torch|\bnn\b"
+_MENTIONS = r"torch|\bnn\b|\bdef forward\b"
+"""What a file must mention to be checked unless it was named by hand: layers may be imported."""
 
 
 class SourceFile(NamedTuple):
@@ -24,7 +26,8 @@ class SourceFile(NamedTuple):
     ``path`` is as reports show it: relative to the working directory with forward slashes when it
     is below, else absolute. ``digest`` is the SHA-256 of its bytes. ``targets`` are the calls or
     names after ``::``. ``module`` is the dotted name if an installed module was named. ``buffer``
-    is true if the text replaces what is on the disk (standard input, an editor's buffer).
+    is true if the text replaces what is on the disk (standard input, an editor's buffer). The text
+    of a notebook is its code; ``cells`` are the first lines of its cells, with their numbers.
     """
 
     path: str
@@ -34,12 +37,13 @@ class SourceFile(NamedTuple):
     named_by_hand: bool = False
     module: str = ""
     buffer: bool = False
+    cells: tuple[tuple[int, int], ...] = ()
 
 
 class Sources(NamedTuple):
     """The files to check in the order of their paths, and what is not checked.
 
-    ``skipped`` are files that mention neither torch nor nn. ``by_hand`` holds the paths of all
+    ``skipped`` are files without a sign of a model. ``by_hand`` holds the paths of all
     that was named one by one, also of what could not be read.
     """
 
@@ -72,7 +76,7 @@ def collect(arguments: Sequence[str], search: FileSearch) -> Sources:
             found.setdefault(os.path.realpath(match.path), []).append(match)
     results += [_read(matches, search) for matches in found.values()]
     by_hand |= {search.shown(m[0].path) for m in found.values() if any(e.by_hand for e in m)}
-    return _sorted(results, by_hand)
+    return _sorted(results, by_hand, search.sift)
 
 
 def _stdin_name(search: FileSearch) -> str:
@@ -116,6 +120,13 @@ def source_file(
     except OSError as error:
         reason = error.strerror or str(error)
         return _unreadable(shown, f"cannot be read: {reason}", "check that you may read it")
+    if shown.endswith(SUFFIX):
+        found = _notebook(shown, data, by_hand)
+        if isinstance(found, Problem):
+            return found
+        text, cells = found.text, found.starts
+        digest = hashlib.sha256(data).hexdigest()
+        return SourceFile(shown, text, digest, targets, by_hand, module, buffer, cells)
     try:
         text = _decode(data)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
@@ -123,6 +134,21 @@ def source_file(
         return _unreadable(shown, f"is not readable as Python source: {error}", hint)
     digest = hashlib.sha256(data).hexdigest()
     return SourceFile(shown, text, digest, targets, by_hand, module, buffer)
+
+
+def _notebook(shown: str, data: bytes, by_hand: bool) -> Notebook | Problem:
+    """The code of a notebook; that of another language is a problem only where it was named."""
+    try:
+        notebook = read_notebook(data)
+    except ValueError as error:
+        hint = "open it in Jupyter and save it again"
+        return _unreadable(shown, f"is not a readable notebook: {error}", hint)
+    if "python" in notebook.language:
+        return notebook
+    if by_hand:
+        said = f"is a notebook for {notebook.language}, not for Python"
+        return _unreadable(shown, said, "name a notebook with a Python kernel")
+    return Notebook("", ())
 
 
 def _decode(data: bytes) -> str:
@@ -135,14 +161,19 @@ def _unreadable(shown: str, message: str, hint: str) -> Problem:
     return Problem(ProblemKind.UNREADABLE, shown, message, hint, blocking=True)
 
 
-def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str]) -> Sources:
-    """The results in the order of paths; files that do not mention torch are skipped."""
+def _sorted(results: Sequence[SourceFile | Problem], by_hand: set[str], sift: bool) -> Sources:
+    """The results in the order of paths; files without a sign of a model are skipped."""
     files = sorted((r for r in results if isinstance(r, SourceFile)), key=lambda f: f.path)
     problems = sorted((r for r in results if isinstance(r, Problem)), key=lambda p: p.file)
-    checked = tuple(f for f in files if f.targets or f.module or re.search(_MENTIONS, f.text))
+    checked = tuple(f for f in files if _is_wanted(f, sift) or re.search(_MENTIONS, f.text))
     chosen = {f.path for f in checked}
     skipped = tuple(f.path for f in files if f.path not in chosen)
     return Sources(checked, skipped, tuple(problems), tuple(sorted(by_hand)))
+
+
+def _is_wanted(file: SourceFile, sift: bool) -> bool:
+    """True for a file that is checked whatever its text mentions."""
+    return bool(file.targets or file.module or (file.named_by_hand and not sift))
 
 
 def _missing(argument: str, search: FileSearch) -> Problem:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from bnlint.domain.phrases import below
+from bnlint.sources.cells import SUFFIX
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -26,6 +27,9 @@ EXCLUDED = frozenset(
 )
 """Folders that are never searched; a file in them can still be named by hand."""
 
+_SUFFIXES = (".py", SUFFIX)
+"""Of the files that are searched for; any file can be named by hand."""
+
 _GIT_SECONDS = 20
 
 
@@ -36,7 +40,11 @@ def read_stdin() -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FileSearch:
-    """Where to look: ``cwd`` for arguments, ``root`` for excludes (both absolute)."""
+    """Where to look: ``cwd`` for arguments, ``root`` for excludes (both absolute).
+
+    ``sift`` skips files without a sign of a model even if they are named one by one, as a hook does
+    that names all files of a commit.
+    """
 
     cwd: Path
     root: Path
@@ -44,6 +52,7 @@ class FileSearch:
     force_exclude: bool = False
     stdin_filename: str = ""
     stdin: Callable[[], bytes] = read_stdin
+    sift: bool = False
 
     def excluded(self, path: Path) -> bool:
         """True if an exclude matches the path or a folder above it, by name or from the root."""
@@ -100,9 +109,9 @@ def _is_possible(path: Path) -> bool:
 
 
 def walk(path: Path, search: FileSearch) -> Iterator[Path]:
-    """The Python files below a folder (or the file itself), without excluded and ignored ones."""
+    """The Python files and notebooks below a folder, or the file itself, without excluded ones."""
     if path.is_file():
-        if path.suffix == ".py" and not search.excluded(path):
+        if path.name.endswith(_SUFFIXES) and not search.excluded(path):
             yield path
         return
     ignored = _ignored_by_git(path)
@@ -113,7 +122,7 @@ def walk(path: Path, search: FileSearch) -> Iterator[Path]:
     for folder, folders, names in os.walk(path):
         here = Path(folder)
         folders[:] = [n for n in sorted(folders) if n not in EXCLUDED and kept(here / n)]
-        yield from (here / n for n in sorted(names) if n.endswith(".py") and kept(here / n))
+        yield from (here / n for n in sorted(names) if n.endswith(_SUFFIXES) and kept(here / n))
 
 
 def module_file(name: str, cwd: Path) -> Path | None:

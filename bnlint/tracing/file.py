@@ -21,20 +21,17 @@ from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.consulted import watch
-from bnlint.loading.importing import (
-    Imported,
-    import_module,
-    import_notes,
-    import_source,
-    local_modules,
-)
+from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
+from bnlint.loading.importing import Imported, import_module, import_source
 from bnlint.loading.parsing import Source, overlaid, read
-from bnlint.loading.sites import definition_of, record_sites
+from bnlint.loading.provisions import Provisions
+from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.survey import survey
 from bnlint.tracing.discovery import Models
 from bnlint.tracing.model import trace_model
 
@@ -45,12 +42,14 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
     Runs the user's code and changes this process for good: for child processes only.
     """
     before, noted, began = set(sys.modules), watch(), time.perf_counter()
-    with opened(request) as found:
+    provided = Provisions(request.path)
+    with opened(request, provided) as found:
         ready = time.perf_counter()
         seconds = {"import": ready - began}
         if isinstance(found, Problem):
             yield found
         else:
+            yield from provided.notes()
             yield from _trace(request, *found)
             seconds["trace"] = time.perf_counter() - ready
     imported = local_modules(before, request.path)
@@ -58,21 +57,26 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
 
 
 @contextmanager
-def opened(request: TraceRequest) -> Iterator[tuple[Source, Imported] | Problem]:
+def opened(
+    request: TraceRequest, provided: Provisions | None = None
+) -> Iterator[tuple[Source, Imported] | Problem]:
     """The file, imported into this process, or why that failed; models are built inside the block.
 
-    Runs the user's code and changes this process for good: meant for a child.
+    ``provided`` learns what the file did without. Runs the user's code and changes this process
+    for good: meant for a child.
     """
     sys.dont_write_bytecode = True
     sys.argv = [request.path or request.module]
     warnings.simplefilter("ignore")
     deny_downloads()
+    (provided or Provisions(request.path)).install()
     torch.manual_seed(0)
     random.seed(0)
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request)
         torch.set_default_device(None)
+        warnings.simplefilter("ignore")  # the file may have made errors of them
         yield found
 
 
@@ -139,19 +143,25 @@ def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterato
     table = builtin_table().extended(request.layers)
     limit = request.weight_limit if request.real_weights else 0
     workshop = Workshop(imported.module, source, limit)
+    if imported.failures:
+        offered = survey(imported.module, source)
+        useless = not (request.models or offered.makers or offered.instances)
+        yield from import_failure(source, imported, blocking=useless)
+        if useless:
+            return
     yield from Models(workshop, request, table, imported.stubs).records()
     imported.stubs.close()
 
 
 def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
     if request.module:
-        module = import_module(request.module)
-        if isinstance(module, Problem):
-            return module
-        source = read(os.path.abspath(module.__file__ or ""))
+        try:
+            module = import_module(request.module)
+        except BaseException as error:
+            return failure(request.module, error)
+        source = read(os.path.abspath(file_of(module)))
         return source if isinstance(source, Problem) else (source, Imported(module, Stubs()))
     source = read(request.path, request.text)
     if isinstance(source, Problem):
         return source
-    found = import_source(source, request.search)
-    return found if isinstance(found, Problem) else (source, found)
+    return source, import_source(source, request.search, request.patience)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bnlint.domain.finding import Finding, Problem, Report, Severity
+from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions
-from bnlint.report.lines import of_model, plain, with_hint
+from bnlint.report.lines import in_cell, in_file, of_model, plain, with_hint
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -17,7 +18,7 @@ def render(report: Report, options: RenderOptions) -> str:
 
 
 def _finding(finding: Finding, options: RenderOptions) -> str:
-    at = finding.location
+    at = in_file(finding.location)
     place = {"file": options.relative(at.path), "line": at.line, "col": at.column}
     # GitHub drops the columns unless start and end are on the same line.
     if at.end_line > at.line:
@@ -25,17 +26,18 @@ def _finding(finding: Finding, options: RenderOptions) -> str:
     elif at.end_column > at.column:
         place |= {"endColumn": at.end_column}
     title = f"{finding.rule} {finding.name}"
-    message = finding.message + of_model(finding.model)
+    message = in_cell(finding.location) + finding.message + of_model(finding.model)
     return _command(_LEVELS[finding.severity], place | {"title": title}, message)
 
 
 def _problem(problem: Problem, options: RenderOptions) -> str:
     place: dict[str, object] = {"file": options.relative(problem.file)}
+    at = Location(problem.file, problem.line, cell=problem.cell)
     if problem.line:
-        place["line"] = problem.line
+        place["line"] = in_file(at).line
     title = f"not checked ({problem.kind.value})" if problem.blocking else problem.kind.value
     level = "warning" if problem.blocking else "notice"
-    return _command(level, place | {"title": title}, with_hint(problem))
+    return _command(level, place | {"title": title}, in_cell(at) + with_hint(problem))
 
 
 def _command(level: str, properties: dict[str, object], message: str) -> str:

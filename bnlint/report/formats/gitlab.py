@@ -7,7 +7,7 @@ from typing import Any
 
 from bnlint.domain.finding import Finding, Report, Severity
 from bnlint.report import Format, RenderOptions
-from bnlint.report.lines import of_model
+from bnlint.report.lines import in_cell, in_file, of_model
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}
 
@@ -19,9 +19,10 @@ def render(report: Report, options: RenderOptions) -> str:
 
 
 def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:
-    at = finding.location
+    at = in_file(finding.location)
+    said = f"{in_cell(finding.location)}{finding.message}{of_model(finding.model)}"
     return {
-        "description": f"{finding.rule} {finding.name}: {finding.message}{of_model(finding.model)}",
+        "description": f"{finding.rule} {finding.name}: {said}",
         "check_name": finding.rule,
         "fingerprint": finding.fingerprint,
         "severity": _SEVERITIES[finding.severity],

@@ -80,7 +80,8 @@ def _finding(finding: Finding, options: RenderOptions) -> dict[str, Any]:
 
 def _place(at: Location | None, options: RenderOptions) -> dict[str, Any]:
     path = options.relative(at.path) if at else None
-    return {"file": path, "line": at and at.line, "column": at and at.column}
+    cell = {"cell": at.cell} if at and at.cell else {}
+    return {"file": path, **cell, "line": at and at.line, "column": at and at.column}
 
 
 def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
@@ -100,6 +101,7 @@ def _problem(problem: Problem, options: RenderOptions) -> dict[str, Any]:
     return {
         "kind": problem.kind.value,
         "file": options.relative(problem.file),
+        **({"cell": problem.cell} if problem.cell else {}),
         "line": problem.line,
         "message": problem.message,
         "hint": problem.hint,

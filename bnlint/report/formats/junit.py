@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.report import Format, RenderOptions
+from bnlint.report.lines import place, problem_place
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -35,7 +36,7 @@ def _finding(suite: ET.Element, finding: Finding, options: RenderOptions) -> Non
     at = finding.location
     path = options.relative(at.path)
     case = _case(suite, path, " ".join(filter(None, (finding.rule, finding.model, finding.layer))))
-    text = f"{path}:{at.line}:{at.column}: {finding.message}"
+    text = f"{place(at, options)}: {finding.message}"
     if finding.severity.at_least(options.fail_on):
         _failed(case, "failure", f"{finding.rule} {finding.name}", finding.message, text)
     else:
@@ -45,8 +46,8 @@ def _finding(suite: ET.Element, finding: Finding, options: RenderOptions) -> Non
 def _problem(suite: ET.Element, problem: Problem, options: RenderOptions) -> None:
     path, kind = options.relative(problem.file), problem.kind.value
     case = _case(suite, path, f"{kind} {problem.model}".strip())
-    place = f"{path}:{problem.line}" if problem.line else path
-    text = "\n".join(filter(None, (f"{place}: {problem.message}", problem.hint)))
+    said = f"{problem_place(problem, options)}: {problem.message}"
+    text = "\n".join(filter(None, (said, problem.hint)))
     if problem.blocking:
         _failed(case, "error", kind, problem.message, text)
     else:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from bnlint.domain.finding import Finding, Fix, Problem, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions, RuleInfo
-from bnlint.report.lines import of_model, with_hint
+from bnlint.report.lines import in_cell, in_file, of_model, with_hint
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -78,6 +78,7 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
 
 def _result(finding: Finding, index: dict[str, int], options: RenderOptions) -> dict[str, Any]:
     measured = f" Measured: {finding.evidence.summary}" if finding.evidence else ""
+    said = in_cell(finding.location) + finding.message
     location = _place(finding.location, options)
     if finding.layer:
         name = ".".join(filter(None, (finding.model, finding.layer)))
@@ -86,13 +87,17 @@ def _result(finding: Finding, index: dict[str, int], options: RenderOptions) -> 
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": _LEVELS[finding.severity],
-        "message": {"text": finding.message + of_model(finding.model) + measured},
+        "message": {"text": f"{said}{of_model(finding.model)}{measured}"},
         "locations": [location],
         "partialFingerprints": {"bnlint/v1": finding.fingerprint or "none"},
         "properties": {"model": finding.model, "layer": finding.layer, "count": finding.count},
     }
     related = [
-        {"id": number, **_place(r.location, options), "message": {"text": r.message}}
+        {
+            "id": number,
+            **_place(r.location, options),
+            "message": {"text": in_cell(r.location) + r.message},
+        }
         for number, r in enumerate(finding.related)
         if r.location
     ]
@@ -116,6 +121,7 @@ def _artifact(path: str, options: RenderOptions) -> dict[str, str]:
 
 
 def _region(at: Location) -> dict[str, int]:
+    at = in_file(at)
     region = {"startLine": max(at.line, 1), "startColumn": max(at.column, 1)}
     if at.end_line:
         region |= {"endLine": at.end_line, "endColumn": max(at.end_column, 1)}
@@ -137,10 +143,10 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
 
 
 def _notification(problem: Problem, options: RenderOptions) -> dict[str, Any]:
-    at = Location(problem.file, max(problem.line, 1))
+    at = Location(problem.file, max(problem.line, 1), cell=problem.cell)
     return {
         "level": "warning" if problem.blocking else "note",
-        "message": {"text": with_hint(problem)},
+        "message": {"text": in_cell(at) + with_hint(problem)},
         "descriptor": {"id": problem.kind.value},
         "locations": [_place(at, options)],
     }

@@ -9,7 +9,16 @@ from bnlint.domain.graph import Location, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline
-from bnlint.report.lines import of_model, padding, paint, place, plain, refusals, summary
+from bnlint.report.lines import (
+    of_model,
+    padding,
+    paint,
+    place,
+    plain,
+    problem_place,
+    refusals,
+    summary,
+)
 
 _NARROWEST = 20
 
@@ -55,7 +64,7 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
 
 def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
     """The source line and a caret under the place; nothing if the file cannot be read."""
-    lines = options.lines(at.path)
+    lines = options.lines_at(at)
     if not 0 < at.line <= len(lines):
         return
     number = f"{at.line:>5} | "
@@ -82,8 +91,7 @@ def _window(line: str, column: int, width: int) -> tuple[str, int]:
 
 
 def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
-    line = f":{problem.line}" if problem.line else ""
-    head = paint(plain(options.relative(problem.file) + line), "bold", options.colour)
+    head = paint(plain(problem_place(problem, options)), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
     first, *rest = problem.message.splitlines() or [""]

@@ -198,5 +198,5 @@ def _layer_name(call: Call) -> str:
 
 def _is_torchs(module: nn.Module) -> bool:
     """True if the forward is torch's own, so that the attributes mean what torch documents."""
-    forward = "forward" in vars(module) or type(module).forward
+    forward = "forward" in vars(module) or getattr(type(module), "forward", None)
     return getattr(forward, "__module__", "").startswith("torch.")

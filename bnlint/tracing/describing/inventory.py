@@ -39,7 +39,7 @@ def describe_modules(
     found, reads = [], record.reads
     for key, (first, *others) in paths.items():
         module = by_path[first]
-        states = (*module._parameters, *module._buffers)
+        states = (*module._parameters.keys(), *module._buffers.keys())
         info = describe(
             module,
             first,

@@ -35,10 +35,10 @@ ENDS = {
     "a syntax error": ("import torch\nclass Net(:\n", ProblemKind.SYNTAX_ERROR, 2),
     "endless recursion": ("def f():\n    f()\nf()\n", ProblemKind.IMPORT_FAILED, 2),
     "a keyboard interrupt": ("raise KeyboardInterrupt\n", ProblemKind.EXIT, 1),
-    "command-line arguments": (
-        "import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()\n",
+    "a usage message": (
+        "import sys\nif len(sys.argv) < 2:\n    sys.exit('usage: net.py DATA')\n",
         ProblemKind.EXIT,
-        4,
+        3,
     ),
     "python memory": (
         "a = []\nwhile True:\n    a.append('x' * 50_000_000)\n",

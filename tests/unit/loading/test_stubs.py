@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from torch import nn
@@ -91,3 +92,72 @@ def test_stubs_that_a_model_holds_are_found(stubs: Stubs) -> None:
     assert list(held_stubs(model)) == []
     model[0].act = nowhere.Act()
     assert list(held_stubs(model)) == ["nowhere.Act()"]
+
+
+def test_a_stub_is_calculated_with(stubs: Stubs) -> None:
+    import nowhere
+
+    settings = nowhere.settings
+    settings["width"] = 3
+    settings["depth"] += 1
+    del settings["width"]
+    settings.level.rate *= 2
+    total = 2 * settings.a + settings.b / 3 - -settings.c // 2
+    assert isinstance(total, Stub)
+    assert f"{settings.a:>8}" == "<stub of nowhere.settings.a>"
+    first, second = nowhere.pair()
+    assert isinstance(first, Stub)
+    assert isinstance(second, Stub)
+    assert len(settings) == 0
+    assert settings
+    assert nowhere.__version__ >= "2"
+    assert nowhere.layer.__name__ == "layer"
+    with stubs.unusable(), pytest.raises(StubUsed):
+        settings["width"] = 4
+    with stubs.unusable(), pytest.raises(StubUsed):
+        list(settings)
+    with stubs.unusable(), pytest.raises(StubUsed):
+        settings.a * 2
+
+
+def test_a_stub_in_every_place_of_a_class_statement(stubs: Stubs) -> None:
+    import abc
+    import dataclasses
+
+    import nowhere
+
+    class Mixed(nn.Module, nowhere.Mixin):
+        def forward(self, x: object) -> object:
+            return x
+
+    class Twice(nowhere.One, nowhere.Two, metaclass=abc.ABCMeta):
+        pass
+
+    class Made(nn.Module, metaclass=nowhere.Meta):
+        def forward(self, x: object) -> object:
+            return x
+
+    @nowhere.add_metaclass(abc.ABCMeta)
+    class Decorated(nn.Module):
+        pass
+
+    @dataclasses.dataclass
+    class Config:
+        size: nowhere.Size | None = nowhere.field(default=3)  # noqa: RUF009
+        rate: nowhere.Array[int] | float = 1.0
+
+    assert isinstance(Mixed(), nn.Module)
+    assert isinstance(Made(), nn.Module)
+    assert isinstance(Decorated, type)
+    assert isinstance(Twice, type)
+    assert Config().rate == 1.0
+    assert not issubclass(Config, nowhere.Base)
+
+
+def test_names_that_a_missing_package_brings_with_a_star(stubs: Stubs, tmp_path: Path) -> None:
+    path = tmp_path / "lesson.py"
+    path.write_text("from nowhere.all import *\nlearner = Learner(nn.Linear(2, 2))\n")
+    names: dict[str, object] = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    assert isinstance(names["learner"], Stub)
+    assert names["nn"] is nn

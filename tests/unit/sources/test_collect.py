@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -79,8 +80,39 @@ def test_globs_targets_and_repetitions_make_one_file_each(tmp_path: Path) -> Non
 
 def test_a_target_is_checked_even_where_torch_is_not_mentioned(tmp_path: Path) -> None:
     _write(tmp_path, "a.py", text="from lib import Net\n")
-    assert _paths(collect(["a.py"], _search(tmp_path))) == []
-    assert _paths(collect(["a.py::Net"], _search(tmp_path))) == ["a.py"]
+    assert _paths(collect(["."], _search(tmp_path))) == []
+    assert _paths(collect(["a.py"], _search(tmp_path, sift=True))) == []
+    assert _paths(collect(["a.py::Net"], _search(tmp_path, sift=True))) == ["a.py"]
+
+
+def test_layers_may_come_from_a_package_of_ones_own(tmp_path: Path) -> None:
+    text = "from layers import Module\nclass Net(Module):\n    {}\n"
+    _write(tmp_path, "named.py", text=text.format("depth = 3"))
+    _write(tmp_path, "found.py", text=text.format("def forward(self, x): ..."))
+    assert _paths(collect(["named.py"], _search(tmp_path))) == ["named.py"]
+    assert _paths(collect(["."], _search(tmp_path))) == ["found.py"]
+
+
+def test_notebooks_are_found_in_folders_and_by_globs(tmp_path: Path) -> None:
+    notebook = json.dumps({"cells": [{"cell_type": "code", "source": NET}]})
+    _write(tmp_path, "a.ipynb", "sub/b.ipynb", ".ipynb_checkpoints/c.ipynb", text=notebook)
+    _write(tmp_path, "broken.ipynb", text="{")
+    sources = collect(["."], _search(tmp_path))
+    assert _paths(sources) == ["a.ipynb", "sub/b.ipynb"]
+    assert {(file.text, file.cells) for file in sources.files} == {(NET, ((1, 1),))}
+    (problem,) = sources.problems
+    assert (problem.kind, problem.file) == (ProblemKind.UNREADABLE, "broken.ipynb")
+    assert "notebook" in problem.message
+    assert _paths(collect(["sub/*.ipynb"], _search(tmp_path))) == ["sub/b.ipynb"]
+
+
+def test_a_notebook_of_another_language(tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": "library(torch)"}]
+    text = json.dumps({"cells": cells, "metadata": {"kernelspec": {"language": "R"}}})
+    _write(tmp_path, "r.ipynb", text=text)
+    assert collect(["."], _search(tmp_path)).skipped == ("r.ipynb",)
+    (problem,) = collect(["r.ipynb"], _search(tmp_path)).problems
+    assert "not for Python" in problem.message
 
 
 def test_installed_modules_are_found_and_not_imported(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

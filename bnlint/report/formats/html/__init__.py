@@ -83,7 +83,8 @@ def _findings(report: Report, options: RenderOptions) -> str:
     read = cache(options.lines)
     groups: dict[tuple[str, str], list[str]] = {}
     for number, finding in enumerate(report.findings):
-        lines = read(finding.location.path) if finding.location.path else []
+        at = finding.location
+        lines = options.lines_at(at) if at.cell else read(at.path) if at.path else []
         group = groups.setdefault((finding.location.path, finding.model), [])
         group.append(_finding(number, finding, lines, options))
     parts = []
@@ -200,7 +201,7 @@ def _problems(report: Report, options: RenderOptions) -> str:
 
 def _problem(problem: Problem, links: SourceLinks) -> str:
     kind, word = ("blocking", "not checked") if problem.blocking else ("note", "note")
-    at = links.link(Location(problem.file, problem.line or 1))
+    at = links.link(Location(problem.file, problem.line or 1, cell=problem.cell))
     model = f" <span class=model>{text(problem.model)}</span>" if problem.model else ""
     hint = f"<p class=hint>{text(problem.hint)}</p>" if problem.hint else ""
     return (

@@ -123,7 +123,8 @@ class _GraphWriter:
     def _at(self, at: Location | None) -> tuple[int, int, int] | None:
         if at is None or not at.path:
             return None
-        shown = plain(self.options.relative(at.path)), SourceLinks(self.options).editor(at.path)
+        name = self.options.relative(at.path) + (f":cell {at.cell}" if at.cell else "")
+        shown = plain(name), SourceLinks(self.options).editor(at.path)
         return self._once(shown, self.files), at.line, at.column
 
     def _once(self, item: Any, row: list[Any]) -> int:

@@ -58,7 +58,8 @@ class SourceLinks:
         shown = place(at, self.options)
         if not url:
             return code(shown)
-        return f'<a class="place" href="{text(f"{url}:{at.line}:{at.column}")}">{text(shown)}</a>'
+        where = "" if at.cell else f":{at.line}:{at.column}"  # no editor opens a cell's line
+        return f'<a class="place" href="{text(url + where)}">{text(shown)}</a>'
 
     def editor(self, path: str) -> str:
         """The address of a file for VS Code; empty for what is not a file on disk."""

@@ -1,0 +1,72 @@
+"""Statements at the top of a file that run for long: they are stopped, and the rest goes on.
+
+A training loop without a main guard would otherwise use up the time for the whole file.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+_FACTOR = 4
+"""How much longer a statement may take that binds names: it may build a big model."""
+
+_AGAIN = 0.5
+"""Seconds after which code that caught the first stop is stopped again."""
+
+
+class Stopped(BaseException):
+    """Raised in user code that ran for too long; no ``except Exception`` catches it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"stopped after {seconds:g} s")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a statement may run: 0 for any number."""
+
+    seconds: float = 0
+
+    @contextlib.contextmanager
+    def during(self, node: ast.stmt) -> Iterator[None]:
+        """Raise :class:`Stopped` inside the block when the statement takes too long.
+
+        Only in the main thread, and only where the system has such timers. A statement that is run
+        by another one shares the time of that one.
+        """
+        seconds = self.seconds * _weight(node)
+        if not (seconds and _has_timer()) or signal.getitimer(signal.ITIMER_REAL)[0]:
+            yield
+            return
+
+        def stop(*_: object) -> NoReturn:
+            raise Stopped(seconds)
+
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def _has_timer() -> bool:
+    main = threading.current_thread() is threading.main_thread()
+    return main and hasattr(signal, "setitimer")
+
+
+def _weight(node: ast.stmt) -> int:
+    """0 for imports and definitions, which must not be cut off; more for what binds names."""
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)):
+        return 0
+    imports = any(isinstance(part, (ast.Import, ast.ImportFrom)) for part in ast.walk(node))
+    binds = isinstance(node, (ast.Assign, ast.AnnAssign))
+    return _FACTOR if imports or binds else 1
