@@ -137,6 +137,10 @@ class ProblemKind(enum.Enum):
     BASELINE = "baseline"
 
 
+MISSED = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
+"""Problems of models of which nothing, or next to nothing, was checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something bnlint could not check, where, why and what would help; never a finding.
@@ -191,6 +195,8 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
+    ``models`` are those that were checked, ``missed`` those that were built, but could not be
+    traced; problems say why.
     ``suppressed``, ``baselined`` and ``unchanged`` count findings that are hidden by comments, by
     the baseline, and because they are not on changed lines.
     ``refused_fixes`` are set by a run that looked for fixes, ``graphs`` if an output draws them;
@@ -211,6 +217,11 @@ class Report:
     refused_fixes: tuple[RefusedFix, ...] = ()
     unchanged: int = 0
     graphs: tuple[ModelGraph, ...] = field(default=(), repr=False)
+    missed: tuple[ModelSummary, ...] = ()
+
+    def not_checked(self) -> tuple[Problem, ...]:
+        """The problems of files and models that were not checked."""
+        return tuple(p for p in self.problems if p.blocking or p.kind in MISSED)
 
     def unchecked(self) -> tuple[Problem, ...]:
         """The problems that kept a file named by hand from being checked at all."""

@@ -167,6 +167,11 @@ class Locator:
         return _position(*frames[0]) if frames else None
 
 
+def is_users(filename: str) -> bool:
+    """True for a file that is not Python's, torch's or bnlint's: it may be an installed one."""
+    return not is_machinery(filename) and not filename.startswith(("<", _STDLIB))
+
+
 def is_local(path: str) -> bool:
     """True for a file that is neither installed, nor Python's, nor a part of bnlint."""
     return not path.startswith(("<", _OWN, _STDLIB)) and not _package_of(path)

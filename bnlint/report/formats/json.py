@@ -26,6 +26,7 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
         "tool": {"name": "bnlint", "version": options.version, "torch": report.torch},
         "summary": {
             "models": len(report.models),
+            "not_checked": len(report.not_checked()),
             "findings": counts(report),
             "problems": len(report.problems),
             "suppressed": report.suppressed,
