@@ -45,13 +45,14 @@ def check(arguments: Sequence[str]) -> int:
 
 
 def exit_code(report: Report, settings: Settings) -> int:
-    """2 when a path named by hand, or nothing at all, could be checked; 1 for findings that count.
+    """2 when a path named by hand or every model could not be checked, 1 for findings that count.
 
     Else 0.
     """
     from bnlint.domain.finding import Severity
 
-    nothing = not report.models and report.not_checked() and not settings.allow_unchecked
+    seen = any(problem.model for problem in report.not_checked())
+    nothing = seen and not report.models and not settings.allow_unchecked
     if report.unchecked() or nothing:
         return 2
     worst, limit = report.worst(), Severity(settings.fail_on)

@@ -82,8 +82,7 @@ def _problem(
 def unfit_guesses(graph: ModelGraph) -> Iterator[Problem]:
     """A problem where the forward ended with every guessed input, though others may pass."""
     at = graph.trace.unfit
-    whole = any(not part.path for part in graph.trace.opaque)
-    if at is None or whole or graph.ref.block:
+    if at is None or is_hidden(graph) or graph.ref.block:
         return
     hint = "pass the real input, for example --input 2x3x224x224"
     if graph.ref.guessed:
@@ -93,6 +92,11 @@ def unfit_guesses(graph: ModelGraph) -> Iterator[Problem]:
         said = "no guessed input passes "
     said += f"{at.layer}: {first_line(at.reason)}"
     yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, at.location)
+
+
+def is_hidden(graph: ModelGraph) -> bool:
+    """True if the model's own forward could not be traced."""
+    return any(not part.path for part in graph.trace.opaque)
 
 
 def unseen_parts(graph: ModelGraph, findings: Iterable[Finding] = ()) -> Iterator[Problem]:

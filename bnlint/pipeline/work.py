@@ -21,7 +21,7 @@ from bnlint.domain.finding import (
 )
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
-from bnlint.pipeline.notes import notes_on
+from bnlint.pipeline.notes import is_hidden, notes_on
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
 
@@ -157,16 +157,18 @@ def examine(
     findings: list[Finding] = []
     undecided: list[Undecided] = []
     noted: list[Problem] = []
+    hidden: list[Problem] = []
     models: dict[bool, list[ModelSummary]] = {True: [], False: []}
     for graph in outcome.graphs:
         checked = check_graph(graph, chosen, settings)
         notes = list(notes_on(graph, checked.findings))
         noted += notes
         models[all(note.kind not in MISSED for note in notes)].append(summarise(graph))
+        hidden += [note for note in notes if note.kind in MISSED and is_hidden(graph)]
         findings += checked.findings
         undecided += checked.undecided
     if not models[True]:
-        noted = [replace(note, blocking=note.kind in MISSED) for note in noted]
+        noted = [replace(note, blocking=note in hidden) for note in noted]
     return FileResult(
         outcome.path,
         tuple(findings),

@@ -131,7 +131,8 @@ def judge(candidates: Iterable[Guess], trial: Trial, limit: int) -> Verdict:
             return Verdict(run, run.undecisive)
     for _ in range(_ROUNDS):
         best = _furthest(runs)[0]
-        more = [trial(other) for other in islice(variations(best.candidate), limit)]
+        others = variations(best.candidate, types=best.why is not None and best.why.of_types)
+        more = [trial(other) for other in islice(others, limit)]
         more += _fitting(best, trial)
         runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
         if _furthest(runs)[0].first <= best.first:

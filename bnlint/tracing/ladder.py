@@ -279,7 +279,8 @@ class _Climber:
         if recorded.complete and not failed(recorded):
             return Climb(recorded, given, self.refusals)
         crash, first = recorded.crash, next((c for c in record.calls if c.error is not None), None)
-        if crash and first and recorded.crash_is_own and place_of(crash) != place_of(first):
+        own = crash and recorded.crash_is_own and not failed(recorded)
+        if crash and first and own and place_of(crash) != place_of(first):
             found.crash = crash  # Python itself stopped there
             forget_others(record, frozenset())
         return found

@@ -24,14 +24,15 @@ _MANY = 8
 Change = Callable[[int, Shape], Shape]
 
 
-def variations(candidate: Guess) -> Iterator[Guess]:
-    """The candidate in other sizes, the most telling first; batches differ in the last."""
+def variations(candidate: Guess, *, types: bool) -> Iterator[Guess]:
+    """The candidate with other sizes, axes and (if asked for) types, the most telling first."""
     shapes = shapes_of(candidate)
     sizes = sorted({size for shape in shapes for size in shape[1:]}, reverse=True)
     for size in sizes:
         yield resized(candidate, size, 2 * size)
     yield changed(candidate, lambda _, shape: (shape[0] + 1, *shape[1:]) if shape else shape)
-    yield _of_other_types(candidate)
+    if types:
+        yield _of_other_types(candidate)
     yield from _ranks(candidate, shapes)
     for size in sizes:
         for step in _STEPS if size >= _MANY else (1,):
