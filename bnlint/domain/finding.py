@@ -93,7 +93,8 @@ class Measurable:
 class Finding:
     """A rule that fired. ``count`` is the number of layers that one construction line builds.
 
-    ``also`` names the others of them, each by its model and its layer.
+    ``also`` names the others of them, each by its model and its layer. ``guessed`` is true if the
+    model was built with guessed arguments.
     ``anchors`` are the other lines at which a suppression comment counts: where the layer is
     called, and where the model is defined. ``measurable`` says what the probe can measure for it.
     """
@@ -114,6 +115,7 @@ class Finding:
     anchors: tuple[Location, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
     measurable: Measurable | None = None
+    guessed: bool = False
 
 
 class ProblemKind(enum.Enum):

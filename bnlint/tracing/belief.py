@@ -67,7 +67,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """The run to keep, which of its failures to believe, and the first one if it is doubtful."""
 
     run: Run
@@ -122,22 +122,29 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
     return why.of_types or all(ref.id in fixed for ref in call.refs())
 
 
-def judge(candidates: Iterable[Guess], trial: Trial, limit: int) -> Verdict:
-    """What to make of inputs that were guessed; at most ``limit`` variations in each round."""
+def judge(
+    candidates: Iterable[Guess], trial: Trial, limit: int, *, if_sure: bool = False
+) -> Judgement:
+    """What to make of inputs that were guessed; at most ``limit`` variations in each round.
+
+    ``if_sure``: without variations where the input may be to blame anyway, since trials take time.
+    """
     runs: list[Run] = []
     for candidate in candidates:
         runs.append(run := trial(candidate))
         if run.passes and not run.lucky:
-            return Verdict(run, run.undecisive)
+            return Judgement(run, run.undecisive)
     for _ in range(_ROUNDS):
         best = _furthest(runs)[0]
+        if if_sure and best.faults.get(best.first) is None:
+            break
         others = variations(best.candidate, types=best.why is not None and best.why.of_types)
         more = [trial(other) for other in islice(others, limit)]
         more += _fitting(best, trial)
         runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
         if _furthest(runs)[0].first <= best.first:
             break
-    return _verdict(runs)
+    return _judgement(runs)
 
 
 def _passing(runs: Sequence[Run]) -> Run | None:
@@ -152,20 +159,20 @@ def _furthest(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.first == best.first and run.place == best.place]
 
 
-def _verdict(runs: Sequence[Run]) -> Verdict:
+def _judgement(runs: Sequence[Run]) -> Judgement:
     if (passing := _passing(runs)) is not None:
-        return Verdict(passing, passing.undecisive)
+        return Judgement(passing, passing.undecisive)
     kept = _furthest(runs)
     best = min(kept, key=lambda run: len(run.faults))
     if not _alike(kept, [run.faults.get(best.first) for run in kept]):
-        return Verdict(best, best.undecisive, best.first)
+        return Judgement(best, best.undecisive, best.first)
     others = [run for run in kept if run.record is best.record or _same_calls(run, best)]
     believed = {
         index
         for index in best.faults
         if index == best.first or _alike(others, [run.faults.get(index) for run in others])
     }
-    return Verdict(best, frozenset(believed) | best.undecisive)
+    return Judgement(best, frozenset(believed) | best.undecisive)
 
 
 def _alike(runs: Sequence[Run], reasons: Sequence[Reason | None]) -> bool:

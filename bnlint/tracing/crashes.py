@@ -7,12 +7,13 @@ numbers may only tell that bnlint does not know how the model is called.
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import linecache
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FrameType
+from types import CodeType, FrameType
 
 import torch
 from torch import nn
@@ -85,19 +86,31 @@ def _lacks_attribute(error: AttributeError, frames: list[FrameType]) -> bool:
     if frames[-1].f_code is nn.Module.__getattr__.__code__:
         holder, name = frames[-1].f_locals["self"], frames[-1].f_locals["name"]
     if isinstance(holder, nn.Module):
-        return not _sets_attribute(type(holder), name, frames)
+        return not _sets_attribute(type(holder), str(name), frames)
     return isinstance(holder, (tuple, torch.Tensor))
 
 
 def _sets_attribute(cls: type, name: str, frames: list[FrameType]) -> bool:
-    """True if code of the class or of the file may set the attribute before the first forward."""
+    """True if code of the class or of its file may set the attribute before the first forward."""
+    bases = [base for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins"))]
+    methods = (value for base in bases for value in vars(base).values())
+    if any(_stores(method.__code__, name) for method in methods if inspect.isfunction(method)):
+        return True
     words = re.compile(rf"\.{re.escape(name)}\s*(:[^=\n]+)?=[^=]|['\"]{re.escape(name)}['\"]")
     files = {frame.f_code.co_filename for frame in frames}
-    for base in cls.__mro__:
-        if not base.__module__.startswith(("torch.", "builtins")):
-            files.add(inspect.getsourcefile(base) or "")
     texts = ("".join(linecache.getlines(file)) for file in files if not is_machinery(file))
     return any(words.search(text) for text in texts)
+
+
+def _stores(code: CodeType, name: str) -> bool:
+    """True if the code, or a function in it, sets an attribute of that name or names it in text."""
+    if name in code.co_consts:
+        return True
+    if name in code.co_names and any(
+        step.opname == "STORE_ATTR" and step.argval == name for step in dis.get_instructions(code)
+    ):
+        return True
+    return any(_stores(inner, name) for inner in code.co_consts if isinstance(inner, CodeType))
 
 
 def _is_set(name: str, frame: FrameType) -> bool:

@@ -19,7 +19,7 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.belief import Run, Verdict, failed, forget_others, judge, look_at, place_of
+from bnlint.tracing.belief import Run, Judgement, failed, forget_others, judge, look_at, place_of
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -188,7 +188,7 @@ class _Climber:
         found.crash, found.unfit = (crash, None) if sure else (None, crash)
         return found
 
-    def _verdict(self, first: _Attempt, attempts: list[_Attempt]) -> Verdict:
+    def _verdict(self, first: _Attempt, attempts: list[_Attempt]) -> Judgement:
         """Whether the forward fails with every input; of given ones, it is the one that counts."""
         known = {
             id(a.candidate): a.record
@@ -204,16 +204,16 @@ class _Climber:
             return look_at(record, self.table, candidate)
 
         if not self.guessed:
-            return Verdict(trial(first.candidate))
+            return Judgement(trial(first.candidate))
         mode = self.model.training
         self.model.train(first.training)
         try:
-            found = judge(self.inputs.candidates, trial, _TRACED)
+            found = judge(self.inputs.candidates, trial, _TRACED, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
         if other and not found.run.record.complete and not _crash_there(found.run, other):
-            return Verdict(found.run, frozenset(), found.run.first)
+            return Judgement(found.run, frozenset(), found.run.first)
         return found
 
     def _attempts(self) -> Iterator[_Attempt]:

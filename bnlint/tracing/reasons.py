@@ -138,13 +138,12 @@ def _source(call: Call, known: Mapping[str, Call]) -> Call | None:
 def by_message(said: str) -> Reason:
     """The reason in what torch said."""
     words, small = _NUMBER.sub("#", _LISTS.sub("[]", said)), bool(_TOO_SMALL.search(said))
-    numbers = conflict = _conflict(said)
-    if conflict is None:
-        numbers = tuple(map(int, _NUMBER.findall(said)))
-    elif _VIEW.search(said):
+    conflict = _conflict(said)
+    numbers: tuple[int, ...] = conflict or tuple(map(int, _NUMBER.findall(said)))
+    if conflict and _VIEW.search(said):
         common = math.gcd(*conflict) or 1  # both are multiples of the batch
         numbers = tuple(n // common for n in conflict)
-    return Reason(words, conflict, numbers or (), small, of_types=bool(_TYPES.search(said)))
+    return Reason(words, conflict, numbers, small, of_types=bool(_TYPES.search(said)))
 
 
 def _conflict(said: str) -> Conflict | None:

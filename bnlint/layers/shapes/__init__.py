@@ -35,7 +35,7 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
 
     Raises
     ------
-    RuntimeError, ValueError
+    RuntimeError, ValueError, IndexError
         Where the operation itself would, because the shapes do not fit.
 
     """

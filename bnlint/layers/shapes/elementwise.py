@@ -41,7 +41,11 @@ def along_axis(x: Any, dim: Any = None, **others: Any) -> torch.Tensor | None:
     """A tensor like the first argument, if it has the axis."""
     if others or not is_plain_tensor(x) or not x.is_floating_point() or type(dim) is not int:
         return None
-    return like(x, x.shape) if -x.ndim <= dim < x.ndim else None
+    rank = max(x.ndim, 1)
+    if not -rank <= dim < rank:  # on meta, torch does not look
+        expected = f"expected to be in range of [{-rank}, {rank - 1}]"
+        raise IndexError(f"Dimension out of range ({expected}, but got {dim})")
+    return like(x, x.shape)
 
 
 @for_functions("gumbel_softmax")

@@ -105,6 +105,8 @@ class Description:
             facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
         kind = refine(kind, facts, call, self.table, data_inputs)
         site = site_of(module) if module is not None else None
+        if library := self.locator.library(site.frames if site else call.frames):
+            facts["library"] = library
         return Op(
             self._name(call.id),
             kind.name,
