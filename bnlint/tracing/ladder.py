@@ -19,7 +19,7 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.belief import Run, Judgement, failed, forget_others, judge, look_at, place_of
+from bnlint.tracing.belief import Judgement, Run, failed, forget_others, judge, look_at, place_of
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -208,7 +208,8 @@ class _Climber:
         mode = self.model.training
         self.model.train(first.training)
         try:
-            found = judge(self.inputs.candidates, trial, _TRACED, if_sure=True)
+            limit = 0 if first.rung.needs is Needs.NUMBERS else _TRACED
+            found = judge(self.inputs.candidates, trial, limit, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
