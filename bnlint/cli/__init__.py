@@ -11,7 +11,13 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
-from bnlint.domain.errors import BnlintError, Mistake, UsageError
+from bnlint.domain.errors import (
+    PLEASE_REPORT,
+    BnlintError,
+    Mistake,
+    UsageError,
+    internal_error,
+)
 
 OK, FOUND, FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -85,12 +91,7 @@ def _confess(error: Exception) -> None:
     """Say that this is bnlint's own fault, where it happened, and how to see more."""
     import traceback
 
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    print(
-        f"bnlint: internal error in bnlint, not in your code: {type(error).__name__}: "
-        f"{error}{place}\n    hint: set BNLINT_TRACEBACK=1 to see the traceback, and report it",
-        file=sys.stderr,
-    )
+    hint = f"set BNLINT_TRACEBACK=1 to see the traceback, and {PLEASE_REPORT}"
+    print(f"bnlint: {internal_error(error)}\n    hint: {hint}", file=sys.stderr)
     if os.environ.get("BNLINT_TRACEBACK"):
         traceback.print_exception(error)

@@ -45,10 +45,15 @@ def check(arguments: Sequence[str]) -> int:
 
 
 def exit_code(report: Report, settings: Settings) -> int:
-    """2 when a path named by hand could not be checked, 1 for findings that count, else 0."""
+    """2 when a path named by hand or every model could not be checked, 1 for findings that count.
+
+    Else 0.
+    """
     from bnlint.domain.finding import Severity
 
-    if report.unchecked():
+    seen = any(problem.model for problem in report.not_checked())
+    nothing = seen and not report.models and not settings.allow_unchecked
+    if report.unchecked() or nothing:
         return 2
     worst, limit = report.worst(), Severity(settings.fail_on)
     return int(worst is not None and worst.at_least(limit) and not settings.exit_zero)

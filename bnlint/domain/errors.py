@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
 from bnlint.domain.graph import Location
@@ -72,6 +73,17 @@ def in_words(error: BaseException, limit: int = 300) -> str:
     """The type of an error and the first line of its text, cut after ``limit`` characters."""
     line = shortened(first_line(str(error).strip()), limit)
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+PLEASE_REPORT = "please report it, if possible with the file that it happens on"
+
+
+def internal_error(error: BaseException, while_: str = "") -> str:
+    """What to say of an error in bnlint itself: what happened, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    doing = f" while {while_}" if while_ else ""
+    return f"internal error in bnlint, not in your code{doing}: {in_words(error)}{place}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

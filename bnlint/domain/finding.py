@@ -93,7 +93,8 @@ class Measurable:
 class Finding:
     """A rule that fired. ``count`` is the number of layers that one construction line builds.
 
-    ``also`` names the others of them, each by its model and its layer.
+    ``also`` names the others of them, each by its model and its layer. ``guessed`` is true if the
+    model was built with guessed arguments.
     ``anchors`` are the other lines at which a suppression comment counts: where the layer is
     called, and where the model is defined. ``measurable`` says what the probe can measure for it.
     """
@@ -114,6 +115,7 @@ class Finding:
     anchors: tuple[Location, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
     measurable: Measurable | None = None
+    guessed: bool = False
 
 
 class ProblemKind(enum.Enum):
@@ -136,6 +138,10 @@ class ProblemKind(enum.Enum):
     EXIT = "exit"
     DOWNLOAD = "download"
     BASELINE = "baseline"
+
+
+MISSED = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
+"""Problems of models of which nothing, or next to nothing, was checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,8 @@ class Report:
     ``files`` counts the files looked at, ``skipped`` those without any model. ``durations`` holds
     seconds by step. ``torch`` is the version that traced, empty when nothing needed torch.
     ``by_hand`` holds the files the user named one by one, as problems spell them.
+    ``models`` are those that were checked, ``missed`` those that were built, but could not be
+    traced; problems say why.
     ``suppressed``, ``baselined`` and ``unchanged`` count findings that are hidden by comments, by
     the baseline, and because they are not on changed lines.
     ``refused_fixes`` are set by a run that looked for fixes, ``graphs`` if an output draws them;
@@ -213,6 +221,11 @@ class Report:
     refused_fixes: tuple[RefusedFix, ...] = ()
     unchanged: int = 0
     graphs: tuple[ModelGraph, ...] = field(default=(), repr=False)
+    missed: tuple[ModelSummary, ...] = ()
+
+    def not_checked(self) -> tuple[Problem, ...]:
+        """The problems of files and models that were not checked."""
+        return tuple(p for p in self.problems if p.blocking or p.kind in MISSED)
 
     def unchecked(self) -> tuple[Problem, ...]:
         """The problems that kept a file named by hand from being checked at all."""

@@ -140,13 +140,26 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit:
+    """Where every guessed input fails, though another may pass: a layer or a function, and why."""
+
+    layer: str
+    reason: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """Which tracer won, whether it saw the whole model, and what it could not see."""
+    """Which tracer won, whether it saw the whole model, and what it could not see.
+
+    ``unfit`` is where the forward ended with each of the guessed inputs.
+    """
 
     tracer: str
     complete: bool
     opaque: tuple[Opaque, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    unfit: Unfit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,8 @@ class Rule:
     """A parsed rule; ``over`` is ops (a path in the data flow) or modules (registered modules).
 
     ``form`` names one of several patterns that make up one rule; ``forms`` of the first holds the
-    others. ``evidence`` says which measurement of the probe bears a finding out.
+    others. ``evidence`` says which measurement of the probe bears a finding out. ``gives_way`` are
+    the ids of rules that say more about a layer: where one of these fires, this one is silent.
     """
 
     id: str
@@ -197,6 +198,7 @@ class Rule:
     form: str = ""
     forms: tuple[Rule, ...] = ()
     evidence: EvidenceFrom | None = None
+    gives_way: tuple[str, ...] = ()
 
     def alone(self) -> tuple[Rule, ...]:
         """Each form of the rule as a rule by itself."""

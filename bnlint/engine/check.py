@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -48,7 +48,10 @@ def check_graph(
     facts = Facts(View(graph))
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    for walk in _walks(facts, [form for rule in rules for form in rule.alone()], settings or {}):
+    walks = _walks(facts, [form for rule in rules for form in rule.alone()], settings or {})
+    fired = {(walk.rule.id, key) for walk in walks for key in walk.fired}
+    for walk in walks:
+        walk.give_way(fired)
         findings += walk.written()
         open_ = {k: r for k, r in walk.undecided.items() if k not in walk.fired}
         if open_:
@@ -133,6 +136,13 @@ class _Walk:
                 self.undecided.setdefault(key, verdict)
             found = next(self.matches, None)
         self.ahead = found
+
+    def give_way(self, fired: Set[tuple[str, str]]) -> None:
+        """Leave out what rules that say more have ``fired`` at, by their ids and the places."""
+        others = self.rule.gives_way
+        if others:
+            told = {key for key in self.fired if any((id, key) in fired for id in others)}
+            self.fired = {key: scope for key, scope in self.fired.items() if key not in told}
 
     def written(self) -> list[Finding]:
         """The findings, or the one about a convention."""

@@ -225,6 +225,7 @@ FORM: Entries[Any] = Entries(
         "match": PATTERN,
         "where": CONDITIONS,
         "unless": many(EXCEPTION),
+        "gives-way": many(ID),
         "downgrade": many(DOWNGRADE),
         "report": REPORT,
         "convention": CONVENTION,
@@ -234,6 +235,7 @@ FORM: Entries[Any] = Entries(
         "examples": EXAMPLES,
     },
     ("form", "summary", "match", "report", "docs", "examples"),
+    {"gives-way": "gives_way"},
 )
 RULE: Entries[Any] = Entries(
     "a rule",
@@ -246,6 +248,7 @@ RULE: Entries[Any] = Entries(
         "forms": many(Field(lambda reader, node, _: _rule(reader, node, FORM), FORM.schema)),
     },
     ("id", "name", "severity", *FORM.required[1:]),
+    FORM.names,
 )
 
 

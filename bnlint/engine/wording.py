@@ -39,7 +39,15 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
         anchors=tuple(filter(None, (call, ref.definition))),
         remedy=_remedy(rule, scope),
         measurable=_measurable(rule, scope),
+        guessed=bool(ref.guessed),
     )
+
+
+def built_by(subject: Subject) -> str:
+    """The library that built a layer, which users cannot fix; none if the forward fails there."""
+    if isinstance(subject, Op) and subject.error is not None:
+        return ""
+    return str(subject.facts.get("library", ""))
 
 
 def place_of(subject: Subject, ref: ModelRef) -> Location:
@@ -49,6 +57,8 @@ def place_of(subject: Subject, ref: ModelRef) -> Location:
 
 
 def _severity(rule: Rule, scope: Scope) -> Severity:
+    if built_by(scope.match[rule.report.at]):
+        return Severity.INFO
     for downgrade in rule.downgrade:
         if decide_all(downgrade.conditions, scope.resolve) is not False:
             return max(rule.severity, downgrade.severity, key=lambda s: s.rank)
@@ -63,7 +73,8 @@ def _related(subject: Subject) -> Related:
 
 def _assumptions(rule: Rule, scope: Scope, ref: ModelRef) -> str:
     """Says so when the finding depends on something that bnlint guessed."""
-    said = ""
+    library = built_by(scope.match[rule.report.at])
+    said = f" (built by {library}, not by this code)" if library else ""
     if ref.inputs.source == "inferred" and _from_shapes(rule, scope):
         shapes = ", ".join(shown(shape) for shape in ref.inputs.shapes)
         said += f" (for an inferred input{' of ' + shapes if shapes else ''})"
@@ -84,7 +95,7 @@ def _from_shapes(rule: Rule, scope: Scope) -> bool:
 
 def _remedy(rule: Rule, scope: Scope) -> Remedy | None:
     """The fix with its layers named; none when a value of it is unknown."""
-    if rule.fix is None:
+    if rule.fix is None or any(built_by(scope.match[name]) for name in rule.fix.roles.values()):
         return None
     values: dict[str, Value] = {}
     for name, operand in rule.fix.arguments.items():
@@ -129,9 +140,10 @@ def fold(
         return numbers[fact] if subject == "convention" else facts.model(fact)
 
     first, ref = findings[0], facts.view.graph.ref
+    own = not all(built_by(match[rule.report.at]) for match in matches)
     return replace(
         first,
-        severity=convention.severity or first.severity,
+        severity=(convention.severity or first.severity) if own else Severity.INFO,
         message=fill(convention.message, look_up),
         location=ref.definition or first.location,
         layer="",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from bnlint.domain.finding import Finding
+from bnlint.domain.finding import Finding, Severity
 
 _NAMED = 3
 _LENGTH = 32
@@ -29,13 +29,18 @@ def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings in order, those of one rule at one place grouped into one.
 
     A loop, a block used sixteen times or a class that several models share has a single line to
-    fix; the entry is about the first layer, counts the others and names a few.
+    fix; the entry is about the first layer, counts the others and names a few. A model that was
+    built with guessed arguments says nothing that one without says otherwise.
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
-    for finding in ordered(findings):
+    sure: dict[tuple[object, ...], Severity] = {}
+    for finding in sorted(ordered(findings), key=lambda finding: finding.guessed):
         at = finding.location
-        key = (at.path, at.line, at.column, finding.rule, finding.severity)
-        groups.setdefault(key, []).append(finding)
+        place = (at.path, at.line, at.column, finding.rule)
+        if not finding.guessed:
+            sure.setdefault(place, finding.severity)
+        severity = sure.get(place, finding.severity) if finding.guessed else finding.severity
+        groups.setdefault((*place, severity), []).append(finding)
     return ordered(_together(*group) for group in groups.values())
 
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
+from bnlint.domain.errors import PLEASE_REPORT, internal_error
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.isolation import sandbox
 from bnlint.isolation.descendants import die_with_parent
@@ -61,9 +62,9 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
         status = 0
     except SystemExit as leaving:  # the user's code may end the process anywhere
         status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:  # a bug of ours, or code that raises in places nobody expects
+    except BaseException as error:  # a bug of ours, or code that raises where nobody expects it
         _lift_memory_limit()
-        _append(folder, dump(_internal(request, traceback.format_exc())))
+        _append(folder, dump(_internal(request, error)))
     finally:
         if not kind.confined:
             _flush_output()
@@ -90,10 +91,11 @@ def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
     _close(number)
 
 
-def _internal(request: Any, trace: str) -> Problem:
-    last = trace.strip().rpartition("\n")[2]
-    said = f"the check itself failed: {last}"
-    return Problem(ProblemKind.CRASH, request.name, said, trace[-2000:], blocking=True)
+def _internal(request: Any, error: BaseException) -> Problem:
+    said = internal_error(error, "checking this file")
+    trace = "".join(traceback.format_exception(error))
+    hint = f"{PLEASE_REPORT}:\n{trace[-2000:]}"
+    return Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
 
 
 def _lead_session() -> None:

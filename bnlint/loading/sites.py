@@ -167,6 +167,21 @@ class Locator:
                 return _position(code, instruction)
         return _position(*frames[0]) if frames else None
 
+    def library(self, frames: Frames) -> str:
+        """The installed package that did this, if the file that is checked is not installed too."""
+        package = _package_of(frames[0][0].co_filename) if frames else ""
+        return _name_of(package) if package and not _package_of(self.file) else ""
+
+
+def _name_of(package: str) -> str:
+    """The name of an installed package by its folder or file."""
+    return os.path.basename(package).partition(".")[0]
+
+
+def is_users(filename: str) -> bool:
+    """True for a file that is not Python's, torch's or bnlint's: it may be an installed one."""
+    return not is_machinery(filename) and not filename.startswith(("<", _STDLIB))
+
 
 def is_local(path: str) -> bool:
     """True for a file that is neither installed, nor Python's, nor a part of bnlint."""

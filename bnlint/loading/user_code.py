@@ -15,8 +15,9 @@ import torch.hub
 from torch.overrides import TorchFunctionMode
 
 from bnlint.domain import SANDBOXED
-from bnlint.domain.errors import in_words, is_out_of_memory
+from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error, is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.loading.sites import is_users
 
 _ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "npu")
 _OFFLINE_ERRORS = ("OfflineModeIsEnabled", "LocalEntryNotFoundError")
@@ -135,6 +136,15 @@ def blame(
         kind, message = ProblemKind.EXIT, f"{doing} ends the process ({in_words(error)})"
         hint = "keep command-line parsing and exits under `if __name__ == '__main__'`"
     return Problem(kind, path, message, hint, line_in(error, path), model, blocking)
+
+
+def blame_bnlint(error: BaseException, doing: str, path: str, model: str) -> Problem | None:
+    """The Problem for an error of bnlint's own; None if code of the user was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if is_out_of_memory(error) or any(is_users(frame.filename) for frame in frames):
+        return None
+    said = internal_error(error, doing)
+    return Problem(ProblemKind.UNTRACEABLE, path, said, PLEASE_REPORT, model=model)
 
 
 def line_in(error: BaseException, path: str) -> int:

@@ -6,14 +6,14 @@ something only where a rule was run and could decide everything: the coverage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
+from bnlint.domain.finding import MISSED, Finding, Problem, ProblemKind, Report
 from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.pipeline.notebooks import Notebooks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bnlint.findings.baseline import Entry
     from bnlint.findings.changed import Changes
 
-_INCOMPLETE = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE, ProblemKind.OPAQUE_PART})
+_INCOMPLETE = MISSED | {ProblemKind.OPAQUE_PART}
 
 Rules = Mapping[str, frozenset[str]]
 """Ids of rules by file."""
@@ -92,8 +92,8 @@ def conclude(
     known, covered = known or Known(), _coverage(paths, rules.names, results)
     models = (model for result in results for model in result.models)
     undecided = merge_undecided(u for r in results for u in r.undecided)
-    problems = [paths.problem(p) for r in results for p in r.problems]
-    problems += sources.problems
+    problems = [p for r in results for p in _of_one_voice(r)]
+    problems = [*map(paths.problem, problems), *sources.problems]
     found = ordered(paths.finding(f) for r in results for f in r.findings)
     names = RuleNames(rules.names, lambda path: rules.own(paths.rooted(path)))
     suppressed = suppress(found, _texts(sources, paths), covered.decided, names)
@@ -118,8 +118,19 @@ def conclude(
         sources.by_hand,
         graphs=tuple(replace(g, ref=paths.ref(g.ref)) for r in results for g in r.graphs),
         unchanged=len(findings) - len(changed),
+        missed=tuple(replace(m, ref=paths.ref(m.ref)) for r in results for m in r.missed),
     )
     return Notebooks.among(sources.files, paths).report(report), covered
+
+
+def _of_one_voice(result: FileResult) -> Iterator[Problem]:
+    """The problems of a file without those of a model that was checked, built in another way."""
+    checked = {model.ref.name for model in result.models}
+    for problem in result.problems:
+        if problem.kind not in MISSED or problem.model not in checked:
+            yield problem
+        elif problem.kind is ProblemKind.UNTRACEABLE:
+            yield replace(problem, kind=ProblemKind.OPAQUE_PART)
 
 
 def _texts(sources: Sources, paths: Paths) -> Callable[[str], str | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Severity
 from bnlint.domain.graph import Inputs, Location, ModelGraph
@@ -20,6 +21,8 @@ _PLAIN = (
 """Reasons of the tracers, in plain words."""
 
 _ANOTHER = "give another (--input, [tool.bnlint.inputs]), or none to have one inferred"
+_FAILS = "BN206"
+_WHOLE = "its forward"
 _NAMED = 3
 """Most parts or operations that a note names; the trace lists all."""
 
@@ -28,6 +31,14 @@ _MOST = 0.5
 
 Of 125 models from nine well-known libraries, none has more than 0.32 (a graph network).
 """
+
+
+def notes_on(graph: ModelGraph, findings: Sequence[Finding]) -> Iterator[Problem]:
+    """Everything that the graph of one model shows could not be checked."""
+    yield from unseen_parts(graph, findings)
+    yield from unfit_inputs(graph, findings)
+    yield from unfit_guesses(graph)
+    yield from unknown_operations(graph)
 
 
 def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Problem]:
@@ -68,18 +79,47 @@ def _problem(
     return Problem(kind, path, said, hint, line, graph.ref.name)
 
 
-def unseen_parts(graph: ModelGraph) -> Iterator[Problem]:
-    """A problem for the parts of the model that no tracer could see into, one for each cause."""
-    without_input = graph.ref.inputs.source == "none"
+def unfit_guesses(graph: ModelGraph) -> Iterator[Problem]:
+    """A problem where the forward ended with every guessed input, though others may pass."""
+    at = graph.trace.unfit
+    if at is None or is_hidden(graph) or graph.ref.block:
+        return
+    hint = "pass the real input, for example --input 2x3x224x224"
+    if graph.ref.guessed:
+        said = f"{graph.ref.arguments} has guessed arguments that do not fit together: "
+        hint = f"pass the real ones: bnlint '{Path(graph.ref.file).name}::{graph.ref.name}(...)'"
+    else:
+        said = "no guessed input passes "
+    said += f"{at.layer}: {first_line(at.reason)}"
+    yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, at.location)
+
+
+def is_hidden(graph: ModelGraph) -> bool:
+    """True if the model's own forward could not be traced."""
+    return any(not part.path for part in graph.trace.opaque)
+
+
+def unseen_parts(graph: ModelGraph, findings: Iterable[Finding] = ()) -> Iterator[Problem]:
+    """A problem for the parts of the model that no tracer could see into, one for each cause.
+
+    What a finding says of a forward that fails is not repeated.
+    """
+    told = {f.message for f in findings if f.rule == _FAILS}
+    without_input, unfit = graph.ref.inputs.source == "none", graph.trace.unfit
     causes: dict[tuple[str, Location | None], list[str]] = {}
     for part in graph.trace.opaque:
+        if any(message.endswith(part.reason.partition(": ")[2]) for message in told):
+            continue
         cause = (plain_reason(part.reason), part.location)
-        causes.setdefault(cause, []).append(part.path or "its forward")
+        causes.setdefault(cause, []).append(part.path or _WHOLE)
     for (reason, at), paths in causes.items():
-        said = f"{_listed(paths)} not seen whole: {reason}"
+        kind, said = ProblemKind.OPAQUE_PART, f"{_listed(paths)} not seen whole: {reason}"
+        if _WHOLE in paths:
+            at, reason = (unfit.location, unfit.reason) if unfit else (at, reason)
+            kind, said = ProblemKind.UNTRACEABLE, f"{graph.ref.name} could not be traced: {reason}"
         hint = "its layers were checked as far as they could be traced by themselves"
         hint += "; an --input lets the forward run" if without_input else ""
-        yield _problem(graph, ProblemKind.OPAQUE_PART, said, hint, at)
+        yield _problem(graph, kind, said, hint, at)
 
 
 def unknown_operations(graph: ModelGraph) -> Iterator[Problem]:

@@ -10,10 +10,17 @@ from typing import NamedTuple
 
 from bnlint.cache import Store, digest, environment, load, save
 from bnlint.config import Settings
-from bnlint.domain.finding import Finding, ModelSummary, Problem, ProblemKind, Undecided
+from bnlint.domain.finding import (
+    MISSED,
+    Finding,
+    ModelSummary,
+    Problem,
+    ProblemKind,
+    Undecided,
+)
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
-from bnlint.pipeline.notes import unfit_inputs, unknown_operations, unseen_parts
+from bnlint.pipeline.notes import is_hidden, notes_on
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
 
@@ -33,6 +40,7 @@ _SHARE = 0.25
 class FileResult:
     """What one file yields before anything is suppressed; paths are absolute.
 
+    ``models`` were checked, ``missed`` were not, though they were built.
     ``graphs`` are there only when an output draws them; they are kept with the outcome, not here.
     ``rules`` are the ids of those that were run, the linter's own among them.
     """
@@ -41,6 +49,7 @@ class FileResult:
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
     models: tuple[ModelSummary, ...] = ()
+    missed: tuple[ModelSummary, ...] = ()
     undecided: tuple[Undecided, ...] = ()
     torch: str = ""
     graphs: tuple[ModelGraph, ...] = ()
@@ -151,17 +160,25 @@ def examine(
     chosen = rules.for_file(rooted)
     findings: list[Finding] = []
     undecided: list[Undecided] = []
-    unfit: list[Problem] = []
+    noted: list[Problem] = []
+    hidden: list[Problem] = []
+    models: dict[bool, list[ModelSummary]] = {True: [], False: []}
     for graph in outcome.graphs:
         checked = check_graph(graph, chosen, settings)
-        unfit += (*unfit_inputs(graph, checked.findings), *unknown_operations(graph))
+        notes = list(notes_on(graph, checked.findings))
+        noted += notes
+        models[all(note.kind not in MISSED for note in notes)].append(summarise(graph))
+        hidden += [note for note in notes if note.kind in MISSED and is_hidden(graph)]
         findings += checked.findings
         undecided += checked.undecided
+    if not models[True]:
+        noted = [replace(note, blocking=note in hidden) for note in noted]
     return FileResult(
         outcome.path,
         tuple(findings),
-        (*outcome.problems, *(p for g in outcome.graphs for p in unseen_parts(g)), *unfit),
-        tuple(map(summarise, outcome.graphs)),
+        (*outcome.problems, *noted),
+        tuple(models[True]),
+        tuple(models[False]),
         merge_undecided(undecided),
         outcome.torch,
         rules=tuple(sorted(rules.run_on(rooted))),

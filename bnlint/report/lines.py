@@ -10,13 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from bnlint.domain.finding import Problem, ProblemKind, Report, Severity
+from bnlint.domain.finding import Problem, Report, Severity
 from bnlint.domain.graph import Location, Trace
 from bnlint.domain.phrases import listed, plural
 from bnlint.report import RenderOptions
 
 _FEW = 3
-_MISSED = (ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE)
 _STYLES = {
     "error": "1;31",
     "warning": "1;33",
@@ -119,11 +118,8 @@ def refusals(trace: Trace) -> Iterator[str]:
 
 
 def _checked(report: Report) -> str:
-    missed = [p for p in report.problems if p.blocking or p.kind in _MISSED]
-    unseen = {(p.file, p.model) for p in missed}  # traced, but of unknown operations
-    checked = sum((m.ref.file, m.ref.name) not in unseen for m in report.models)
-    text = f"{plural(checked, 'model')} checked"
-    if missed:
+    text = f"{plural(len(report.models), 'model')} checked"
+    if missed := report.not_checked():
         text += f", {len(missed)} not checked"
     if report.skipped:
         text += f", {plural(report.skipped, 'file')} without models skipped"

@@ -1,95 +1,253 @@
 """Which failures to report if the inputs were guessed and none of them passes.
 
 A failure with a guessed input proves nothing by itself: a linear layer after a flatten may only
-need another image size. But a layer that fails for the same channels (or the same rank) with every
-candidate is wrong, whatever the input. A failure is believed if
+need another image size. But what fails for the same channels (or the same rank) with every input
+that gets so far is wrong, whatever the input. So when every candidate fails,
 
-- the layer is a kernel or a norm, and an earlier kernel or norm determines its input's channels,
-- candidates of at least two different sizes reach the layer, and none gets further, and
-- they all fail there in the same way.
+- those that get furthest are varied: sizes, batches and axes,
+- a size that the failing call asks for is looked for (784 features: an image of 28 x 28),
+- and the failure is believed if no variation gets past it and all that get there fail alike.
 
-Values that depend on any other failure are cleared.
+What arrives must come from layers that fix its channels, not straight from a guessed input. Values
+that depend on a failure that is not believed are cleared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
-import torch
 from torch import nn
 
-from bnlint.layers.calls import UNSEEN, Call, State, name_of
+from bnlint.domain.graph import Shape
+from bnlint.layers.calls import UNSEEN, Call, State, is_module, name_of
 from bnlint.layers.of_calls import kind_of
-from bnlint.layers.table import Table, having, rank_of
-from bnlint.models.guessing.guess import Guess, describe
+from bnlint.layers.table import Table, having
+from bnlint.loading.sites import Locator
+from bnlint.models.guessing.guess import Guess
+from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
 from bnlint.tracing.tracers import Record
+from bnlint.tracing.variations import resized, shapes_of, variations
 
-Sign = tuple[str, int]
-"""How a layer failed: ("channels", the number it got) or ("rank", 0)."""
-
-_SETS_CHANNELS = having("sets", "channels") | {"batchnorm"}
+_SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
+_ROUNDS = 3
+"""Times that the furthest input is varied, when that got an input further."""
+_LARGEST = 2048
+"""The largest size that is looked for."""
+_ENOUGH = 6
+"""Sizes that must fail where both numbers that conflict change with the size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A candidate that failed: at which call first, and how each call failed.
+    """What a record did with one candidate: which calls failed, and why.
 
+    ``first`` is the first failure that decides whether the input passes, else the number of calls.
+    ``faults`` has None where a guessed input may be to blame. ``place`` and ``why`` are those of
+    the first, which is ``stated`` if a weight or the source fixes a size that it asks for.
+    ``lucky`` is true if a norm may have passed only because two axes are of one size.
     Compared by identity, since the tensors in a candidate cannot be compared.
     """
 
     candidate: Guess
+    record: Record
     first: int
-    faults: Mapping[int, Sign | None]
+    faults: Mapping[int, Reason | None]
+    passes: bool
+    lucky: bool = False
+    place: object = None
+    why: Reason | None = None
+    stated: bool = False
+
+    @property
+    def undecisive(self) -> frozenset[int]:
+        """The failures that are believed although the input passes."""
+        return frozenset(i for i, why in self.faults.items() if why and not why.decides)
 
 
-def look_at(record: Record, table: Table, candidate: Guess) -> Run:
-    """The failures in ``record``, which was run with ``candidate``."""
-    fixed = _fixed(record, table)
-    values = {call.id: call.value for call in record.calls}
-    faults = {
-        index: _sign(call, table, values) if _first_ref(call) in fixed else None
-        for index, call in enumerate(record.calls)
-        if call.error is not None
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The run to keep, which of its failures to believe, and the first one if it is doubtful."""
+
+    run: Run
+    believed: frozenset[int] = frozenset()
+    doubtful: int | None = None
+
+
+Trial = Callable[[Guess], Run]
+
+
+def look_at(record: Record, table: Table, candidate: Guess, *, in_part: bool = False) -> Run:
+    """The failures in ``record``, which was run with ``candidate``.
+
+    ``in_part``: the record is known to leave out parts, which is no failure then.
+    """
+    calls = [*record.calls, *([record.crash] if record.crash else [])]
+    known = {call.id: call for call in record.calls}
+    reasons = {n: reason_for(c, table, known) for n, c in enumerate(calls) if c.error is not None}
+    first = min((n for n, why in reasons.items() if why.decides), default=len(calls))
+    fixed = _fixed(record, table) if reasons else frozenset()
+    return Run(
+        candidate,
+        record,
+        first,
+        {n: why if _is_sure(calls[n], why, fixed, record) else None for n, why in reasons.items()},
+        first == len(calls) and (in_part or record.complete),
+        any(happens_to_fit(call, table, known) for call in record.calls if call.error is None),
+        place_of(calls[first]) if first < len(calls) else None,
+        reasons.get(first),
+        first < len(calls) and _states_size(calls[first], table),
+    )
+
+
+def _states_size(call: Call, table: Table) -> bool:
+    """True for a layer or function with weights or with written sizes: it may ask for a size."""
+    kind = kind_of(call, table)
+    if is_module(call.target) or (kind is not None and "reshape" in kind.tags):
+        return True
+    return any(isinstance(a, State) for a in (*call.args, *call.kwargs.values()))
+
+
+def place_of(call: Call) -> tuple[str, int] | None:
+    """The file and the line that make a call."""
+    at = Locator().locate(call.frames)
+    return (at.path, at.line) if at else None
+
+
+def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> bool:
+    """True unless what arrives may come straight from a guessed input."""
+    if why.small or (call is record.crash and not record.crash_is_own):
+        return False
+    return why.of_types or all(ref.id in fixed for ref in call.refs())
+
+
+def judge(
+    candidates: Iterable[Guess], trial: Trial, limit: int, *, if_sure: bool = False
+) -> Judgement:
+    """What to make of inputs that were guessed; at most ``limit`` variations in each round.
+
+    ``if_sure``: without variations where the input may be to blame anyway, since trials take time.
+    """
+    runs: list[Run] = []
+    for candidate in candidates:
+        runs.append(run := trial(candidate))
+        if run.passes and not run.lucky:
+            return Judgement(run, run.undecisive)
+    for _ in range(_ROUNDS):
+        best = _furthest(runs)[0]
+        if if_sure and best.faults.get(best.first) is None:
+            break
+        others = variations(best.candidate, types=best.why is not None and best.why.of_types)
+        more = [trial(other) for other in islice(others, limit)]
+        more += _fitting(best, trial)
+        runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
+        if _furthest(runs)[0].first <= best.first:
+            break
+    return _judgement(runs)
+
+
+def _passing(runs: Sequence[Run]) -> Run | None:
+    """The first run that passes, rather one that does not by luck."""
+    passing = [run for run in runs if run.passes]
+    return next((run for run in passing if not run.lucky), next(iter(passing), None))
+
+
+def _furthest(runs: Sequence[Run]) -> list[Run]:
+    """The runs that fail where the one fails that gets furthest."""
+    best = max(runs, key=lambda run: run.first)
+    return [run for run in runs if run.first == best.first and run.place == best.place]
+
+
+def _judgement(runs: Sequence[Run]) -> Judgement:
+    if (passing := _passing(runs)) is not None:
+        return Judgement(passing, passing.undecisive)
+    kept = _furthest(runs)
+    best = min(kept, key=lambda run: len(run.faults))
+    if not _alike(kept, [run.faults.get(best.first) for run in kept]):
+        return Judgement(best, best.undecisive, best.first)
+    others = [run for run in kept if run.record is best.record or _same_calls(run, best)]
+    believed = {
+        index
+        for index in best.faults
+        if index == best.first or _alike(others, [run.faults.get(index) for run in others])
     }
-    return Run(candidate, min(faults, default=len(record.calls)), faults)
+    return Judgement(best, frozenset(believed) | best.undecisive)
 
 
-def believable(runs: Sequence[Run]) -> tuple[Run, frozenset[int]] | None:
-    """The run with the fewest failures among those that get furthest, and which to believe.
+def _alike(runs: Sequence[Run], reasons: Sequence[Reason | None]) -> bool:
+    """True if inputs of any number of axes fail for a reason that is no matter of their size."""
+    by_ranks: dict[tuple[int, ...], dict[tuple[Shape, ...], Reason]] = {}
+    for run, why in zip(runs, reasons, strict=True):
+        if why is None:
+            return False
+        shapes = shapes_of(run.candidate)
+        by_ranks.setdefault(tuple(map(len, shapes)), {})[shapes] = why
+    several = any(len(found) > 1 for found in by_ranks.values())
+    return several and all(_is_one(found) for found in by_ranks.values())
 
-    None if the first failure may come from the guessed input.
-    """
-    furthest = max(run.first for run in runs)
-    kept = [run for run in runs if run.first == furthest]
-    if len({_sizes(run.candidate) for run in kept}) < 2:
+
+def _is_one(found: Mapping[tuple[Shape, ...], Reason]) -> bool:
+    """True if inputs of these shapes failed for one reason, which does not depend on them."""
+    if len({why.words for why in found.values()}) > 1:
+        return False
+    if len({why.numbers for why in found.values()}) == 1:
+        return True
+    by_sizes = {tuple(shape[1:] for shape in shapes): why for shapes, why in found.items()}
+    return _never_meet([why.conflict for why in by_sizes.values()])
+
+
+def _never_meet(conflicts: Sequence[tuple[int, int] | None]) -> bool:
+    """True if both numbers change with the size of the input, and are never the same."""
+    pairs = {pair for pair in conflicts if pair is not None}
+    if len(pairs) < _ENOUGH or None in conflicts:
+        return False
+    return all(len({pair[side] for pair in pairs}) >= _ENOUGH for side in (0, 1))
+
+
+def _fitting(best: Run, trial: Trial) -> Iterator[Run]:
+    """Runs with other sizes, up to one that the failing call asks for."""
+    if best.why is None or best.why.conflict is None or not best.stated:
+        return
+    sizes = {size for shape in shapes_of(best.candidate) for size in shape[1:]}
+    for size in sorted(sizes, reverse=True):
+        other = trial(resized(best.candidate, size, 2 * size))
+        side = _moving_side(best, other)
+        if side is not None:
+            yield from _halving(best, size, side, trial)
+            return
+
+
+def _moving_side(best: Run, other: Run) -> int | None:
+    """Which of the two numbers that conflict changed with the size, if only one did."""
+    if other.place != best.place or other.why is None or best.why is None:
         return None
-    shared = set(kept[0].faults.items())
-    for run in kept[1:]:
-        shared &= set(run.faults.items())
-    believed = frozenset(index for index, sign in shared if sign is not None)
-    if furthest not in believed:
+    one, two = best.why.conflict, other.why.conflict
+    if one is None or two is None or other.why.words != best.why.words:
         return None
-    return min(kept, key=lambda run: len(run.faults)), believed
+    moved = [side for side in (0, 1) if one[side] != two[side]]
+    return moved[0] if len(moved) == 1 else None
 
 
-def _sizes(candidate: Guess) -> tuple[tuple[int, ...], ...]:
-    return tuple(shape[1:] for shape in describe(candidate).shapes)
+def _halving(best: Run, size: int, side: int, trial: Trial) -> Iterator[Run]:
+    """Runs with sizes between which the one lies that fits, by halving."""
+    assert best.why is not None
+    assert best.why.conflict is not None
+    wanted, low, high = best.why.conflict[1 - side], 1, _LARGEST
+    while low <= high:
+        middle = (low + high) // 2
+        yield (run := trial(resized(best.candidate, size, middle)))
+        if run.passes or run.first > best.first:
+            return
+        reached = run.place == best.place and run.why is not None and run.why.conflict is not None
+        if reached and run.why.conflict[side] > wanted:  # type: ignore[union-attr,index]
+            high = middle - 1
+        else:
+            low = middle + 1
 
 
-def sift(runs: Sequence[tuple[Record, Guess]], table: Table) -> int:
-    """The index of the record to keep, of those that one tracer returned for several candidates.
-
-    Its failures that are not believed are cleared. Records whose calls differ from those of the
-    first one are skipped.
-    """
-    alike = [i for i, (record, _) in enumerate(runs) if _targets(record) == _targets(runs[0][0])]
-    looks = [look_at(runs[i][0], table, runs[i][1]) for i in alike]
-    run, believed = believable(looks) or (max(looks, key=lambda run: run.first), frozenset())
-    chosen = alike[looks.index(run)]
-    forget_others(runs[chosen][0], believed)
-    return chosen
+def _same_calls(one: Run, other: Run) -> bool:
+    return _targets(one.record) == _targets(other.record)
 
 
 def _targets(record: Record) -> list[int | str]:
@@ -132,27 +290,3 @@ def _fixes(call: Call, table: Table) -> bool:
         isinstance(a, State) and a.parameter for a in (*call.args, *call.kwargs.values())
     )
     return kind is not None and own and bool(kind.tags & _SETS_CHANNELS)
-
-
-def _first_ref(call: Call) -> str:
-    return next((ref.id for ref in call.refs()), "")
-
-
-def _sign(call: Call, table: Table, values: Mapping[str, Any]) -> Sign | None:
-    kind, x = kind_of(call, table), values.get(_first_ref(call))
-    if kind is None or not isinstance(x, torch.Tensor):
-        return None
-    if "dense" in kind.tags:
-        return ("channels", x.shape[-1]) if x.ndim else None
-    dims = rank_of(kind.tags) or 0
-    if "conv" in kind.tags and dims:
-        axis = x.ndim - dims - 1
-        return ("channels", x.shape[axis]) if axis in (0, 1) else ("rank", 0)
-    if "batchnorm" in kind.tags:
-        allowed = (2, 3) if dims == 1 else (dims + 2,)
-        if dims and x.ndim not in allowed:
-            return ("rank", 0)
-        return ("channels", x.shape[1]) if x.ndim > 1 else None
-    if "norm" in kind.tags and x.ndim > 1:
-        return ("channels", x.shape[1])
-    return None

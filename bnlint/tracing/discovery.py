@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.graph import ModelGraph
+from bnlint.domain.graph import ModelGraph, Unfit
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
-from bnlint.loading.user_code import blame
+from bnlint.loading.user_code import blame, blame_bnlint
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE
 from bnlint.models.guessing.of_forward import find_inputs
@@ -82,6 +82,7 @@ class Models:
     ) -> Iterator[ModelGraph | Problem]:
         """The first model whose arguments were not guessed, or whose guessed ones fit together."""
         first: Built | None = None
+        unfit: Unfit | None = None
         for built in attempts:
             if isinstance(built, Problem):
                 yield built
@@ -90,13 +91,15 @@ class Models:
                 if self.request.models or not self._is_repeated(built):
                     yield from self._trace(built, inputs)
                 return
-            first = first or built
             records = list(self._trace(built, inputs))
             if _fits(records):
                 yield from records
                 return
+            if first is None:
+                first, unfit = built, _unfit(records)
         if first is not None:  # the guesses are wrong: check nothing that depends on shapes
-            yield from self._trace(first, inputs, without_inputs=not inputs)
+            for record in self._trace(first, inputs, without_inputs=not inputs):
+                yield _with_unfit(record, unfit)
 
     def _is_repeated(self, built: Built) -> bool:
         before = len(self.seen)
@@ -115,7 +118,8 @@ class Models:
                 yield trace_model(built.model, ref=built.ref, inputs=inputs, table=self.table)
         except Exception as error:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
-            yield blame(error, kind, doing, self.workshop.file, built.ref.name)
+            where = self.workshop.file, built.ref.name
+            yield blame_bnlint(error, doing, *where) or blame(error, kind, doing, *where)
         for name in dict.fromkeys(held_stubs(built.model)):
             text = f"{built.ref.name} holds {name}, which is not installed"
             kind, file = ProblemKind.OPAQUE_PART, self.workshop.file
@@ -131,7 +135,6 @@ class Models:
                     source.path,
                     f"{count - _SIMILAR} more functions that give {root} were not built",
                     hint=f"name the one to check: bnlint {source.name}::NAME",
-                    model=root,
                 )
         for problem in left:
             if not any_graph:
@@ -164,8 +167,20 @@ def _fits(records: list[ModelGraph | Problem]) -> bool:
     """False if the shapes show that guessed values do not fit together."""
     graphs = [r for r in records if isinstance(r, ModelGraph)]
     return bool(graphs) and not any(
-        op.error is not None
+        graph.trace.unfit is not None
+        or op.error is not None
         or (graph.ref.inputs.source != "none" and op.tags & _COMBINING and not op.outputs)
         for graph in graphs
         for op in graph.ops
     )
+
+
+def _unfit(records: list[ModelGraph | Problem]) -> Unfit | None:
+    return next((r.trace.unfit for r in records if isinstance(r, ModelGraph)), None)
+
+
+def _with_unfit(record: ModelGraph | Problem, unfit: Unfit | None) -> ModelGraph | Problem:
+    """The record, with what guessed arguments failed at."""
+    if isinstance(record, Problem):
+        return record
+    return replace(record, trace=replace(record.trace, unfit=unfit))

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
 from bnlint.domain.graph import Inputs
+from bnlint.layers.calls import Call
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
+from bnlint.tracing.belief import Judgement, Run, failed, forget_others, judge, look_at, place_of
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.real import adopt_doubts, can_be_filled, record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
+
+_FILLED, _TRACED = 64, 10
+"""Inputs that are varied from a guessed one: where a record is run again, and a whole forward."""
 
 
 class Needs(enum.Enum):
@@ -57,18 +61,30 @@ LADDER = [
 class Climb:
     """The most complete record, the inputs it ran with, and the reasons of tracers that refused.
 
-    ``training`` is false if only the eval mode could be traced.
+    ``training`` is false if only the eval mode could be traced. ``crash`` is where the forward ends
+    with an error, whatever the input. ``unfit`` is where the guessed inputs fail, though others may
+    pass.
     """
 
     record: Record
     inputs: Guesses = NONE
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     training: bool = True
+    crash: Call | None = None
+    unfit: Call | None = None
 
     @property
     def complete(self) -> bool:
         """True if the whole model was traced."""
         return self.record.complete
+
+    def doubt(self) -> None:
+        """Take every failure for one that another call may not have."""
+        failures = (call for call in self.record.calls if call.error is not None)
+        first = self.crash or next(failures, None)
+        self.unfit = self.unfit or (replace(first) if first else None)
+        self.crash = None
+        forget_others(self.record, frozenset())
 
     def described_inputs(self) -> Inputs:
         """The inputs as plain data."""
@@ -90,6 +106,25 @@ class _Attempt:
     record: Record
     candidate: Guess
     training: bool
+    rung: Rung
+
+    @property
+    def given(self) -> Guesses:
+        """The inputs it ran with."""
+        return Guesses((self.candidate,))
+
+
+def _most_telling(attempts: list[_Attempt]) -> _Attempt:
+    """A complete attempt, else one whose forward ended with an error, else the first."""
+    complete = (a for a in attempts if a.record.complete)
+    crashed = (a for a in attempts if a.record.crash is not None)
+    return next(complete, None) or next(crashed, None) or attempts[0]
+
+
+def _crash_there(run: Run, attempts: list[_Attempt]) -> bool:
+    """True if the forward ended at the same line in one of the attempts."""
+    crashes = (a.record.crash for a in attempts)
+    return any(crash is not None and place_of(crash) == run.place for crash in crashes)
 
 
 @dataclass(slots=True)
@@ -103,6 +138,11 @@ class _Climber:
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
 
+    @property
+    def guessed(self) -> bool:
+        """True if nobody stated the inputs."""
+        return self.inputs.source == "inferred"
+
     def without_inputs(self) -> Climb | None:
         """The first complete record of a tracer that needs no inputs, with shapes filled in."""
         call = next(iter(self.inputs.candidates), Guess())
@@ -111,45 +151,71 @@ class _Climber:
             records.append(record := rung.trace(self.model, self.table, call))
             self._note_refusals(record)
             if record.complete:
-                return self._second_look(record, self._fill_shapes(record))
+                return self._second_look(record, *self._fill_shapes(record))
         self.unfed = max(records, key=self._seen, default=self.unfed)
         return None
 
     def with_inputs(self) -> Climb:
         """The best record of the tracers that need inputs and of those that were tried before."""
-        best = self._best_attempt()
-        if best is None:
-            return Climb(self.unfed, NONE, self.refusals)
-        if best.record.complete or self._seen(best.record) > self._seen(self.unfed):
-            given = Guesses((best.candidate,))
-            return Climb(best.record, given, self.refusals, best.training)
-        return Climb(self.unfed, self._fill_shapes(self.unfed), self.refusals)
-
-    def _best_attempt(self) -> _Attempt | None:
-        inferred = self.inputs.source == "inferred"
-        best: _Attempt | None = None
-        doubtful: list[_Attempt] = []
+        attempts: list[_Attempt] = []
         for attempt in self._attempts():
             self._note_refusals(attempt.record)
-            if best is None or self._seen(attempt.record) > self._seen(best.record):
-                best = attempt
-            if attempt.record.complete:
-                if not inferred or not failed(attempt.record):
-                    return attempt
-                doubtful.append(attempt)
-        if doubtful:
-            best = self._least_doubtful(doubtful)
+            attempts.append(attempt)
+            if attempt.record.complete and not (self.guessed and failed(attempt.record)):
+                return Climb(attempt.record, attempt.given, self.refusals, attempt.training)
+        if not attempts:
+            return Climb(self.unfed, NONE, self.refusals)
+        found = self._furthest(attempts)
         self.lazies.restore()  # what they hold now may come from another attempt
-        if best and inferred and not best.record.complete:
-            forget_others(best.record, frozenset())
-        return best
+        return found
 
-    def _least_doubtful(self, attempts: list[_Attempt]) -> _Attempt:
-        """The attempt to keep if guessed inputs ran, but failed in some layers."""
-        first = attempts[0]
-        of_one = [a for a in attempts if a.record.tracer == first.record.tracer]
-        of_one = [a for a in of_one if a.training == first.training]
-        return of_one[sift([(a.record, a.candidate) for a in of_one], self.table)]
+    def _furthest(self, attempts: list[_Attempt]) -> Climb:
+        """What is known of a forward that no tracer ran without a failure."""
+        first = _most_telling(attempts)
+        verdict = self._verdict(first, attempts)
+        if verdict.run.record.complete:
+            forget_others(verdict.run.record, verdict.believed)
+            given = Guesses((verdict.run.candidate,))
+            return Climb(verdict.run.record, given, self.refusals, first.training)
+        best = max(attempts, key=lambda attempt: self._seen(attempt.record))
+        if self.guessed:
+            forget_others(best.record, frozenset())
+        if self._seen(best.record) > self._seen(self.unfed):
+            found = Climb(best.record, best.given, self.refusals, best.training)
+        else:
+            found = Climb(self.unfed, self._fill_shapes(self.unfed)[0], self.refusals)
+        crash, sure = verdict.run.record.crash, verdict.doubtful is None
+        found.crash, found.unfit = (crash, None) if sure else (None, crash)
+        return found
+
+    def _verdict(self, first: _Attempt, attempts: list[_Attempt]) -> Judgement:
+        """Whether the forward fails with every input; of given ones, it is the one that counts."""
+        known = {
+            id(a.candidate): a.record
+            for a in attempts
+            if a.rung is first.rung and a.training == first.training
+        }
+
+        def trial(candidate: Guess) -> Run:
+            record = known.get(id(candidate))
+            if record is None:
+                self.lazies.restore()
+                record = first.rung.trace(self.model, self.table, candidate)
+            return look_at(record, self.table, candidate)
+
+        if not self.guessed:
+            return Judgement(trial(first.candidate))
+        mode = self.model.training
+        self.model.train(first.training)
+        try:
+            limit = 0 if first.rung.needs is Needs.NUMBERS else _TRACED
+            found = judge(self.inputs.candidates, trial, limit, if_sure=True)
+        finally:
+            self.model.train(mode)
+        other = [a for a in attempts if a.training != first.training]
+        if other and not found.run.record.complete and not _crash_there(found.run, other):
+            return Judgement(found.run, frozenset(), found.run.first)
+        return found
 
     def _attempts(self) -> Iterator[_Attempt]:
         """The records of the tracers that need inputs, in order of preference."""
@@ -175,42 +241,50 @@ class _Climber:
                     adopt_doubts(record, on_meta, self.model, self.table)
                 else:
                     continue
-                yield _Attempt(record, candidate, training)
+                yield _Attempt(record, candidate, training, rung)
 
-    def _fill_shapes(self, record: Record) -> Guesses:
+    def _fill_shapes(self, record: Record) -> tuple[Guesses, Call | None]:
         """Run the record on the first inputs that pass, else on those that get furthest.
 
-        If the inputs were guessed, only failures that occur with all of them are kept.
+        If the inputs were guessed, only failures that occur with all of them are kept; the call
+        that fails with the best of them, if others may pass, is returned as it failed.
         """
-        runs: list[Run] = []
-        source = self.inputs.source
-        for candidate in self.lazies.each(self.inputs.candidates):
-            if run_on_meta(record, self.table, candidate) == len(record.calls):
-                return Guesses((candidate,))
-            runs.append(look_at(record, self.table, candidate))
-        if not runs:
-            clear_values(record)
-            return NONE
-        best, believed = max(runs, key=lambda run: run.first), frozenset[int]()
-        if source == "inferred":
-            best, believed = believable(runs) or (best, believed)
-        self.lazies.restore()
-        run_on_meta(record, self.table, best.candidate)
-        if source == "inferred":
-            forget_others(record, believed)
-        return Guesses((best.candidate,))
 
-    def _second_look(self, record: Record, given: Guesses) -> Climb:
+        def trial(candidate: Guess) -> Run:
+            self.lazies.restore()
+            run_on_meta(record, self.table, candidate)
+            return look_at(record, self.table, candidate, in_part=not record.complete)
+
+        if not self.inputs.candidates:
+            clear_values(record)
+            return NONE, None
+        if not self.guessed:
+            return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
+        verdict = judge(self.inputs.candidates, trial, _FILLED)
+        again = trial(verdict.run.candidate)
+        unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
+        forget_others(record, verdict.believed)
+        return Guesses((verdict.run.candidate,)), unfit
+
+    def _second_look(self, record: Record, given: Guesses, unfit: Call | None) -> Climb:
         """The recorded forward, if ``record`` fails on its inputs and the forward does not.
 
         A symbolic trace can take the wrong branch without an error, since ``isinstance(x, Tensor)``
         is false for a proxy.
         """
-        if given.candidates and failed(record):
-            recorded = record_forward(self.model, self.table, given.candidates[0])
-            if recorded.complete and not failed(recorded):
-                record = recorded
-        return Climb(record, given, self.refusals)
+        found = Climb(record, given, self.refusals, unfit=unfit)
+        if not given.candidates or not (unfit or failed(record)):
+            return found
+        self.lazies.restore()
+        recorded = record_forward(self.model, self.table, given.candidates[0])
+        if recorded.complete and not failed(recorded):
+            return Climb(recorded, given, self.refusals)
+        crash, first = recorded.crash, next((c for c in record.calls if c.error is not None), None)
+        own = crash and recorded.crash_is_own and not failed(recorded)
+        if crash and first and own and place_of(crash) != place_of(first):
+            found.crash = crash  # Python itself stopped there
+            forget_others(record, frozenset())
+        return found
 
     def _note_refusals(self, record: Record) -> None:
         self.refusals += [(record.tracer, refused) for refused in record.refused]

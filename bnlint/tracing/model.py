@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
-from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace
+from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table, is_leaf
@@ -21,7 +21,7 @@ from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import in_training, on_meta
 from bnlint.tracing.belief import forget_others
-from bnlint.tracing.describing import TracedPart, describe_parts
+from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
 from bnlint.tracing.describing.inventory import describe_modules, size_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
@@ -71,6 +71,8 @@ def trace_model(
             warnings.simplefilter("ignore")
             seen = _trace_modes(meta, table, inputs or NONE)
         climbed = seen.training
+        if ref.guessed:
+            climbed.doubt()  # other arguments may fit together
         if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
             forget_others(climbed.record, frozenset())  # its caller may pass all inputs
         return _describe(model, meta, ref, table, seen)
@@ -106,6 +108,8 @@ def _describe(
         replace(p, block=ref.block, initial=initial_facts(p.record, model, table, whole=p.whole))
         for p in parts
     ]
+    if climbed.crash is not None:
+        parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
     ops, edges = describe_parts(parts, layers, locator)
     modules = describe_modules(meta, layers, locator, seen.train_calls(), seen.eval_calls(), record)
     trace = Trace(
@@ -113,6 +117,7 @@ def _describe(
         climbed.complete,
         tuple(Opaque(r.path, r.reason, locator.locate(r.frames)) for r in hidden),
         tuple(Refusal(t, r.reason, locator.locate(r.frames)) for t, r in climbed.refusals),
+        _unfit(climbed, locator),
     )
     return ModelGraph(
         replace(ref, inputs=climbed.described_inputs()),
@@ -122,6 +127,13 @@ def _describe(
         modules,
         size_of(parameters_by_id(model.modules()).values()),
     )
+
+
+def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:
+    call = climbed.unfit
+    if call is None:
+        return None
+    return Unfit(layer_name(call), call.error or "", locator.locate(call.frames))
 
 
 def trace_pieces(

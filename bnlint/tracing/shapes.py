@@ -21,6 +21,7 @@ from bnlint.layers.shapes import quick
 from bnlint.layers.shapes.shape_rules import is_plain_tensor, like
 from bnlint.layers.table import Table, having
 from bnlint.models.guessing.guess import Guess, emptied
+from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.tracers import Record
 
 
@@ -75,7 +76,9 @@ def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
     try:
         return invoke(call.target, args, kwargs)
     except Exception as error:  # torch and the user's layers may raise anything
-        call.error = first_line(str(error).strip())
+        if is_limit(error) or call.opaque:
+            return UNSEEN
+        call.error = first_line(str(error).strip()) or type(error).__name__
         return substitute(call.target, table, args)
 
 

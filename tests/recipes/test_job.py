@@ -61,4 +61,5 @@ def test_a_job_is_one_entry_and_its_function(copy: Copy) -> None:
     counted, gone = copy.run(code=CODE).stdout.splitlines()
     assert counted == "Counted(lines=7)"
     assert "gone.py" in gone
-    assert "the check itself failed: FileNotFoundError" in gone
+    assert "internal error in bnlint, not in your code" in gone
+    assert "FileNotFoundError" in gone

@@ -26,7 +26,7 @@ def messages(*parts: Opaque) -> list[str]:
 
 def test_a_part_and_the_whole() -> None:
     assert messages(Opaque("head", LOOPS, None)) == [f"head was not seen whole: {PLAIN}"]
-    assert messages(Opaque("", LOOPS, None)) == [f"its forward was not seen whole: {PLAIN}"]
+    assert messages(Opaque("", LOOPS, None)) == [f"Net could not be traced: {PLAIN}"]
 
 
 def test_parts_with_one_cause_are_told_together() -> None:

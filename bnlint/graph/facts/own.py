@@ -17,6 +17,7 @@ INITIAL_PREFIX = "init-"
 
 OWN_FACTS: Mapping[str, str] = {
     "class": "short name of the class or function",
+    "library": "installed package that builds the layer, where the file that is checked is none",
     "registered": "whether the module is registered in the model",
     "held": "where an unregistered module is kept: list, global, forward or model",
     "grad": "whether gradients are on at the call",

@@ -19,6 +19,7 @@ from bnlint.layers.shapes.shape_rules import (
     is_plain_module,
     is_plain_tensor,
     layer_rule,
+    takes,
 )
 from bnlint.layers.table import builtin_table, having
 
@@ -34,7 +35,7 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
 
     Raises
     ------
-    RuntimeError, ValueError
+    RuntimeError, ValueError, IndexError
         Where the operation itself would, because the shapes do not fit.
 
     """
@@ -46,6 +47,8 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
     rule = function_rule(name)
     if rule is None and _is_pointwise(builtin_table().functions.get(name)):
         rule = elementwise.unary
+    if rule is elementwise.unary and not takes(target, len(args), tuple(kwargs)):
+        return None
     home = None if isinstance(target, str) else getattr(target, "__module__", None)
     if rule is None or not (home or "torch").startswith(("torch", "_operator")):
         return None

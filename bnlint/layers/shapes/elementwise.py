@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @for_layers("_DropoutNd")
 def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
     """A tensor like the input; the input itself where the layer would return that."""
-    if not x.is_floating_point():
+    if not x.is_floating_point() or not _drops(type(module).__name__, x):
         return None
     import torch
 
@@ -23,13 +23,63 @@ def layer(module: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
     return x if same else like(x, x.shape)
 
 
+def _drops(name: str, x: torch.Tensor) -> bool:
+    """True unless a dropout of whole maps is given a tensor that has none."""
+    if name.lower() == "dropout1d":
+        return x.ndim in (2, 3)
+    return x.ndim > 1 or name.lower() not in ("dropout2d", "dropout3d", "featurealphadropout")
+
+
+@for_layers("Softmax", "LogSoftmax", "Softmin")
+def softmax_layer(module: nn.Softmax, x: torch.Tensor) -> torch.Tensor | None:
+    """The output of a softmax."""
+    return along_axis(x, module.dim)
+
+
+@for_functions("softmax", "log_softmax", "softmin")
+def along_axis(x: Any, dim: Any = None, **others: Any) -> torch.Tensor | None:
+    """A tensor like the first argument, if it has the axis."""
+    if others or not is_plain_tensor(x) or not x.is_floating_point() or type(dim) is not int:
+        return None
+    rank = max(x.ndim, 1)
+    if not -rank <= dim < rank:  # on meta, torch does not look
+        expected = f"expected to be in range of [{-rank}, {rank - 1}]"
+        raise IndexError(f"Dimension out of range ({expected}, but got {dim})")
+    return like(x, x.shape)
+
+
+@for_functions("gumbel_softmax")
+def _unsure(*args: Any, **kwargs: Any) -> None:
+    """Left to torch."""
+
+
 @for_layers("Softmax2d")
 def _of_maps(module: nn.Softmax2d, x: torch.Tensor) -> torch.Tensor | None:
     return like(x, x.shape) if x.is_floating_point() and x.ndim in (3, 4) else None
 
 
-@for_functions("exp", "sqrt", "abs", "contiguous", "clamp")
-@for_functions("dropout", "dropout1d", "dropout2d", "dropout3d")
+@for_functions("clamp")
+def clamp(x: Any, min: Any = None, max: Any = None, **others: Any) -> torch.Tensor | None:
+    """``torch.clamp`` to numbers."""
+    bounds = [bound for bound in (min, max) if bound is not None]
+    numbers = all(isinstance(bound, (int, float)) for bound in bounds)
+    return unary(x) if bounds and numbers and not others else None
+
+
+@for_functions("dropout")
+def dropout(x: Any, p: Any = 0.5, training: Any = True, inplace: Any = False) -> Any:
+    """``torch.nn.functional.dropout``."""
+    sure = isinstance(p, (int, float)) and 0 <= p <= 1
+    return unary(x, inplace=inplace) if sure else None
+
+
+@for_functions("dropout2d", "dropout3d")
+def dropout_of_maps(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
+    """The dropouts of whole maps."""
+    return dropout(x, *args, **kwargs) if is_plain_tensor(x) and x.ndim > 1 else None
+
+
+@for_functions("exp", "sqrt", "abs", "contiguous")
 def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     """A tensor like the first argument."""
     import torch
@@ -43,7 +93,7 @@ def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
 
 @for_functions("add", "sub", "mul", "div", "truediv", "multiply", "divide", "subtract")
 @for_functions("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__")
-@for_functions("__truediv__", "__rtruediv__", "maximum", "minimum")
+@for_functions("__truediv__", "__rtruediv__")
 def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
     """The broadcast of two floating tensors of one type, or of one and a number."""
     if kwargs:
@@ -53,10 +103,16 @@ def binary(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
     if not is_plain_tensor(a) or not a.is_floating_point():
         return None
     if isinstance(b, (int, float)):
-        return like(a, a.shape)
+        return None if isinstance(b, bool) else like(a, a.shape)
     if not is_plain_tensor(b) or a.dtype != b.dtype:
         return None
     return like(a, broadcast(a.shape, b.shape))
+
+
+@for_functions("maximum", "minimum")
+def extreme(a: Any, b: Any = None, **kwargs: Any) -> torch.Tensor | None:
+    """The larger or smaller values of two tensors."""
+    return binary(a, b, **kwargs) if is_plain_tensor(a) and is_plain_tensor(b) else None
 
 
 @for_functions("iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_")
@@ -120,15 +176,28 @@ def per_channel(norm: nn.modules.batchnorm._NormBase, x: torch.Tensor) -> torch.
         return None
     norm._check_input_dim(x)  # type: ignore[no-untyped-call]
     batch_norm = isinstance(norm, torch.nn.modules.batchnorm._BatchNorm)
-    if (batch_norm or norm.affine or norm.track_running_stats) and x.ndim > 1:
+    if (norm.weight is not None or norm.running_mean is not None) and x.ndim > 1:
         axis = 1 if batch_norm else x.ndim - norm._get_no_batch_dim()  # type: ignore[operator]
         if x.shape[axis] != norm.num_features:
             raise ValueError(
                 f"expected {norm.num_features} channels in axis {axis}, got {x.shape[axis]}"
             )
-    if batch_norm and norm.training:
-        torch.nn.functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
+    if norm.training or norm.running_mean is None:
+        _verify_count(norm, x, batch_norm=batch_norm)
     return like(x, x.shape)
+
+
+def _verify_count(
+    norm: nn.modules.batchnorm._NormBase, x: torch.Tensor, *, batch_norm: bool
+) -> None:
+    """Raise torch's error where a mean would be that of a single value."""
+    from torch.nn import functional
+
+    if batch_norm:
+        functional._verify_batch_size(list(x.shape))  # type: ignore[attr-defined]
+        return
+    batched = x.ndim > norm._get_no_batch_dim()  # type: ignore[operator]
+    functional._verify_spatial_size(x.shape if batched else x[None].shape)  # type: ignore[attr-defined]
 
 
 @for_layers("LayerNorm")
@@ -150,4 +219,6 @@ def group_norm(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor | None:
         return None
     if norm.affine and x.shape[1] != norm.num_channels:
         raise RuntimeError(f"expected {norm.num_channels} channels, got {x.shape[1]}")
+    if x.numel() == norm.num_groups:
+        return None  # one value in each group: it depends on the batch what torch says
     return like(x, x.shape)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 def convolution(layer: _ConvNd, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a convolution, batched or not."""
     _check(layer, x)
-    padding = _padding(layer)
+    padding, old = _padding(layer), x.shape[-len(layer.kernel_size) :]
     if padding is None or not x.is_floating_point():
         return None
-    old = x.shape[-len(layer.kernel_size) :]
+    if layer.padding_mode != "zeros" and any(p >= s for p, s in zip(padding, old, strict=True)):
+        return None  # such a padding repeats the map, and may be too large for it
     rows = zip(old, padding, layer.dilation, layer.kernel_size, layer.stride, strict=True)
     sizes = [
         (size + both - step * (kernel - 1) - 1) // stride + 1
@@ -139,13 +140,18 @@ def window(pool: Any, x: torch.Tensor) -> torch.Tensor | None:
     stride = pool.kernel_size if pool.stride is None else pool.stride
     parts = (pool.kernel_size, stride, pool.padding, getattr(pool, "dilation", 1))
     known = [several(part, axes) for part in parts]
-    if any(part is None for part in known):
+    if any(part is None for part in known) or not _half(known[2], known[0]):
         return None
     rows = zip(x.shape[-axes:], *(part or () for part in known), strict=True)
     sizes = [_moved(*row, ceil=pool.ceil_mode) for row in rows]
     if min(sizes) < 1:
         raise RuntimeError(f"Given input size {list(x.shape)}: output size is too small: {sizes}")
     return like(x, (*x.shape[:-axes], *sizes))
+
+
+def _half(padding: tuple[int, ...] | None, kernel: tuple[int, ...] | None) -> bool:
+    """True if a pool's padding is at most half of its window, as torch wants it."""
+    return all(2 * p <= k for p, k in zip(padding or (), kernel or (), strict=False))
 
 
 def _moved(size: int, kernel: int, stride: int, pad: int, step: int, *, ceil: bool) -> int:
@@ -187,5 +193,7 @@ def mean(x: Any, dim: Any = None, keepdim: Any = False, **others: Any) -> torch.
     if not axes or any(not -x.ndim <= a < x.ndim for a in axes) or not isinstance(keepdim, bool):
         return None
     gone = {a % x.ndim for a in axes}
+    if len(gone) < len(axes):
+        return None
     kept = [1 if i in gone else s for i, s in enumerate(x.shape) if keepdim or i not in gone]
     return like(x, kept)

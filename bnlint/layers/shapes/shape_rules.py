@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -54,10 +56,14 @@ def function_rule(name: str) -> FunctionRule | None:
 
 
 def is_plain_tensor(value: Any) -> bool:
-    """True for a floating or integer tensor on meta that is no subclass of its own."""
+    """True for a tensor on meta that is no subclass of its own and has elements.
+
+    Operations differ in whether they take tensors without any.
+    """
     import torch  # fast, unlike ``from torch.x import y``, which would take most of a rule's time
 
-    return type(value) in (torch.Tensor, torch.nn.Parameter) and value.is_meta
+    plain = type(value) in (torch.Tensor, torch.nn.Parameter) and value.is_meta
+    return plain and bool(value.numel())
 
 
 def is_plain_module(module: nn.Module) -> bool:
@@ -82,6 +88,23 @@ def like(x: torch.Tensor, shape: Iterable[int]) -> torch.Tensor:
     import torch
 
     return torch.empty(tuple(shape), dtype=x.dtype, device="meta")
+
+
+@lru_cache(maxsize=512)
+def takes(target: Any, count: int, names: tuple[str, ...]) -> bool:
+    """True if a function surely takes that many arguments, and those names.
+
+    Functions that are not written in Python do not say, so they get no more than a tensor.
+    """
+    if count == 1 and not names:
+        return True
+    if isinstance(target, str) or not inspect.isfunction(target):
+        return False
+    try:
+        inspect.signature(target).bind(*(None,) * count, **dict.fromkeys(names))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def several(value: Any, count: int) -> tuple[int, ...] | None:

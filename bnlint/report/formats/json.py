@@ -26,6 +26,7 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
         "tool": {"name": "bnlint", "version": options.version, "torch": report.torch},
         "summary": {
             "models": len(report.models),
+            "not_checked": len(report.not_checked()),
             "findings": counts(report),
             "problems": len(report.problems),
             "suppressed": report.suppressed,
@@ -67,6 +68,7 @@ def _finding(finding: Finding, options: RenderOptions) -> dict[str, Any]:
         **_place(finding.location, options),
         "model": finding.model,
         "layer": finding.layer,
+        "layers": _layers(finding),
         "related": [
             {"layer": r.layer, **_place(r.location, options), "message": r.message}
             for r in finding.related
@@ -76,6 +78,14 @@ def _finding(finding: Finding, options: RenderOptions) -> dict[str, Any]:
         "fix": _fix(finding.fix, options) if finding.fix else None,
         "evidence": evidence and {"summary": evidence.summary, "values": encode(evidence.values)},
     }
+
+
+def _layers(finding: Finding) -> list[str]:
+    """Every layer that the finding is about; another model's is named with its model."""
+    others = [
+        layer if model == finding.model else f"{model}: {layer}" for model, layer in finding.also
+    ]
+    return [layer for layer in (finding.layer, *others) if layer]
 
 
 def _place(at: Location | None, options: RenderOptions) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
 
 
 def _details(report: Report, options: RenderOptions) -> Iterator[str]:
-    for model in report.models:
+    for model in (*report.models, *report.missed):
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
@@ -143,7 +143,7 @@ def _drawing(graph: ModelGraph) -> Iterator[str]:
     for edge in graph.edges:
         sources.setdefault(edge.target, []).append(edge.source)
     rows = [_row(op, number, sources.get(op.id, [])) for op in graph.ops]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[4]]).rstrip()

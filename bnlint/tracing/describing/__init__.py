@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
-from bnlint.layers.calls import Call, Ref, dotted_name, name_of
+from bnlint.layers.calls import RAISED, Call, Ref, dotted_name, name_of
 from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.table import Kind, Table
@@ -63,7 +63,7 @@ class Description:
         calls = self.part.record.calls
         self.shapes = {c.id: tuple(_shapes_of(c.value)) for c in calls}
         sources = data_sources(calls)
-        kept = [c for c in calls if c.role == "op" and c.id in sources]
+        kept = [c for c in calls if c.id in sources and (c.role == "op" or c.error is not None)]
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))
         self.numbers = _numbers(calls)
@@ -105,6 +105,8 @@ class Description:
             facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
         kind = refine(kind, facts, call, self.table, data_inputs)
         site = site_of(module) if module is not None else None
+        if library := self.locator.library(site.frames if site else call.frames):
+            facts["library"] = library
         return Op(
             self._name(call.id),
             kind.name,
@@ -181,17 +183,20 @@ def _numbers(calls: Iterable[Call]) -> dict[str, tuple[str, int]]:
     seen: Counter[str] = Counter()
     found = {}
     for call in calls:
-        layer = _layer_name(call)
+        layer = layer_name(call)
         found[call.id] = layer, seen[layer]
         seen[layer] += 1
     return found
 
 
-def _layer_name(call: Call) -> str:
+def layer_name(call: Call) -> str:
+    """The name of the layer that a call runs, or of a function and the module that calls it."""
     if isinstance(call.target, nn.Module):
         return call.path or type(call.target).__name__
     if call.target == "input":
         return str(call.args[0]) if call.args else "input"
+    if call.target == RAISED:
+        return call.owner or "forward"
     name = f"{name_of(call.target).strip('_')}()"
     return f"{call.owner}.{name}" if call.owner else name
 

@@ -27,11 +27,14 @@ _DATA_SOURCES = frozenset(
 def data_sources(calls: Iterable[Call]) -> dict[str, str]:
     """The call that computed the data of each call's result: itself, unless it picks an element.
 
-    Calls that read only parameters and constants are left out; layers never are.
+    Calls that read only parameters and constants are left out; layers and failures never are.
     """
     sources: dict[str, str] = {}
     for call in calls:
         read = [sources[r.id] for r in call.data() if r.id in sources]
+        if call.error is not None:
+            sources[call.id] = call.id
+            continue
         if call.role == "number":
             continue
         if call.role == "pick":

@@ -65,6 +65,8 @@ def _describe(
     """A module with what it says about itself, and with what was ``seen`` of it."""
     kind, site = layers.table.of_module(module), site_of(module)
     own: Facts = {"class": type(module).__name__, "trainable": trainable(module)}
+    if site and (library := locator.library(site.frames)):
+        own["library"] = library
     return ModuleInfo(
         path,
         kind.name if kind else "other",

@@ -29,6 +29,8 @@ Facts = dict[str, Value]
 DEVIATIONS = {True: 4.0, False: 3.2}
 """Standard deviations from the mean to the largest value of a batch: feature maps, vectors."""
 
+_PICKS = frozenset({"kernel", "recurrent", "slice", "split", "pixelshuffle", "opaque", "other"})
+"""What may read each channel in a way of its own."""
 _SETS_SCALE = having("sets", "scale")
 
 
@@ -100,23 +102,34 @@ class _Reader:
         return _share(constant & (shift <= 0))
 
     def _stays_tied(self, call: Call, weights: Weights) -> bool:
-        """True if the kernels that follow treat all units alike too, so that they stay equal."""
+        """True if the kernels that follow surely treat all units alike, so that they stay equal."""
         if weights.bias is not None and not _all_equal(weights.bias):
             return False
         ahead = list(self._kernels_ahead(call))
-        return bool(ahead) and all(_treats_alike(w) for w in ahead)
+        return bool(ahead) and all(w is not None and _treats_alike(w) for w in ahead)
 
-    def _kernels_ahead(self, call: Call) -> Iterator[Weights]:
+    def _kernels_ahead(self, call: Call) -> Iterator[Weights | None]:
+        """The weights that read the units of a kernel; None for what may read each in its way."""
         seen, waiting = {call.id}, [call.id]
         while waiting:
-            for reader in self.readers.get(waiting.pop(), ()):
+            source = waiting.pop()
+            for reader in self.readers.get(source, ()):
                 if reader.id in seen:
                     continue
                 seen.add(reader.id)
-                if reader.id in self.weights:
+                if reader.id in self.weights and reader.refs()[0].id == source:
                     yield self.weights[reader.id]
-                else:
+                elif self._passes_on(reader):
                     waiting.append(reader.id)
+                else:
+                    yield None
+
+    def _passes_on(self, reader: Call) -> bool:
+        """True for an operation that treats all channels alike: none with weights, no slice."""
+        kind = kind_of(reader, self.table)
+        if reader.role != "op":
+            return True
+        return kind is not None and not reader.opaque and not kind.tags & _PICKS
 
     def read_stretch(self, run: Sequence[Step]) -> None:
         """Predict the signal and gradient of a stretch whose input has a known scale."""

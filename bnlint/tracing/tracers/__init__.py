@@ -33,9 +33,7 @@ class Refused:
     @classmethod
     def after(cls, error: BaseException, path: str) -> Refused:
         """The refusal for an error in the forward of the module at ``path``."""
-        said = first_line(str(error).strip())
-        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        return cls(path, reason, _frames_of(error))
+        return cls(path, reason_of(error), frames_of(error))
 
 
 @dataclass(slots=True)
@@ -43,7 +41,8 @@ class Record:
     """What a tracer recorded of a model or of a part of it, in the order of execution.
 
     ``left_out`` is true if optional inputs of the forward were left at their defaults, so that
-    another call may run other operations.
+    another call may run other operations. ``crash`` is the call at which the forward ended with an
+    error, which is not among ``calls``; ``crash_is_own`` if no input could have prevented it.
     """
 
     tracer: str
@@ -54,6 +53,8 @@ class Record:
     reads: set[str] = field(default_factory=set)
     strays: list[Stray] = field(default_factory=list)
     left_out: bool = False
+    crash: Call | None = None
+    crash_is_own: bool = False
 
     @property
     def complete(self) -> bool:
@@ -61,7 +62,13 @@ class Record:
         return not self.refused
 
 
-def _frames_of(error: BaseException) -> Frames:
+def reason_of(error: BaseException) -> str:
+    """The type of an error and the first line of what it says."""
+    said = first_line(str(error).strip())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def frames_of(error: BaseException) -> Frames:
     """The frames of an error's traceback, innermost first, without those of torch and bnlint."""
     found = []
     trace = error.__traceback__

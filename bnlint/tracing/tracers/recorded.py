@@ -16,16 +16,18 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.phrases import first_line
-from bnlint.layers.calls import UNSEEN, Call, Ref, State
+from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.models.nested import tensors, with_tensors
+from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.forward.module_names import Registry
+from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.shapes import on_bare_weights, substitute
-from bnlint.tracing.tracers import Record, Refused
+from bnlint.tracing.tracers import Record, Refused, frames_of, reason_of
 from bnlint.tracing.tracers.autograd import intercept_autograd
 
 
@@ -41,6 +43,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     except Exception as error:  # the user's forward may raise anything
         where = recorder.failed_in or registry.path(registry.root)
         recorder.record.refused.append(Refused.after(error, where))
+        recorder.crashed(error, where)
     else:
         recorder.leave(result)
     recorder.record.strays = registry.outermost_strays()
@@ -55,6 +58,8 @@ class ForwardRecorder(Subscriber):
         self.registry, self.table = watched.registry, watched.table
         self.record = Record("recorded")
         self.failed_in: str | None = None
+        self.failed_at: tuple[BaseException, Call] | None = None
+        self.returned_nothing = False
         self._quiet = 0
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
@@ -91,6 +96,24 @@ class ForwardRecorder(Subscriber):
             if ref is not None:
                 self.record.outputs.append(ref)
 
+    def crashed(self, error: Exception, path: str) -> None:
+        """Note the call that ended the forward, or else the line; not for want of numbers."""
+        if is_limit(error):
+            return
+        at = self.failed_at
+        if at is not None and at[0] is error:
+            call = at[1]
+        else:
+            held = getattr(error, "obj", None)
+            args = (self._refs[id(held)],) if id(held) in self._refs else ()
+            call = Call(
+                self._fresh_id(), RAISED, args, owner=path, frames=frames_of(error),
+                error=reason_of(error),
+            )  # fmt: skip
+        self.record.crash = call
+        context = Circumstances(call.target != RAISED, self.record.left_out, self.returned_nothing)
+        self.record.crash_is_own = is_own_fault(error, context)
+
     # --- watching ---
 
     @contextlib.contextmanager
@@ -111,10 +134,12 @@ class ForwardRecorder(Subscriber):
 
         def followed(*args: Any, **kwargs: Any) -> Any:
             try:
-                return run(*args, **kwargs)
+                result = run(*args, **kwargs)
             except Exception:
                 self.failed_in = self.failed_in or path
                 raise
+            self.returned_nothing |= result is None
+            return result
 
         return followed
 
@@ -147,7 +172,12 @@ class ForwardRecorder(Subscriber):
         kwargs: dict[str, Any],
         path: str | None = None,
     ) -> Any:
-        result, error = self._result(target, run, args, kwargs)
+        try:
+            result, error = self._result(target, run, args, kwargs)
+        except Exception as raised:
+            said = first_line(str(raised).strip())
+            self.failed_at = raised, self._call(target, args, kwargs, path, UNSEEN, said)
+            raise
         if getattr(target, "__name__", "") == "__setitem__":
             self._note(target, args, kwargs, path, args[0], error)
             return result
@@ -189,8 +219,16 @@ class ForwardRecorder(Subscriber):
     def _note(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
     ) -> None:
+        call = self._call(target, args, kwargs, path, result, error)
+        self.record.calls.append(call)
+        for tensor in tensors(result):
+            self._point(tensor, Ref(call.id))
+
+    def _call(
+        self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
+    ) -> Call:
         held = self.registry.held(target) if isinstance(target, nn.Module) else ""
-        call = Call(
+        return Call(
             self._fresh_id(),
             _readable(target),
             self._noted(args),
@@ -203,9 +241,6 @@ class ForwardRecorder(Subscriber):
             value=result,
             error=error,
         )
-        self.record.calls.append(call)
-        for tensor in tensors(result):
-            self._point(tensor, Ref(call.id))
 
     def _noted(self, value: Any) -> Any:
         """Arguments with references instead of tensors."""

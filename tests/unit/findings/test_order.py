@@ -83,3 +83,10 @@ def test_fingerprints_follow_rule_file_model_and_layer() -> None:
     elsewhere = replace(_finding("a"), location=Location("other.py", 1))
     prints = {f.fingerprint for f in fingerprinted([*kinds, elsewhere], str)}
     assert len(prints) == 5
+
+
+def test_a_model_with_guessed_arguments_gives_way_to_one_without() -> None:
+    guessed = replace(_finding("a", "A"), severity=Severity.INFO, guessed=True)
+    (entry,) = grouped([guessed, _finding("a", "B")])
+    assert (entry.model, entry.severity, entry.guessed) == ("B", Severity.WARNING, False)
+    assert grouped([guessed]) == (guessed,)

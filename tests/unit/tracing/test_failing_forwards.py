@@ -1,0 +1,216 @@
+"""What no input can run is an error; what another may run is a note; a size is looked for."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from bnlint.domain.graph import ModelGraph
+from bnlint.engine.catalogue import built_in_files, load_rules
+from bnlint.engine.check import check_graph
+from bnlint.pipeline.notes import notes_on
+from bnlint.tracing.file import trace_source
+
+RULES = [rule for rule in load_rules(built_in_files()) if rule.id.startswith("BN2")]
+
+HEAD = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Block(nn.Module):
+    def __init__(self, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+"""
+
+
+def traced(layers: str, forward: str, tail: str = "") -> ModelGraph:
+    body = textwrap.indent(textwrap.dedent(forward).strip(), " " * 8)
+    net = f"class Net(Block):\n    def __init__(self):\n        super().__init__({layers})\n"
+    (graph,) = trace_source(f"{HEAD}{net}\n    def forward(self, x):\n{body}\n\n{tail}", "net.py")
+    return graph
+
+
+def said(graph: ModelGraph) -> list[tuple[str, str]]:
+    """The errors of a model, each with the line of the forward that makes the call."""
+    return [(f.rule, f.message) for f in check_graph(graph, RULES).findings]
+
+
+NEVER = {
+    "channels of a sum": (
+        "a=nn.Conv2d(3, 4, 3, padding=1), b=nn.Conv2d(4, 6, 3, padding=1)",
+        "x = self.a(x)\nreturn x + self.b(x)",
+        "size of tensor a (4) must match",
+    ),
+    "a map that a convolution without padding makes smaller": (
+        "a=nn.Conv2d(3, 4, 3, padding=1), b=nn.Conv2d(4, 4, 5)",
+        "x = self.a(x)\nreturn x + self.b(x)",
+        "must match the size of tensor b",
+    ),
+    "maps of two strides": (
+        "a=nn.Conv2d(3, 4, 3, padding=1), b=nn.Conv2d(3, 4, 3, 2, 1)",
+        "return torch.cat([self.a(x), self.b(x)], 1)",
+        "Sizes of tensors must match",
+    ),
+    "the inner sizes of a product": (
+        "q=nn.Linear(12, 20), k=nn.Linear(12, 28)",
+        "return self.q(x) @ self.k(x).transpose(-2, -1)",
+        "",
+    ),
+    "a size that is a float": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "x = self.a(x)\nn, c, h, w = x.shape\nreturn x.view(n, 2, c / 2, h, w)",
+        "float",
+    ),
+    "a view of more elements than there are": (
+        "a=nn.Conv2d(3, 4, 3), p=nn.AdaptiveAvgPool2d(5)",
+        "x = self.p(self.a(x))\nreturn x.view(x.size(0), 104)",
+        "invalid for input of size",
+    ),
+    "an attribute that nobody sets": (
+        "a=nn.Linear(12, 20)",
+        "return self.head(self.a(x))",
+        "has no attribute 'head'",
+    ),
+    "a method that tensors do not have": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "return self.a(x).flaten(1)",
+        "no attribute 'flaten'",
+    ),
+    "a name that nobody defines": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "y = self.a(x)\nreturn F.relu(z)",
+        "name 'z' is not defined",
+    ),
+    "too many values": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "x = self.a(x)\nn, c, t = x.shape\nreturn x.reshape(n, c * t)",
+        "too many values to unpack",
+    ),
+    "the arguments of a function": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "return F.relu(self.a(x), inplce=True)",
+        "unexpected keyword",
+    ),
+    "tokens that are floats": (
+        "a=nn.Linear(12, 20), e=nn.Embedding(10, 4)",
+        "return self.e(self.a(x))",
+        "indices",
+    ),
+    "the result of a recurrent layer": (
+        "r=nn.LSTM(12, 20), fc=nn.Linear(20, 4)",
+        "return self.fc(self.r(x))",
+        "must be Tensor, not tuple",
+    ),
+    "an axis that is missing": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "return self.a(x).flatten(1).softmax(2)",
+        "Dimension out of range",
+    ),
+    "a list of modules that is called": (
+        "ls=nn.ModuleList([nn.Conv2d(3, 4, 3)])",
+        "return self.ls(x)",
+        "ModuleList",
+    ),
+    "more layers than the list has": (
+        "ls=nn.ModuleList([nn.Conv2d(3, 3, 3, padding=1) for _ in range(2)])",
+        "for i in range(3):\n    x = self.ls[i](x)\nreturn x",
+        "index 2 is out of range",
+    ),
+    "a layer norm over the width of a map": (
+        "a=nn.Conv2d(3, 32, 4, 4), n=nn.LayerNorm(32)",
+        "return self.n(self.a(x))",
+        "normalized_shape=[32]",
+    ),
+    "a layer norm that the first guess happens to fit": (
+        "a=nn.Conv2d(3, 56, 4, 4), n=nn.LayerNorm(56)",
+        "return self.n(self.a(x))",
+        "normalized_shape=[56]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_what_no_input_can_run_is_an_error(name: str) -> None:
+    layers, forward, reason = NEVER[name]
+    ((rule, message),) = said(traced(layers, forward))
+    assert rule == "BN206"
+    assert reason in message
+
+
+def test_features_that_no_image_gives() -> None:
+    forward = "return self.fc(F.max_pool2d(self.a(x), 2).flatten(1))"
+    ((rule, _),) = said(traced("a=nn.Conv2d(3, 32, 5), fc=nn.Linear(1000, 10)", forward))
+    assert rule == "BN205"
+
+
+def test_a_rank_that_only_one_size_gets_to() -> None:
+    layers = "a=nn.Conv2d(1, 4, 5), fc=nn.Linear(4 * 12 * 12, 20), n=nn.BatchNorm2d(20)"
+    graph = traced(layers, "return self.n(self.fc(F.max_pool2d(self.a(x), 2).flatten(1)))")
+    ((rule, message),) = said(graph)
+    assert rule == "BN202"
+    assert graph.ref.inputs.shapes == ((2, 1, 28, 28),)
+    assert "28x28" in message
+
+
+DOUBTFUL = {
+    "a size that no square image has": (
+        "a=nn.Conv2d(3, 4, 3), fc=nn.Linear(4 * 11 * 13, 5)",
+        "return self.fc(self.a(x).flatten(1))",
+    ),
+    "two results that must be of one length": (
+        "q=nn.Conv1d(8, 24, 1), k=nn.Conv1d(8, 24, 1)",
+        "return torch.bmm(self.q(x), self.k(x))",
+    ),
+    "a check of the input": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "assert x.shape[2] == 7\nreturn self.a(x)",
+    ),
+    "an attribute that is set before the first call": (
+        "a=nn.Linear(12, 20)",
+        "return self.a(x) + self.state\n\ndef start(self):\n    self.state = 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_what_another_input_may_run_is_a_note(name: str) -> None:
+    graph = traced(*DOUBTFUL[name])
+    assert said(graph) == []
+    assert len(list(notes_on(graph, ()))) == 1
+
+
+RUNS = {
+    "a flatten decides the size": (
+        "a=nn.Conv2d(3, 4, 3), fc=nn.Linear(4 * 58 * 58, 5)",
+        "return self.fc(self.a(x).flatten(1))",
+        (2, 3, 60, 60),
+    ),
+    "a table of positions decides the size": (
+        "a=nn.Conv2d(3, 16, 16, 16), t=nn.ParameterList([torch.zeros(1, 100, 16)])",
+        "return self.a(x).flatten(2).transpose(1, 2) + self.t[0]",
+        (2, 3, 160, 160),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_size_that_a_layer_asks_for_is_found(name: str) -> None:
+    layers, forward, shape = RUNS[name]
+    graph = traced(layers, forward)
+    assert said(graph) == []
+    assert graph.trace.unfit is None
+    before, after = graph.ref.inputs.shapes[0], shape
+    assert before[:2] == after[:2]
+    assert graph.ops[-2].outputs
+
+
+def test_an_input_of_the_file_is_taken_at_its_word() -> None:
+    tail = "if __name__ == '__main__':\n    Net()(torch.zeros(1, 3, 4, 4))"
+    ((rule, message),) = said(traced("a=nn.Conv2d(3, 4, 7)", "return self.a(x)", tail))
+    assert rule == "BN206"
+    assert "too small" in message
