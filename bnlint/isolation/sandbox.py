@@ -25,7 +25,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "nvidia*", "dri/*", "kf
 
 _CACHES = (
     *("XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_CACHE_PATH"),
-    *("TORCH_EXTENSIONS_DIR", "YOLO_CONFIG_DIR", "KERAS_HOME"),
+    *("TORCHINDUCTOR_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "YOLO_CONFIG_DIR", "KERAS_HOME"),
 )
 """Variables that say where libraries keep what they compile or look up."""
 
