@@ -19,6 +19,7 @@ from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Run, believable, failed, forget_others, look_at, sift
+from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -102,6 +103,7 @@ class _Climber:
     lazies: Lazies
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
+    fitted: tuple[Guess, ...] | None = None
 
     def without_inputs(self) -> Climb | None:
         """The first complete record of a tracer that needs no inputs, with shapes filled in."""
@@ -165,7 +167,7 @@ class _Climber:
             self.model.train()
 
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
-        for candidate in self.lazies.each(self.inputs.candidates):
+        for candidate in self.lazies.each(self._candidates()):
             on_meta: Record | None = None
             for rung in rungs:
                 if rung.needs is Needs.SHAPES:
@@ -184,14 +186,14 @@ class _Climber:
         """
         runs: list[Run] = []
         source = self.inputs.source
-        for candidate in self.lazies.each(self.inputs.candidates):
+        for candidate in self.lazies.each(self._candidates()):
             if run_on_meta(record, self.table, candidate) == len(record.calls):
                 return Guesses((candidate,))
             runs.append(look_at(record, self.table, candidate))
         if not runs:
             clear_values(record)
             return NONE
-        best, believed = max(runs, key=lambda run: run.first), frozenset[int]()
+        best, believed = max(reversed(runs), key=lambda run: run.first), frozenset[int]()
         if source == "inferred":
             best, believed = believable(runs) or (best, believed)
         self.lazies.restore()
@@ -199,6 +201,16 @@ class _Climber:
         if source == "inferred":
             forget_others(record, believed)
         return Guesses((best.candidate,))
+
+    def _candidates(self) -> Iterator[Guess]:
+        """The inputs to try: after the first guess, those fitted to what the forward does."""
+        yield from self.inputs.candidates[:1]
+        if self.inputs.source == "inferred" and self.inputs.candidates:
+            if self.fitted is None:
+                self.fitted = fitted(
+                    self.model, self.table, self.inputs.candidates, self.lazies.restore
+                )
+            yield from self.fitted
 
     def _second_look(self, record: Record, given: Guesses) -> Climb:
         """The recorded forward, if ``record`` fails on its inputs and the forward does not.
