@@ -70,7 +70,7 @@ class Block:
         self.scope, self.ref, self.path = scope, ref, path
         self.names = constants(scope, module)
         self.tensors: dict[str, torch.Tensor] = {}
-        self.models = {ref.name: True} if ref.origin == "instance" else {}
+        self.models = {} if ref.arguments else {ref.name: True}  # built by the file itself
         for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
             made = _tensor(value, self.names)
             if made is not None:
