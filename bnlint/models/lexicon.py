@@ -150,9 +150,26 @@ DEVICES = re.compile(r"(\w+_)?(device|dev)")
 TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
 """What arguments of a forward are called that are not images or features."""
 
+CROPS = (
+    *("Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "Scale"),
+    *("FiveCrop", "TenCrop", "CenterCropVideo", "RandomCropVideo"),
+)
+IMAGE_SETS = {
+    **dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "Omniglot"), 28),
+    **dict.fromkeys(("CIFAR10", "CIFAR100", "SVHN"), 32),
+    "USPS": 16,
+    "STL10": 96,
+    "ImageNet": 224,
+    "LFWPeople": 250,
+}
+"""Transforms that state the size of an image, and data sets with the size of theirs."""
+
 SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
 SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")
 """Methods that return a tensor of the same shape, or the model itself."""
+
+MODEL_WRAPPERS = ("DataParallel", "DistributedDataParallel", "DDP", "compile", "script")
+"""Calls that return the model that they take, wrapped."""
 
 SUMMARY_TOOLS = ("summary", "torchsummary", "get_model_complexity_info")
 SUMMARY_SHAPES = ("input_size", "input_res")

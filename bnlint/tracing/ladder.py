@@ -193,7 +193,7 @@ class _Climber:
         if not runs:
             clear_values(record)
             return NONE
-        best, believed = max(reversed(runs), key=lambda run: run.first), frozenset[int]()
+        best, believed = max(runs, key=lambda run: run.first), frozenset[int]()
         if source == "inferred":
             best, believed = believable(runs) or (best, believed)
         self.lazies.restore()

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.domain.graph import ModelRef
+from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
+from bnlint.models.guessing.of_data import image_size
 from bnlint.models.guessing.of_layers import (
     BATCH,
     LENGTH,
@@ -25,6 +26,7 @@ from bnlint.models.guessing.of_layers import (
 )
 from bnlint.models.guessing.of_use import Asked, values_of
 from bnlint.models.guessing.written_inputs import carried, passed
+from bnlint.models.outline import siblings_of, tests_of
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
 
@@ -48,20 +50,26 @@ def find_inputs(
         return declared(specs)
     if own := carried(model):
         return Guesses((own,))
-    sure, likely = passed(source, ref) if source else ((), ())
+    if source is None:
+        return Guesses(infer(model))
+    around = (*tests_of(source), *siblings_of(source, ref.name.rpartition(".")[2]))
+    sure, likely = passed((source, *around), ref)
     if sure:
         return Guesses(sure[:1])
-    return Guesses((*likely, *infer(model)))
+    return Guesses((*likely, *infer(model, image_size((*around, source)))))
 
 
-def infer(model: nn.Module) -> tuple[Guess, ...]:
-    """Calls that may work for the model, likeliest first; empty if its layers say nothing."""
+def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
+    """Calls that may work for the model, likeliest first; empty if its layers say nothing.
+
+    ``image`` is the size of the images that its data has, if that is known.
+    """
     if (own := _of_transformers(model)) is not None:
         return own
     asked = required_inputs(model)
     if not asked:
         return ()
-    sizes = stated(model)
+    sizes = stated(model).or_image(image)
     if len(asked) == 1 and (plain := _from_first_layer(model, sizes)) and not _speaks(asked[0]):
         options = [plain]
     else:

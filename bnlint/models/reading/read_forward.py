@@ -17,19 +17,23 @@ from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
 
 _DEPTH = 4
+"""Forwards and methods inside each other that are read, if there are several arguments to tell."""
 _AXES = {"transpose": 2, "swapaxes": 2, "size": 1, "flatten": 1, "select": 1, "squeeze": 1}
 """Methods of tensors, and how many of their arguments are numbers of axes."""
 
 
 def read_forward(model: nn.Module) -> dict[str, Use]:
-    """The evidence about each parameter of the model's forward, by name."""
+    """The evidence about each parameter of the model's forward, by name.
+
+    Of an only argument, the forward itself and what it calls say enough.
+    """
     forward = forward_of(model)
     if forward is None:
         return {}
     uses = {name: Use() for name in parameters_of(forward)}
     if forward.args.vararg is not None:
         uses[forward.args.vararg.arg] = Use()
-    _Reader(Namespace(model, dict(uses))).block(forward.body)
+    _Reader(Namespace(model, dict(uses)), _DEPTH if len(uses) > 1 else 1).block(forward.body)
     return uses
 
 
@@ -38,7 +42,7 @@ class _Reader:
     """Reads the body of one function and notes what it does with the arguments."""
 
     scope: Namespace
-    depth: int = 0
+    depth: int
 
     # --- statements ---
 
@@ -113,7 +117,11 @@ class _Reader:
     # --- expressions ---
 
     def _expression(self, node: ast.expr) -> None:
-        for part in ast.walk(node):
+        parts = list(ast.walk(node))
+        for part in parts:
+            if isinstance(part, ast.comprehension):  # its names are used before it is reached
+                self.scope.loop(part.target, part.iter)
+        for part in parts:
             match part:
                 case ast.Call():
                     self._call(part)
@@ -128,8 +136,6 @@ class _Reader:
                 case ast.BinOp(left=left, right=right):
                     for use in filter(None, map(self.scope.use, (left, right))):
                         use.functions.append(("arithmetic", 0))
-                case ast.comprehension(target=target, iter=source):
-                    self.scope.loop(target, source)
 
     def _attribute(self, value: ast.expr, attr: str) -> None:
         use = self.scope.use(value) if attr in TENSOR_NAMES else None
@@ -204,7 +210,7 @@ class _Reader:
 
     def _enter(self, owner: nn.Module, function: Function | None, node: ast.Call) -> None:
         """Read a method, or the forward of a part, with the arguments that are passed to it."""
-        if function is None or self.depth >= _DEPTH:
+        if function is None or self.depth == 0:
             return
         inner = Namespace(owner)
         parameters = parameters_of(function)
@@ -216,7 +222,7 @@ class _Reader:
             elif mixed := list(self.scope.sources(argument)):
                 inner.mixtures[parameter] = mixed
         if inner.names or inner.mixtures:
-            _Reader(inner, self.depth + 1).block(function.body)
+            _Reader(inner, self.depth - 1).block(function.body)
 
     def _note_pattern(self, name: str, args: list[ast.expr]) -> None:
         """``rearrange(x, "b c h w -> b (h w) c")`` and ``einsum("bij,bjk->bik", x, y)``."""
