@@ -181,8 +181,8 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression; ValueError if it may have side effects or a name is unknown."""
     if not all(isinstance(part, _HARMLESS) for part in ast.walk(node)):
         raise ValueError("not a plain expression")
-    code = compile(ast.Expression(node), "<argument>", "eval")
     try:
+        code = compile(ast.Expression(node), "<argument>", "eval")
         return eval(code, {"__builtins__": {}}, dict(names))
     except Exception as error:
         raise ValueError(str(error)) from error

@@ -196,7 +196,8 @@ def _special(asked: Asked) -> list[Any]:
     if use.readers:
         return []
     if ("pack_padded_sequence", 1) in use.functions or LENGTHS.fullmatch(name):
-        return [torch.full((BATCH,), LENGTH)]
+        rank = max(1, use.rank or use.least_rank)
+        return [torch.full((BATCH, *(1,) * (rank - 1)), LENGTH)]
     called = {function for function, _ in use.functions}
     if called & _LOSSES:
         return [empty((BATCH,), torch.long)]

@@ -165,7 +165,8 @@ def _inner(node: ast.Call) -> ast.expr:
 
 def _shape(node: ast.Call, names: Mapping[str, Any]) -> tuple[int, ...] | None:
     sizes = [k.value for k in node.keywords if k.arg == "size"]
-    values = [value_of(a, names) for a in (sizes or node.args)]
+    spread = ast.fix_missing_locations(ast.Tuple(list(sizes or node.args), ast.Load()))
+    values = list(value_of(spread, names))
     if called(node) == "randint" and not sizes:
         values = values[-1:]
     if called(node) == "arange":

@@ -122,20 +122,23 @@ class _Reader:
             if isinstance(part, ast.comprehension):  # its names are used before it is reached
                 self.scope.loop(part.target, part.iter)
         for part in parts:
-            match part:
-                case ast.Call():
-                    self._call(part)
-                case ast.Subscript():
-                    self._index(part)
-                case ast.Compare():
-                    self._compare(part)
-                case ast.IfExp(test=test):
-                    self._test(test)
-                case ast.Attribute(value=value, attr=attr):
-                    self._attribute(value, attr)
-                case ast.BinOp(left=left, right=right):
-                    for use in filter(None, map(self.scope.use, (left, right))):
-                        use.functions.append(("arithmetic", 0))
+            self._part(part)
+
+    def _part(self, node: ast.AST) -> None:
+        match node:
+            case ast.Call():
+                self._call(node)
+            case ast.Subscript():
+                self._index(node)
+            case ast.Compare():
+                self._compare(node)
+            case ast.IfExp(test=test):
+                self._test(test)
+            case ast.Attribute(value=value, attr=attr):
+                self._attribute(value, attr)
+            case ast.BinOp(left=left, right=right):
+                for use in filter(None, map(self.scope.use, (left, right))):
+                    use.functions.append(("arithmetic", 0))
 
     def _attribute(self, value: ast.expr, attr: str) -> None:
         use = self.scope.use(value) if attr in TENSOR_NAMES else None
@@ -166,7 +169,8 @@ class _Reader:
             indices = (constant(part, "index") for part in node.slice.elts)
             use.least_rank = max(use.least_rank, sum(i not in (None, ...) for i in indices))
         elif isinstance(node.slice, (ast.Name, ast.BinOp)):
-            use.iterated = True
+            names = {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)}
+            use.iterated |= bool(names & self.scope.counters)
         elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
             use.tensor = True
 

@@ -21,13 +21,15 @@ class Namespace:
     """The local names of one function, in the state after the statements read so far.
 
     ``names`` stand for an argument, ``mixtures`` were computed from arguments without a layer
-    between, ``modules`` stand for a module. ``owner`` is ``self``.
+    between, ``modules`` stand for a module, ``counters`` for the number of a round. ``owner`` is
+    ``self``.
     """
 
     owner: nn.Module
     names: dict[str, Use] = field(default_factory=dict)
     mixtures: dict[str, list[Use]] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
+    counters: set[str] = field(default_factory=set)
 
     # --- statements that bind names ---
 
@@ -52,6 +54,9 @@ class Namespace:
             self._iterate(target, source)
             return
         name = source.func.id if isinstance(source.func, ast.Name) else ""
+        first = target.elts[0] if isinstance(target, ast.Tuple) else target
+        if name in ("range", "enumerate") and isinstance(first, ast.Name):
+            self.counters.add(first.id)
         if name == "enumerate" and source.args and isinstance(target, ast.Tuple):
             self.loop(target.elts[-1], source.args[0])
         elif name == "zip" and isinstance(target, ast.Tuple):

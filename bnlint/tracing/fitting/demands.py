@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
+import torch
 from torch import nn
 
 from bnlint.layers.table import Table
 from bnlint.tracing.fitting.complaints import more_axes
-from bnlint.tracing.fitting.demand import Demand, OtherRank
+from bnlint.tracing.fitting.demand import Demand, OtherRank, OtherSize
 from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
-from bnlint.tracing.fitting.statements import asserted_rank, failed_statement, tensors_named
+from bnlint.tracing.fitting.statements import (
+    Statement,
+    asserted_rank,
+    compared,
+    failed_statement,
+    tensors_named,
+)
 from bnlint.tracing.fitting.watching import Fault
 
 
@@ -31,9 +39,24 @@ def _of_statement(fault: Fault) -> Iterator[Demand]:
     statement = failed_statement(fault.error)
     if statement is None:
         return
+    if (sizes := compared(statement)) is not None:
+        yield from _of_sizes(statement, *sizes)
+        return
     by, rank = more_axes(fault.text), asserted_rank(statement)
     for tensor in tensors_named(statement):
         if by:
             yield OtherRank(tensor, by)
         elif rank is not None and tensor.ndim != rank:
             yield OtherRank(tensor, rank - tensor.ndim)
+
+
+def _of_sizes(statement: Statement, left: int, right: int) -> Iterator[Demand]:
+    """A size that is refused, of whatever tensor has it; the other one is wanted."""
+    for tensor in filter(_is_tensor, statement.frame.f_locals.values()):
+        for axis, size in enumerate(tensor.shape):
+            if axis and size in (left, right) and left != right:
+                yield OtherSize(tensor, axis, right if size == left else left, channels=False)
+
+
+def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    return isinstance(value, torch.Tensor)

@@ -23,7 +23,7 @@ from bnlint.tracing.fitting.sizes import SizeOutcome, Sizes, larger
 from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Attempt, Fault, Key, attempt
 
-_RUNS = 64
+_RUNS = 96
 """Forwards that are run on meta to fit one guess."""
 
 _STARTS = 3

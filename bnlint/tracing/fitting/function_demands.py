@@ -45,6 +45,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
     yield from _ranks(fault, name, read)
     if name in ("view", "reshape"):
         yield from _viewed(fault, read[0])
+    elif name in ("split", "split_with_sizes"):
+        yield from _split(fault, read[0])
     elif name in _JOINING:
         yield from _joined(fault, name, read)
     elif len(read) > 1:
@@ -85,6 +87,14 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     values = math.prod(map(abs, own))
     if values > 1:
         yield OtherSize(x, 0, values, flat=True)
+
+
+def _split(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
+    """``torch.split(x, [63, 27], dim=-1)``: the parts must fill the axis."""
+    sizes, *dims = fault.args[1:] or (fault.kwargs.get("split_size_or_sections"),)
+    dim = dims[0] if dims else fault.kwargs.get("dim", 0)
+    if isinstance(sizes, (tuple, list)) and -x.ndim <= dim < x.ndim:
+        yield OtherSize(x, dim % x.ndim, sum(sizes))
 
 
 def _joined(fault: Fault, name: str, read: list[torch.Tensor]) -> Iterator[Demand]:

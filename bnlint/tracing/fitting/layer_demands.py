@@ -1,4 +1,7 @@
-"""What layers that failed ask of their inputs; norms ask for nothing."""
+"""What layers that failed ask of their inputs.
+
+A norm asks for nothing behind a layer with weights: what arrives there is the model's own doing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ def of_layer(fault: Fault, table: Table) -> Iterator[Demand]:
     module = fault.target
     read = list(tensors((fault.args, dict(fault.kwargs))))
     kind = table.of_module(module)
-    if not read or (kind is not None and "norm" in kind.tags):
+    if not read:
+        return
+    if kind is not None and "norm" in kind.tags:
+        yield from _of_norm(fault, read[0])
         return
     x, dims, dtype = read[0], axes_of(module), wanted_type(fault.text)
     if is_too_small(fault.text) and x.ndim == dims + 2:
@@ -46,6 +52,14 @@ def _sizes(module: nn.Module, read: list[torch.Tensor], dims: int) -> Iterator[D
         yield from channels(x, wanted, dims)
     elif dims and x.ndim != dims + 2:
         yield OtherRank(x, dims + 2 - x.ndim)
+
+
+def _of_norm(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
+    """A batch norm that is the first layer that reads an input, as any other first layer."""
+    trail, features = fault.trail(x), getattr(fault.target, "num_features", None)
+    first = trail is not None and trail.straight == trail.slots
+    if first and isinstance(features, int) and x.ndim > 1 and x.shape[1] != features:
+        yield OtherSize(x, 1, features)
 
 
 def channels(x: torch.Tensor, wanted: int, dims: int) -> Iterator[Demand]:

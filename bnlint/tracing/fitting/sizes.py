@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bnlint.domain.graph import Shape
 from bnlint.models.guessing.guess import Guess
@@ -13,7 +13,7 @@ from bnlint.tracing.fitting.slots import like, slots_of, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Trail
 
 _LARGEST = 2048
-_RATIOS = ((1, 1), (2, 1), (1, 2), (1, 4), (4, 1), (3, 4), (4, 3))
+_RATIOS = ((2, 1), (1, 2), (1, 4), (4, 1), (3, 4), (4, 3))
 """Height to width of images that are not square."""
 
 _COMMON = (224, 32, 28, 64, 256, 128, 96, 299, 84, 512)
@@ -32,6 +32,18 @@ class SizeOutcome:
     got: int | None = None
     fits: bool = False
     spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """The inputs that a search found, if any, and the side at which it ended."""
+
+    guess: Guess | None
+    side: int
+
+    def guesses(self) -> Iterator[Guess]:
+        if self.guess is not None:
+            yield self.guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,37 +154,62 @@ class Sizes:
         axes = self._sized_axes(sorted(self.trail.slots))
         if not axes:
             return
-        ratios = _RATIOS if all(slots[slot].ndim == 4 for slot, _ in axes) else _RATIOS[:1]
-        for ratio in ratios:
-            found = self._searched(axes, ratio)
-            if found is not None:
-                yield found
-                return
+        if self._is_same(axes):
+            return
+        square = self._searched([axes], (1, 1), _LARGEST)
+        if square.guess is not None:
+            yield square.guess
+        elif all(slots[slot].ndim == 4 for slot, _ in axes):
+            yield from self._oblong([axes[::2], axes[1::2]], square.side)
 
-    def _searched(self, axes: list[Axis], ratio: tuple[int, int]) -> Guess | None:
+    def _is_same(self, axes: list[Axis]) -> bool:
+        """True if the size of the input makes no difference to what the layer gets."""
+        twice = with_sizes(self.guess, {axis: 2 * self._size(axis) for axis in axes})
+        return self.outcome(twice).got == self.demand.got
+
+    def _oblong(self, axes: list[list[Axis]], side: int) -> Iterator[Guess]:
+        """Images that are not square: of common ratios, or one row or column of features."""
+        for ratio in _RATIOS[:2]:
+            yield from self._searched(axes, ratio, 4 * side).guesses()
+        for narrow, wide in (axes, axes[::-1]):
+            low = self._least(narrow, side)
+            if low is not None:
+                row = with_sizes(self.guess, dict.fromkeys(narrow, low))
+                yield from replace(self, guess=row)._searched([wide], (1, 1), _LARGEST).guesses()
+        for ratio in _RATIOS[2:]:
+            yield from self._searched(axes, ratio, 4 * side).guesses()
+
+    def _least(self, axes: list[Axis], side: int) -> int | None:
+        """The smallest size of these axes with which the layer is reached."""
+        low, high = 1, side
+        while low < high:
+            middle = (low + high) // 2
+            outcome = self.outcome(with_sizes(self.guess, dict.fromkeys(axes, middle)))
+            reached = outcome.fits or outcome.got is not None
+            low, high = (low, middle) if reached else (middle + 1, high)
+        return low if low < side else None
+
+    def _searched(self, axes: list[list[Axis]], ratio: tuple[int, int], high: int) -> _Searched:
         """The size at which the demand is met, by bisection, since more input gives more output."""
-        unit, parts = max(ratio), ratio if ratio != (1, 1) else ()
+        unit = max(ratio)
 
         def sized(side: int) -> Guess:
-            last = {axis: index for index, axis in enumerate(axes)}
-            return with_sizes(
-                self.guess,
-                {a: side * parts[last[a] % 2] // unit if parts else side for a in axes},
-            )
+            parts = zip(axes, ratio, strict=False)
+            return with_sizes(self.guess, {a: side * n // unit for part, n in parts for a in part})
 
-        low, high = max(2, unit), _LARGEST
+        low = max(2, unit)
         while low < high:
             middle = (low + high) // 2
             outcome = self.outcome(sized(middle))
             if outcome.spent:
-                return None
+                return _Searched(None, low)
             if outcome.fits or (outcome.got or 0) >= self.demand.want:
                 high = middle
             else:
                 low = middle + 1
         if not self.outcome(sized(low)).fits:
-            return None
-        return sized(self._rounded(low, sized))
+            return _Searched(None, low)
+        return _Searched(sized(self._rounded(low, sized)), low)
 
     def _rounded(self, least: int, sized: Callable[[int], Guess]) -> int:
         """The most common of the sizes that do, or the roundest."""

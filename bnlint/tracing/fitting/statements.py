@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
+from typing import Any
 
 import torch
 
@@ -58,6 +59,48 @@ def asserted_rank(statement: Statement) -> int | None:
     if ranked and isinstance(right, ast.Constant) and isinstance(right.value, int):
         return right.value
     return None
+
+
+def compared(statement: Statement) -> tuple[int, int] | None:
+    """The numbers of ``assert t <= self.longest`` or of ``if t > self.longest: raise``."""
+    node = statement.node
+    test = node.test if isinstance(node, ast.Assert) else _condition_around(statement)
+    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+        return None
+    known = statement.frame.f_locals
+    left, right = _number(test.left, known), _number(test.comparators[0], known)
+    return (left, right) if left is not None and right is not None else None
+
+
+def _condition_around(statement: Statement) -> ast.expr | None:
+    if not isinstance(statement.node, ast.Raise):
+        return None
+    conditions = (n for n in _statements(statement.frame.f_code) if isinstance(n, ast.If))
+    return next((n.test for n in conditions if statement.node in n.body), None)
+
+
+def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
+    """The value of a literal, a name, an attribute of one, or a size of a tensor."""
+    value: Any = None
+    match node:
+        case ast.Constant(value=value):
+            pass
+        case ast.Name(id=name):
+            value = known.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attr):
+            value = getattr(known.get(name), "__dict__", {}).get(attr)
+        case ast.Subscript(value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=index):
+            value = _size(known.get(name), index)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[index]):
+            value = _size(known.get(name), index)
+    return value if type(value) is int else None
+
+
+def _size(tensor: Any, index: ast.expr) -> int | None:
+    axis = ast.literal_eval(index) if isinstance(index, (ast.Constant, ast.UnaryOp)) else None
+    if not isinstance(tensor, torch.Tensor) or type(axis) is not int:
+        return None
+    return tensor.shape[axis] if -tensor.ndim <= axis < tensor.ndim else None
 
 
 def _loaded(node: ast.stmt) -> list[str]:

@@ -218,6 +218,73 @@ class Pyramid(nn.Module):
         return self.fine(fine) + F.interpolate(self.coarse(coarse), scale_factor=2)
 
 
+class Rays(nn.Module):
+    """Two parts of a row, which say how long it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.points = nn.Linear(63, 16)
+        self.views = nn.Linear(16 + 27, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points, views = torch.split(x, [63, 27], dim=-1)
+        return self.views(torch.cat([self.points(points), views], -1))
+
+
+class Electrodes(nn.Module):
+    """As high as a kernel, and only so long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = nn.Conv2d(1, 8, (1, 16), padding=(0, 8))
+        self.space = nn.Conv2d(8, 16, (22, 1), groups=8)
+        self.pool = nn.AvgPool2d((1, 4))
+        self.fc = nn.Linear(16 * 31, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.pool(self.space(self.time(x))).flatten(1))
+
+
+class Limited(nn.Module):
+    """It refuses long sequences itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.longest = 8
+        self.words = nn.Embedding(50, 16)
+
+    def forward(self, words: Tensor) -> Tensor:
+        _, t = words.size()
+        if t > self.longest:
+            raise ValueError(f"at most {self.longest} words")
+        return self.words(words)
+
+
+class InPlace(nn.Module):
+    """Its forward changes the tensor that it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        mel.unsqueeze_(1)
+        return self.norm(self.conv(mel))
+
+
+class FirstNorm(nn.Module):
+    """A norm is the first layer that reads its input, and on another axis than the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(64)
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return self.conv(self.norm(mel.transpose(1, 3)).transpose(1, 3))
+
+
 class Taps(nn.Module):
     """A feature map of its own width for each layer of a list."""
 
@@ -248,6 +315,11 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Conditional: ((2, 100), (2,)),
     OneHot: ((2, 100), (2,)),
     WithCoordinates: ((2, 3, 32, 32),),
+    Rays: ((2, 90),),
+    Electrodes: ((2, 1, 22, 124),),
+    Limited: ((2, 8),),
+    InPlace: ((2, 28, 28),),
+    FirstNorm: ((2, 1, 32, 64),),
     Taps: ((2, 16, 32, 32), (2, 32, 32, 32), (2, 64, 32, 32)),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
 }
