@@ -71,7 +71,8 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         return ()
     sizes = stated(model).or_image(image)
     if len(asked) == 1 and (plain := _from_first_layer(model, sizes)) and not _speaks(asked[0]):
-        options = [plain]
+        tall = [t for t in plain if t.ndim >= asked[0].use.least_rank]
+        options = [tall or plain]
     else:
         options = [values_of(one, model, sizes) for one in asked]
     if not all(options):
@@ -88,9 +89,7 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
 def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
-    return bool(
-        use.rank or use.least_rank or use.items or use.attributes or use.iterated or use.literals
-    )
+    return bool(use.rank or use.items or use.attributes or use.iterated or use.literals)
 
 
 def _is_tensor(value: Any) -> bool:

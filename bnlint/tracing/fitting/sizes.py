@@ -222,12 +222,15 @@ class Sizes:
 def larger(guess: Guess, trail: Trail) -> Iterator[Guess]:
     """Inputs of which all axes but the batch and the channels are larger."""
     slots = slots_of(guess)
+    axes = [
+        (slot, axis)
+        for slot in sorted(trail.slots)
+        for axis in range(max(1, min(2, slots[slot].ndim - 1)), slots[slot].ndim)
+    ]
+    sizes = {(slot, axis): slots[slot].shape[axis] for slot, axis in axes}
+    if all(slots[slot].ndim == 4 for slot, _ in axes):  # the next larger images first
+        sides = sorted(side for side in _COMMON if side > max(sizes.values(), default=0))
+        yield from (with_sizes(guess, dict.fromkeys(axes, side)) for side in sides[:3])
     for factor in (2, 8, 64):
-        changed = {
-            (slot, axis): min(factor * slots[slot].shape[axis], 1 << 15)
-            for slot in trail.slots
-            for axis in range(min(2, slots[slot].ndim - 1), slots[slot].ndim)
-            if axis
-        }
-        if changed:
-            yield with_sizes(guess, changed)
+        if axes:
+            yield with_sizes(guess, {a: min(factor * s, 1 << 15) for a, s in sizes.items()})
