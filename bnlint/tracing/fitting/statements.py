@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from bnlint.loading.sites import is_machinery
+from bnlint.tracing.modes import tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,5 @@ def _loaded(node: ast.stmt) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _statements(code: CodeType) -> tuple[ast.stmt, ...]:
-    try:
-        lines, first = inspect.getsourcelines(code)
-        indented = lines[0][:1].isspace()
-        tree = ast.parse(("if 1:\n" if indented else "") + "".join(lines))
-    except (OSError, SyntaxError, TypeError):
-        return ()
-    ast.increment_lineno(tree, first - 1 - indented)
-    return tuple(n for n in ast.walk(tree) if isinstance(n, ast.stmt))
+    tree = tree_of(code)
+    return tuple(n for n in ast.walk(tree) if isinstance(n, ast.stmt)) if tree else ()

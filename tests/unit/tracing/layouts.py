@@ -319,7 +319,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Electrodes: ((2, 1, 22, 124),),
     Limited: ((2, 8),),
     InPlace: ((2, 28, 28),),
-    FirstNorm: ((2, 1, 32, 64),),
+    FirstNorm: ((2, 1, 28, 64),),
     Taps: ((2, 16, 32, 32), (2, 32, 32, 32), (2, 64, 32, 32)),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
 }
