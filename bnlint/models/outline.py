@@ -199,13 +199,28 @@ def tests_of(source: Source) -> list[Source]:
 
 
 def siblings_of(source: Source, name: str) -> Iterator[Source]:
-    """The parsed scripts beside a file, or one folder above, that use the name; a few at most."""
+    """The parsed scripts beside a file, or one folder above, that import the name from it."""
     for folder in (source.folder, os.path.dirname(source.folder)):
         for path, text in _scripts_in(folder or "."):
             if name in text and path != source.path:
                 found = read(path)
-                if isinstance(found, Source):
+                if isinstance(found, Source) and _imports(found.tree, source, name):
                     yield found
+
+
+def _imports(tree: ast.Module, source: Source, name: str) -> bool:
+    """True if a script gets the name from this file, or from the package that the file is in."""
+    stem, package = os.path.splitext(source.name)[0], os.path.basename(source.folder)
+    for node in ast.walk(tree):
+        names = (
+            {a.name for a in node.names} if isinstance(node, (ast.Import, ast.ImportFrom)) else ()
+        )
+        home = (node.module or "").rpartition(".")[2] if isinstance(node, ast.ImportFrom) else ""
+        if stem in {n.rpartition(".")[2] for n in names}:
+            return True
+        if (home == stem and "*" in names) or (home in (stem, package) and home and name in names):
+            return True
+    return False
 
 
 @lru_cache(maxsize=8)

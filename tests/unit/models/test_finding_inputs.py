@@ -206,14 +206,22 @@ def test_inputs_are_found_in_scripts_beside_a_model(tmp_path: Path) -> None:
 def test_the_size_of_images_is_that_of_the_data(
     tmp_path: Path, data: str, size: tuple[int, int]
 ) -> None:
-    given = beside(tmp_path, f"SIZE = 40\nmodel, data = Net(), {data}\n", nn.Conv2d(3, 8, 3))
+    script = f"from models import net\nSIZE = 40\nmodel, data = net.Net(), {data}\n"
+    given = beside(tmp_path, script, nn.Conv2d(3, 8, 3))
     assert given.source == "inferred"
     assert shapes(given) == ((2, 3, *size),)
 
 
-def test_a_script_that_does_not_name_the_model_says_nothing(tmp_path: Path) -> None:
-    given = beside(tmp_path, "datasets.CIFAR10('data')", nn.Conv2d(3, 8, 3))
-    assert shapes(given) == ((2, 3, 224, 224),)
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from models.net import other\ndatasets.CIFAR10('data')\n",
+        "class Net: ...\nnet = Net()\nnet(torch.rand(2, 3, 32, 32))\n",
+        "from elsewhere import Net\nnet = Net()\nnet(torch.rand(2, 3, 32, 32))\n",
+    ],
+)
+def test_a_script_that_uses_another_model_says_nothing(tmp_path: Path, script: str) -> None:
+    assert shapes(beside(tmp_path, script, nn.Conv2d(3, 8, 3))) == ((2, 3, 224, 224),)
 
 
 def test_an_example_may_be_a_dict() -> None:
