@@ -26,7 +26,7 @@ from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.models.guessing.of_constructor import Lacking, find_calls
-from bnlint.models.survey import Maker, maker_of, resolve
+from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
 _ATTEMPTS = 8
 """Calls that are tried for one maker."""
@@ -90,10 +90,10 @@ class Workshop:
         elif isinstance(named.value, nn.Module) and named.call is None:
             yield self.instance(spec.call, named.value, "named")
         else:
-            maker = maker_of(named.value, named.name, self.source)
             if named.call is None:
-                yield from self.attempts(maker, named=True)
+                yield from self.attempts(maker_named(self.module, self.source, named), named=True)
                 return
+            maker = maker_of(named.value, named.name, self.source)
             found = self._try(named.call)
             if isinstance(found, nn.Module):
                 ref = ModelRef(self.file, named.name, "named", spec.call)

@@ -133,9 +133,43 @@ WHOLE_TENSORS = ("randint", "LongTensor", "arange")
 TENSORS = ("randn", "rand", "zeros", "ones", "empty", "Tensor", "FloatTensor", *WHOLE_TENSORS)
 """Functions that create a tensor of a given shape, some of whole numbers."""
 
+SAME_DATA = (
+    *("cuda", "to", "float", "double", "half", "long", "int", "contiguous", "clone", "detach"),
+    *("requires_grad_", "cpu", "type", "type_as", "bfloat16"),
+)
+"""Methods that return the same values, maybe of another type or elsewhere."""
+
+LENGTHS = re.compile(r"(\w+_)?(len|lens|length|lengths)(_\w+)?")
+MASKS = re.compile(r"(\w+_)?masks?(_\w+)?")
+TARGETS = re.compile(r"y|(\w+_)?(labels?|targets?|gts?|trg_y|classes|cls)")
+EDGES = re.compile(r"edge_?(index|indices|list)s?")
+ADJACENCY = re.compile(r"adj|adjacency(_matrix)?|adj_?(mat|matrix)|a_hat|graph|laplacian")
+OWNERS = re.compile(r"batch(_?(index|idx|indices))?")
+STATES = re.compile(r"(\w+_)?(hidden|hiddens|h|hx|hc|h0|h_0|state|states|prev_state|init_state)")
+DEVICES = re.compile(r"(\w+_)?(device|dev)")
+TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
+"""What arguments of a forward are called that are not images or features."""
+
+CROPS = (
+    *("Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomSizedCrop", "Scale"),
+    *("FiveCrop", "TenCrop", "CenterCropVideo", "RandomCropVideo"),
+)
+IMAGE_SETS = {
+    **dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "Omniglot"), 28),
+    **dict.fromkeys(("CIFAR10", "CIFAR100", "SVHN"), 32),
+    "USPS": 16,
+    "STL10": 96,
+    "ImageNet": 224,
+    "LFWPeople": 250,
+}
+"""Transforms that state the size of an image, and data sets with the size of theirs."""
+
 SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
 SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")
 """Methods that return a tensor of the same shape, or the model itself."""
+
+MODEL_WRAPPERS = ("DataParallel", "DistributedDataParallel", "DDP", "compile", "script")
+"""Calls that return the model that they take, wrapped."""
 
 SUMMARY_TOOLS = ("summary", "torchsummary", "get_model_complexity_info")
 SUMMARY_SHAPES = ("input_size", "input_res")

@@ -106,6 +106,14 @@ def maker_of(value: Any, name: str, source: Source) -> Maker:
     return Maker(name, origin, value, _parameters(value), location, False, name)
 
 
+def maker_named(module: ModuleType, source: Source, named: Named) -> Maker:
+    """The maker that the user named, as it is found without a name where it is one of the file."""
+    found = (m for m in survey(module, source).makers if m.name == named.name)
+    return next((m for m in found if m.make is named.value), None) or maker_of(
+        named.value, named.name, source
+    )
+
+
 def resolve(spec: ModelSpec, names: Mapping[str, Any], path: str) -> Named | Problem:
     """What the user named, not yet called; a Problem if the file has no such name."""
     try:

@@ -87,7 +87,7 @@ class Models:
             if isinstance(built, Problem):
                 yield built
                 return
-            if not built.ref.guessed or self.request.models:
+            if not built.ref.guessed:
                 if self.request.models or not self._is_repeated(built):
                     yield from self._trace(built, inputs)
                 return

@@ -20,6 +20,7 @@ from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Judgement, Run, failed, forget_others, judge, look_at, place_of
+from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -137,6 +138,7 @@ class _Climber:
     lazies: Lazies
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
+    fitted: tuple[Guess, ...] | None = None
 
     @property
     def guessed(self) -> bool:
@@ -209,7 +211,7 @@ class _Climber:
         self.model.train(first.training)
         try:
             limit = 0 if first.rung.needs is Needs.NUMBERS else _TRACED
-            found = judge(self.inputs.candidates, trial, limit, if_sure=True)
+            found = judge(self._candidates(), trial, limit, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
@@ -231,7 +233,7 @@ class _Climber:
             self.model.train()
 
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
-        for candidate in self.lazies.each(self.inputs.candidates):
+        for candidate in self.lazies.each(self._candidates()):
             on_meta: Record | None = None
             for rung in rungs:
                 if rung.needs is Needs.SHAPES:
@@ -260,11 +262,21 @@ class _Climber:
             return NONE, None
         if not self.guessed:
             return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
-        verdict = judge(self.inputs.candidates, trial, _FILLED)
+        verdict = judge(self._candidates(), trial, _FILLED)
         again = trial(verdict.run.candidate)
         unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
         forget_others(record, verdict.believed)
         return Guesses((verdict.run.candidate,)), unfit
+
+    def _candidates(self) -> Iterator[Guess]:
+        """The inputs to try: after the first guess, those fitted to what the forward does."""
+        yield from self.inputs.candidates[:1]
+        if self.guessed and self.inputs.candidates:
+            if self.fitted is None:
+                self.fitted = fitted(
+                    self.model, self.table, self.inputs.candidates, self.lazies.restore
+                )
+            yield from self.fitted
 
     def _second_look(self, record: Record, given: Guesses, unfit: Call | None) -> Climb:
         """The recorded forward, if ``record`` fails on its inputs and the forward does not.

@@ -121,7 +121,7 @@ class _Reading:
 def _reading_at(code: CodeType, instruction: int) -> _Reading | None:
     """The read of the mode at an instruction; None if the source is not available."""
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), None)
-    tree = _tree_of(code)
+    tree = tree_of(code)
     if position is None or tree is None:
         return None
     _, line, _, column = position
@@ -138,7 +138,7 @@ def _reading_at(code: CodeType, instruction: int) -> _Reading | None:
     return _Reading(expression, call.func if taken and isinstance(call, ast.Call) else None)
 
 
-def _tree_of(code: CodeType) -> ast.AST | None:
+def tree_of(code: CodeType) -> ast.AST | None:
     """The syntax tree of a function, with the positions in its file."""
     try:
         lines, first = inspect.getsourcelines(code)

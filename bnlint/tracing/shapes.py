@@ -21,6 +21,7 @@ from bnlint.layers.shapes import quick
 from bnlint.layers.shapes.shape_rules import is_plain_tensor, like
 from bnlint.layers.table import Table, having
 from bnlint.models.guessing.guess import Guess, emptied
+from bnlint.models.nested import with_tensors
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.tracers import Record
 
@@ -50,12 +51,11 @@ def clear_values(record: Record) -> None:
 
 
 def _inputs(record: Record, candidate: Guess) -> dict[str, Any]:
-    """The values of the inputs by the ids of their calls."""
-    waiting = iter(candidate.args)
+    """Copies of the inputs, which a forward may change, by the ids of their calls."""
+    args, kwargs = with_tensors((candidate.args, dict(candidate.kwargs)), torch.clone)
+    waiting = iter(args)
     return {
-        call.id: candidate.kwargs[call.args[0]]
-        if call.args[0] in candidate.kwargs
-        else next(waiting, UNSEEN)
+        call.id: kwargs[call.args[0]] if call.args[0] in kwargs else next(waiting, UNSEEN)
         for call in record.calls
         if call.target == "input"
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -136,6 +137,8 @@ def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _named_tensors(str(key), item)
+    elif isinstance(value, SimpleNamespace):
+        yield from _named_tensors(name, vars(value))
 
 
 def _shown(value: Any) -> str:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import nn
 
-from bnlint.domain.graph import ModelRef
+from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
-from bnlint.models.guessing.of_layers import BATCH, LENGTH, Spec, entry_of, specs_of, stated
+from bnlint.models.guessing.of_data import image_size
+from bnlint.models.guessing.of_layers import (
+    BATCH,
+    LENGTH,
+    Spec,
+    Stated,
+    entry_of,
+    specs_of,
+    stated,
+)
+from bnlint.models.guessing.of_use import Asked, values_of
 from bnlint.models.guessing.written_inputs import carried, passed
-from bnlint.models.lexicon import TIMES
-from bnlint.models.outline import own_forward
+from bnlint.models.outline import siblings_of, tests_of
+from bnlint.models.reading.read_forward import read_forward
+from bnlint.models.reading.use import Use
 
 _LIMIT = 12
 """Calls that are guessed for one model."""
@@ -39,80 +50,82 @@ def find_inputs(
         return declared(specs)
     if own := carried(model):
         return Guesses((own,))
-    sure, likely = passed(source, ref) if source else ((), ())
+    if source is None:
+        return Guesses(infer(model))
+    around = (*tests_of(source), *siblings_of(source, ref.name.rpartition(".")[2]))
+    sure, likely = passed((source, *around), ref)
     if sure:
         return Guesses(sure[:1])
-    return Guesses((*likely, *infer(model, source)))
+    return Guesses((*likely, *infer(model, image_size((*around, source)))))
 
 
-def infer(model: nn.Module, source: Source | None = None) -> tuple[Guess, ...]:
-    """Calls that may work for the model, likeliest first; empty if its layers say nothing."""
+def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
+    """Calls that may work for the model, likeliest first; empty if its layers say nothing.
+
+    ``image`` is the size of the images that its data has, if that is known.
+    """
     if (own := _of_transformers(model)) is not None:
         return own
-    names = required_inputs(model)
-    if not names:
+    asked = required_inputs(model)
+    if not asked:
         return ()
-    readers = _readers(type(model), source)
-    options = [_options(model, name, readers.get(name, ())) for name in names]
+    sizes = stated(model).or_image(image)
+    if len(asked) == 1 and (plain := _from_first_layer(model, sizes)) and not _speaks(asked[0]):
+        tall = [t for t in plain if t.ndim >= asked[0].use.least_rank]
+        options = [tall or plain]
+    else:
+        options = [values_of(one, model, sizes) for one in asked]
+    if not all(options):
+        fallback = next((o for o in options if o and _is_tensor(o[0])), None)
+        fallback = fallback or _from_first_layer(model, sizes)
+        options = [o or fallback for o in options]
     if not any(options):
         return ()
-    shared = next(o for o in options if o)
-    filled = [o or shared for o in options]
-    count = max(map(len, filled))
-    calls = (tuple(o[min(i, len(o) - 1)] for o in filled) for i in range(count))
-    return tuple(islice((Guess(tuple(empty(*spec) for spec in call)) for call in calls), _LIMIT))
+    count = max(map(len, options))
+    calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
+    return tuple(islice(map(Guess, calls), _LIMIT))
 
 
-def required_inputs(model: nn.Module) -> list[str]:
-    """The names of the inputs that a call must have; the first one if all are optional."""
+def _speaks(asked: Asked) -> bool:
+    """True if the source says more of an only input than that a layer reads it."""
+    use = asked.use
+    return bool(use.rank or use.items or use.attributes or use.iterated or use.literals)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _from_first_layer(model: nn.Module, sizes: Stated) -> list[Any]:
+    """Tensors for the first layer of the model, or of the sizes that the model states."""
+    if (entry := entry_of(model)) is not None:
+        return [empty(*spec) for spec in specs_of(entry, model, sizes)]
+    return [empty(shape) for shape in sizes.shapes(BATCH)]
+
+
+def required_inputs(model: nn.Module) -> list[Asked]:
+    """The inputs that a call must have; the first one if all are optional."""
     try:
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
-        return ["x"]
+        return [Asked("x", Use())]
+    uses = read_forward(model)
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p.name for p in plain if p.default is p.empty]
+    needed = [p for p in plain if _is_needed(p, uses)] or plain[:1]
     if needed:
-        return needed
-    return [p.name for p in plain[:1]] or (["x"] if parameters else [])
+        return [Asked(p.name, uses.get(p.name, Use()), p.annotation) for p in needed]
+    if not parameters:
+        return []
+    spread = uses.get(parameters[0].name, Use())  # *inputs
+    count = spread.length or max((k + 1 for k in spread.items if isinstance(k, int)), default=1)
+    return [Asked(parameters[0].name, spread.items.get(i, Use())) for i in range(count)]
 
 
-def _options(model: nn.Module, name: str, readers: tuple[str, ...]) -> list[Spec]:
-    """Shapes and dtypes of one input: from the layers that read it, else from the first layer."""
-    sizes = stated(model)
-    for reader in readers:
-        module = getattr(model, reader, None)
-        if isinstance(module, nn.Module) and (entry := entry_of(module)) is not None:
-            return specs_of(entry, model, sizes)
-    if TIMES.fullmatch(name):
-        return [((BATCH,), torch.long), ((BATCH,), torch.float32)]
-    if (entry := entry_of(model)) is not None:
-        return specs_of(entry, model, sizes)
-    return [(shape, torch.float32) for shape in sizes.shapes(BATCH)]
-
-
-def _readers(cls: type, source: Source | None) -> dict[str, tuple[str, ...]]:
-    """For each input of ``forward``, the attributes of ``self`` called on it before it changes."""
-    top = source.tree.body if source else []
-    classes = (n for n in top if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
-    definition = next(classes, None)
-    forward = own_forward(definition) if definition else None
-    found: dict[str, list[str]] = {}
-    bound: set[str] = set()
-    for statement in forward.body if forward else ():
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and (attribute := _own_attribute(node.func)):
-                read = (a.id for a in node.args if isinstance(a, ast.Name) and a.id not in bound)
-                for name in read:
-                    found.setdefault(name, []).append(attribute)
-        stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
-        bound |= {n.id for n in stored if isinstance(n.ctx, ast.Store)}
-    return {name: tuple(attributes) for name, attributes in found.items()}
-
-
-def _own_attribute(func: ast.expr) -> str:
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-        return func.attr if func.value.id == "self" else ""
-    return ""
+def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
+    """True without a default, and for a default None that the forward uses like a tensor."""
+    if parameter.default is None and (use := uses.get(parameter.name)) is not None:
+        return not use.guarded and (use.tensor or use.rank is not None)
+    return parameter.default is parameter.empty
 
 
 def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:

@@ -12,7 +12,7 @@ import contextlib
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -60,6 +60,10 @@ class Stated:
     channels: int | None = None
     length: int | None = None
     frames: int | None = None
+
+    def or_image(self, size: Shape | None) -> Stated:
+        """These sizes, with that of the data's images where the model states none."""
+        return self if size is None or self.extent is not None else replace(self, extent=size)
 
     def shapes(self, batch: int) -> Iterator[Shape]:
         """Shapes of whole inputs with the stated sizes, likeliest first."""

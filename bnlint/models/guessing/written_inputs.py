@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -22,7 +22,6 @@ from bnlint.models.outline import (
     constants,
     location_of,
     scopes,
-    tests_of,
     value_of,
 )
 
@@ -36,6 +35,8 @@ def carried(model: nn.Module) -> Guess | None:
     example = getattr(model, "example_input_array", None)
     if isinstance(example, torch.Tensor):
         example = (example,)
+    if isinstance(example, Mapping) and list(tensors(example)):
+        return Guess((), emptied(dict(example)), Origin.FOUND)
     if isinstance(example, tuple) and example:
         return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
@@ -47,11 +48,11 @@ def carried(model: nn.Module) -> Guess | None:
     return None
 
 
-def passed(source: Source, ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Guess, ...]]:
+def passed(texts: Iterable[Source], ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Guess, ...]]:
     """Inputs passed to this very model, and inputs passed to its class built in another way."""
     sure: list[Guess] = []
     likely: list[Guess] = []
-    for text in (source, *tests_of(source)):
+    for text in texts:
         top = ast.Module([n for n in text.tree.body if isinstance(n, ast.Assign)], [])
         module = constants(top, {})
         for scope in scopes(text.tree, skip=ref.name):
@@ -70,7 +71,7 @@ class Block:
         self.scope, self.ref, self.path = scope, ref, path
         self.names = constants(scope, module)
         self.tensors: dict[str, torch.Tensor] = {}
-        self.models = {ref.name: True} if ref.origin == "instance" else {}
+        self.models = {} if ref.arguments else {ref.name: True}  # built by the file itself
         for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
             made = _tensor(value, self.names)
             if made is not None:
@@ -164,7 +165,8 @@ def _inner(node: ast.Call) -> ast.expr:
 
 def _shape(node: ast.Call, names: Mapping[str, Any]) -> tuple[int, ...] | None:
     sizes = [k.value for k in node.keywords if k.arg == "size"]
-    values = [value_of(a, names) for a in (sizes or node.args)]
+    spread = ast.fix_missing_locations(ast.Tuple(list(sizes or node.args), ast.Load()))
+    values = list(value_of(spread, names))
     if called(node) == "randint" and not sizes:
         values = values[-1:]
     if called(node) == "arange":
@@ -184,9 +186,12 @@ def _construction(node: ast.expr, name: str) -> ast.Call | None:
     while isinstance(node, ast.Call):
         if called(node) == name:
             return node
-        if called(node) not in lexicon.SAME_MODEL:
+        if called(node) in lexicon.MODEL_WRAPPERS and node.args:
+            node = node.args[0]
+        elif called(node) in lexicon.SAME_MODEL:
+            node = _inner(node)
+        else:
             return None
-        node = _inner(node)
     return None
 
 

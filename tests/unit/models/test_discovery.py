@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -356,3 +357,45 @@ class Net(nn.Module):
     assert isinstance(graph, ModelGraph)
     assert graph.ref.guessed == ("n_chans", "n_times")
     assert graph.ref.inputs.source == "inferred"
+
+
+@pytest.mark.parametrize("name", ["Net", "Part", "Guessed", "ready"])
+def test_a_model_that_is_named_is_traced_like_one_that_is_found(name: str) -> None:
+    code = """
+    class Part(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.fc = nn.Linear(width, width)
+
+        def forward(self, x):
+            return self.fc(x)
+
+    class Guessed(nn.Module):
+        def __init__(self, in_dim, out_dim):
+            super().__init__()
+            self.fc, self.norm = nn.Linear(in_dim, 2 * out_dim), nn.BatchNorm1d(out_dim)
+
+        def forward(self, x):
+            return self.norm(self.fc(x))
+
+    class Net(nn.Module):
+        def __init__(self, depth=2):
+            super().__init__()
+            self.parts = nn.ModuleList(Part(8) for _ in range(depth))
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part(x)
+            return x
+
+    ready = nn.Conv2d(3, 8, 3)
+    ready(torch.rand(1, 3, 20, 20))
+    """
+
+    def described(*named: str) -> list[object]:
+        graphs = (r for r in records(code, *named) if isinstance(r, ModelGraph))
+        return [(replace(g.ref, origin=""), g.ops) for g in graphs if g.ref.name == name]
+
+    alone = described(name)
+    assert len(alone) == 1
+    assert described() in ([], alone)  # a part is not checked by itself

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -165,12 +166,72 @@ class Both(nn.Module):
 
 
 def test_every_input_is_inferred_from_what_reads_it() -> None:
-    code = """
-    class Both:
-        def forward(self, image, text, flag=False):
-            return self.picture(image).mean() + self.words(text).mean()
-    """
-    first = infer(Both(), source(code))[0]
+    first = infer(Both())[0]
     assert [tuple(t.shape) for t in first.args] == [(2, 3, 224, 224), (2, 16)]
     assert first.args[1].dtype is torch.long
-    assert required_inputs(Both()) == ["image", "text"]
+    assert [asked.name for asked in required_inputs(Both())] == ["image", "text"]
+
+
+def beside(folder: Path, script: str, model: nn.Module, call: str = "Net()") -> Guesses:
+    """The inputs of a model whose file has a script beside it."""
+    (folder / "train.py").write_text(textwrap.dedent(script))
+    path = folder / "models" / "net.py"
+    path.parent.mkdir()
+    path.write_text("class Net: ...\n")
+    found = read(str(path))
+    assert isinstance(found, Source)
+    return find_inputs(model, found, ModelRef(str(path), "Net", "class", call))
+
+
+def test_inputs_are_found_in_scripts_beside_a_model(tmp_path: Path) -> None:
+    script = """
+    from models.net import Net
+    model = torch.nn.DataParallel(Net().cuda())
+    summary(model, (3, 90, 60))
+    """
+    given = beside(tmp_path, script, nn.Conv2d(3, 8, 3))
+    assert given.source == "mined"
+    assert shapes(given) == ((2, 3, 90, 60),)
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        ("transforms.Compose([transforms.Resize(80), transforms.CenterCrop((72, 48))])", (72, 48)),
+        ("datasets.CIFAR10('data')", (32, 32)),
+        ("datasets.MNIST('data', transform=transforms.Resize(SIZE))", (40, 40)),
+        ("load('data')", (224, 224)),
+    ],
+)
+def test_the_size_of_images_is_that_of_the_data(
+    tmp_path: Path, data: str, size: tuple[int, int]
+) -> None:
+    script = f"from models import net\nSIZE = 40\nmodel, data = net.Net(), {data}\n"
+    given = beside(tmp_path, script, nn.Conv2d(3, 8, 3))
+    assert given.source == "inferred"
+    assert shapes(given) == ((2, 3, *size),)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from models.net import other\ndatasets.CIFAR10('data')\n",
+        "class Net: ...\nnet = Net()\nnet(torch.rand(2, 3, 32, 32))\n",
+        "from elsewhere import Net\nnet = Net()\nnet(torch.rand(2, 3, 32, 32))\n",
+    ],
+)
+def test_a_script_that_uses_another_model_says_nothing(tmp_path: Path, script: str) -> None:
+    assert shapes(beside(tmp_path, script, nn.Conv2d(3, 8, 3))) == ((2, 3, 224, 224),)
+
+
+def test_an_example_may_be_a_dict() -> None:
+    model = Both()
+    model.example_input_array = {"text": torch.zeros(1, 4).long(), "image": torch.zeros(1, 3, 8, 8)}
+    given = mined("", model=model)
+    assert given.source == "mined"
+    assert set(given.candidates[0].kwargs) == {"image", "text"}
+
+
+def test_an_argument_that_is_spread_is_not_shown() -> None:
+    assert mined("net = Net()\nsizes = (2, 3)\nnet(torch.rand(*sizes))").source == "mined"
+    assert mined("net = Net()\nx = load()\nnet(*x)").source == "none"

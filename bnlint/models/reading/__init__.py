@@ -1,0 +1,1 @@
+"""What the source of a forward says about its arguments."""

@@ -1,0 +1,270 @@
+"""Reads a forward statement by statement, with the methods and modules of the user that it calls.
+
+Nothing is run. A name stands for an argument as long as it is not changed into something else;
+``x = x.float()`` keeps it, ``x = torch.cat([x, y])`` is a mixture of two.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from bnlint.models.reading.forward_code import Function, forward_of, method_of, parameters_of
+from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
+from bnlint.models.reading.use import Use
+
+_DEPTH = 4
+"""Forwards and methods inside each other that are read, if there are several arguments to tell."""
+_AXES = {"transpose": 2, "swapaxes": 2, "size": 1, "flatten": 1, "select": 1, "squeeze": 1}
+"""Methods of tensors, and how many of their arguments are numbers of axes."""
+
+
+def read_forward(model: nn.Module) -> dict[str, Use]:
+    """The evidence about each parameter of the model's forward, by name.
+
+    Of an only argument, the forward itself and what it calls say enough.
+    """
+    forward = forward_of(model)
+    if forward is None:
+        return {}
+    uses = {name: Use() for name in parameters_of(forward)}
+    if forward.args.vararg is not None:
+        uses[forward.args.vararg.arg] = Use()
+    _Reader(Namespace(model, dict(uses)), _DEPTH if len(uses) > 1 else 1).block(forward.body)
+    return uses
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the body of one function and notes what it does with the arguments."""
+
+    scope: Namespace
+    depth: int
+
+    # --- statements ---
+
+    def block(self, body: Iterable[ast.stmt]) -> None:
+        """Read statements in their order."""
+        for statement in body:
+            self._statement(statement)
+
+    def _statement(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Assign(targets=[target], value=value):
+                self._expression(value)
+                self.scope.assign(target, value)
+            case ast.For(target=target, iter=source, body=body):
+                self._expression(source)
+                self.scope.loop(target, source)
+                self.block(body)
+            case ast.If(test=test, body=body) | ast.While(test=test, body=body):
+                self._test(test)
+                self.block((*body, *node.orelse))
+            case ast.Assert(test=test):
+                self._test(test)
+                self._asserted(test)
+            case ast.FunctionDef() | ast.ClassDef():
+                return
+            case _:
+                self._parts(node)
+
+    def _parts(self, node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self._expression(child)
+            elif isinstance(child, ast.stmt):
+                self._statement(child)
+            elif isinstance(child, (ast.withitem, ast.excepthandler)):
+                self._parts(child)
+
+    def _test(self, node: ast.expr) -> None:
+        """A condition: arguments in it are flags, or compared with literals."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                self._test(operand)
+            case ast.BoolOp(values=values):
+                for value in values:
+                    self._test(value)
+            case ast.Compare(left=left, comparators=[right]):
+                number, use = constant(right), self.scope.use(left)
+                if use is not None and type(number) in (int, float):
+                    use.literals.append(number)
+                self._expression(node)
+            case _:
+                if (use := self.scope.use(node)) is not None:
+                    use.flag = use.guarded = True
+                self._expression(node)
+
+    def _asserted(self, node: ast.expr) -> None:
+        """``assert x.dim() == 4``."""
+        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.Eq):
+            return
+        use: Use | None = None
+        match node.left:
+            case ast.Call(func=ast.Attribute(value=value, attr="dim" | "ndimension")):
+                use = self.scope.use(value)
+            case ast.Attribute(value=value, attr="ndim"):
+                use = self.scope.use(value)
+            case ast.Call(func=ast.Name(id="len"), args=[value]):
+                use = self.scope.shape_of(value)
+        wanted = constant(node.comparators[0])
+        if use is not None and type(wanted) is int:
+            use.has_rank(wanted)
+
+    # --- expressions ---
+
+    def _expression(self, node: ast.expr) -> None:
+        parts = list(ast.walk(node))
+        for part in parts:
+            if isinstance(part, ast.comprehension):  # its names are used before it is reached
+                self.scope.loop(part.target, part.iter)
+        for part in parts:
+            self._part(part)
+
+    def _part(self, node: ast.AST) -> None:
+        match node:
+            case ast.Call():
+                self._call(node)
+            case ast.Subscript():
+                self._index(node)
+            case ast.Compare():
+                self._compare(node)
+            case ast.IfExp(test=test):
+                self._test(test)
+            case ast.Attribute(value=value, attr=attr):
+                self._attribute(value, attr)
+            case ast.BinOp(left=left, right=right):
+                for use in filter(None, map(self.scope.use, (left, right))):
+                    use.functions.append(("arithmetic", 0))
+
+    def _attribute(self, value: ast.expr, attr: str) -> None:
+        use = self.scope.use(value) if attr in TENSOR_NAMES else None
+        if use is not None and not hasattr(dict, attr):
+            use.tensor = True
+
+    def _compare(self, node: ast.Compare) -> None:
+        for side, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
+            use = self.scope.use(side)
+            if use is None:
+                continue
+            if isinstance(node.ops[0], (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
+                use.guarded |= constant(other, "") is None
+            options = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
+            use.literals += [v for v in map(constant, options) if isinstance(v, str)]
+
+    def _index(self, node: ast.Subscript) -> None:
+        axis = constant(node.slice)
+        if (shaped := self.scope.shape_of(node.value)) is not None:
+            if type(axis) is int:
+                shaped.has_axis(axis)
+            return
+        use = self.scope.use(node.value)
+        if use is None:
+            return
+        if isinstance(node.slice, ast.Tuple):
+            use.tensor = True
+            indices = (constant(part, "index") for part in node.slice.elts)
+            use.least_rank = max(use.least_rank, sum(i not in (None, ...) for i in indices))
+        elif isinstance(node.slice, (ast.Name, ast.BinOp)):
+            names = {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)}
+            use.iterated |= bool(names & self.scope.counters)
+        elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
+            use.tensor = True
+
+    # --- calls ---
+
+    def _call(self, node: ast.Call) -> None:
+        module, name = self.scope.module(node.func), _name(node.func)
+        if module is not None and module is not self.scope.owner:
+            self._call_module(module, node)
+            return
+        if isinstance(node.func, ast.Attribute):
+            if (use := self.scope.use(node.func.value)) is not None:
+                _note_method(use, name, node.args)
+                return
+            if self.scope.module(node.func.value) is self.scope.owner:
+                self._enter(self.scope.owner, method_of(self.scope.owner, name), node)
+        for place, use in self._passed(node):
+            use.functions.append((name, place))
+            use.counts |= name == "range"
+        self._note_pattern(name, node.args)
+
+    def _call_module(self, module: nn.Module, node: ast.Call) -> None:
+        for place, use in self._passed(node):
+            use.readers.append((module, place))
+        if node.args and self.scope.use(node.args[0]) is None:
+            for use in self.scope.sources(node.args[0]):
+                use.mixers.append(module)
+        self._enter(module, forward_of(module), node)
+
+    def _passed(self, node: ast.Call) -> Iterator[tuple[int | str, Use]]:
+        """Arguments that a call passes on, each with its place; ``1.part`` inside a tuple."""
+        for place, argument in enumerate(node.args):
+            if (use := self.scope.use(argument)) is not None:
+                yield place, use
+            elif isinstance(argument, ast.Tuple):
+                for use in filter(None, map(self.scope.use, argument.elts)):
+                    yield f"{place}.part", use
+        for keyword in node.keywords:
+            if keyword.arg and (use := self.scope.use(keyword.value)) is not None:
+                yield keyword.arg, use
+
+    def _enter(self, owner: nn.Module, function: Function | None, node: ast.Call) -> None:
+        """Read a method, or the forward of a part, with the arguments that are passed to it."""
+        if function is None or self.depth == 0:
+            return
+        inner = Namespace(owner)
+        parameters = parameters_of(function)
+        pairs = [*zip(parameters, node.args, strict=False)]
+        pairs += [(k.arg, k.value) for k in node.keywords if k.arg in parameters]
+        for parameter, argument in pairs:
+            if (use := self.scope.use(argument)) is not None:
+                inner.names[parameter] = use
+            elif mixed := list(self.scope.sources(argument)):
+                inner.mixtures[parameter] = mixed
+        if inner.names or inner.mixtures:
+            _Reader(inner, self.depth - 1).block(function.body)
+
+    def _note_pattern(self, name: str, args: list[ast.expr]) -> None:
+        """``rearrange(x, "b c h w -> b (h w) c")`` and ``einsum("bij,bjk->bik", x, y)``."""
+        pattern = next((t for t in map(constant, args[:2]) if isinstance(t, str)), "")
+        left = pattern.partition("->")[0]
+        if "." in left or "->" not in pattern:
+            return
+        operands = left.replace(" ", "").split(",") if name == "einsum" else []
+        for subscripts, argument in zip(operands, args[1:], strict=False):
+            if (use := self.scope.use(argument)) is not None:
+                use.has_rank(len(subscripts))
+        rearranged = self.scope.use(args[0]) if name in ("rearrange", "reduce", "repeat") else None
+        if rearranged is not None:
+            rearranged.has_rank(_axes_of_pattern(left))
+
+
+def _note_method(use: Use, method: str, args: list[ast.expr]) -> None:
+    literals = [constant(a) for a in args]
+    if method == "permute":
+        dims = args[0].elts if args and isinstance(args[0], (ast.Tuple, ast.List)) else args
+        use.has_rank(len(dims))
+    elif method in _AXES:
+        for axis in literals[: _AXES[method]]:
+            if type(axis) is int:
+                use.has_axis(axis)
+    elif method in ("startswith", "lower", "upper"):
+        use.literals += [word for word in literals if isinstance(word, str)] or [""]
+
+
+def _name(func: ast.expr) -> str:
+    if isinstance(func, ast.Attribute):
+        return func.attr
+    return func.id if isinstance(func, ast.Name) else ""
+
+
+def _axes_of_pattern(pattern: str) -> int:
+    depth = count = 0
+    for token in pattern.replace("(", " ( ").replace(")", " ) ").split():
+        count += depth == 0 and token != ")"
+        depth += {"(": 1, ")": -1}.get(token, 0)
+    return count

@@ -1,0 +1,1 @@
+"""Guessed inputs that are fitted to what the forward does with them."""

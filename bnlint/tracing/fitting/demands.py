@@ -1,0 +1,62 @@
+"""What failures ask of the inputs: of a layer, of a function, or of a statement of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeGuard
+
+import torch
+from torch import nn
+
+from bnlint.layers.table import Table
+from bnlint.tracing.fitting.complaints import more_axes
+from bnlint.tracing.fitting.demand import Demand, OtherRank, OtherSize
+from bnlint.tracing.fitting.function_demands import of_function
+from bnlint.tracing.fitting.layer_demands import of_layer
+from bnlint.tracing.fitting.statements import (
+    Statement,
+    asserted_rank,
+    compared,
+    failed_statement,
+    tensors_named,
+)
+from bnlint.tracing.fitting.watching import Fault
+
+
+def demands(fault: Fault, table: Table) -> list[Demand]:
+    """What would mend a failure, likeliest first; empty if no input would."""
+    if fault.target is None:
+        found = _of_statement(fault)
+    elif isinstance(fault.target, nn.Module):
+        found = of_layer(fault, table)
+    else:
+        found = of_function(fault)
+    return [demand for demand in found if fault.trail(demand.tensor) is not None]
+
+
+def _of_statement(fault: Fault) -> Iterator[Demand]:
+    """Errors of the user's own statements, such as ``b, c, h, w = x.shape``."""
+    statement = failed_statement(fault.error)
+    if statement is None:
+        return
+    if (sizes := compared(statement)) is not None:
+        yield from _of_sizes(statement, *sizes)
+        return
+    by, rank = more_axes(fault.text), asserted_rank(statement)
+    for tensor in tensors_named(statement):
+        if by:
+            yield OtherRank(tensor, by)
+        elif rank is not None and tensor.ndim != rank:
+            yield OtherRank(tensor, rank - tensor.ndim)
+
+
+def _of_sizes(statement: Statement, left: int, right: int) -> Iterator[Demand]:
+    """A size that is refused, of whatever tensor has it; the other one is wanted."""
+    for tensor in filter(_is_tensor, statement.frame.f_locals.values()):
+        for axis, size in enumerate(tensor.shape):
+            if axis and size in (left, right) and left != right:
+                yield OtherSize(tensor, axis, right if size == left else left, channels=False)
+
+
+def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    return isinstance(value, torch.Tensor)

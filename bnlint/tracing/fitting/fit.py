@@ -1,0 +1,176 @@
+"""Inputs fitted to a forward: run, see what fails first, change the inputs so that it doesn't.
+
+Only what an input itself brings may be changed: the channels that reach a layer straight from it,
+its rank and type, and the size of a feature map that a model flattens. What a layer of the model
+gets from another one is no reason, and neither is a norm.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from bnlint.layers.table import Table
+from bnlint.models.guessing.guess import Guess
+from bnlint.tracing.fitting.complaints import needs_values
+from bnlint.tracing.fitting.demand import Demand, Larger, OtherRank, OtherSize, OtherType
+from bnlint.tracing.fitting.demands import demands
+from bnlint.tracing.fitting.sizes import SizeOutcome, Sizes, larger
+from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
+from bnlint.tracing.fitting.watching import Attempt, Fault, Key, attempt
+
+_RUNS = 96
+"""Forwards that are run on meta to fit one guess."""
+
+_STARTS = 3
+"""Guesses of other ranks or types that are fitted."""
+
+Progress = tuple[int, int, int]
+"""How far a forward got: the step that failed, how close its rank and type came."""
+
+_WHOLE: Progress = (1 << 30, 0, 0)
+
+
+def fitted(
+    model: nn.Module, table: Table, guesses: Sequence[Guess], prepare: Callable[[], None]
+) -> tuple[Guess, ...]:
+    """Guesses changed until the forward passes, else those that get furthest, in several sizes.
+
+    The first guess of each rank is a start. If all end early, the guesses themselves follow.
+    ``prepare`` is called before each forward.
+    """
+    starts = {tuple((t.ndim, t.dtype) for t in slots_of(g)): g for g in reversed(guesses)}
+    failing: list[Guess] = []
+    ended: list[Guess] = []
+    for start in list(reversed(starts.values()))[:_STARTS]:
+        fitter = Fitter(model, table, prepare)
+        found = fitter.fitted(start)
+        if fitter.passed:
+            return found
+        (ended if fitter.ended else failing).extend(found)
+    return (*failing, *ended) if failing else (*ended, *guesses[1:])
+
+
+@dataclass(slots=True)
+class Fitter:
+    """Changes the inputs of one model step by step; stops after a number of forwards."""
+
+    model: nn.Module
+    table: Table
+    prepare: Callable[[], None]
+    runs: int = 0
+    accepted: set[Key] = field(default_factory=set)
+    passed: bool = False
+    ended: bool = False
+
+    def fitted(self, start: Guess) -> tuple[Guess, ...]:
+        """The inputs that get furthest, and others of other sizes if something still fails."""
+        current = self._run(start)
+        while (fault := self._pending(current)) is not None and self.runs < _RUNS:
+            better = self._improved(current, fault)
+            if better is not None:
+                current = better
+            elif fault.ended:
+                break
+            else:
+                self.accepted.add(fault.key)
+        self.passed = all(needs_values(fault.text) for fault in current.faults)
+        self.ended = current.ended
+        if self.passed:
+            return (current.guess,)
+        return (current.guess, *self._variants(current))
+
+    def _run(self, guess: Guess) -> Attempt:
+        self.runs += 1
+        self.prepare()
+        return attempt(self.model, self.table, guess)
+
+    def _pending(self, seen: Attempt) -> Fault | None:
+        """The first failure that may still come from the inputs."""
+        open_ones = (f for f in seen.faults if f.key not in self.accepted or f.ended)
+        return next((f for f in open_ones if not needs_values(f.text)), None)
+
+    def _progress(self, seen: Attempt) -> Progress:
+        fault = self._pending(seen)
+        if fault is None:
+            return _WHOLE
+        wanted = next(iter(demands(fault, self.table)), None)
+        if isinstance(wanted, OtherRank):
+            return fault.step, 0, -abs(wanted.by)
+        return fault.step, 1 if isinstance(wanted, OtherType) else 2, 0
+
+    def _improved(self, seen: Attempt, fault: Fault) -> Attempt | None:
+        before = self._progress(seen)
+        for demand in demands(fault, self.table):
+            for guess in self._changes(seen, fault, demand):
+                if self.runs >= _RUNS:
+                    return None
+                after = self._run(guess)
+                if self._progress(after) > before:
+                    return after
+        return None
+
+    def _changes(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
+        trail = fault.trail(demand.tensor)
+        if trail is None:
+            return
+        slots = slots_of(seen.guess)
+        if isinstance(demand, Larger):
+            yield from larger(seen.guess, trail)
+            return
+        if isinstance(demand, OtherSize):
+            sizes = Sizes(seen.guess, trail, demand, self._outcome(fault.key, demand))
+            yield from sizes.solutions()
+            return
+        for slot in sorted(trail.slots):
+            tensor = slots[slot]
+            if isinstance(demand, OtherType):
+                yield with_slots(seen.guess, {slot: tensor.to(demand.dtype)})
+            elif (slot in trail.straight or not tensor.is_floating_point()) and (
+                changed := with_rank(tensor, tensor.ndim + demand.by)
+            ) is not None:
+                yield with_slots(seen.guess, {slot: changed})
+
+    def _outcome(self, key: Key, demand: OtherSize) -> Callable[[Guess], SizeOutcome]:
+        """What a changed input does to the size that a layer complained of."""
+        known: dict[tuple[torch.Size, ...], SizeOutcome] = {}
+
+        def of(guess: Guess) -> SizeOutcome:
+            shapes = tuple(t.shape for t in slots_of(guess))
+            if shapes not in known:
+                known[shapes] = self._seen_size(guess, key, demand)
+            return known[shapes]
+
+        return of
+
+    def _seen_size(self, guess: Guess, key: Key, demand: OtherSize) -> SizeOutcome:
+        if self.runs >= _RUNS:
+            return SizeOutcome(spent=True)
+        seen = self._run(guess)
+        fault = seen.fault(key)
+        if fault is None:
+            return SizeOutcome(fits=seen.passed(key))
+        for other in demands(fault, self.table):
+            if isinstance(other, OtherSize) and (other.axis, other.flat) == (
+                demand.axis,
+                demand.flat,
+            ):
+                return SizeOutcome(got=other.got)
+        return SizeOutcome()
+
+    def _variants(self, seen: Attempt) -> Iterator[Guess]:
+        """The same inputs with twice the size where that changes nothing about the failures."""
+        keys = [fault.key for fault in seen.faults]
+        free: dict[tuple[int, int], int] = {}
+        for slot, tensor in enumerate(slots_of(seen.guess)):
+            for axis, size in itertools.islice(enumerate(tensor.shape), 1, None):
+                if self.runs < _RUNS + 16:
+                    other = self._run(with_sizes(seen.guess, {(slot, axis): 2 * size}))
+                    if [fault.key for fault in other.faults] == keys:
+                        free[slot, axis] = 2 * size
+        if free:
+            yield with_sizes(seen.guess, free)

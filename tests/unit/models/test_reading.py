@@ -1,0 +1,230 @@
+"""What a forward's source says of its arguments, and the values that are guessed from it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bnlint.models.guessing.of_forward import infer, required_inputs
+from bnlint.models.reading.read_forward import read_forward
+
+
+class Net(nn.Module):
+    """Parts that the forwards below use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.fc = nn.Linear(8, 2)
+        self.words = nn.Embedding(50, 16)
+        self.lstm = nn.LSTM(16, 32, 2, batch_first=True)
+        self.taps = nn.ModuleList([nn.Conv2d(c, 8, 1) for c in (16, 32, 64)])
+
+
+class Repeated(Net):
+    def forward(self, image: Tensor, times: int) -> Tensor:
+        for _ in range(times):
+            image = self.conv(image)
+        return image
+
+
+class Phased(Net):
+    def forward(self, x, phase):
+        if phase in ("finetune", "test"):
+            return self.fc(x)
+        raise ValueError(phase)
+
+
+class Flagged(Net):
+    def forward(self, x, is_training, with_features):
+        x = self.conv(x) if is_training else x
+        return (x, x) if with_features else x
+
+
+class Dictionary(Net):
+    def forward(self, batch):
+        return self.conv(batch["image"]).mean((2, 3)) + self.fc(batch.get("meta"))[:, :1]
+
+
+class Attributes(Net):
+    def forward(self, data):
+        h, edges = self.fc(data.x), data.edge_index
+        return h.index_add(0, edges[1], h[edges[0]])
+
+
+class Several(Net):
+    def forward(self, features):
+        return sum(tap(f).mean() for tap, f in zip(self.taps, features, strict=True))
+
+
+class Unpacked(Net):
+    def forward(self, inputs):
+        picture, row = inputs
+        return self.conv(picture).mean((2, 3)) + self.fc(row)
+
+
+class Spread(Net):
+    def forward(self, *inputs):
+        picture, row = inputs
+        return self.conv(picture).mean((2, 3)) + self.fc(row)
+
+
+class Stateful(Net):
+    def forward(self, x, hidden):
+        return self.lstm(self.words(x), hidden)
+
+
+class TwoStates(Net):
+    def forward(self, x, h, c):
+        return self.lstm(x, (h, c))
+
+
+class Masked(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+
+    def forward(self, x, ignored):
+        return self.attention(x, x, x, key_padding_mask=ignored)[0]
+
+
+class Packed(Net):
+    def forward(self, text, lens):
+        packed = nn.utils.rnn.pack_padded_sequence(self.words(text), lens.cpu(), batch_first=True)
+        return self.lstm(packed)[1][0]
+
+
+class Losing(Net):
+    def forward(self, x, goal):
+        return F.cross_entropy(self.fc(x), goal)
+
+
+class Timed(Net):
+    def forward(self, x, t):
+        return self.conv(x) * t[:, None, None, None].float()
+
+
+class Optional(Net):
+    def forward(self, x, mask=None, extra=None):
+        x = x if mask is None else x * mask
+        return self.conv(x) + extra.mean()
+
+
+def first(model: nn.Module) -> Any:
+    args = infer(model)[0].args
+    return [shown(a) for a in args]
+
+
+def shown(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        kind = {torch.long: "long", torch.bool: "bool"}.get(value.dtype, "")
+        return (kind, *value.shape) if kind else tuple(value.shape)
+    if isinstance(value, SimpleNamespace):
+        return {f".{name}": shown(v) for name, v in vars(value).items()}
+    if isinstance(value, dict):
+        return {key: shown(v) for key, v in value.items()}
+    return [shown(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+IMAGE, ROW = (2, 3, 224, 224), (2, 8)
+GUESSED = {
+    Repeated: [IMAGE, 2],
+    Phased: [ROW, "finetune"],
+    Flagged: [IMAGE, True, False],
+    Dictionary: [{"image": IMAGE, "meta": ROW}],
+    Attributes: [{".x": ROW, ".edge_index": ("long", 2, 32)}],
+    Several: [[(2, 16, 32, 32)] * 3],
+    Unpacked: [[IMAGE, ROW]],
+    Spread: [IMAGE, ROW],
+    Stateful: [("long", 2, 16), [(2, 2, 32), (2, 2, 32)]],
+    TwoStates: [(2, 16, 16), (2, 2, 32), (2, 2, 32)],
+    Masked: [(2, 16, 16), ("bool", 2, 16)],
+    Packed: [("long", 2, 16), ("long", 2)],
+    Losing: [ROW, ("long", 2)],
+    Timed: [IMAGE, ("long", 2)],
+    Optional: [IMAGE, IMAGE],
+}
+
+
+@pytest.mark.parametrize("make", GUESSED, ids=lambda make: make.__name__)
+def test_the_first_guess_is_of_the_kind_that_a_forward_uses(make: type[nn.Module]) -> None:
+    assert first(make()) == GUESSED[make]
+
+
+def test_lengths_are_numbers_that_the_cpu_can_read() -> None:
+    lengths = infer(Packed())[0].args[1]
+    assert lengths.device.type == "cpu"
+    assert lengths.tolist() == [16, 16]
+
+
+def test_an_input_that_may_be_none_is_left_out() -> None:
+    assert [asked.name for asked in required_inputs(Optional())] == ["x", "extra"]
+
+
+class Axes(Net):
+    def forward(self, a, b, c, d, e, f):
+        _n, _t, _ = a.shape
+        assert b.dim() == 4
+        c = c.permute(0, 2, 1)
+        d = d[:, 0, :, :] + d.size(1)
+        e = torch.einsum("bij,bjk->bik", e, e)
+        f = f.float().transpose(2, 3)
+        return a, b, c, d, e, f
+
+
+def test_ranks_are_read_from_many_ways_to_write_them() -> None:
+    uses = read_forward(Axes())
+    assert [use.rank for use in uses.values()] == [3, 4, 3, None, 3, None]
+    assert (uses["d"].least_rank, uses["f"].least_rank) == (4, 4)
+
+
+class Rearranged(Net):
+    def forward(self, x, y):
+        x = rearrange(x, "b c (h p) (w q) -> b (h w) (p q c)")  # noqa: F821
+        return x, rearrange(y, "b ... -> ...")  # noqa: F821
+
+
+def test_patterns_of_einops_tell_the_rank() -> None:
+    assert [use.rank for use in read_forward(Rearranged()).values()] == [4, None]
+
+
+class Calling(Net):
+    """Its arguments are used in a method and in a part."""
+
+    def forward(self, x, mode):
+        return self.helper(x, word=mode)
+
+    def helper(self, values, word):
+        if word == "fast":
+            return self.conv(values)
+        n, c, h, w = values.size()
+        return values.view(n, c, h * w)
+
+
+def test_methods_that_a_forward_calls_are_read() -> None:
+    uses = read_forward(Calling())
+    assert uses["x"].rank == 4
+    assert uses["x"].readers[0][0].__class__ is nn.Conv2d
+    assert uses["mode"].literals == ["fast"]
+
+
+def test_a_name_that_was_changed_says_nothing_more() -> None:
+    class Changed(Net):
+        def forward(self, x):
+            x = self.conv(x)
+            n, d = x.shape
+            return n + d
+
+    assert read_forward(Changed())["x"].rank is None
+
+
+def test_a_forward_without_source_is_no_error() -> None:
+    names: dict[str, Any] = {}
+    exec("from torch import nn\nclass A(nn.Module):\n    def forward(self, x): return x", names)
+    assert read_forward(names["A"]()) == {}
+    assert read_forward(nn.Linear(2, 3)) == {}

@@ -1,0 +1,326 @@
+"""Small models whose inputs are told by what their forwards do, each with the shapes it takes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+class Transposing(nn.Module):
+    """Features on the last axis, for a convolution over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(40, 64, 3)
+        self.norm = nn.BatchNorm1d(64)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.norm(self.conv(frames.transpose(1, 2)))
+
+
+class InHelper(Transposing):
+    """The same in a method, by another function."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.norm(self.conv(self.swap(frames)))
+
+    def swap(self, values: Tensor) -> Tensor:
+        return torch.permute(values.float(), (0, 2, 1))
+
+
+class InPart(nn.Module):
+    """The same in a part of the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Transposing()
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.encoder(frames).mean(-1)
+
+
+class ChannelsLast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(5, 8, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.conv(image.permute(0, 3, 1, 2))
+
+
+class Unsqueezing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return self.conv(mel.unsqueeze(1))
+
+
+class Decided(nn.Module):
+    """Branches on the rank, which every input has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 8, 3)
+        self.norm = nn.BatchNorm1d(8)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        if wave.dim() == 2:
+            wave = wave.unsqueeze(1)
+        if len(wave.shape) != 3:
+            raise ValueError("a batch of waves")
+        return self.norm(self.conv(wave))
+
+
+class Points(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 64)
+        self.norm = nn.BatchNorm1d(64)
+
+    def forward(self, points: Tensor) -> Tensor:
+        b, n, _ = points.shape
+        return self.norm(self.fc(points.reshape(b * n, 3))).view(b, n, 64).max(1)[0]
+
+
+class Video(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.rnn = nn.GRU(8, 16, batch_first=True)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        b, t, c, h, w = clip.size()
+        frames = self.conv(clip.view(b * t, c, h, w)).mean((2, 3))
+        return self.rnn(frames.view(b, t, -1))[0]
+
+
+class Digits(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.view(-1, 784))
+
+
+class DigitsAsImages(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x.view(-1, 1, 28, 28))
+
+
+class Spectrum(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        window = torch.hann_window(512, device=wave.device)
+        spectrum = torch.stft(wave, 512, 160, window=window, return_complex=True)
+        return self.conv(spectrum.abs().unsqueeze(1))
+
+
+class OddSize(nn.Module):
+    """Only one size of image gives so many features."""
+
+    def __init__(self, features: int = 16 * 14 * 14) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 5, 2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(8, 16, 3)
+        )
+        self.fc = nn.Linear(features, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.flatten(self.body(x), 1))
+
+
+class Upright(OddSize):
+    """An image that is not square."""
+
+    def __init__(self) -> None:
+        super().__init__(16 * 30 * 13)
+
+
+class Positions(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 32, 16, 16)
+        self.first = nn.Parameter(torch.zeros(1, 1, 32))
+        self.position = nn.Parameter(torch.zeros(1, 65, 32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        return torch.cat([self.first.expand(len(x), -1, -1), tokens], 1) + self.position
+
+
+class Joined(nn.Module):
+    """A picture and its mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 8, 3)
+
+    def forward(self, picture: Tensor, mask: Tensor) -> Tensor:
+        return self.conv(torch.cat([picture, mask], dim=1))
+
+
+class Conditional(nn.Module):
+    """Noise and the embedding of a label."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10, 20)
+        self.fc = nn.Linear(120, 64)
+        self.norm = nn.BatchNorm1d(64)
+
+    def forward(self, noise: Tensor, label: Tensor) -> Tensor:
+        return self.norm(self.fc(torch.cat([noise, self.embedding(label)], 1)))
+
+
+class OneHot(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(110, 64)
+
+    def forward(self, noise: Tensor, label: Tensor) -> Tensor:
+        return self.fc(torch.cat([noise, F.one_hot(label, 10).float()], 1))
+
+
+class WithCoordinates(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3 + 2, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, h, w = x.shape
+        rows = torch.linspace(-1, 1, h, device=x.device).view(1, 1, h, 1).expand(b, 1, h, w)
+        return self.conv(torch.cat([x, rows, rows], 1))
+
+
+class Pyramid(nn.Module):
+    """Feature maps, each half the size of the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(64, 32, 1)
+        self.coarse = nn.Conv2d(128, 32, 1)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        fine, coarse = features
+        return self.fine(fine) + F.interpolate(self.coarse(coarse), scale_factor=2)
+
+
+class Rays(nn.Module):
+    """Two parts of a row, which say how long it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.points = nn.Linear(63, 16)
+        self.views = nn.Linear(16 + 27, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points, views = torch.split(x, [63, 27], dim=-1)
+        return self.views(torch.cat([self.points(points), views], -1))
+
+
+class Electrodes(nn.Module):
+    """As high as a kernel, and only so long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = nn.Conv2d(1, 8, (1, 16), padding=(0, 8))
+        self.space = nn.Conv2d(8, 16, (22, 1), groups=8)
+        self.pool = nn.AvgPool2d((1, 4))
+        self.fc = nn.Linear(16 * 31, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.pool(self.space(self.time(x))).flatten(1))
+
+
+class Limited(nn.Module):
+    """It refuses long sequences itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.longest = 8
+        self.words = nn.Embedding(50, 16)
+
+    def forward(self, words: Tensor) -> Tensor:
+        _, t = words.size()
+        if t > self.longest:
+            raise ValueError(f"at most {self.longest} words")
+        return self.words(words)
+
+
+class InPlace(nn.Module):
+    """Its forward changes the tensor that it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        mel.unsqueeze_(1)
+        return self.norm(self.conv(mel))
+
+
+class FirstNorm(nn.Module):
+    """A norm is the first layer that reads its input, and on another axis than the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(64)
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return self.conv(self.norm(mel.transpose(1, 3)).transpose(1, 3))
+
+
+class Taps(nn.Module):
+    """A feature map of its own width for each layer of a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taps = nn.ModuleList([nn.Conv2d(c, 8, 1) for c in (16, 32, 64)])
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        return [tap(f) for tap, f in zip(self.taps, features, strict=True)]
+
+
+TAKEN: dict[type[nn.Module], Shapes] = {
+    Transposing: ((2, 128, 40),),
+    InHelper: ((2, 128, 40),),
+    InPart: ((2, 128, 40),),
+    ChannelsLast: ((2, 32, 32, 5),),
+    Unsqueezing: ((2, 28, 28),),
+    Decided: ((2, 1, 128),),
+    Points: ((2, 16, 3),),
+    Video: ((2, 4, 3, 64, 64),),
+    Digits: ((2, 784),),
+    DigitsAsImages: ((2, 1, 28, 28),),
+    Spectrum: ((2, 1792),),
+    OddSize: ((2, 3, 72, 72),),
+    Upright: ((2, 3, 136, 68),),
+    Positions: ((2, 3, 128, 128),),
+    Joined: ((2, 3, 84, 84), (2, 1, 84, 84)),
+    Conditional: ((2, 100), (2,)),
+    OneHot: ((2, 100), (2,)),
+    WithCoordinates: ((2, 3, 32, 32),),
+    Rays: ((2, 90),),
+    Electrodes: ((2, 1, 22, 124),),
+    Limited: ((2, 8),),
+    InPlace: ((2, 28, 28),),
+    FirstNorm: ((2, 1, 28, 64),),
+    Taps: ((2, 16, 32, 32), (2, 32, 32, 32), (2, 64, 32, 32)),
+    Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
+}
+"""What bnlint feeds to each of them."""

@@ -1,0 +1,134 @@
+"""Guessed inputs are fitted to what a forward does with them, but never to a fault in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bnlint.domain.graph import ModelGraph
+from bnlint.models.guessing.guess import Guesses
+from bnlint.models.guessing.of_forward import infer
+from bnlint.tracing.model import trace_model
+from tests.unit.tracing.layouts import TAKEN
+
+
+def traced(make: Callable[[], nn.Module]) -> ModelGraph:
+    model = make()
+    return trace_model(model, inputs=Guesses(infer(model)))
+
+
+@pytest.mark.parametrize("make", TAKEN, ids=lambda make: make.__name__)
+def test_inputs_are_of_the_shapes_that_a_forward_takes(make: type[nn.Module]) -> None:
+    graph = traced(make)
+    assert graph.ref.inputs.shapes == TAKEN[make]
+    assert graph.ref.inputs.source == "inferred"
+    assert graph.trace.complete
+    assert [op.layer for op in graph.ops if op.error] == []
+
+
+def test_every_value_is_known_with_fitted_inputs() -> None:
+    unknown = [
+        (make.__name__, op.layer)
+        for make in TAKEN
+        for op in traced(make).ops
+        if op.kind != "output" and None in op.outputs
+    ]
+    assert unknown == []
+
+
+def failures(graph: ModelGraph) -> list[str]:
+    return [op.layer for op in graph.ops if op.error]
+
+
+class Narrow(nn.Module):
+    """Its norm would pass only for images of one width, and its layout must be found first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(40, 64, 3)
+        self.norm = nn.BatchNorm1d(48)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x.transpose(1, 2)))
+
+
+class AfterNorm(nn.Module):
+    """A layer norm over the width of the image: that is a fault and no reason for a size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 64, 4, 4)
+        self.norm = nn.LayerNorm(64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
+class Unflattened(nn.Module):
+    """A linear layer on the width of a feature map, which an image of 16 x 16 would suit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, 1, 1)
+        self.fc = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x))
+
+
+def test_a_fault_behind_another_layout_is_seen() -> None:
+    assert failures(traced(Narrow)) == ["norm"]
+
+
+def test_no_size_is_chosen_so_that_a_fault_fits() -> None:
+    graph = traced(AfterNorm)
+    assert graph.ref.inputs.shapes == ((2, 3, 224, 224),)
+    assert failures(graph) == ["norm"]
+    graph = traced(Unflattened)
+    assert graph.ref.inputs.shapes == ((2, 3, 224, 224),)
+    assert [op.outputs for op in graph.ops if op.layer == "fc"] == [()]
+
+
+def test_a_size_is_found_behind_a_fault() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+            self.norm = nn.BatchNorm2d(16)
+            self.fc = nn.Linear(8 * 14 * 14, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(nn.functional.max_pool2d(self.norm(self.conv(x)), 2).flatten(1))
+
+    graph = traced(Both)
+    assert failures(graph) == ["norm"]
+    assert graph.ref.inputs.shapes == ((2, 3, 30, 30),)
+
+
+def test_a_model_that_passes_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the first guess passes")
+
+    monkeypatch.setattr("bnlint.tracing.fitting.fit.attempt", refuse)
+    graph = traced(lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
+    assert graph.ref.inputs.shapes == ((2, 3, 224, 224),)
+
+
+def test_the_number_of_forwards_is_limited() -> None:
+    class Impossible(nn.Module):
+        runs = 0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            Impossible.runs += 1
+            a, b = torch.empty(x.shape[-1], 3), torch.empty(x.shape[-1], 5)
+            return self.fc(x.view(-1, 7)) @ a + b
+
+    traced(Impossible)
+    assert Impossible.runs < 300
