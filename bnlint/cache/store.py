@@ -136,13 +136,15 @@ def save(
 ) -> bool:
     """Keep JSON-ready data under ``key``, with the digests of the files it depends on.
 
-    ``depends_on`` are the model's own file and the local modules that it imported. With ``started``
+    ``depends_on`` are the model's own file, the local modules that it imported, and the files and
+    folders that were searched for calls of it. With ``started``
     (as ``time.time()``), nothing is kept when one of them was written after that: the data may then
     come from the older text. Nothing is kept either when one of them cannot be read.
     """
     dependencies = {path: file_digest(path) for path in sorted(set(depends_on))}
     try:
-        newer = started and any(os.stat(path).st_mtime >= started for path in dependencies)
+        files = (path for path in dependencies if not os.path.isdir(path))
+        newer = started and any(os.stat(path).st_mtime >= started for path in files)
     except OSError:
         return False
     if newer or not all(dependencies.values()):
@@ -152,8 +154,11 @@ def save(
 
 
 def file_digest(path: str) -> str:
-    """The SHA-256 of a file's bytes, or nothing when it cannot be read."""
+    """The SHA-256 of a file's bytes, or of a folder's names; nothing when it cannot be read."""
     try:
+        if os.path.isdir(path):
+            names = sorted(n for n in os.listdir(path) if not n.startswith((".", "__pycache__")))
+            return digest(*names)
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
         return ""

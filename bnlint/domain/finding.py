@@ -128,6 +128,7 @@ class ProblemKind(enum.Enum):
     UNTRACEABLE = "untraceable"
     OPAQUE_PART = "opaque-part"
     STUBBED_IMPORT = "stubbed-import"
+    WEIGHTS = "weights"
     BAD_INPUT = "bad-input"
     TIMEOUT = "timeout"
     MEMORY = "memory"

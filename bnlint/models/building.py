@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from types import ModuleType
 
 import torch
@@ -24,11 +23,15 @@ from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
-from bnlint.models.guessing.of_constructor import Lacking, find_calls
+from bnlint.loading.weights import LEFT_OUT, left_out, mark
+from bnlint.models.guessing.amending import amended
+from bnlint.models.guessing.guess import Guess
+from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
+from bnlint.models.guessing.of_parameters import Lacking
 from bnlint.models.survey import Maker, maker_of, resolve
 
-_ATTEMPTS = 8
-"""Calls that are tried for one maker."""
+_ATTEMPTS, _AMENDMENTS = 24, 8
+"""Calls that are tried for one maker, and for one guess of its arguments."""
 
 _MISSING = re.compile(r"missing \d+ required (positional|keyword)")
 
@@ -58,19 +61,24 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model, and what it is called in reports."""
+    """A model, what it is called in reports, and the pretrained weights that it did not get."""
 
     model: nn.Module
     ref: ModelRef
+    weights: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workshop:
     """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed."""
 
     module: ModuleType
     source: Source
     weight_limit: int = 0
+    evidence: CallEvidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = CallEvidence(self.source, vars(self.module))
 
     @property
     def file(self) -> str:
@@ -79,7 +87,7 @@ class Workshop:
 
     def instance(self, name: str, model: nn.Module, origin: str = "instance") -> Built:
         """A model that the file itself has built."""
-        return Built(model, ModelRef(self.file, name, origin))
+        return self._built(model, ModelRef(self.file, name, origin), ())
 
     def named(self, spec: ModelSpec) -> Iterator[Built | Problem]:
         """Models that the user's words build, best first, or why there are none."""
@@ -93,10 +101,12 @@ class Workshop:
             if named.call is None:
                 yield from self.attempts(maker, named=True)
                 return
+            before = len(LEFT_OUT.sources)
             found = self._try(named.call)
             if isinstance(found, nn.Module):
                 ref = ModelRef(self.file, named.name, "named", spec.call)
-                yield Built(found, replace(ref, definition=maker.definition))
+                asked = LEFT_OUT.sources[before:]
+                yield self._built(found, replace(ref, definition=maker.definition), asked)
             else:
                 yield self._failed(spec.call, found, maker, named=True, hint="")
 
@@ -107,24 +117,52 @@ class Workshop:
         """
         failure: Problem | None = None
         works = False
-        for guess in islice(find_calls(maker, self.source, vars(self.module)), _ATTEMPTS):
+        before = len(LEFT_OUT.sources)
+        for guess, found in self._tries(maker):
             if isinstance(guess, Lacking):
                 failure = failure or self._lacking(maker, guess, named)
                 continue
-            text = guess.written(maker.name)  # the call may change its arguments
-            found = self._try(partial(maker.make, *guess.args, **guess.kwargs))
+            text = guess.written(maker.name)
             if isinstance(found, nn.Module):
                 origin = "named" if named else maker.origin
-                ref = ModelRef(self.file, maker.name, origin, text, guess.guessed)
-                yield Built(found, replace(ref, definition=maker.definition, block=maker.part))
+                ref = ModelRef(self.file, maker.name, origin, text, guess.assumed())
+                ref = replace(ref, definition=maker.definition, block=maker.part, found=guess.place)
+                yield self._built(found, ref, LEFT_OUT.sources[before:])
+                before = len(LEFT_OUT.sources)
                 works = True
                 continue
             if not named and _is_no_maker(found, maker):
                 return
-            shown = f"{text} ({', '.join(guess.guessed)} made up)" if guess.guessed else text
+            guessed = ", ".join(guess.assumed())
+            shown = f"{text} ({guessed} guessed)" if guessed else text
             failure = failure or self._failed(shown, found, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def _built(self, model: nn.Module, ref: ModelRef, asked: Sequence[str]) -> Built:
+        """The model, which keeps its initial weights where others were asked for."""
+        marked = [name for _, name in left_out(model)]
+        if asked and not marked:  # they may have gone anywhere
+            mark(model, asked[-1])
+        return Built(model, ref, tuple(dict.fromkeys([*marked, *asked])))
+
+    def _tries(self, maker: Maker) -> Iterator[tuple[Guess | Lacking, nn.Module | BaseException]]:
+        """Each call that is tried with what became of it; a guess is amended a few times."""
+        tried: set[str] = set()
+        for first in find_calls(maker, self.evidence):
+            guess: Guess | Lacking | None = first
+            for _ in range(_AMENDMENTS):
+                if guess is None or len(tried) >= _ATTEMPTS:
+                    break
+                if isinstance(guess, Lacking):
+                    yield guess, LookupError(guess.parameter)
+                    break
+                tried.add(guess.key())
+                found = self._try(partial(guess.call, maker.make))
+                yield guess, found
+                if isinstance(found, nn.Module):
+                    break
+                guess = amended(guess, found, tried)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         try:

@@ -97,7 +97,7 @@ _LAYER_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
 LAYER_PARAMETER = re.compile(
     r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm"
 )
-CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
+CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|hps?|params|settings|conf|flags)")
 TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
 MODELS = ("module", "model", "net", "network")
 """Parameters for a class of layers, a settings object, a diffusion step, a whole model."""

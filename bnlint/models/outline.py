@@ -171,6 +171,15 @@ def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from _unpacked(node.targets[0], node.value)
 
 
+def attributes_set(tree: ast.AST) -> Iterator[tuple[ast.Attribute, ast.expr]]:
+    """Each attribute of a name that an assignment sets, with its expression."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                    yield target, node.value
+
+
 def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression; ValueError if it may have side effects or a name is unknown."""
     if not all(isinstance(part, _HARMLESS) for part in ast.walk(node)):

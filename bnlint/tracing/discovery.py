@@ -11,6 +11,7 @@ from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph
+from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
@@ -39,6 +40,7 @@ class Models:
     covered: set[type] = field(default_factory=set)
     seen: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
+    weights: set[str] = field(default_factory=set)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
         """Graphs and problems, model by model: of those that the user named, else of all."""
@@ -116,10 +118,24 @@ class Models:
         except Exception as error:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             yield blame(error, kind, doing, self.workshop.file, built.ref.name)
+        yield from self._weights(built)
         for name in dict.fromkeys(held_stubs(built.model)):
             text = f"{built.ref.name} holds {name}, which is not installed"
             kind, file = ProblemKind.OPAQUE_PART, self.workshop.file
             yield Problem(kind, file, text, model=built.ref.name)
+
+    def _weights(self, built: Built) -> Iterator[Problem]:
+        """A note for pretrained weights that the models of the file did not get, each said once."""
+        new = [name for name in built.weights if name not in self.weights]
+        self.weights.update(new)
+        if new:
+            kind, file = ProblemKind.WEIGHTS, self.workshop.file
+            line = built.ref.definition.line if built.ref.definition else 0
+            text = (
+                f"built with random weights: {listed(new[:3])} {'is' if len(new) == 1 else 'are'} "
+            )
+            text += "neither downloaded nor read, because no check needs them"
+            yield Problem(kind, file, text, line=line, model=built.ref.name)
 
     def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
         """What was not checked; it blocks if nothing of the file was."""

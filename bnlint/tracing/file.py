@@ -20,6 +20,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
+from bnlint.loading.hub_models import without_hub
 from bnlint.loading.importing import (
     Imported,
     import_module,
@@ -31,6 +32,7 @@ from bnlint.loading.parsing import Source, overlaid, read
 from bnlint.loading.sites import definition_of, record_sites
 from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
+from bnlint.loading.weights import without_weights
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.of_forward import find_inputs
@@ -44,15 +46,17 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
     Runs the user's code and changes this process for good: for child processes only.
     """
     before, began = set(sys.modules), time.perf_counter()
+    read: set[str] = set()
     with opened(request) as found:
         imported = time.perf_counter()
         seconds = {"import": imported - began}
         if isinstance(found, Problem):
             yield found
         else:
-            yield from _trace(request, *found)
+            yield from _trace(request, *found, read)
             seconds["trace"] = time.perf_counter() - imported
-    yield Closing(local_modules(before, request.path), torch.__version__, seconds)
+    depends = tuple(sorted({*local_modules(before, request.path), *read}))
+    yield Closing(depends, torch.__version__, seconds)
 
 
 @contextmanager
@@ -65,6 +69,8 @@ def opened(request: TraceRequest) -> Iterator[tuple[Source, Imported] | Problem]
     sys.argv = [request.path or request.module]
     warnings.simplefilter("ignore")
     deny_downloads()
+    without_weights()
+    without_hub()
     torch.manual_seed(0)
     random.seed(0)
     with record_sites(), overlaid(request.overlays):
@@ -132,12 +138,16 @@ def warm_up() -> None:
         nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
 
 
-def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterator[Record]:
+def _trace(
+    request: TraceRequest, source: Source, imported: Imported, read: set[str]
+) -> Iterator[Record]:
+    """The records of an imported file; ``read`` gets the other files that they depend on."""
     yield from import_notes(source, imported)
     table = builtin_table().extended(request.layers)
     limit = request.weight_limit if request.real_weights else 0
     workshop = Workshop(imported.module, source, limit)
     yield from Models(workshop, request, table, imported.stubs).records()
+    read |= workshop.evidence.consulted()
     imported.stubs.close()
 
 

@@ -100,9 +100,13 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
-        guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
+        at = ref.found
+        built = (
+            f"{ref.origin}, found in {options.relative(at.path)}:{at.line}" if at else ref.origin
+        )
+        built += f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(
-            f"{options.relative(ref.file)}: {ref.name} ({ref.origin}{guessed}) traced {whole} by "
+            f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "
             f"{trace.tracer}: {model.ops} operations, {model.batchnorms} batch norms, input "
             f"{ref.inputs.source} {shapes}".rstrip()
         )
