@@ -125,6 +125,7 @@ class ProblemKind(enum.Enum):
     UNREADABLE = "unreadable"
     NO_MODEL = "no-model"
     NOT_BUILT = "not-built"
+    PART = "part"
     UNTRACEABLE = "untraceable"
     OPAQUE_PART = "opaque-part"
     STUBBED_IMPORT = "stubbed-import"

@@ -6,8 +6,10 @@ A model is built on ``meta`` first; on the CPU if that fails or values are neede
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +26,7 @@ from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
+from bnlint.models.advice import command
 from bnlint.models.guessing.amending import amended
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
@@ -33,7 +36,17 @@ from bnlint.models.survey import Maker, maker_of, resolve
 _ATTEMPTS, _AMENDMENTS = 24, 8
 """Calls that are tried for one maker, and for one guess of its arguments."""
 
+_SECONDS = 5
+"""The time after which no other call is tried for a maker."""
+
 _MISSING = re.compile(r"missing \d+ required (positional|keyword)")
+
+
+_NOT_OF_META = (
+    *(AttributeError, NameError, LookupError, AssertionError, ArithmeticError, FileNotFoundError),
+    TypeError,
+)
+"""Errors that a model raises on the CPU just as well, unless they mention ``meta``."""
 
 
 class NotAModel(TypeError):
@@ -52,6 +65,8 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
         final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
         if final or is_out_of_memory(error) or denied_download(error):
             raise  # as it would on the CPU
+        if isinstance(error, _NOT_OF_META) and "meta" not in str(error).lower():
+            raise
         return _made(make)
     if 0 < _parameters(model) <= weight_limit:
         with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
@@ -122,7 +137,7 @@ class Workshop:
             if isinstance(guess, Lacking):
                 failure = failure or self._lacking(maker, guess, named)
                 continue
-            text = guess.written(maker.name)
+            text = "" if maker.origin == "instance" else guess.written(maker.name)
             if isinstance(found, nn.Module):
                 origin = "named" if named else maker.origin
                 ref = ModelRef(self.file, maker.name, origin, text, guess.assumed())
@@ -133,11 +148,20 @@ class Workshop:
                 continue
             if not named and _is_no_maker(found, maker):
                 return
-            guessed = ", ".join(guess.assumed())
-            shown = f"{text} ({guessed} guessed)" if guessed else text
-            failure = failure or self._failed(shown, found, maker, named)
+            failure = failure or self._refused(guess, found, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def _refused(self, guess: Guess, error: BaseException, maker: Maker, named: bool) -> Problem:
+        """The problem with a call that was tried, and how to say a better one."""
+        text, guessed = guess.written(maker.name), ", ".join(guess.assumed())
+        if guess.place is not None:
+            at = f"{os.path.basename(guess.place.path)}:{guess.place.line}"
+            text += f" (found in {at}; {guessed} guessed)" if guessed else f" (found in {at})"
+        elif guessed:
+            text += f" ({guessed} guessed)"
+        hint = _advice(command(maker, self.evidence, (guess, error)))
+        return self._failed(text, error, maker, named, hint)
 
     def _built(self, model: nn.Module, ref: ModelRef, asked: Sequence[str]) -> Built:
         """The model, which keeps its initial weights where others were asked for."""
@@ -149,10 +173,11 @@ class Workshop:
     def _tries(self, maker: Maker) -> Iterator[tuple[Guess | Lacking, nn.Module | BaseException]]:
         """Each call that is tried with what became of it; a guess is amended a few times."""
         tried: set[str] = set()
+        end = time.monotonic() + _SECONDS
         for first in find_calls(maker, self.evidence):
             guess: Guess | Lacking | None = first
             for _ in range(_AMENDMENTS):
-                if guess is None or len(tried) >= _ATTEMPTS:
+                if guess is None or len(tried) >= _ATTEMPTS or time.monotonic() > end:
                     break
                 if isinstance(guess, Lacking):
                     yield guess, LookupError(guess.parameter)
@@ -176,26 +201,23 @@ class Workshop:
             ProblemKind.NOT_BUILT,
             self.file,
             f"{maker.name} needs a value for `{lacking.parameter}`",
-            self._hint(maker),
+            _advice(command(maker, self.evidence, None)),
             maker.definition.line if maker.definition else 0,
             maker.name,
             blocking=named,
         )
 
     def _failed(
-        self, call: str, error: BaseException, maker: Maker, named: bool, hint: str | None = None
+        self, call: str, error: BaseException, maker: Maker, named: bool, hint: str
     ) -> Problem:
-        hint = self._hint(maker) if hint is None else hint
         if Stub.__name__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)
 
-    def _hint(self, maker: Maker) -> str:
-        if not maker.required:
-            return ""
-        required = ", ".join(f"{p.name}=..." for p in maker.required)
-        return f"say how to build it: bnlint '{self.source.name}::{maker.name}({required})'"
+
+def _advice(command: str) -> str:
+    return f"say how to build it: {command}" if command else ""
 
 
 def _is_no_maker(found: object, maker: Maker) -> bool:

@@ -99,6 +99,7 @@ def only_raises(node: Definition) -> bool:
 
 
 def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> str:
+    classes = classes | {n.name for n in ast.walk(node) if isinstance(n, ast.ClassDef)}
     bound: dict[str, ast.expr] = {}
     returned: list[ast.expr] = []
     for part in ast.walk(node):

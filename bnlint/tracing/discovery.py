@@ -25,6 +25,9 @@ from bnlint.tracing.model import trace_model
 _SIMILAR = 6
 """Factories of one class that are checked; a Problem says how many more there are."""
 
+_NOTES = frozenset({ProblemKind.WEIGHTS, ProblemKind.OPAQUE_PART})
+"""Problems of models that were traced."""
+
 _COMBINING = having("needs", "sizes")
 """Ops that fail where sizes don't go together."""
 
@@ -51,24 +54,28 @@ class Models:
 
     def _discovered(self) -> Iterator[ModelGraph | Problem]:
         found = survey(self.workshop.module, self.workshop.source)
-        left: list[Problem] = []
+        left: list[tuple[Maker | None, Problem]] = []
         any_graph = False
-        for result in self._each(found):
+        for maker, result in self._each(found):
             if isinstance(result, ModelGraph):
                 any_graph = True
                 yield result
+            elif result.kind in _NOTES:
+                yield result
             else:
-                left.append(result)
+                left.append((maker, result))
         yield from self._remains(left, found, any_graph)
 
-    def _each(self, found: Survey) -> Iterator[ModelGraph | Problem]:
+    def _each(self, found: Survey) -> Iterator[tuple[Maker | None, ModelGraph | Problem]]:
         for name, model in found.instances:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
-                yield from self._trace(built, self.request.inputs)
+                for result in self._trace(built, self.request.inputs):
+                    yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                yield from self._best(self.workshop.attempts(maker), self.request.inputs)
+                for result in self._best(self.workshop.attempts(maker), self.request.inputs):
+                    yield maker, result
 
     def _is_covered(self, maker: Maker, found: Survey) -> bool:
         """True for a part of a bigger model, and for a guessed call if another one is known."""
@@ -82,23 +89,29 @@ class Models:
     def _best(
         self, attempts: Iterator[Built | Problem], inputs: tuple[InputSpec, ...]
     ) -> Iterator[ModelGraph | Problem]:
-        """The first model whose arguments were not guessed, or whose guessed ones fit together."""
+        """The first model whose parts fit together; else the first one that was not guessed."""
         first: Built | None = None
+        kept: list[ModelGraph | Problem] = []
+        named = bool(self.request.models)
         for built in attempts:
             if isinstance(built, Problem):
                 yield built
                 return
-            if not built.ref.guessed or self.request.models:
-                if self.request.models or not self._is_repeated(built):
-                    yield from self._trace(built, inputs)
-                return
-            first = first or built
+            if first is not None and built.ref.guessed and not first.ref.guessed:
+                continue  # a guess is no better than what was found
+            if not (named or built.ref.guessed) and self._is_repeated(built):
+                continue
             records = list(self._trace(built, inputs))
-            if _fits(records):
+            if named or _fits(records):
                 yield from records
                 return
-        if first is not None:  # the guesses are wrong: check nothing that depends on shapes
+            if first is None:
+                first, kept = built, records
+        if first is not None and first.ref.guessed:
+            # the guesses are wrong: check nothing that depends on shapes
             yield from self._trace(first, inputs, without_inputs=not inputs)
+        elif first is not None:
+            yield from kept
 
     def _is_repeated(self, built: Built) -> bool:
         before = len(self.seen)
@@ -137,7 +150,9 @@ class Models:
             text += "neither downloaded nor read, because no check needs them"
             yield Problem(kind, file, text, line=line, model=built.ref.name)
 
-    def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
+    def _remains(
+        self, left: list[tuple[Maker | None, Problem]], found: Survey, any_graph: bool
+    ) -> Iterator[Problem]:
         """What was not checked; it blocks if nothing of the file was."""
         source = self.workshop.source
         for root, count in self.roots.items():
@@ -149,11 +164,15 @@ class Models:
                     hint=f"name the one to check: bnlint {source.name}::NAME",
                     model=root,
                 )
-        for problem in left:
-            if not any_graph:
-                yield replace(problem, blocking=True)
-            elif not problem.model.startswith("_"):
-                yield problem
+        whole = any(maker is None or not maker.aside for maker, _ in left)
+        for maker, problem in left:
+            aside = maker is not None and maker.aside
+            if any_graph and maker is not None and self._contains(maker):
+                continue  # a checked model has it
+            if aside and (any_graph or whole):
+                yield replace(problem, kind=ProblemKind.PART)
+            else:
+                yield replace(problem, blocking=problem.blocking or not any_graph)
         if not (any_graph or left) and found.classes:
             yield Problem(
                 ProblemKind.NO_MODEL,
@@ -162,6 +181,11 @@ class Models:
                 hint=f"name what builds one: bnlint {source.name}::NAME(...)",
                 blocking=True,
             )
+
+    def _contains(self, maker: Maker) -> bool:
+        """True if the class that a maker makes is in a model that was traced."""
+        made = getattr(self.workshop.module, maker.root, None)
+        return made in self.covered
 
 
 def structure(model: nn.Module) -> tuple[Any, ...]:

@@ -28,7 +28,8 @@ class Inside:
 def names_of_arguments(body: Function) -> list[str]:
     """The names of a function's parameters, in their order."""
     arguments = body.args
-    return [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.kwarg)
+    return [a.arg for a in every if a is not None]
 
 
 def parameters_of(value: Any) -> list[str]:

@@ -69,7 +69,7 @@ def _sources(
     word = max((n for n, f in use.fields.items() if not f.optional), key=len, default="")
     if not word:
         return
-    for text in project.mentioning(word):
+    for text in project.mentioning(word, word.replace("_", "-")):
         yield from _in_text(text, {})
     for path, content in project.settings():
         if word in content:

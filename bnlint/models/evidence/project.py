@@ -48,10 +48,10 @@ class Project:
     _read: int = 0
 
     def mentioning(self, *words: str) -> Iterator[Source]:
-        """Python files that contain all of the words, parsed."""
+        """Python files that contain one of the words, parsed."""
         for path in self._of_type(".py"):
             text = self._text(path)
-            if all(word in text for word in words):
+            if any(word in text for word in words):
                 found = self._parsed(path, text)
                 if found is not None:
                     yield found

@@ -103,7 +103,8 @@ def origins(spots: list[Spot], node: ast.expr) -> tuple[Path, ...]:
 
 
 def _spot(frame: FrameType, code: CodeType, instruction: int) -> Spot | None:
-    function = _functions(code.co_filename).get((code.co_name, code.co_firstlineno))
+    text = "".join(linecache.getlines(code.co_filename))
+    function = _functions(text).get((code.co_name, code.co_firstlineno))
     if function is None:
         return None
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), None)
@@ -114,9 +115,10 @@ def _spot(frame: FrameType, code: CodeType, instruction: int) -> Spot | None:
 
 
 @lru_cache(maxsize=32)
-def _functions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
+def _functions(text: str) -> dict[tuple[str, int], ast.FunctionDef]:
+    """The functions of a file's text by name and first line, as compiled code knows them."""
     try:
-        tree = ast.parse("".join(linecache.getlines(path)))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return {}
     found: dict[tuple[str, int], ast.FunctionDef] = {}

@@ -6,6 +6,7 @@ from their names.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -89,6 +90,7 @@ class CallEvidence:
 
 def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
     """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown."""
+    maker = _with_keywords(maker, evidence)
     if not maker.required:
         yield from _without_requirements(maker, evidence)
         return
@@ -103,6 +105,20 @@ def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking
             yield completed
     yield from incomplete
     yield from _guessed(maker, evidence)
+
+
+def _with_keywords(maker: Maker, evidence: CallEvidence) -> Maker:
+    """The maker with parameters for the keys that its code reads from its ``**kwargs``."""
+    rest = next((p for p in maker.parameters if p.kind is p.VAR_KEYWORD), None)
+    use = evidence.follower.uses(maker.make).get(rest.name) if rest else None
+    if use is None:
+        return maker
+    uses = evidence.follower.uses(maker.make)
+    known = {p.name for p in maker.parameters}
+    read = [n for n, field_ in use.fields.items() if not field_.optional and n not in known]
+    uses.update({name: use.fields[name] for name in read})
+    keys = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in read if n.isidentifier()]
+    return replace(maker, parameters=(*maker.parameters[:-1], *keys, *maker.parameters[-1:]))
 
 
 def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall]:
@@ -133,11 +149,15 @@ def _as_object(name: str, use: Use, found: Provided, known: Knowledge) -> Any:
 
 
 def _without_requirements(maker: Maker, evidence: CallEvidence) -> Iterator[Guess]:
-    """The plain call, without downloads, and with numbers for what the class may require."""
+    """The plain call, those of the file and the project, and numbers for what may be required."""
     yield Guess(origin=Origin.NONE)
     known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
     if known:
         yield Guess((), known)
+    for call in _written_calls(maker, evidence):
+        completed = None if call.unknown else _completed(maker, call, evidence)
+        if completed is not None and not completed.assumed():
+            yield completed
     unset = [p for p in maker.parameters if p.default is None and p.name not in WITHOUT_WEIGHTS]
     knowledge = evidence.knowledge(maker, PROFILES[0])
     values = {p.name: next(values_of(p, knowledge), None) for p in unset}
@@ -152,7 +172,7 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     if not (anything or set(call.known) <= accepted):
         return None
     missing = tuple(p for p in maker.required if p.name not in call.known)
-    if len(missing) == len(maker.required) and not call.known:
+    if not call.known:
         return None
     filled = fill(missing, evidence.knowledge(maker, PROFILES[0]))
     if isinstance(filled, Lacking):
@@ -163,6 +183,13 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
     args = tuple(values[name] for name in first)
     return Guess(args, named, Origin.FOUND, call.place, tuple(filled))
+
+
+def known_values(maker: Maker, evidence: CallEvidence) -> dict[str, Any]:
+    """Values for the required parameters of which something is known."""
+    known = evidence.knowledge(maker, PROFILES[0])
+    found = {p.name: next(values_of(p, known), ...) for p in maker.required}
+    return {name: value for name, value in found.items() if value is not ...}
 
 
 def _guessed(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:

@@ -131,6 +131,8 @@ def _by_name(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
         yield from _modules(key, use, known)
     if CONFIG.fullmatch(key) or use.fields:
         yield settings(name, use, known)
+    elif use.read:
+        yield WIDTH  # the error will say what it should have been
 
 
 def _by_module(hint: Any, name: str, use: Use, known: Knowledge) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
@@ -36,7 +36,20 @@ def problems(report: Report, options: RenderOptions) -> str:
 
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
-    return [line for problem in shown for line in _problem(problem, options)]
+    parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
+    lines = [line for p in shown if p not in parts for line in _problem(p, options)]
+    return [*lines, *_parts(parts)]
+
+
+def _parts(problems: list[Problem]) -> Iterator[str]:
+    """One line for all classes that are no models by themselves."""
+    if problems:
+        files = len({problem.file for problem in problems})
+        where = f" in {files} files" if files > 1 else ""
+        classes = plural(len(problems), "class", "classes")
+        kinds = "a part, a loss or a base class" if len(problems) == 1 else "parts, losses or base"
+        kinds += "" if len(problems) == 1 else " classes"
+        yield f"{classes}{where} not checked alone: {kinds} of models (-v lists them)"
 
 
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
