@@ -75,8 +75,9 @@ def unbuilt(module: ModuleType, source: Source) -> Iterator[tuple[str, Later, as
         for node in (n for n in ast.walk(scope) if isinstance(n, ast.Assign)):
             call, name = node.value, getattr(node.targets[0], "id", "")
             value = local.get(name)
-            last = isinstance(value, Later) and value.text == ast.unparse(call)
-            if last and isinstance(call, ast.Call) and _is_container(call, local):
+            if not (isinstance(value, Later) and value.text == ast.unparse(call)):
+                continue  # another model has the name in the end
+            if isinstance(call, ast.Call) and _is_container(call, local):
                 yield name, value, node
 
 

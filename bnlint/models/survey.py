@@ -87,7 +87,8 @@ def survey(module: ModuleType, source: Source) -> Survey:
     helpers = outline.helpers(source.tree)
     makers: list[Maker] = []
     for name in dict.fromkeys([*defined, *classes]):
-        node, value = defined.get(name) or _nested(source.tree, name), names.get(name)
+        node = defined.get(name) or _nested(source.tree, name)
+        value: Any = names.get(name)
         local = callable(value) and getattr(value, "__module__", "") == module.__name__
         part, at = name in parts, outline.location_of(node, source.path) if node else None
         if name in classes and _is_model(classes[name], node):

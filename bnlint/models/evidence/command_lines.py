@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from bnlint.models.evidence.plain_values import evaluate, names_of
@@ -35,12 +36,19 @@ def declared_settings(tree: ast.Module, names: Mapping[str, Any]) -> dict[str, A
     return found
 
 
-def assigned_settings(tree: ast.Module, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that a file assigns to attributes of its settings: ``args.width = 64``."""
+def assigned_settings(
+    tree: ast.Module, names: Mapping[str, Any], declared: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Values that a file assigns to attributes of its settings: ``args.width = 64``.
+
+    ``declared`` are the settings that the values may depend on.
+    """
     found: dict[str, Any] = {}
+    known = {name: value for name, value in declared.items() if value is not UNSET}
     for target, value in attributes_set(tree):
+        owner = {ast.unparse(target.value): SimpleNamespace(**{**known, **found})}
         with contextlib.suppress(ValueError):
-            found.setdefault(target.attr, evaluate(value, names))
+            found[target.attr] = evaluate(value, {**names, **owner})
     return found
 
 

@@ -124,12 +124,8 @@ def _is_value(value: Any) -> bool:
 def _in_text(text: Source, names: Mapping[str, Any]) -> Iterator[Provided]:
     """Parsers, classes and dicts of settings that a file's text declares."""
     if declared := declared_settings(text.tree, names):
-        assigned = assigned_settings(text.tree, names)
-        values = {**dict.fromkeys(assigned, UNSET), **assigned, **declared}
-        for name, value in assigned.items():
-            if values.get(name, UNSET) is UNSET:
-                values[name] = value
-        yield Provided(values, Location(text.path, 1))
+        assigned = assigned_settings(text.tree, names, declared)
+        yield Provided({**declared, **assigned}, Location(text.path, 1))
     for node in ast.walk(text.tree):
         values = {}
         if isinstance(node, ast.ClassDef) and not names:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from bnlint.models.evidence.bodies import Function
 from bnlint.models.evidence.callees import Inside, bound, is_layer, resolved
 from bnlint.models.evidence.uses import Use, is_condition_of
+from bnlint.models.lexicon import TENSORS
 from bnlint.models.outline import called
 
 _WORD = frozenset({"lower", "upper", "startswith", "endswith", "strip", "split", "replace"})
@@ -23,9 +24,8 @@ _OF_SEQUENCES = frozenset(
     {"len", "enumerate", "zip", "list", "tuple", "sum", "sorted", "reversed", "iter", "set", "map"}
 )
 _OF_NUMBERS = frozenset({"range", "int", "float", "abs", "round", "divmod", "pow"})
-_TAKE_TENSORS = frozenset(
-    {"from_pretrained", "from_numpy", "as_tensor", "FloatTensor", "Parameter", "register_buffer"}
-)
+_TAKE_TENSORS = frozenset({"from_pretrained", "from_numpy", "as_tensor", "register_buffer"})
+_TAKE_SIZES = frozenset({*TENSORS, "sqrt", "log", "log2", "eye", "full"})
 _COPIES = frozenset({"list", "tuple", "int", "float", "str", "bool", "deepcopy", "copy"})
 
 
@@ -119,6 +119,16 @@ class Interpreter:
             self._bind_target(node.target, node.value)
         elif isinstance(node, (ast.For, ast.comprehension)):
             self._bind_items(node.target, node.iter)
+        elif isinstance(node, ast.Call) and called(node) == "save_hyperparameters":
+            self._bind_hyperparameters(node)
+
+    def _bind_hyperparameters(self, call: ast.Call) -> None:
+        """Lightning keeps one settings object, or all parameters, as ``self.hparams``."""
+        use = self.use_of(call.args[0]) if call.args else None
+        if use is None and not call.args:
+            use = Use(fields={n: u for n, u in self.known.items() if "." not in n})
+        if use is not None:
+            self.known.setdefault("self.hparams", use)
 
     def _bind_target(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
@@ -237,7 +247,7 @@ class Interpreter:
             elif name in uses:
                 use.add(uses[name])
         last = called(call)
-        use.number |= last in ("sqrt", "log", "log2")
+        use.number |= last in _TAKE_SIZES
         use.tensor |= last in _TAKE_TENSORS
 
     def _note_method(self, node: ast.expr, use: Use, attribute: ast.Attribute) -> None:

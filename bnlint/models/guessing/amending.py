@@ -1,7 +1,8 @@
 """Another try for a call that failed: what the error says of a guessed argument is changed.
 
-Only guessed arguments are changed. A list is tried where a number was subscripted, another word
-where none of those compared with was given, a larger number where something does not divide.
+Guessed arguments and settings are changed, no others. A list is tried where a number was
+subscripted, another word where none of those compared with was given, a larger number where
+something does not divide.
 """
 
 from __future__ import annotations
@@ -249,8 +250,8 @@ def _current(guess: Guess, path: Path) -> Any:
         value = guess.kwargs.get(path[0])
         guessed = path[0] in guess.guessed and not isinstance(value, GuessedSettings)
         return value if guessed else _UNTRIED
-    owner = _owner(guess, path)
-    return owner[path[-1]] if owner is not None and owner.is_guessed(path[-1]) else _UNTRIED
+    owner = _owner(guess, path)  # what was found for it may not be what is meant
+    return owner[path[-1]] if owner is not None and path[-1] in owner else _UNTRIED
 
 
 def _with(guess: Guess, path: Path, value: Any) -> Guess:

@@ -29,10 +29,6 @@ class GuessedSettings(dict[str, Any]):
         ]
         return (*own, *(g for each in inner for g in each.guessed()))
 
-    def is_guessed(self, name: str) -> bool:
-        """True if the setting's value was guessed."""
-        return name in self and name in self._bnlint[2]
-
     def guess(self, name: str, value: Any) -> None:
         """Set a value that is guessed, too."""
         if name not in self._bnlint[2]:

@@ -113,10 +113,9 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
-        at = ref.found
-        built = (
-            f"{ref.origin}, found in {options.relative(at.path)}:{at.line}" if at else ref.origin
-        )
+        found = ref.found
+        built = ref.origin
+        built += f", found in {options.relative(found.path)}:{found.line}" if found else ""
         built += f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(
             f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "
