@@ -109,6 +109,7 @@ class ModelRef:
     ``arguments`` is the call that built it (``Net(3, 10)``); ``guessed`` names the arguments whose
     values bnlint guessed. ``definition`` is the class or function line. ``block`` is true for a
     class that is a part of another model, of which nothing about inputs and outputs may be said.
+    ``found`` is the call in the source that the arguments were read from.
     """
 
     file: str
@@ -119,6 +120,7 @@ class ModelRef:
     inputs: Inputs = Inputs()
     definition: Location | None = None
     block: bool = False
+    found: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

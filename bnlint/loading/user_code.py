@@ -35,9 +35,11 @@ class DownloadDenied(ConnectionError):
 def deny_downloads() -> None:
     """Make every way of this process to the network raise :class:`DownloadDenied`.
 
-    What ``torch.hub`` finds in its cache still loads. Cannot be undone: for child processes only.
+    What ``torch.hub`` has in its cache is not used either, so that a result does not depend on it.
+    Cannot be undone: for child processes only.
     """
     torch.hub.download_url_to_file = _deny_url
+    torch.hub._get_cache_or_reload = _deny_repository
     socket.getaddrinfo = _deny_host
     socket.create_connection = _deny_address
     for name in ("connect", "connect_ex"):
@@ -46,6 +48,10 @@ def deny_downloads() -> None:
 
 def _deny_url(url: str, *_: Any, **__: Any) -> NoReturn:
     raise DownloadDenied(url)
+
+
+def _deny_repository(github: str, *_: Any, **__: Any) -> NoReturn:
+    raise DownloadDenied(f"github.com/{github}")
 
 
 def _deny_host(host: Any, *_: Any, **__: Any) -> NoReturn:

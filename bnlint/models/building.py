@@ -6,12 +6,13 @@ A model is built on ``meta`` first; on the CPU if that fails or values are neede
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -25,13 +26,28 @@ from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
-from bnlint.models.guessing.of_constructor import Lacking, find_calls
+from bnlint.loading.weights import LEFT_OUT, left_out, mark
+from bnlint.models.advice import command
+from bnlint.models.guessing.amending import amended
+from bnlint.models.guessing.guess import Guess
+from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
+from bnlint.models.guessing.of_parameters import Lacking
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
-_ATTEMPTS = 8
-"""Calls that are tried for one maker."""
+_ATTEMPTS, _AMENDMENTS = 24, 8
+"""Calls that are tried for one maker, and for one guess of its arguments."""
+
+_SECONDS = 5
+"""The time after which no other call is tried for a maker."""
 
 _MISSING = re.compile(r"missing \d+ required (positional|keyword)")
+
+
+_NOT_OF_META = (
+    *(AttributeError, NameError, LookupError, AssertionError, ArithmeticError, FileNotFoundError),
+    TypeError,
+)
+"""Errors that a model raises on the CPU just as well, unless they mention ``meta``."""
 
 
 class NotAModel(TypeError):
@@ -50,6 +66,8 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
         final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))
         if final or is_out_of_memory(error) or denied_download(error):
             raise  # as it would on the CPU
+        if isinstance(error, _NOT_OF_META) and "meta" not in str(error).lower():
+            raise
         return _made(make)
     if 0 < _parameters(model) <= weight_limit:
         with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
@@ -59,19 +77,24 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model, and what it is called in reports."""
+    """A model, what it is called in reports, and the pretrained weights that it did not get."""
 
     model: nn.Module
     ref: ModelRef
+    weights: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workshop:
     """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed."""
 
     module: ModuleType
     source: Source
     weight_limit: int = 0
+    evidence: CallEvidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = CallEvidence(self.source, vars(self.module))
 
     @property
     def file(self) -> str:
@@ -80,7 +103,7 @@ class Workshop:
 
     def instance(self, name: str, model: nn.Module, origin: str = "instance") -> Built:
         """A model that the file itself has built."""
-        return Built(model, ModelRef(self.file, name, origin))
+        return self._built(model, ModelRef(self.file, name, origin), ())
 
     def named(self, spec: ModelSpec) -> Iterator[Built | Problem]:
         """Models that the user's words build, best first, or why there are none."""
@@ -94,10 +117,12 @@ class Workshop:
                 yield from self.attempts(maker_named(self.module, self.source, named), named=True)
                 return
             maker = maker_of(named.value, named.name, self.source)
+            before = len(LEFT_OUT.sources)
             found = self._try(named.call)
             if isinstance(found, nn.Module):
                 ref = ModelRef(self.file, named.name, "named", spec.call)
-                yield Built(found, replace(ref, definition=maker.definition))
+                asked = LEFT_OUT.sources[before:]
+                yield self._built(found, replace(ref, definition=maker.definition), asked)
             else:
                 yield self._failed(spec.call, found, maker, named=True, hint="")
 
@@ -117,24 +142,62 @@ class Workshop:
         """
         failure: Problem | None = None
         works = False
-        for guess in islice(find_calls(maker, self.source, vars(self.module)), _ATTEMPTS):
+        before = len(LEFT_OUT.sources)
+        for guess, found in self._tries(maker):
             if isinstance(guess, Lacking):
                 failure = failure or self._lacking(maker, guess, named)
                 continue
-            text = guess.written(maker.name)  # the call may change its arguments
-            found = self._try(partial(maker.make, *guess.args, **guess.kwargs))
+            text = "" if maker.origin == "instance" else guess.written(maker.name)
             if isinstance(found, nn.Module):
                 origin = "named" if named else maker.origin
-                ref = ModelRef(self.file, maker.name, origin, text, guess.guessed)
-                yield Built(found, replace(ref, definition=maker.definition, block=maker.part))
+                ref = ModelRef(self.file, maker.name, origin, text, guess.assumed())
+                ref = replace(ref, definition=maker.definition, block=maker.part, found=guess.place)
+                yield self._built(found, ref, LEFT_OUT.sources[before:])
+                before = len(LEFT_OUT.sources)
                 works = True
                 continue
             if not named and _is_no_maker(found, maker):
                 return
-            shown = f"{text} ({', '.join(guess.guessed)} made up)" if guess.guessed else text
-            failure = failure or self._failed(shown, found, maker, named)
+            failure = failure or self._refused(guess, found, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def _refused(self, guess: Guess, error: BaseException, maker: Maker, named: bool) -> Problem:
+        """The problem with a call that was tried, and how to say a better one."""
+        text, guessed = guess.written(maker.name), ", ".join(guess.assumed())
+        if guess.place is not None:
+            at = f"{os.path.basename(guess.place.path)}:{guess.place.line}"
+            text += f" (found in {at}; {guessed} guessed)" if guessed else f" (found in {at})"
+        elif guessed:
+            text += f" ({guessed} guessed)"
+        hint = _advice(command(maker, self.evidence, (guess, error)))
+        return self._failed(text, error, maker, named, hint)
+
+    def _built(self, model: nn.Module, ref: ModelRef, asked: Sequence[str]) -> Built:
+        """The model, which keeps its initial weights where others were asked for."""
+        marked = [name for _, name in left_out(model)]
+        if asked and not marked:  # they may have gone anywhere
+            mark(model, asked[-1])
+        return Built(model, ref, tuple(dict.fromkeys([*marked, *asked])))
+
+    def _tries(self, maker: Maker) -> Iterator[tuple[Guess | Lacking, nn.Module | BaseException]]:
+        """Each call that is tried with what became of it; a guess is amended a few times."""
+        tried: set[str] = set()
+        end = time.monotonic() + _SECONDS
+        for first in find_calls(maker, self.evidence):
+            guess: Guess | Lacking | None = first
+            for _ in range(_AMENDMENTS):
+                if guess is None or len(tried) >= _ATTEMPTS or time.monotonic() > end:
+                    break
+                if isinstance(guess, Lacking):
+                    yield guess, LookupError(guess.parameter)
+                    break
+                tried.add(guess.key())
+                found = self._try(partial(guess.call, maker.make))
+                yield guess, found
+                if isinstance(found, nn.Module):
+                    break
+                guess = amended(guess, found, tried)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         try:
@@ -148,26 +211,23 @@ class Workshop:
             ProblemKind.NOT_BUILT,
             self.file,
             f"{maker.name} needs a value for `{lacking.parameter}`",
-            self._hint(maker),
+            _advice(command(maker, self.evidence, None)),
             maker.definition.line if maker.definition else 0,
             maker.name,
             blocking=named,
         )
 
     def _failed(
-        self, call: str, error: BaseException, maker: Maker, named: bool, hint: str | None = None
+        self, call: str, error: BaseException, maker: Maker, named: bool, hint: str
     ) -> Problem:
-        hint = self._hint(maker) if hint is None else hint
         if Stub.__module__ in str(error) or isinstance(error, (StubUsed, ModuleNotFoundError)):
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)
 
-    def _hint(self, maker: Maker) -> str:
-        if not maker.required:
-            return ""
-        required = ", ".join(f"{p.name}=..." for p in maker.required)
-        return f"say how to build it: bnlint '{self.source.name}::{maker.name}({required})'"
+
+def _advice(command: str) -> str:
+    return f"say how to build it: {command}" if command else ""
 
 
 def _is_no_maker(found: object, maker: Maker) -> bool:

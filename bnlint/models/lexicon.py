@@ -97,8 +97,11 @@ _LAYER_TYPES: tuple[tuple[str, type[nn.Module]], ...] = (
 LAYER_PARAMETER = re.compile(
     r".*(_layer|_func|_fn|_class|_cls|layer_type)|block|activation|act|norm"
 )
-CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|params|settings|conf)")
+CONFIG = re.compile(r".*(config|cfg|args?|opts?|options|hparams|hps?|params|settings|conf|flags)")
 TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_level")
+LOSS = re.compile(r"(loss|criterion|metric|wrapper)$")
+TARGET = re.compile(r"(targets?|labels?|gt|ground_truth|y_true)(_\w+)?")
+"""Classes that compare results with targets, and the inputs that hold the targets."""
 MODELS = ("module", "model", "net", "network")
 """Parameters for a class of layers, a settings object, a diffusion step, a whole model."""
 

@@ -105,6 +105,7 @@ def only_raises(node: Definition) -> bool:
 
 
 def _root(node: ast.FunctionDef, classes: set[str], roots: dict[str, str]) -> str:
+    classes = classes | {n.name for n in ast.walk(node) if isinstance(n, ast.ClassDef)}
     bound: dict[str, ast.expr] = {}
     returned: list[ast.expr] = []
     for part in ast.walk(node):
@@ -175,6 +176,15 @@ def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Each name that an assignment sets, with its expression; nothing for other nodes."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         yield from _unpacked(node.targets[0], node.value)
+
+
+def attributes_set(tree: ast.AST) -> Iterator[tuple[ast.Attribute, ast.expr]]:
+    """Each attribute of a name that an assignment sets, with its expression."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                    yield target, node.value
 
 
 def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -20,8 +20,8 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
-from bnlint.models import outline
-from bnlint.models.lexicon import MODELS
+from bnlint.models import concealed, outline
+from bnlint.models.lexicon import LOSS, MODELS, TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Maker:
 
     ``part`` is true if another class of the file mentions it: then it is a block, unless nothing
     bigger can be built. ``root`` is what a factory calls in the end, so that fifty factories of one
-    class are known as such.
+    class are known as such. ``aside`` is true for what is no model alone: a part, a loss, a base of
+    other classes, a private class, a function with required arguments.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Maker:
     definition: Location | None
     part: bool
     root: str
+    aside: bool = False
 
     @property
     def required(self) -> tuple[inspect.Parameter, ...]:
@@ -72,7 +74,10 @@ class Named:
 def survey(module: ModuleType, source: Source) -> Survey:
     """What the module offers, in the order in which it should be tried."""
     defined = outline.definitions(source.tree)
-    every = {n: c for n, c in vars(module).items() if isinstance(c, type)}
+    defined |= {n.name: n for n in concealed.define_main_classes(module, source)}
+    lost = {n: c for n, c in concealed.classes_of(module).items() if _is_lost(n, c, module)}
+    names = {**vars(module), **lost}
+    every = {n: c for n, c in names.items() if isinstance(c, type)}
     homes = {n: c.__module__ for n, c in every.items() if issubclass(c, nn.Module)}
     own = {n for n, home in homes.items() if home == module.__name__}
     classes = {n: every[n] for n in own if every[n].__qualname__ == n}
@@ -81,20 +86,47 @@ def survey(module: ModuleType, source: Source) -> Survey:
     roots = outline.factories(defined, {*classes, *foreign})
     helpers = outline.helpers(source.tree)
     makers: list[Maker] = []
-    for name, node in defined.items():
-        value: Any = vars(module).get(name)
+    for name in dict.fromkeys([*defined, *classes]):
+        node = defined.get(name) or _nested(source.tree, name)
+        value: Any = names.get(name)
         local = callable(value) and getattr(value, "__module__", "") == module.__name__
-        part, at = name in parts, outline.location_of(node, source.path)
+        part, at = name in parts, outline.location_of(node, source.path) if node else None
         if name in classes and _is_model(classes[name], node):
-            makers.append(Maker(name, "class", value, _parameters(value), at, part, name))
+            aside = part or _is_no_model_alone(classes[name], node, classes)
+            makers.append(Maker(name, "class", value, _parameters(value), at, part, name, aside))
         elif name in roots and local:
             maker = Maker(name, "factory", value, _parameters(value), at, part, roots[name])
+            maker = replace(maker, aside=part or name.startswith("_") or bool(maker.required))
             helps = roots[name] in foreign or name in helpers
             if not (maker.required and (helps or _takes_model(maker))):
                 makers.append(maker)
+    makers += _made_elsewhere(module, source, bool(makers))
     # whole models before blocks, complete calls before guessed ones, public names first
     makers.sort(key=lambda m: (m.part, bool(m.required), m.name.startswith("_")))
     return Survey(_instances(module, source.tree), tuple(makers), len(classes))
+
+
+def _made_elsewhere(module: ModuleType, source: Source, others: bool) -> Iterator[Maker]:
+    """Partial calls of classes, and models that only code builds which does not run at import."""
+    for name, value in concealed.partials(module, source.tree.body):
+        yield Maker(name, "factory", value, _parameters(value), None, False, value.func.__name__)
+    if others or _instances(module, source.tree):
+        return
+    for name, later, node in concealed.unbuilt(module, source):
+        at = outline.location_of(node, source.path)
+        yield Maker(name, "instance", later.value, (), at, False, name)
+
+
+def _is_lost(name: str, cls: type, module: ModuleType) -> bool:
+    """True for a class that no name of the module leads to, other than through another class."""
+    plain = "<locals>" not in name
+    return plain and vars(module).get(name) is not cls and cls not in vars(module).values()
+
+
+def _nested(tree: ast.Module, name: str) -> outline.Definition | None:
+    wanted = name.rpartition(".")[2]
+    found = (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == wanted)
+    return next(found, None)
 
 
 def maker_of(value: Any, name: str, source: Source) -> Maker:
@@ -144,12 +176,25 @@ def _parameters(value: Any) -> tuple[inspect.Parameter, ...]:
         return ()
 
 
-def _is_model(cls: type[nn.Module], node: outline.Definition) -> bool:
+def _is_model(cls: type[nn.Module], node: outline.Definition | None) -> bool:
     """False for base classes: without a forward of their own, abstract, or only raising."""
     forward = getattr(cls, "forward", None)  # a scripted class has none to look at
     if forward in (None, nn.Module.forward) or inspect.isabstract(cls):
         return False
-    return not outline.only_raises(node)
+    return node is None or not outline.only_raises(node)
+
+
+def _is_no_model_alone(
+    cls: type[nn.Module], node: outline.Definition | None, classes: Mapping[str, type[nn.Module]]
+) -> bool:
+    """True for a loss, a base of other classes of the file, and a private class."""
+    if cls.__name__.startswith("_") or issubclass(cls, nn.modules.loss._Loss):
+        return True
+    if any(cls in other.__mro__[1:] for other in classes.values()):
+        return True
+    forward = outline.own_forward(node) if node else None
+    names = [a.arg for a in forward.args.args] if forward else []
+    return bool(LOSS.search(cls.__name__.lower())) or any(map(TARGET.fullmatch, names))
 
 
 def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Module], ...]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, Unfit
+from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
@@ -23,6 +24,9 @@ from bnlint.tracing.model import trace_model
 
 _SIMILAR = 6
 """Factories of one class that are checked; a Problem says how many more there are."""
+
+_NOTES = frozenset({ProblemKind.WEIGHTS, ProblemKind.OPAQUE_PART})
+"""Problems of models that were traced."""
 
 _COMBINING = having("needs", "sizes")
 """Ops that fail where sizes don't go together."""
@@ -39,6 +43,7 @@ class Models:
     covered: set[type] = field(default_factory=set)
     seen: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
+    weights: set[str] = field(default_factory=set)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
         """Graphs and problems, model by model: of those that the user named, else of all."""
@@ -49,24 +54,28 @@ class Models:
 
     def _discovered(self) -> Iterator[ModelGraph | Problem]:
         found = survey(self.workshop.module, self.workshop.source)
-        left: list[Problem] = []
+        left: list[tuple[Maker | None, Problem]] = []
         any_graph = False
-        for result in self._each(found):
+        for maker, result in self._each(found):
             if isinstance(result, ModelGraph):
                 any_graph = True
                 yield result
+            elif result.kind in _NOTES:
+                yield result
             else:
-                left.append(result)
+                left.append((maker, result))
         yield from self._remains(left, found, any_graph)
 
-    def _each(self, found: Survey) -> Iterator[ModelGraph | Problem]:
+    def _each(self, found: Survey) -> Iterator[tuple[Maker | None, ModelGraph | Problem]]:
         for name, model in found.instances:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
-                yield from self._trace(built, self.request.inputs)
+                for result in self._trace(built, self.request.inputs):
+                    yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                yield from self._best(self.workshop.attempts(maker), self.request.inputs)
+                for result in self._best(self.workshop.attempts(maker), self.request.inputs):
+                    yield maker, result
 
     def _is_covered(self, maker: Maker, found: Survey) -> bool:
         """True for a part of a bigger model, and for a guessed call if another one is known."""
@@ -80,26 +89,31 @@ class Models:
     def _best(
         self, attempts: Iterator[Built | Problem], inputs: tuple[InputSpec, ...]
     ) -> Iterator[ModelGraph | Problem]:
-        """The first model whose arguments were not guessed, or whose guessed ones fit together."""
+        """The first model whose parts fit together; else the first one that was not guessed."""
         first: Built | None = None
         unfit: Unfit | None = None
+        kept: list[ModelGraph | Problem] = []
+        named = bool(self.request.models)
         for built in attempts:
             if isinstance(built, Problem):
                 yield built
                 return
-            if not built.ref.guessed:
-                if self.request.models or not self._is_repeated(built):
-                    yield from self._trace(built, inputs)
-                return
+            if first is not None and built.ref.guessed and not first.ref.guessed:
+                continue  # a guess is no better than what was found
+            if not (named or built.ref.guessed) and self._is_repeated(built):
+                continue
             records = list(self._trace(built, inputs))
-            if _fits(records):
+            if named or _fits(records):
                 yield from records
                 return
             if first is None:
-                first, unfit = built, _unfit(records)
-        if first is not None:  # the guesses are wrong: check nothing that depends on shapes
+                first, kept, unfit = built, records, _unfit(records)
+        if first is not None and first.ref.guessed:
+            # the guesses are wrong: check nothing that depends on shapes
             for record in self._trace(first, inputs, without_inputs=not inputs):
                 yield _with_unfit(record, unfit)
+        elif first is not None:
+            yield from kept
 
     def _is_repeated(self, built: Built) -> bool:
         before = len(self.seen)
@@ -120,12 +134,28 @@ class Models:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name
             yield blame_bnlint(error, doing, *where) or blame(error, kind, doing, *where)
+        yield from self._weights(built)
         for name in dict.fromkeys(held_stubs(built.model)):
             text = f"{built.ref.name} holds {name}, which is not installed"
             kind, file = ProblemKind.OPAQUE_PART, self.workshop.file
             yield Problem(kind, file, text, model=built.ref.name)
 
-    def _remains(self, left: list[Problem], found: Survey, any_graph: bool) -> Iterator[Problem]:
+    def _weights(self, built: Built) -> Iterator[Problem]:
+        """A note for pretrained weights that the models of the file did not get, each said once."""
+        new = [name for name in built.weights if name not in self.weights]
+        self.weights.update(new)
+        if new:
+            kind, file = ProblemKind.WEIGHTS, self.workshop.file
+            line = built.ref.definition.line if built.ref.definition else 0
+            text = (
+                f"built with random weights: {listed(new[:3])} {'is' if len(new) == 1 else 'are'} "
+            )
+            text += "neither downloaded nor read, because no check needs them"
+            yield Problem(kind, file, text, line=line, model=built.ref.name)
+
+    def _remains(
+        self, left: list[tuple[Maker | None, Problem]], found: Survey, any_graph: bool
+    ) -> Iterator[Problem]:
         """What was not checked; it blocks if nothing of the file was."""
         source = self.workshop.source
         for root, count in self.roots.items():
@@ -136,11 +166,15 @@ class Models:
                     f"{count - _SIMILAR} more functions that give {root} were not built",
                     hint=f"name the one to check: bnlint {source.name}::NAME",
                 )
-        for problem in left:
-            if not any_graph:
-                yield replace(problem, blocking=True)
-            elif not problem.model.startswith("_"):
-                yield problem
+        whole = any(maker is None or not maker.aside for maker, _ in left)
+        for maker, problem in left:
+            aside = maker is not None and maker.aside
+            if any_graph and maker is not None and self._contains(maker):
+                continue  # a checked model has it
+            if aside and (any_graph or whole):
+                yield replace(problem, kind=ProblemKind.PART)
+            else:
+                yield replace(problem, blocking=problem.blocking or not any_graph)
         if not (any_graph or left) and found.classes:
             yield Problem(
                 ProblemKind.NO_MODEL,
@@ -149,6 +183,11 @@ class Models:
                 hint=f"name what builds one: bnlint {source.name}::NAME(...)",
                 blocking=True,
             )
+
+    def _contains(self, maker: Maker) -> bool:
+        """True if the class that a maker makes is in a model that was traced."""
+        made = getattr(self.workshop.module, maker.root, None)
+        return made in self.covered
 
 
 def structure(model: nn.Module) -> tuple[Any, ...]:

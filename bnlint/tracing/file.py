@@ -21,6 +21,7 @@ from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.consulted import watch
+from bnlint.loading.hub_models import without_hub
 from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
 from bnlint.loading.importing import Imported, import_module, import_source
 from bnlint.loading.parsing import Source, overlaid, read
@@ -28,6 +29,7 @@ from bnlint.loading.provisions import Provisions
 from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
+from bnlint.loading.weights import without_weights
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.of_forward import find_inputs
@@ -70,6 +72,8 @@ def opened(
     warnings.simplefilter("ignore")
     deny_downloads()
     (provided or Provisions(request.path)).install()
+    without_weights()
+    without_hub()
     torch.manual_seed(0)
     random.seed(0)
     with record_sites(), overlaid(request.overlays):

@@ -99,7 +99,7 @@ model_fact("block", "whether it is a part of another model")(lambda view: view.g
 model_fact("origin", "how it was found: instance, class, factory, named")(
     lambda view: view.graph.ref.origin
 )
-model_fact("guessed-arguments", "arguments whose values were made up")(
+model_fact("guessed-arguments", "arguments whose values were guessed")(
     lambda view: view.graph.ref.guessed
 )
 model_fact("inputs-source", "where its inputs come from: declared, mined, inferred, none")(

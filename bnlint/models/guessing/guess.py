@@ -20,6 +20,8 @@ from torch.utils import _pytree as pytree
 from bnlint.domain.graph import Inputs, Location
 from bnlint.domain.phrases import shortened
 from bnlint.domain.request import InputSpec
+from bnlint.models.evidence.plain_values import built
+from bnlint.models.guessing.guessed_settings import GuessedSettings
 
 
 class Origin(StrEnum):
@@ -51,6 +53,21 @@ class Guess:
     origin: Origin = Origin.GUESSED
     place: Location | None = None
     guessed: tuple[str, ...] = ()
+
+    def call(self, make: Callable[..., Any]) -> Any:
+        """What ``make`` returns for these arguments; parts among them are built for each call."""
+        args = [built(value) for value in self.args]
+        return make(*args, **{name: built(value) for name, value in self.kwargs.items()})
+
+    def assumed(self) -> tuple[str, ...]:
+        """The arguments that were guessed; of settings objects, the settings that were."""
+        inner = {n: v.guessed() for n, v in self.kwargs.items() if isinstance(v, GuessedSettings)}
+        plain = [n for n in self.guessed if n not in inner or not inner[n]]
+        return (*plain, *(name for names in inner.values() for name in names))
+
+    def key(self) -> str:
+        """The same text for calls with equal arguments."""
+        return repr([(n, _unfolded(v)) for n, v in self.kwargs.items()]) + repr(self.args)
 
     def written(self, name: str) -> str:
         """The call of ``name`` with these arguments as text: ``Net(3, width=64)``."""
@@ -145,3 +162,10 @@ def _shown(value: Any) -> str:
     if isinstance(value, type) or callable(value):
         return getattr(value, "__name__", repr(value))
     return shortened(repr(value), 60, "...")
+
+
+def _unfolded(value: Any) -> Any:
+    """The settings inside of a settings object, which shows none of them."""
+    if isinstance(value, GuessedSettings):
+        return {name: _unfolded(entry) for name, entry in value.items()}
+    return value

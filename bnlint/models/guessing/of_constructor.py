@@ -1,250 +1,206 @@
 """Calls of a constructor or a factory: as it is, as the source calls it, or with guessed arguments.
 
-Values for required arguments are guessed from their names and annotations.
+Values for required arguments are guessed from annotations, from what the code does with them, and
+from their names.
 """
 
 from __future__ import annotations
 
-import ast
-import collections.abc
-import enum
 import inspect
-import re
-import types
-import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from torch import nn
 
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import Guess, Origin
-from bnlint.models.lexicon import (
-    CONFIG,
-    LAYER_PARAMETER,
-    PROFILES,
-    WITHOUT_WEIGHTS,
-    Profile,
-    layer_type,
-    number,
-    word,
+from bnlint.loading.sites import is_local
+from bnlint.models.evidence.bodies import Bodies
+from bnlint.models.evidence.command_lines import UNSET
+from bnlint.models.evidence.configured import Provided, of_class, settings_for
+from bnlint.models.evidence.following import Follower
+from bnlint.models.evidence.project import Project
+from bnlint.models.evidence.uses import Use
+from bnlint.models.evidence.written_calls import (
+    Callee,
+    WrittenCall,
+    calls_in_file,
+    calls_in_project,
 )
-from bnlint.models.outline import called, constants, location_of, scopes, tests_of, value_of
-from bnlint.models.survey import Maker
+from bnlint.models.guessing.guess import Guess, Origin
+from bnlint.models.guessing.of_parameters import Knowledge, Lacking, Part, fill, settings, values_of
+from bnlint.models.lexicon import CONFIG, PROFILES, WITHOUT_WEIGHTS, Profile
+from bnlint.models.survey import Maker, maker_of
 
-_LIMIT = 12
-"""Calls that are read from a file and its tests."""
-
-_PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
-_NOTHING = inspect.Parameter.empty
-
-
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """No call can be made, because nothing is known about this parameter."""
-
-    parameter: str
+_DEEPEST = 3
+"""Models that are guessed for a parameter of one that is guessed for a parameter."""
 
 
-def find_calls(maker: Maker, source: Source, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
-    """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown.
+@dataclass(slots=True)
+class CallEvidence:
+    """All that calls of one module's makers are concluded from.
 
     ``names`` is the module's namespace, where annotations and classes of the file are looked up.
     """
+
+    source: Source
+    names: Mapping[str, Any]
+    follower: Follower = field(init=False)
+    project: Project | None = field(init=False)
+    parts: list[type] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.follower = Follower(Bodies(self.source), self.names)
+        local = bool(self.source.folder) and is_local(self.source.path)
+        self.project = Project(self.source.folder, self.source.path) if local else None
+
+    def consulted(self) -> set[str]:
+        """The files that were read and the folders that were listed."""
+        return set(self.project.consulted) if self.project else set()
+
+    def knowledge(self, maker: Maker, profile: Profile) -> Knowledge:
+        """What values for the parameters of a maker are guessed from."""
+        uses = self.follower.uses(maker.make)
+        known = Knowledge(profile, self.names, uses)
+
+        def configured(name: str, use: Use) -> Any:
+            if not (use.fields or CONFIG.fullmatch(name.lower())) or use.applied or use.tensor:
+                return None
+            declared = getattr(maker.make, "config_class", None)
+            if isinstance(declared, type) and (own := of_class(declared)) is not None:
+                return own.whole
+            found = settings_for(use, self.source, self.names, self.project)
+            return None if found is None else _as_object(name, use, found, known)
+
+        return replace(known, configured=configured, part=self._part)
+
+    def _part(self, cls: type[nn.Module]) -> Part | None:
+        """A model of a class with guessed arguments; None if nothing is known, or it goes on."""
+        if len(self.parts) >= _DEEPEST or cls in self.parts:
+            return None
+        self.parts.append(cls)
+        try:
+            maker = maker_of(cls, cls.__name__, self.source)
+            filled = fill(maker.required, self.knowledge(maker, PROFILES[0]))
+        finally:
+            self.parts.pop()
+        return None if isinstance(filled, Lacking) else Part(cls, filled)
+
+
+def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
+    """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown."""
+    maker = _with_keywords(maker, evidence)
     if not maker.required:
-        yield from _without_requirements(maker, names)
+        yield from _without_requirements(maker, evidence)
         return
-    for call in _written_calls(maker.name, source, names):
-        completed = _completed(maker, call, names)
-        if completed is not None:
+    incomplete: list[Guess] = []
+    for call in _written_calls(maker, evidence):
+        completed = _completed(maker, call, evidence)
+        if completed is None:
+            continue
+        if completed.guessed:
+            incomplete.append(completed)
+        else:
             yield completed
-    yield from _guessed(maker, names)
+    yield from incomplete
+    yield from _guessed(maker, evidence)
 
 
-def _written_calls(name: str, source: Source, names: Mapping[str, Any]) -> Iterator[Guess]:
-    """Calls of ``name`` in the file, those under ``__main__`` first, then in its tests.
-
-    Only arguments without side effects are evaluated: literals, names of the module, constants
-    assigned in the same block. A call with any other argument is left out.
-    """
-    found: dict[str, Guess] = {}
-    for text in (source, *tests_of(source)):
-        for scope in scopes(text.tree, skip=name):
-            local = constants(scope, names)
-            for node in ast.walk(scope):
-                if isinstance(node, ast.Call) and called(node) == name:
-                    seen = _evaluated(node, text.path, local)
-                    if seen is not None and len(found) < _LIMIT:
-                        found.setdefault(seen.written(name), seen)
-    yield from found.values()
+def _with_keywords(maker: Maker, evidence: CallEvidence) -> Maker:
+    """The maker with parameters for the keys that its code reads from its ``**kwargs``."""
+    rest = next((p for p in maker.parameters if p.kind is p.VAR_KEYWORD), None)
+    use = evidence.follower.uses(maker.make).get(rest.name) if rest else None
+    if use is None:
+        return maker
+    uses = evidence.follower.uses(maker.make)
+    known = {p.name for p in maker.parameters}
+    read = [n for n, field_ in use.fields.items() if not field_.optional and n not in known]
+    uses.update({name: use.fields[name] for name in read})
+    keys = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in read if n.isidentifier()]
+    return replace(maker, parameters=(*maker.parameters[:-1], *keys, *maker.parameters[-1:]))
 
 
-def _evaluated(call: ast.Call, path: str, names: Mapping[str, Any]) -> Guess | None:
-    if any(k.arg is None for k in call.keywords):
-        return None
-    try:
-        args = tuple(value_of(a, names) for a in call.args)
-        kwargs = {k.arg: value_of(k.value, names) for k in call.keywords if k.arg}
-    except ValueError:
-        return None
-    return Guess(args, kwargs, Origin.FOUND, location_of(call, path))
+def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall]:
+    """Calls in the file and its tests, then in other files of the project; each once."""
+    parameters = [p.name for p in maker.parameters]
+    known = evidence.knowledge(maker, PROFILES[0])
+
+    def configured(text: Source, name: str, fields: Use) -> Any:
+        names = evidence.names if text is evidence.source else {}
+        found = settings_for(fields, text, names, evidence.project)
+        return None if found is None else _as_object(name, fields, found, known)
+
+    callee = Callee(maker.name, parameters, known.uses, configured)
+    seen: set[str] = set()
+    for call in chain(calls_in_file(callee, evidence), calls_in_project(callee, evidence)):
+        text = repr((sorted(call.known.items(), key=lambda item: item[0]), call.unknown))
+        if text not in seen:
+            seen.add(text)
+            yield call
 
 
-def _without_requirements(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess]:
-    """The plain call, without downloads, and with numbers for what the class may require."""
+def _as_object(name: str, use: Use, found: Provided, known: Knowledge) -> Any:
+    """The object that was found if it has all that is read, else one that guesses the rest."""
+    if found.whole is not None and found.share(use) == 1.0:
+        return found.whole
+    values = {n: v for n, v in found.values.items() if v is not UNSET}
+    return settings(name, use, known, values)
+
+
+def _without_requirements(maker: Maker, evidence: CallEvidence) -> Iterator[Guess]:
+    """The plain call, those of the file and the project, and numbers for what may be required."""
     yield Guess(origin=Origin.NONE)
     known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
     if known:
         yield Guess((), known)
+    for call in _written_calls(maker, evidence):
+        completed = None if call.unknown else _completed(maker, call, evidence)
+        if completed is not None and not completed.assumed():
+            yield completed
     unset = [p for p in maker.parameters if p.default is None and p.name not in WITHOUT_WEIGHTS]
-    values = {p.name: next(_values(p, PROFILES[0], names), None) for p in unset}
+    knowledge = evidence.knowledge(maker, PROFILES[0])
+    values = {p.name: next(values_of(p, knowledge), None) for p in unset}
     if numbers := {name: v for name, v in values.items() if type(v) in (int, float)}:
         yield Guess((), numbers, guessed=tuple(numbers))
 
 
-def _completed(maker: Maker, call: Guess, names: Mapping[str, Any]) -> Guess | None:
+def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess | None:
     """A call written in the source, with guesses for the arguments that it lacks."""
-    try:
-        bound = inspect.Signature(maker.parameters).bind_partial(*call.args, **call.kwargs)
-    except TypeError:
+    accepted = {p.name for p in maker.parameters}
+    anything = any(p.kind is p.VAR_KEYWORD for p in maker.parameters)
+    if not (anything or set(call.known) <= accepted):
         return None
-    missing = tuple(p for p in maker.required if p.name not in bound.arguments)
-    filled = fill(missing, PROFILES[0], names)
+    missing = tuple(p for p in maker.required if p.name not in call.known)
+    if not call.known:
+        return None
+    filled = fill(missing, evidence.knowledge(maker, PROFILES[0]))
     if isinstance(filled, Lacking):
         return None
-    return replace(call, kwargs={**call.kwargs, **filled}, guessed=tuple(filled))
+    values = {**call.known, **filled}
+    first = [p.name for p in maker.parameters[: call.positions]]
+    rest = [p.name for p in maker.parameters[call.positions :] if p.name in values]
+    named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
+    args = tuple(values[name] for name in first)
+    return Guess(args, named, Origin.FOUND, call.place, tuple(filled))
 
 
-def _guessed(maker: Maker, names: Mapping[str, Any]) -> Iterator[Guess | Lacking]:
+def known_values(maker: Maker, evidence: CallEvidence) -> dict[str, Any]:
+    """Values for the required parameters of which something is known."""
+    known = evidence.knowledge(maker, PROFILES[0])
+    found = {p.name: next(values_of(p, known), ...) for p in maker.required}
+    return {name: value for name, value in found.items() if value is not ...}
+
+
+def _guessed(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
     """Calls with every required argument guessed, one for each profile."""
     tried: dict[str, Guess] = {}
     profiles = PROFILES[1:] + PROFILES[:1] if maker.part else PROFILES
     for profile in profiles:
-        filled = fill(maker.required, profile, names)
+        filled = fill(maker.required, evidence.knowledge(maker, profile))
         if isinstance(filled, Lacking):
             yield filled
             return
         guess = Guess((), filled, guessed=tuple(filled))
         if tried.setdefault(guess.written(maker.name), guess) is guess:
             yield guess
-
-
-def fill(
-    parameters: tuple[inspect.Parameter, ...], profile: Profile, names: Mapping[str, Any]
-) -> dict[str, Any] | Lacking:
-    """Values for these parameters by name, or the first one that nothing is known about."""
-    filled = {}
-    for parameter in parameters:
-        value = next(_values(parameter, profile, names), _NOTHING)
-        if value is _NOTHING:
-            return Lacking(parameter.name)
-        filled[parameter.name] = value
-    return filled
-
-
-def _values(
-    parameter: inspect.Parameter, profile: Profile, names: Mapping[str, Any]
-) -> Iterator[Any]:
-    """Values that may work, likeliest first."""
-    hint, name = _annotation(parameter, names), parameter.name.lower().strip("_")
-    unannotated = hint in (_NOTHING, Any)
-    wants_type = _origin(hint) in (type, collections.abc.Callable)
-    if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name)):
-        yield from _layer_types(name, names)
-    value = number(name, profile)
-    if value is not None:
-        yield from _fitting(hint, value)
-    yield from _by_annotation(hint, name, profile)
-    if unannotated and CONFIG.fullmatch(name):
-        yield GuessedConfig(profile)
-
-
-def _fitting(hint: Any, value: Any) -> Iterator[Any]:
-    """The value in the form that an annotation asks for; nothing if the annotation excludes it."""
-    origin = _origin(hint)
-    if hint in (_NOTHING, Any):
-        yield value
-    elif hint in (float, bool):
-        yield hint(value[0] if isinstance(value, tuple) else value)
-    elif hint is int and not isinstance(value, bool):
-        yield value[0] if isinstance(value, tuple) else int(value)
-    elif origin in (tuple, list, collections.abc.Sequence, collections.abc.Iterable):
-        sizes = [a for a in typing.get_args(hint) if a is not ...]
-        count = len(sizes) if origin is tuple and len(sizes) > 1 else 2
-        items = value if isinstance(value, tuple) else (value,) * count
-        yield tuple(items) if origin is tuple else list(items)
-    elif origin in (typing.Union, types.UnionType):
-        for option in typing.get_args(hint):
-            yield from _fitting(option, value)
-
-
-def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
-    plain = {bool: False, float: 0.1, int: profile.channels_in, str: word(name)}
-    if hint in (_NOTHING, Any):
-        return
-    if type(None) in typing.get_args(hint):
-        yield None
-    elif _origin(hint) is typing.Literal:
-        yield typing.get_args(hint)[0]
-    elif not isinstance(hint, type):
-        return
-    elif hint in plain:
-        yield plain[hint]
-    elif issubclass(hint, enum.Enum):
-        yield next(iter(hint))
-    elif hint.__module__ not in _PLAIN and not issubclass(hint, nn.Module):
-        try:
-            yield hint()  # usually a config
-        except Exception:  # it needs arguments, or refuses its own defaults
-            return
-
-
-def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
-    """Blocks of the file if the name asks for one, and a class of torch."""
-    if "block" in name:
-        classes = (v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module))
-        yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
-    if (found := layer_type(name)) is not None:
-        yield found
-
-
-def _annotation(parameter: inspect.Parameter, names: Mapping[str, Any]) -> Any:
-    hint = parameter.annotation
-    if not isinstance(hint, str):
-        return hint
-    try:
-        return eval(hint, dict(names))  # the file's own annotation, postponed
-    except Exception:  # names that only a type checker imports
-        return _NOTHING
-
-
-def _origin(hint: Any) -> Any:
-    return typing.get_origin(hint) or hint
-
-
-class GuessedConfig:
-    """A settings object that guesses every setting from its name."""
-
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-
-    def __repr__(self) -> str:
-        """Three dots, as reports show it in a call."""
-        return "..."
-
-    def __getattr__(self, name: str) -> Any:
-        value = None if name.startswith("_") else number(name.lower(), self._profile)
-        if value is None:
-            raise AttributeError(f"nothing is known about the setting {name!r}")
-        return value
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self, name)
-        except AttributeError as error:
-            raise KeyError(name) from error
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The default if there is one, else the guess."""
-        return default if default is not None else getattr(self, name)

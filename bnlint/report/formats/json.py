@@ -48,6 +48,7 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
         "origin": ref.origin,
         "arguments": ref.arguments,
         "guessed": list(ref.guessed),
+        "found": _place(ref.found, options) if ref.found else None,
         "tracer": trace.tracer,
         "complete": trace.complete,
         "opaque": [{"path": part.path, "reason": part.reason} for part in trace.opaque],

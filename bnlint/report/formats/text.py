@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
@@ -45,7 +45,20 @@ def problems(report: Report, options: RenderOptions) -> str:
 
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
-    return [line for problem in shown for line in _problem(problem, options)]
+    parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
+    lines = [line for p in shown if p not in parts for line in _problem(p, options)]
+    return [*lines, *_parts(parts)]
+
+
+def _parts(problems: list[Problem]) -> Iterator[str]:
+    """One line for all classes that are no models by themselves."""
+    if problems:
+        files = len({problem.file for problem in problems})
+        where = f" in {files} files" if files > 1 else ""
+        classes = plural(len(problems), "class", "classes")
+        kinds = "a part, a loss or a base class" if len(problems) == 1 else "parts, losses or base"
+        kinds += "" if len(problems) == 1 else " classes"
+        yield f"{classes}{where} not checked alone: {kinds} of models (-v lists them)"
 
 
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
@@ -108,9 +121,12 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         ref, trace = model.ref, model.trace
         whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
-        guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
+        found = ref.found
+        built = ref.origin
+        built += f", found in {options.relative(found.path)}:{found.line}" if found else ""
+        built += f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(
-            f"{options.relative(ref.file)}: {ref.name} ({ref.origin}{guessed}) traced {whole} by "
+            f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "
             f"{trace.tracer}: {model.ops} operations, {model.batchnorms} batch norms, input "
             f"{ref.inputs.source} {shapes}".rstrip()
         )

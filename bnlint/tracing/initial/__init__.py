@@ -19,6 +19,7 @@ from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Kind, Table, having
+from bnlint.loading.weights import left_out
 from bnlint.tracing.forward.module_names import states_of
 from bnlint.tracing.initial.meanfield import SignalMoments
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
@@ -40,11 +41,15 @@ def initial_facts(
 ) -> Mapping[str, Facts]:
     """The facts of each call of ``record``, by its id; empty for a model on meta.
 
+    Weights that pretrained ones would replace are not read.
+
     ``whole`` is true if the inputs and outputs of the record are those of the model.
     """
     if all(s.is_meta or is_lazy(s) for s in states_of(model)):
         return {}
-    reader = _Reader(record, dict(model.named_modules()), table, whole)
+    replaced = {id(part) for module, _ in left_out(model) for part in module.modules()}
+    modules = {name: m for name, m in model.named_modules() if id(m) not in replaced}
+    reader = _Reader(record, modules, table, whole)
     if not reader.weights and not reader.scales:
         return {}
     for call in record.calls:

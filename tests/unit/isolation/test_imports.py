@@ -204,7 +204,7 @@ def test_a_script_for_cuda_is_checked_without_it(check: Check) -> None:
     assert kinds(outcome) == []
 
 
-def test_cached_weights_may_load_but_nothing_is_fetched(check: Check) -> None:
+def test_weights_are_neither_fetched_nor_read(check: Check) -> None:
     code = """
     import torch
     from torch import nn
@@ -217,8 +217,13 @@ def test_cached_weights_may_load_but_nothing_is_fetched(check: Check) -> None:
         def forward(self, x):
             return self.layer(x)
     """
-    (graph,) = check(code).graphs
-    assert graph.ref.arguments == "Net(pretrained=False)"
+    outcome = check(code)
+    (graph,) = outcome.graphs
+    assert graph.ref.arguments == "Net()"
+    (note,) = outcome.problems
+    assert note.kind is ProblemKind.WEIGHTS
+    assert "w.pth" in note.message
+    assert not note.blocking
 
 
 def test_a_download_without_a_way_around_it(check: Check) -> None:

@@ -135,7 +135,9 @@ def test_blocks_inside_a_bigger_model_are_not_checked_twice() -> None:
 
 
 def test_a_block_is_checked_by_itself_where_the_bigger_model_cannot_be_built() -> None:
-    code = net("Block", "width=4", "nn.Linear(3, width)") + net("Net", "zorp", "Block(zorp.x)")
+    code = net("Block", "width=4", "nn.Linear(3, width)") + net(
+        "Net", "zorp", "Block(zorp.x[zorp](1)[zorp])"
+    )
     (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
     assert graph.ref.block
     assert graph.ref.arguments == "Block()"
@@ -208,9 +210,9 @@ def test_base_classes_and_private_helpers_are_passed_over_in_silence() -> None:
 
 
 def test_a_file_in_which_nothing_can_be_built_is_blocked() -> None:
-    (problem,) = problems(net(arguments="zorp", layer="zorp.make()"))
+    (problem,) = problems(net(arguments="zorp", layer="zorp.x[zorp](1)[zorp]"))
     assert problem.blocking
-    assert problem.line == 4
+    assert problem.line == 7
     (problem,) = problems("class Base(nn.Module):\n    pass\n")
     assert problem.kind is ProblemKind.NO_MODEL
     assert problem.blocking

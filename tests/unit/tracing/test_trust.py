@@ -61,7 +61,7 @@ def test_a_made_up_input_is_varied_before_it_proves_anything():
 
 
 class Conditioned(nn.Module):
-    """Its second input has other channels than what is made up for it."""
+    """Its second input has other channels than what is guessed for it."""
 
     def __init__(self):
         super().__init__()
@@ -109,7 +109,7 @@ def test_values_that_hang_on_an_unsuitable_input_are_forgotten():
 
 
 class Unfinished(nn.Module):
-    """Its first layer takes another input than the one made up, and its forward then raises."""
+    """Its first layer takes another input than the one guessed, and its forward then raises."""
 
     def __init__(self):
         super().__init__()

@@ -1,0 +1,166 @@
+"""Models of libraries that download their weights, and sometimes their settings, from a hub.
+
+They are built with the settings that their class has by default. The libraries are changed when
+they are imported; none is imported for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, cast
+
+from bnlint.loading.weights import LEFT_OUT, mark
+
+
+class _Changed(MetaPathFinder):
+    """Finds the modules that are changed, and changes them once they have run."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The ordinary spec, with a loader that changes the module."""
+        if fullname not in _CHANGES:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Changing(spec.loader, _CHANGES[fullname])
+        return spec
+
+
+class _Changing(Loader):
+    def __init__(self, loader: Loader, change: Callable[[Any], None]) -> None:
+        self._loader, self._change = loader, change
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        self._change(module)
+
+
+def without_hub() -> None:
+    """Let models of known libraries do without their hub, from now on; for child processes."""
+    if not any(isinstance(finder, _Changed) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Changed())
+
+
+def _change_timm(module: Any) -> None:
+    """Models get no weights, whatever their configuration says about a source."""
+
+    def load_pretrained(model: Any, *_: Any, **__: Any) -> None:
+        config = getattr(model, "pretrained_cfg", None) or {}
+        name = config.get("architecture") or type(model).__name__
+        LEFT_OUT.sources.append(str(name))
+        mark(model, str(name))
+
+    module.load_pretrained = load_pretrained
+
+
+def _change_hub(module: Any) -> None:
+    """Files of the hub have a name, and are absent."""
+
+    def hf_hub_download(repo_id: str, filename: str = "", *_: Any, **__: Any) -> str:
+        return f"{repo_id}/{filename}"
+
+    module.hf_hub_download = hf_hub_download
+
+
+def _change_safetensors(module: Any) -> None:
+    def load_file(filename: Any, *_: Any, **__: Any) -> Any:
+        return LEFT_OUT.absent(filename)
+
+    module.load_file = load_file
+
+
+def _change_pretrained(module: Any) -> None:
+    """Models of transformers are built from settings: those given, else the class's own."""
+
+    def from_pretrained(
+        cls: Any, /, name: Any = None, *args: Any, config: Any = None, **_: Any
+    ) -> Any:
+        settings = config if config is not None and not isinstance(config, str) else None
+        model = cls(settings or cls.config_class(), *args)
+        LEFT_OUT.sources.append(str(name))
+        mark(model, str(name))
+        return model
+
+    module.PreTrainedModel.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+def _change_settings(module: Any) -> None:
+    def from_pretrained(cls: Any, /, name: Any = None, *_: Any, **kwargs: Any) -> Any:
+        LEFT_OUT.sources.append(str(name))
+        made = cls()
+        known = {key: value for key, value in kwargs.items() if hasattr(made, key)}
+        made.update(
+            {"num_labels": kwargs["num_labels"], **known} if "num_labels" in kwargs else known
+        )
+        return (made, {}) if kwargs.get("return_unused_kwargs") else made
+
+    base = getattr(module, "PretrainedConfig", None) or module.PreTrainedConfig
+    base.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+def _change_auto_models(module: Any) -> None:
+    """The type of a model is read from the name of its weights: ``bert-base-uncased``."""
+
+    def from_pretrained(
+        cls: Any, /, name: Any = None, *_: Any, config: Any = None, **kwargs: Any
+    ) -> Any:
+        settings = config if config is not None else _auto_config(name, kwargs)
+        model = cls.from_config(settings)
+        LEFT_OUT.sources.append(str(name))
+        mark(model, str(name))
+        return model
+
+    module._BaseAutoModelClass.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+def _change_auto_settings(module: Any) -> None:
+    def from_pretrained(cls: Any, /, name: Any = None, *_: Any, **kwargs: Any) -> Any:
+        LEFT_OUT.sources.append(str(name))
+        return _auto_config(name, kwargs)
+
+    module.AutoConfig.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+def _auto_config(name: Any, kwargs: dict[str, Any]) -> Any:
+    """The default settings of the type of model that a name begins with or contains."""
+    from bnlint.loading.user_code import DownloadDenied
+
+    auto: Any = sys.modules["transformers.models.auto.configuration_auto"]
+    text = str(name).lower().rpartition("/")[2].replace("-", "_")
+    types = [t for t in auto.CONFIG_MAPPING_NAMES if t.replace("-", "_") in text]
+    if not types:
+        raise DownloadDenied(f"huggingface.co/{name}")
+    made = auto.CONFIG_MAPPING[max(types, key=len)]()
+    made.update({key: value for key, value in kwargs.items() if hasattr(made, key)})
+    return made
+
+
+def _change_tokenizers(module: Any) -> None:
+    def from_pretrained(cls: Any, /, name: Any = None, *_: Any, **__: Any) -> Any:
+        return LEFT_OUT.absent(name)
+
+    module.AutoTokenizer.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+_CHANGES: dict[str, Callable[[Any], None]] = {
+    "timm.models._builder": _change_timm,
+    "huggingface_hub.file_download": _change_hub,
+    "safetensors.torch": _change_safetensors,
+    "transformers.modeling_utils": _change_pretrained,
+    "transformers.configuration_utils": _change_settings,
+    "transformers.models.auto.auto_factory": _change_auto_models,
+    "transformers.models.auto.configuration_auto": _change_auto_settings,
+    "transformers.models.auto.tokenization_auto": _change_tokenizers,
+}
+"""What is changed in each module of a library, right after it was imported."""

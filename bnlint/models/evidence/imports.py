@@ -1,0 +1,71 @@
+"""What the names of another file stand for, as far as its imports and its text say."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from bnlint.loading.parsing import Source
+
+
+def imports_from(text: Source, path: str, name: str) -> bool:
+    """True if a file imports ``name``, or all names, from the file at ``path`` or its package."""
+    return any(
+        _gives(node, name, path)
+        for node in ast.walk(text.tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    )
+
+
+def _gives(node: ast.Import | ast.ImportFrom, name: str, path: str) -> bool:
+    if isinstance(node, ast.Import):
+        return any(_leads_to(alias.name, path) for alias in node.names)
+    named = {alias.name for alias in node.names}
+    if named & {name, "*"} and (node.module is None or _leads_to(node.module, path)):
+        return True
+    return any(_leads_to(each, path) for each in named)
+
+
+def _places(path: str) -> list[str]:
+    """The names of the file and of the folders above it, without suffix."""
+    stem = os.path.splitext(path)[0]
+    parts = stem.split(os.sep)
+    return [p for p in reversed(parts) if p and p != "__init__"]
+
+
+def _leads_to(module: str, path: str) -> bool:
+    """True if a dotted name ends with the file, or with a package or folder above it."""
+    return module.rpartition(".")[2] in _places(path)[:4]
+
+
+def names_in(text: Source, module: ModuleType | Mapping[str, Any]) -> dict[str, Any]:
+    """The loaded modules and classes that the names of a file stand for.
+
+    Nothing is imported for it: names of what is not loaded are left out. Names of the checked
+    module are known in every file that imports it.
+    """
+    own = module if isinstance(module, Mapping) else vars(module)
+    known = {n: v for n, v in own.items() if isinstance(v, type) or callable(v)}
+    for node in ast.walk(text.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                full = alias.name if alias.asname else alias.name.partition(".")[0]
+                if (found := sys.modules.get(full)) is not None:
+                    known[alias.asname or full] = found
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            owner = sys.modules.get(node.module)
+            for alias in node.names:
+                if owner is not None and hasattr(owner, alias.name):
+                    known[alias.asname or alias.name] = getattr(owner, alias.name)
+    return {n: v for n, v in known.items() if not hasattr(builtins, n)}
+
+
+def defines(text: Source, name: str) -> bool:
+    """True if the file has a class or function of its own with this name."""
+    top = (n for n in text.tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef)))
+    return any(node.name == name for node in top)

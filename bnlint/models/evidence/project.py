@@ -1,0 +1,157 @@
+"""The other files of the project that a checked file belongs to, read within limits.
+
+Nothing is imported. Every file and folder that was looked at is remembered, because the result of
+the check depends on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bnlint.loading.parsing import Source
+
+_FILES, _BYTES, _FOLDERS = 200, 2_000_000, 120
+"""How much of a project is read at most: files, their text in all, folders."""
+_LARGEST = 300_000
+_ANCESTORS = 4
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_HINTS_OF_ROOT = ("requirements.txt", "README.md", "LICENSE")
+"""Files of a project's uppermost folder; the second ones are also found in others."""
+_BESIDE = ("tools", "scripts", "tests", "test", "examples", "configs", "config", "experiments")
+"""Folders that are searched next to an unmarked project's folder."""
+_SKIPPED = frozenset(
+    {
+        *("node_modules", "site-packages", "build", "dist", "venv", "env"),
+        *("data", "datasets", "docs", "doc", "assets", "images", "figures", "checkpoints", "logs"),
+    }
+)
+_CALLERS = ("train", "main", "run", "test", "eval", "demo", "infer", "predict", "build", "example")
+"""How files that build models are called."""
+_SETTINGS = (".yaml", ".yml", ".json")
+
+
+@dataclass(slots=True)
+class Project:
+    """The files around ``home``, the nearest and likeliest first; each is read at most once."""
+
+    home: str
+    own: str = ""
+    consulted: set[str] = field(default_factory=set)
+    _paths: list[str] | None = None
+    _texts: dict[str, str] = field(default_factory=dict)
+    _parsed_files: dict[str, Source | None] = field(default_factory=dict)
+    _read: int = 0
+
+    def mentioning(self, *words: str) -> Iterator[Source]:
+        """Python files that contain one of the words, parsed."""
+        for path in self._of_type(".py"):
+            text = self._text(path)
+            if any(word in text for word in words):
+                found = self._parsed(path, text)
+                if found is not None:
+                    yield found
+
+    def settings(self) -> Iterator[tuple[str, str]]:
+        """The path and the text of each file of settings."""
+        for path in self._of_type(*_SETTINGS):
+            if text := self._text(path):
+                yield path, text
+
+    def _of_type(self, *suffixes: str) -> Iterator[str]:
+        if self._paths is None:
+            self._paths = sorted(self._walk(), key=self._rank)
+        yield from (path for path in self._paths if path.endswith(suffixes))
+
+    def _walk(self) -> Iterator[str]:
+        """Files of the project, breadth first: those of the file's own folder come first."""
+        wanted = (".py", *_SETTINGS)
+        todo, seen = deque(self._starts()), set[str]()
+        while todo and len(seen) < _FOLDERS:
+            folder, deep = todo.popleft()
+            if folder in seen:
+                continue
+            seen.add(folder)
+            for name in self._names(folder):
+                path = os.path.join(folder, name)
+                if name.endswith(wanted):
+                    if path != self.own and os.path.isfile(path):
+                        yield path
+                elif deep and not _is_skipped(name) and os.path.isdir(path):
+                    todo.append((path, True))
+
+    def _starts(self) -> Iterator[tuple[str, bool]]:
+        """Folders to search, and whether to search what is below them."""
+        yield self.home, True
+        above = [self.home]
+        for _ in range(_ANCESTORS):
+            above.append(os.path.dirname(above[-1]))
+        marked = next((f for f in above if _has_any(f, _ROOT_MARKS)), "")
+        if root := marked or next((f for f in reversed(above) if _has_any(f, _HINTS_OF_ROOT)), ""):
+            yield root, True
+            return
+        parent = os.path.dirname(self.home)  # no mark of a project: look around with care
+        yield parent, False
+        yield from ((os.path.join(parent, name), True) for name in _BESIDE)
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            return []
+        self.consulted.add(folder)
+        return names
+
+    def _rank(self, path: str) -> tuple[bool, int, str]:
+        """Files that build models first, then by the number of steps between the folders."""
+        stem = os.path.splitext(os.path.basename(path))[0].lower()
+        calls = any(word in stem for word in _CALLERS)
+        steps = os.path.relpath(os.path.dirname(path), self.home).count(os.sep)
+        return not calls, steps, path
+
+    def _text(self, path: str) -> str:
+        if path not in self._texts:
+            self._texts[path] = self._open(path)
+        return self._texts[path]
+
+    def _parsed(self, path: str, text: str) -> Source | None:
+        if path not in self._parsed_files:
+            try:
+                found = Source(path, text, ast.parse(text, path)) if text else None
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                found = None
+            self._parsed_files[path] = found
+        return self._parsed_files[path]
+
+    def _open(self, path: str) -> str:
+        """The text of a file; empty if it cannot be read, is large, or enough was read."""
+        if len(self._texts) >= _FILES or self._read >= _BYTES:
+            return ""
+        try:
+            if os.path.getsize(path) > _LARGEST:
+                return ""
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except OSError:
+            return ""
+        self.consulted.add(path)
+        self._read += len(text)
+        return text
+
+
+def _has_any(folder: str, names: tuple[str, ...]) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in names)
+
+
+def _is_skipped(name: str) -> bool:
+    return name.startswith((".", "_")) or name.lower() in _SKIPPED
+
+
+@lru_cache(maxsize=4)
+def project_of(source: Source) -> Project:
+    """The project of a checked file, the same each time it is asked for."""
+    return Project(source.folder or os.getcwd(), source.path)

@@ -1,0 +1,185 @@
+"""Calls of a class or factory in source: in its own file, its tests, and files that import it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, Protocol
+
+from bnlint.domain.graph import Location
+from bnlint.loading.parsing import Source
+from bnlint.models.evidence.callees import bound
+from bnlint.models.evidence.imports import defines, imports_from, names_in
+from bnlint.models.evidence.plain_values import evaluate, names_of
+from bnlint.models.evidence.project import Project
+from bnlint.models.evidence.uses import Use
+from bnlint.models.lexicon import CONFIG
+from bnlint.models.outline import called, location_of, scopes, tests_of
+
+_MOST = 12
+"""Calls that are read for one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """A call in source: the arguments whose values are known by parameter, and the others.
+
+    The first ones, ``positions`` of them, are written without their names.
+    """
+
+    known: Mapping[str, Any]
+    unknown: tuple[str, ...]
+    place: Location
+    positions: int = 0
+
+
+class Surroundings(Protocol):
+    """What is known beside the text of the other files."""
+
+    source: Source
+    names: Mapping[str, Any]
+    project: Project | None
+
+
+Configured = Callable[[Source, str, Use], Any]
+"""The settings object that a name such as ``args`` stands for in a file; None if it is unknown.
+
+The use says which settings are read from it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """The class or factory whose calls are looked for, and the uses of its parameters."""
+
+    name: str
+    parameters: list[str]
+    uses: Mapping[str, Use]
+    configured: Configured
+
+
+def calls_in_file(callee: Callee, known: Surroundings) -> Iterator[WrittenCall]:
+    """Calls in the file itself, those under ``__main__`` first, then in its tests."""
+    for text in (known.source, *tests_of(known.source)):
+        yield from _calls(callee, text, known.names)
+
+
+def calls_in_project(callee: Callee, known: Surroundings) -> Iterator[WrittenCall]:
+    """Calls in other files that import the name from the project's own file."""
+    if known.project is None:
+        return
+    for text in known.project.mentioning(callee.name + "("):
+        if not defines(text, callee.name) and imports_from(text, known.source.path, callee.name):
+            yield from _calls(callee, text, names_in(text, known.names))
+
+
+def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[WrittenCall]:
+    count = 0
+    top = names_of(ast.Module([n for n in text.tree.body if _is_plain(n)], []), names)
+    for scope in scopes(text.tree, skip=callee.name):
+        nodes = [n for n in ast.walk(scope) if isinstance(n, ast.Call)]
+        nodes = [n for n in nodes if called(n) == callee.name]
+        if not nodes or count >= _MOST:
+            continue
+        local = names_of(scope, top)
+        for node in map(_plain_settings, nodes):
+            known = dict(local)
+            for name, use in _settings_read(node, callee).items():
+                if name not in known and (found := callee.configured(text, name, use)) is not None:
+                    known[name] = found
+            count += 1
+            if (call := _read(node, callee.parameters, known, text.path)) is not None:
+                yield call
+
+
+def _read(
+    node: ast.Call, parameters: list[str], names: Mapping[str, Any], path: str
+) -> WrittenCall | None:
+    if any(isinstance(a, ast.Starred) for a in node.args):
+        return None
+    known: dict[str, Any] = {}
+    unknown: list[str] = []
+    for name, value in bound(node, parameters):
+        try:
+            known[name] = evaluate(value, names)
+        except ValueError:
+            unknown.append(name)
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            known |= _spread(keyword.value, parameters, names)
+    if len(node.args) > len(parameters):
+        return None
+    by_position = takewhile(known.__contains__, parameters[: len(node.args)])
+    place = location_of(node, path)
+    return WrittenCall(known, tuple(unknown), place, len(list(by_position)))
+
+
+def _spread(node: ast.expr, parameters: list[str], names: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that ``**settings`` passes, if they are known."""
+    try:
+        value = evaluate(node, names)
+    except ValueError:
+        return {}
+    return {k: v for k, v in value.items() if k in parameters} if isinstance(value, dict) else {}
+
+
+def _settings_read(node: ast.Call, callee: Callee) -> dict[str, Use]:
+    """The names of settings objects in a call's arguments, and which settings are read."""
+    found: dict[str, Use] = {}
+    for parameter, value in bound(node, callee.parameters):
+        wanted = callee.uses.get(parameter, Use())
+        chains = list(_chains(value))
+        for name, keys in chains:
+            if CONFIG.fullmatch(name.lower()):
+                use = found.setdefault(name, Use())
+                for key in keys:
+                    use = use.at(key)
+                use.add(wanted if len(chains) == 1 else Use(read=1))
+    for keyword in node.keywords:
+        for name, _ in _chains(keyword.value) if keyword.arg is None else ():
+            if CONFIG.fullmatch(name.lower()):
+                use = found.setdefault(name, Use())
+                for parameter in callee.parameters:
+                    use.at(parameter).optional = True
+    return found
+
+
+def _chains(node: ast.expr) -> Iterator[tuple[str, list[str]]]:
+    """The dotted names and keys in an expression: ``args.model["depth"]``, the longest of each."""
+    keys: list[str] = []
+    inner: ast.expr = node
+    while isinstance(inner, (ast.Attribute, ast.Subscript)):
+        key = inner.attr if isinstance(inner, ast.Attribute) else getattr(inner.slice, "value", "")
+        keys.insert(0, key) if isinstance(key, str) and key else keys.clear()
+        inner = inner.value
+    if isinstance(inner, ast.Name):
+        yield inner.id, keys
+        return
+    for child in ast.iter_child_nodes(inner):
+        if isinstance(child, ast.expr):
+            yield from _chains(child)
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes ``self.args`` and ``self.hparams`` for the settings that they hold."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        if own and CONFIG.fullmatch(node.attr.lower()):
+            return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
+        return node
+
+
+def _plain_settings(node: ast.Call) -> ast.Call:
+    made: ast.Call = _Plain().visit(copy.deepcopy(node))
+    return made
+
+
+def _is_plain(node: ast.stmt) -> bool:
+    return not isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not (
+        isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
+    )

@@ -1,0 +1,89 @@
+"""Pretrained weights are neither downloaded nor read, and rules don't judge what they replace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from bnlint.layers.table import builtin_table
+from bnlint.loading import weights
+from bnlint.loading.weights import LEFT_OUT, AbsentWeights, left_out, mark
+from bnlint.models.guessing.guess import given
+from bnlint.tracing.model import trace_model
+
+
+@pytest.fixture(autouse=True)
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in ((torch, "load"), (torch.hub, "load_state_dict_from_url")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(nn.Module, "load_state_dict", nn.Module.load_state_dict)
+    monkeypatch.setattr(LEFT_OUT, "sources", [])
+    weights.without_weights()
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+
+
+def whole(state: Any, model: nn.Module) -> None:
+    model.load_state_dict(state)
+
+
+def renamed(state: Any, model: nn.Module) -> None:
+    model.load_state_dict({key[7:]: value for key, value in state["state_dict"].items()})
+
+
+def chosen(state: Any, model: nn.Module) -> None:
+    own = model.state_dict()
+    own.update({k: v for k, v in state.items() if k in own})
+    state.pop("fc.weight")
+    model.load_state_dict(own)
+
+
+def copied(state: Any, model: nn.Module) -> None:
+    with torch.no_grad():
+        model[0].weight.copy_(state["layer"].mean(1, keepdim=True) * 2)  # type: ignore[index,operator]
+
+
+@pytest.mark.parametrize("use", [whole, renamed, chosen, copied])
+def test_whatever_is_done_with_them_the_model_keeps_its_own(use: Any, tmp_path: Path) -> None:
+    for state in (torch.hub.load_state_dict_from_url("https://h/w.pth"), torch.load("no/w.pth")):
+        model = net()
+        before = model[0].weight.clone()
+        use(state, model)
+        assert torch.equal(model[0].weight, before)
+    assert LEFT_OUT.sources == ["w.pth", "w.pth"]
+
+
+def test_a_cached_file_is_not_read_and_a_small_one_is(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(300_000)}, tmp_path / "large.pt")
+    torch.save({"a": torch.zeros(3)}, tmp_path / "small.pt")
+    assert isinstance(torch.load(tmp_path / "large.pt"), AbsentWeights)
+    assert torch.load(tmp_path / "small.pt")["a"].shape == (3,)
+
+
+def test_real_weights_are_loaded_strictly() -> None:
+    with pytest.raises(RuntimeError, match="Missing key"):
+        net().load_state_dict({})
+
+
+def test_values_that_weights_would_replace_are_not_judged() -> None:
+    def dead() -> nn.Sequential:
+        model = net()
+        nn.init.constant_(model[0].weight, 0.0)
+        nn.init.constant_(model[0].bias, -1.0)
+        return model
+
+    def facts(model: nn.Module) -> set[str]:
+        graph = trace_model(model, inputs=given(torch.ones(2, 3)), table=builtin_table())
+        return {name for op in graph.ops for name in op.facts if name.startswith("init-")}
+
+    replaced = dead()
+    mark(replaced, "w.pth")
+    assert [name for _, name in left_out(replaced)] == ["w.pth"]
+    assert facts(dead())
+    assert not facts(replaced)

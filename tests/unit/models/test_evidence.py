@@ -1,0 +1,265 @@
+"""Arguments concluded from what a constructor does, from settings and from other files."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bnlint.domain.finding import Problem
+from bnlint.domain.graph import ModelGraph
+from bnlint.domain.request import TraceRequest
+from bnlint.layers.table import builtin_table
+from bnlint.loading.parsing import Source, read
+from bnlint.models.building import Workshop
+from bnlint.tracing.discovery import Models
+from tests.unit.models.test_discovery import records
+
+CLASS = """
+class Net(nn.Module):
+    def __init__(self, {0}):
+        super().__init__()
+{1}
+
+    def forward(self, x):
+        return self.body(x)
+"""
+
+
+def code(arguments: str, body: str) -> str:
+    return CLASS.format(arguments, textwrap.indent(textwrap.dedent(body).strip(), " " * 8))
+
+
+BODIES = {
+    "length and last item": (
+        "ch",
+        """
+        self.body = nn.Sequential(*[nn.Linear(ch[i - 1], ch[i]) for i in range(1, len(ch))])
+        self.last = ch[-1]
+        """,
+    ),
+    "pairs": (
+        "dims, ks",
+        "self.body = nn.Sequential(*[nn.Conv1d(d, d, k) for d, k in zip(dims, ks)])",
+    ),
+    "rows with names": (
+        "plan",
+        """
+        layers, width = [], 3
+        for expand, planes, repeats, stride in plan:
+            for _ in range(repeats):
+                layers.append(nn.Conv2d(width, planes * expand, 1, stride))
+                width = planes * expand
+        self.body = nn.Sequential(*layers)
+        """,
+    ),
+    "unpacked": ("zorp", "c, h, w = zorp\nself.body = nn.Linear(c * h * w, 4)"),
+    "a condition": (
+        "depth",
+        """
+        assert (depth - 2) % 9 == 0, 'depth'
+        self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in range((depth - 2) // 9)])
+        """,
+    ),
+    "a condition that raises": (
+        "zorp",
+        "if zorp not in (18, 34):\n    raise ValueError(zorp)\nself.body = nn.Linear(zorp, 4)",
+    ),
+    "words": (
+        "kind",
+        """
+        if kind == 'wide':
+            self.body = nn.Linear(8, 4)
+        elif kind == 'deep':
+            self.body = nn.Linear(2, 4)
+        else:
+            raise NotImplementedError(kind)
+        """,
+    ),
+    "words kept and compared elsewhere": (
+        "kind",
+        """
+        self.kind = kind.lower()
+        made = {'wide': nn.Linear(8, 4), 'deep': nn.Linear(2, 4)}
+        self.body = made[self.kind]
+        """,
+    ),
+    "a class of layers": ("zorp", "self.body = nn.Sequential(nn.Conv2d(3, 4, 1), zorp(4))"),
+    "the name of a class of layers": ("zorp", "self.body = getattr(nn, zorp)()"),
+    "an object with settings": (
+        "config",
+        "self.body = nn.Linear(config.model.hidden_size // config.model.zorp, 4)",
+    ),
+    "a dict of settings": ("zorp", "self.body = nn.Linear(zorp['width'], zorp['opt']['out_dim'])"),
+    "keywords": ("**kwargs", "self.body = nn.Linear(kwargs['hidden'], kwargs.get('out', 4))"),
+    "a model": ("backbone", "self.body = backbone\nself.head = nn.Linear(backbone.out_dim, 4)"),
+    "weights": ("matrix", "self.body = nn.Embedding.from_pretrained(matrix)"),
+    "nothing": ("zorp", "self.body = nn.Linear(3, 4)"),
+    "a device": ("device", "self.body = nn.Linear(3, 4).to(device)"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_a_constructor_does_says_what_it_takes(name: str) -> None:
+    found = records(code(*BODIES[name]))
+    assert [type(r) for r in found] == [ModelGraph], found
+
+
+def test_uses_are_followed_into_other_constructors() -> None:
+    block = code("sizes", "self.body = nn.Linear(sizes[0], sizes[1])").replace("Net", "Block")
+    (graph, *_) = records(block + code("zorp", "self.body = Block(sizes=zorp)"))
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.name == "Net"
+
+
+def test_an_error_changes_the_guess_that_it_is_about() -> None:
+    body = "wide = (lambda pair: pair[0])(width)\nself.body = nn.Linear(wide, 4)"
+    (graph,) = records(code("width", body))
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(width=[32, 32, 32, 32])"
+    assert graph.ref.guessed == ("width",)
+
+
+def test_an_error_that_lists_the_words_it_takes() -> None:
+    check = "def check(x):\n    if x not in ('left', 'right'):\n        raise ValueError(x)\n"
+    body = "check(mode=None or side)\nself.body = nn.Linear(3, 4)"
+    (graph,) = records(check.replace("(x)", "(mode)").replace("x ", "mode ") + code("side", body))
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(side='left')"
+
+
+HEAD = "import torch\nfrom torch import nn\n"
+NET = code("width, depth", "self.body = nn.Sequential(*[nn.Linear(width, width)] * depth)")
+
+
+def traced(folder: Path, files: dict[str, str], name: str = "net.py") -> list[Any]:
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(HEAD * (path == name) + textwrap.dedent(text), encoding="utf-8")
+    path = str(folder / name)
+    source = read(path)
+    assert isinstance(source, Source)
+    module = ModuleType(name.removesuffix(".py").replace("/", "."))
+    module.__file__ = path
+    exec(compile(source.text, path, "exec"), vars(module))
+    workshop = Workshop(module, source)
+    return [*Models(workshop, TraceRequest(path), builtin_table()).records(), workshop.evidence]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "built"),
+    [
+        (
+            "train.py",
+            "from net import Net\nw = 6\nmodel = Net(w, depth=1).cuda()\n",
+            "Net(6, depth=1)",
+        ),
+        ("tools/run.py", "import net\n\ndef main(d=3):\n    net.Net(5, d)\n", "Net(5, 3)"),
+        (
+            "main.py",
+            """
+            import argparse
+            from net import Net
+            parser = argparse.ArgumentParser()
+            parser.add_argument('--wide-layers', type=int, default='7')
+            parser.add_argument('-d', '--depth', default=2, type=int)
+            args = parser.parse_args()
+            model = Net(args.wide_layers, args.depth)
+            """,
+            "Net(7, 2)",
+        ),
+        (
+            "tests/test_it.py",
+            "from net import *\nNet(**{'width': 4, 'depth': 1})",
+            "Net(width=4, depth=1)",
+        ),
+    ],
+)
+def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) -> None:
+    graph, evidence = traced(tmp_path, {"net.py": NET, path: text, "setup.py": ""})
+    assert graph.ref.arguments == built
+    assert graph.ref.guessed == ()
+    assert graph.ref.found.path == str(tmp_path / path)
+    assert str(tmp_path / path) in evidence.consulted()
+    assert str(tmp_path) in evidence.consulted()
+
+
+def test_a_class_of_the_same_name_in_another_file_is_another_one(tmp_path: Path) -> None:
+    other = "class Net: ...\n\nNet(1000, 9)\n"
+    unrelated = "from elsewhere import Net\nNet(1000, 9)\n"
+    graph, _ = traced(tmp_path, {"net.py": NET, "train.py": other, "main.py": unrelated})
+    assert graph.ref.found is None
+    assert graph.ref.guessed == ("width", "depth")
+
+
+def test_what_a_call_does_not_tell_is_guessed(tmp_path: Path) -> None:
+    text = "from net import Net\ndata = load()\nmodel = Net(len(data), depth=1)\n"
+    graph, _ = traced(tmp_path, {"net.py": NET, "train.py": text})
+    assert graph.ref.guessed == ("width",)
+    assert graph.ref.found.line == 3
+
+
+CONFIGURED = code("cfg", "self.body = nn.Linear(cfg.zorp_in, cfg.zorp_out)")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("conf/small.yaml", "model:\n  zorp_in: 5\n  zorp_out: 6\n"),
+        ("settings.json", '{"zorp_in": 5, "zorp_out": 6}'),
+        ("config.py", "class Config:\n    zorp_in = 5\n    zorp_out = zorp_in + 1\n"),
+        (
+            "config.py",
+            """
+            class Config:
+                def __init__(self):
+                    self.zorp_in = 5
+                    self.zorp_out = 6
+            """,
+        ),
+        (
+            "options.py",
+            """
+            def add(parser):
+                parser.add_argument('--zorp-in', default=5)
+                parser.add_argument('--zorp-out', default=6)
+            """,
+        ),
+        ("presets.py", "small = dict(zorp_in=5, zorp_out=6)\n"),
+    ],
+)
+def test_settings_in_other_files(path: str, text: str, tmp_path: Path) -> None:
+    graph, _ = traced(tmp_path, {"net.py": CONFIGURED, path: text, "setup.py": ""})
+    assert graph.parameters == 5 * 6 + 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Cfg:\n    zorp_in: int = 5\n    zorp_out: int = 6\n",
+        "class Cfg:\n    zorp_in = 5\n    zorp_out = 6\n",
+        "CFG = {'zorp_in': 5, 'zorp_out': 6}\n",
+    ],
+)
+def test_settings_in_the_same_file(text: str) -> None:
+    body = CONFIGURED.replace("cfg.zorp_in, cfg.zorp_out", "cfg['zorp_in'], cfg['zorp_out']")
+    (graph,) = records(text + (body if "CFG" in text else CONFIGURED))
+    assert isinstance(graph, ModelGraph)
+    assert graph.parameters == 5 * 6 + 6
+
+
+def test_the_shortest_call_that_would_build_it() -> None:
+    text = code("width, zorp, mode='a'", "self.body = nn.Linear(width, 4)\nzorp.x[zorp](1)[zorp]")
+    (problem,) = records(text)
+    assert isinstance(problem, Problem)
+    assert problem.hint.endswith("bnlint 'net.py::Net(width=32, zorp=...)'")
+
+
+def test_only_files_within_limits_are_read(tmp_path: Path) -> None:
+    files = {f"many/f{i:03}.py": "x = 1\n" for i in range(250)}
+    _, evidence = traced(tmp_path, {"net.py": NET, "setup.py": "", **files})
+    assert 150 < len(evidence.consulted()) < 210
