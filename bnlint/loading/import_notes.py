@@ -120,12 +120,12 @@ def failure(
         said = f"this ran for more than {error.seconds:g} s and was stopped"
         hint = f'{_GUARD}, or leave the file out: exclude = ["{name}"]'
         return Problem(ProblemKind.TIMEOUT, path, said, hint, line_in(error, path), "", blocking)
-    if replaced:
+    if isinstance(error, FileNotFoundError):
+        hint = "relative paths are looked up in the file's folder and those above it; " + _GUARD
+    elif replaced:
         hint = f"install {', '.join(replaced)}: what is not installed was replaced for this try"
     elif isinstance(error, ModuleNotFoundError):
         hint = f"`{error.name}` is not found: run bnlint from the project it belongs to"
-    elif isinstance(error, FileNotFoundError):
-        hint = "relative paths are looked up in the file's folder and those above it; " + _GUARD
     problem = blame(error, ProblemKind.IMPORT_FAILED, "importing it", path, "", hint, blocking)
     if problem.kind is ProblemKind.DOWNLOAD:
         problem = replace(problem, hint=f"bnlint downloads nothing: {_GUARD}")
