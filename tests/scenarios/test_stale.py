@@ -113,6 +113,10 @@ TRIALS: dict[str, tuple[str, dict[str, str], Change]] = {
     "a folder gets another file": (
         "import glob\nwidth, not_needed = 4, len(glob.glob(__file__[:-6] + 'parts/*.txt')) > 1",
         {"parts/a.txt": ""}, lambda: write("parts/b.txt", "")),
+    "a call of the model is written in another file": (
+        "",
+        {"net.py": NET.format("").replace("__init__(self)", "__init__(self, width, not_needed)")},
+        lambda: write("train.py", "from net import Net\nnet = Net(6, not_needed=True)\n")),
     "a file is deleted": (
         "try:\n    from extra import *\nexcept ImportError:\n    width, not_needed = 4, True\n",
         {"extra.py": CLEAN}, lambda: Path("extra.py").unlink()),

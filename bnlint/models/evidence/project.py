@@ -41,7 +41,6 @@ class Project:
 
     home: str
     own: str = ""
-    consulted: set[str] = field(default_factory=set)
     _paths: list[str] | None = None
     _texts: dict[str, str] = field(default_factory=dict)
     _parsed_files: dict[str, Source | None] = field(default_factory=dict)
@@ -103,7 +102,6 @@ class Project:
             names = sorted(os.listdir(folder))
         except OSError:
             return []
-        self.consulted.add(folder)
         return names
 
     def _rank(self, path: str) -> tuple[bool, int, str]:
@@ -138,7 +136,6 @@ class Project:
                 text = stream.read()
         except OSError:
             return ""
-        self.consulted.add(path)
         self._read += len(text)
         return text
 

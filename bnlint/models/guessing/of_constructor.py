@@ -55,10 +55,6 @@ class CallEvidence:
         local = bool(self.source.folder) and is_local(self.source.path)
         self.project = Project(self.source.folder, self.source.path) if local else None
 
-    def consulted(self) -> set[str]:
-        """The files that were read and the folders that were listed."""
-        return set(self.project.consulted) if self.project else set()
-
     def knowledge(self, maker: Maker, profile: Profile) -> Knowledge:
         """What values for the parameters of a maker are guessed from."""
         uses = self.follower.uses(maker.make)
