@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Location
+from bnlint.domain.objects import is_a
 from bnlint.layers.calls import Frames
 
 Arguments = tuple[tuple[str, int | tuple[int, ...]], ...]
@@ -107,7 +108,7 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
         value = given.get(name)
         if type(value) is int:
             yield name, value
-        elif isinstance(value, (tuple, list)) and all(type(entry) is int for entry in value):
+        elif is_a(value, (tuple, list)) and all(type(entry) is int for entry in value):
             yield name, tuple(value)
 
 

@@ -19,6 +19,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from bnlint.domain.objects import is_a
+
 _UNPACKING = (dis.opmap["UNPACK_SEQUENCE"], dis.opmap["UNPACK_EX"])
 
 
@@ -204,15 +206,13 @@ def held_stubs(model: nn.Module) -> Iterator[str]:
     """The names of stubs that a model's modules hold as attributes."""
     for module in model.modules():
         for value in vars(module).values():
-            if isinstance(value, Stub):
+            if is_a(value, Stub):
                 yield value._bnlint_name
 
 
 def _is_decorated(value: Any) -> bool:
     """True for a function or a class, but not a metaclass."""
-    return isinstance(value, FunctionType) or (
-        isinstance(value, type) and not issubclass(value, type)
-    )
+    return is_a(value, FunctionType) or (is_a(value, type) and not issubclass(value, type))
 
 
 def _unpacked(frame: FrameType) -> int:

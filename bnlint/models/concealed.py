@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import is_a
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.plain_values import Later, names_of
 from bnlint.models.outline import assigned_names, scopes
@@ -40,7 +41,7 @@ def partials(module: ModuleType, body: list[ast.stmt]) -> Iterator[tuple[str, An
     """Names at the top of the file that hold a class with some of its arguments."""
     for name in dict.fromkeys(assigned_names(body)):
         value = vars(module).get(name)
-        made = value.func if isinstance(value, functools.partial) else None
+        made = value.func if is_a(value, functools.partial) else None
         if isinstance(made, type) and issubclass(made, nn.Module) and not _is_of_torch(made):
             yield name, value
 

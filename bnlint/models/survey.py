@@ -18,6 +18,7 @@ from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location
+from bnlint.domain.objects import is_a
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.models import concealed, outline
@@ -77,7 +78,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
     defined |= {n.name: n for n in concealed.define_main_classes(module, source)}
     lost = {n: c for n, c in concealed.classes_of(module).items() if _is_lost(n, c, module)}
     names = {**vars(module), **lost}
-    every = {n: c for n, c in names.items() if isinstance(c, type)}
+    every = {n: c for n, c in names.items() if is_a(c, type)}
     homes = {n: c.__module__ for n, c in every.items() if issubclass(c, nn.Module)}
     own = {n for n, home in homes.items() if home == module.__name__}
     classes = {n: every[n] for n in own if every[n].__qualname__ == n}
@@ -120,7 +121,7 @@ def _made_elsewhere(module: ModuleType, source: Source, others: bool) -> Iterato
 def _is_lost(name: str, cls: type, module: ModuleType) -> bool:
     """True for a class that no name of the module leads to, other than through another class."""
     plain = "<locals>" not in name
-    return plain and vars(module).get(name) is not cls and cls not in vars(module).values()
+    return plain and not any(value is cls for value in vars(module).values())
 
 
 def _nested(tree: ast.Module, name: str) -> outline.Definition | None:
@@ -134,7 +135,7 @@ def maker_of(value: Any, name: str, source: Source) -> Maker:
     nodes = (n for n in ast.walk(source.tree) if isinstance(n, outline.Definition))
     node = next((n for n in nodes if n.name == name), None)
     location = outline.location_of(node, source.path) if node else None
-    origin = "class" if isinstance(value, type) else "factory"
+    origin = "class" if is_a(value, type) else "factory"
     return Maker(name, origin, value, _parameters(value), location, False, name)
 
 
@@ -162,7 +163,7 @@ def resolve(spec: ModelSpec, names: Mapping[str, Any], path: str) -> Named | Pro
         return _unknown(spec, name, names, path)
     if isinstance(node, ast.Call):
         return Named(name, value, partial(eval, spec.call, dict(names)))
-    if isinstance(value, nn.Module) or callable(value):
+    if is_a(value, nn.Module) or callable(value):
         return Named(name, value)
     return _wrong(
         spec, path, f"`{name}` is {type(value).__name__}, not a model or a way to get one"
@@ -203,7 +204,7 @@ def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Modu
     found: dict[int, tuple[str, nn.Module]] = {}
     for name in names:
         value = vars(module).get(name)
-        if isinstance(value, nn.Module) and not isinstance(value, nn.modules.loss._Loss):
+        if is_a(value, nn.Module) and not is_a(value, nn.modules.loss._Loss):
             found.setdefault(id(value), (name, value))
     inner = {id(m) for _, model in found.values() for m in model.modules() if m is not model}
     return tuple(pair for key, pair in found.items() if key not in inner)
@@ -216,7 +217,7 @@ def _takes_model(maker: Maker) -> bool:
 
 
 def _unknown(spec: ModelSpec, name: str, names: Mapping[str, Any], path: str) -> Problem:
-    useful = [n for n, v in names.items() if callable(v) or isinstance(v, nn.Module)]
+    useful = [n for n, v in names.items() if callable(v) or is_a(v, nn.Module)]
     public = [n for n in useful if not n.startswith("_")]
     if close := difflib.get_close_matches(name, public, 1, 0.5):
         hint = f"did you mean `{close[0]}`?"

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
+from bnlint.domain.objects import is_a
 from bnlint.tracing.forward.module_names import own_states, plainly_held, states_of
 from bnlint.tracing.modes import sets_mode
 
@@ -83,7 +84,7 @@ class Lazies:
         for module, cls, fields in self._layers:
             module.__class__ = cls
             for name, value in fields.items():
-                if isinstance(value, dict):  # the same dict: handles of hooks refer to it
+                if is_a(value, dict):  # the same dict: handles of hooks refer to it
                     known = vars(module)[name]
                     known.clear()
                     known.update(_kept(value))
@@ -99,6 +100,6 @@ class Lazies:
 
 def _kept(value: Any) -> Any:
     """An attribute to keep: a dict is copied, with new lazy parameters in it."""
-    if not isinstance(value, dict):
+    if not is_a(value, dict):
         return value
     return {k: without_numbers(v) if is_lazy(v) else v for k, v in value.items()}

@@ -5,7 +5,6 @@ need another image size. But what fails for the same channels (or the same rank)
 that gets so far is wrong, whatever the input. So when every candidate fails,
 
 - those that get furthest are varied: sizes, batches and axes,
-- a size that the failing call asks for is looked for (784 features: an image of 28 x 28),
 - and the failure is believed if no variation gets past it and all that get there fail alike.
 
 What arrives must come from layers that fix its channels, not straight from a guessed input. Values
@@ -14,27 +13,25 @@ that depend on a failure that is not believed are cleared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from torch import nn
 
 from bnlint.domain.graph import Shape
-from bnlint.layers.calls import UNSEEN, Call, State, is_module, name_of
+from bnlint.layers.calls import UNSEEN, Call, State, name_of
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having
 from bnlint.loading.sites import Locator
 from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
 from bnlint.tracing.tracers import Record
-from bnlint.tracing.variations import resized, shapes_of, variations
+from bnlint.tracing.variations import shapes_of, variations
 
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
 _ROUNDS = 3
 """Times that the furthest input is varied, when that got an input further."""
-_LARGEST = 2048
-"""The largest size that is looked for."""
 _ENOUGH = 6
 """Sizes that must fail where both numbers that conflict change with the size."""
 
@@ -45,7 +42,7 @@ class Run:
 
     ``first`` is the first failure that decides whether the input passes, else the number of calls.
     ``faults`` has None where a guessed input may be to blame. ``place`` and ``why`` are those of
-    the first, which is ``stated`` if a weight or the source fixes a size that it asks for.
+    the first.
     ``lucky`` is true if a norm may have passed only because two axes are of one size.
     Compared by identity, since the tensors in a candidate cannot be compared.
     """
@@ -58,7 +55,6 @@ class Run:
     lucky: bool = False
     place: object = None
     why: Reason | None = None
-    stated: bool = False
 
     @property
     def undecisive(self) -> frozenset[int]:
@@ -97,16 +93,7 @@ def look_at(record: Record, table: Table, candidate: Guess, *, in_part: bool = F
         any(happens_to_fit(call, table, known) for call in record.calls if call.error is None),
         place_of(calls[first]) if first < len(calls) else None,
         reasons.get(first),
-        first < len(calls) and _states_size(calls[first], table),
     )
-
-
-def _states_size(call: Call, table: Table) -> bool:
-    """True for a layer or function with weights or with written sizes: it may ask for a size."""
-    kind = kind_of(call, table)
-    if is_module(call.target) or (kind is not None and "reshape" in kind.tags):
-        return True
-    return any(isinstance(a, State) for a in (*call.args, *call.kwargs.values()))
 
 
 def place_of(call: Call) -> tuple[str, int] | None:
@@ -140,7 +127,6 @@ def judge(
             break
         others = variations(best.candidate, types=best.why is not None and best.why.of_types)
         more = [trial(other) for other in islice(others, limit)]
-        more += _fitting(best, trial)
         runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
         if _furthest(runs)[0].first <= best.first:
             break
@@ -203,47 +189,6 @@ def _never_meet(conflicts: Sequence[tuple[int, int] | None]) -> bool:
     if len(pairs) < _ENOUGH or None in conflicts:
         return False
     return all(len({pair[side] for pair in pairs}) >= _ENOUGH for side in (0, 1))
-
-
-def _fitting(best: Run, trial: Trial) -> Iterator[Run]:
-    """Runs with other sizes, up to one that the failing call asks for."""
-    if best.why is None or best.why.conflict is None or not best.stated:
-        return
-    sizes = {size for shape in shapes_of(best.candidate) for size in shape[1:]}
-    for size in sorted(sizes, reverse=True):
-        other = trial(resized(best.candidate, size, 2 * size))
-        side = _moving_side(best, other)
-        if side is not None:
-            yield from _halving(best, size, side, trial)
-            return
-
-
-def _moving_side(best: Run, other: Run) -> int | None:
-    """Which of the two numbers that conflict changed with the size, if only one did."""
-    if other.place != best.place or other.why is None or best.why is None:
-        return None
-    one, two = best.why.conflict, other.why.conflict
-    if one is None or two is None or other.why.words != best.why.words:
-        return None
-    moved = [side for side in (0, 1) if one[side] != two[side]]
-    return moved[0] if len(moved) == 1 else None
-
-
-def _halving(best: Run, size: int, side: int, trial: Trial) -> Iterator[Run]:
-    """Runs with sizes between which the one lies that fits, by halving."""
-    assert best.why is not None
-    assert best.why.conflict is not None
-    wanted, low, high = best.why.conflict[1 - side], 1, _LARGEST
-    while low <= high:
-        middle = (low + high) // 2
-        yield (run := trial(resized(best.candidate, size, middle)))
-        if run.passes or run.first > best.first:
-            return
-        reached = run.place == best.place and run.why is not None and run.why.conflict is not None
-        if reached and run.why.conflict[side] > wanted:  # type: ignore[union-attr,index]
-            high = middle - 1
-        else:
-            low = middle + 1
 
 
 def _same_calls(one: Run, other: Run) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, Unfit
+from bnlint.domain.objects import is_a, written
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
@@ -70,12 +72,24 @@ class Models:
         for name, model in found.instances:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
-                for result in self._trace(built, self.request.inputs):
+                for result in self._guarded(name, partial(self._trace, built, self.request.inputs)):
                     yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                for result in self._best(self.workshop.attempts(maker), self.request.inputs):
+                make = partial(self._best, self.workshop.attempts(maker), self.request.inputs)
+                for result in self._guarded(maker.name, make):
                     yield maker, result
+
+    def _guarded(
+        self, name: str, make: Callable[[], Iterable[ModelGraph | Problem]]
+    ) -> list[ModelGraph | Problem]:
+        """The records of one model; an odd object in it costs only this model."""
+        try:
+            return list(make())
+        except Exception as error:
+            doing, where = f"checking {name}", (self.workshop.file, name)
+            own = blame_bnlint(error, doing, *where)
+            return [own or blame(error, ProblemKind.UNTRACEABLE, doing, *where)]
 
     def _is_covered(self, maker: Maker, found: Survey) -> bool:
         """True for a part of a bigger model, and for a guessed call if another one is known."""
@@ -103,7 +117,7 @@ class Models:
             if not (named or built.ref.guessed) and self._is_repeated(built):
                 continue
             records = list(self._trace(built, inputs))
-            if named or _fits(records):
+            if _fits(records):
                 yield from records
                 return
             if first is None:
@@ -194,7 +208,7 @@ def structure(model: nn.Module) -> tuple[Any, ...]:
     """A key that is equal for models of the same classes, paths, shapes and plain settings."""
     simple = (bool, int, float, str, tuple)
     modules = tuple(
-        (name, type(m), tuple((k, repr(v)) for k, v in vars(m).items() if isinstance(v, simple)))
+        (name, type(m), tuple((k, written(v)) for k, v in vars(m).items() if is_a(v, simple)))
         for name, m in model.named_modules(remove_duplicate=False)
     )
     lazy = nn.parameter.UninitializedParameter

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.domain.objects import is_a, written
 from bnlint.loading.sites import site_of
 
 
@@ -123,8 +124,8 @@ _TORCHS = frozenset(vars(nn.Module()))
 def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules in plain attributes of ``parent``: lists, tuples and dicts, with their keys."""
     for name, value in vars(parent).items():
-        if name not in _TORCHS and isinstance(value, _HOLDERS) and not _is_size(value):
-            for key, inner in _items(value):
+        if name not in _TORCHS and is_a(value, _HOLDERS) and not _is_size(value):
+            for key, inner in _items(value, ()):
                 yield f"{name}{key}", inner
 
 
@@ -133,17 +134,21 @@ def _is_size(value: Any) -> bool:
     return type(value) is tuple and set(map(type, value)) == {int}
 
 
-def _items(value: Any) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(value, nn.Module):
+def _items(value: Any, within: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
+    """The modules in a value; ``within`` are the containers around it, which it may hold again."""
+    if is_a(value, nn.Module):
         yield "", value
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            for key, inner in _items(item):
-                yield f"[{i}]{key}", inner
-    elif isinstance(value, dict):
-        for i, item in value.items():
-            for key, inner in _items(item):
-                yield f"[{i!r}]{key}", inner
+        return
+    entries: Iterable[tuple[Any, Any]] = ()
+    if id(value) in within:
+        return
+    if is_a(value, (list, tuple)):
+        entries = enumerate(value)
+    elif is_a(value, dict):
+        entries = value.items()
+    for i, item in entries:
+        for key, inner in _items(item, (*within, id(value))):
+            yield f"[{written(i)}]{key}", inner
 
 
 def _join(prefix: str, path: str) -> str:

@@ -27,7 +27,7 @@ Check = Callable[..., TraceOutcome]
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
-    with Pool(jobs=2, timeout=20, max_memory=400 << 20) as pool:
+    with Pool(jobs=2, timeout=20, max_memory=400 << 20, sandbox="off") as pool:
         yield pool
 
 

@@ -22,7 +22,7 @@ def only(outcome: TraceOutcome) -> Problem:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Pool]:
-    with Pool(jobs=1, timeout=2) as pool:
+    with Pool(jobs=1, timeout=2, sandbox="off") as pool:
         yield pool
 
 
@@ -142,7 +142,7 @@ def test_a_worker_that_was_stopped_is_replaced(
     monkeypatch.setattr("bnlint.isolation.processes._GRACE", 1.0)
     stops = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\n"
     paths = [write(stops + LINEAR, "bad.py"), write(LINEAR, "good.py")]
-    with Pool(jobs=1, timeout=4) as pool:
+    with Pool(jobs=1, timeout=4, sandbox="off") as pool:
         bad, good = pool.trace(map(TraceRequest, paths))
     assert [g.ref.name for g in good.graphs] == ["Net"]
     assert only(bad).kind is ProblemKind.CRASH
@@ -176,7 +176,7 @@ def test_a_file_that_kills_the_worker_is_blamed_and_no_other(
     killer = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(30)\n"
     paths = [write(LINEAR, f"net{i}.py") for i in range(4)]
     paths.insert(2, write(killer, "killer.py"))
-    with Pool(jobs=2, timeout=20) as pool:
+    with Pool(jobs=2, timeout=20, sandbox="off") as pool:
         outcomes = list(pool.trace(map(TraceRequest, paths)))
     assert [o.path for o in outcomes] == paths
     assert [len(o.graphs) for o in outcomes] == [1, 1, 0, 1, 1]
@@ -185,7 +185,7 @@ def test_a_file_that_kills_the_worker_is_blamed_and_no_other(
 
 def test_no_limits_are_no_limits(check: Check) -> None:
     code = "import time\nimport torch\ntime.sleep(0.1)\nx = torch.zeros(1 << 20)\n" + LINEAR
-    with Pool(jobs=1, timeout=0, max_memory=0) as pool:
+    with Pool(jobs=1, timeout=0, max_memory=0, sandbox="off") as pool:
         outcome = check(code, pool=pool)
     assert [graph.ref.name for graph in outcome.graphs] == ["Net"]
     assert outcome.problems == ()

@@ -118,7 +118,7 @@ def test_data_files_are_found_beside_the_file_and_above(check: Check, write: Wri
     code += "open('made.txt', 'w').write('x')\n"
     outcome = check(code + LINEAR, name="project/models/net.py")
     assert (names(outcome), kinds(outcome)) == (["Net"], [])
-    assert path in outcome.imported
+    assert path in outcome.consulted.files
 
 
 def test_calls_about_a_device_do_nothing(check: Check) -> None:

@@ -158,17 +158,13 @@ def test_a_rank_that_only_one_size_gets_to() -> None:
 
 
 DOUBTFUL = {
-    "a size that no square image has": (
-        "a=nn.Conv2d(3, 4, 3), fc=nn.Linear(4 * 11 * 13, 5)",
+    "a size that no image has which is tried": (
+        "a=nn.Conv2d(3, 4, 3), fc=nn.Linear(4 * 11 * 3001, 5)",
         "return self.fc(self.a(x).flatten(1))",
     ),
-    "two results that must be of one length": (
-        "q=nn.Conv1d(8, 24, 1), k=nn.Conv1d(8, 24, 1)",
-        "return torch.bmm(self.q(x), self.k(x))",
-    ),
-    "a check of the input": (
+    "a check of the input that does not say what it wants": (
         "a=nn.Conv2d(3, 4, 3)",
-        "assert x.shape[2] == 7\nreturn self.a(x)",
+        "if x.shape[2] != 2 * x.shape[3] + 31:\n    raise ValueError('no')\nreturn self.a(x)",
     ),
     "an attribute that is set before the first call": (
         "a=nn.Linear(12, 20)",
@@ -189,6 +185,16 @@ RUNS = {
         "a=nn.Conv2d(3, 4, 3), fc=nn.Linear(4 * 58 * 58, 5)",
         "return self.fc(self.a(x).flatten(1))",
         (2, 3, 60, 60),
+    ),
+    "two results must be of one length": (
+        "q=nn.Conv1d(8, 24, 1), k=nn.Conv1d(8, 24, 1)",
+        "return torch.bmm(self.q(x), self.k(x))",
+        (2, 8, 24),
+    ),
+    "a check decides the size": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "assert x.shape[2] == 7\nreturn self.a(x)",
+        (2, 3, 7, 7),
     ),
     "a table of positions decides the size": (
         "a=nn.Conv2d(3, 16, 16, 16), t=nn.ParameterList([torch.zeros(1, 100, 16)])",

@@ -1,0 +1,88 @@
+"""An odd object costs itself, not the file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.isolation.conftest import LINEAR, Check
+
+ODD = {
+    "an attribute that raises": (
+        "class Odd:\n    def __getattr__(self, n): raise OSError(n)\nodd = Odd()"),
+    "every attribute raises": (
+        "class Odd:\n    def __getattribute__(self, n): raise OSError(n)\nodd = Odd()"),
+    "no text": (
+        "class Odd:\n    def __repr__(self): raise OSError\n    __str__ = __repr__\nodd = Odd()"),
+    "no hash and no equality": (
+        "class Odd:\n    def __hash__(self): raise OSError\n"
+        "    def __eq__(self, o): raise OSError\nodd = Odd()"),
+    "a class that raises": (
+        "class Odd:\n    @property\n    def __class__(self): raise OSError\nodd = Odd()"),
+    "a dead proxy": (
+        "import weakref\nclass T: pass\nodd = weakref.proxy(T())"),
+    "a huge number": "odd = 10 ** 6000",
+    "a list that holds itself": "odd = []\nodd.append(odd)",
+    "a dict with odd keys": "odd = {(1, None): {2: nn.ReLU()}, 10 ** 6000: nn.Linear(2, 2)}",
+}  # fmt: skip
+HOLDER = """
+class Holder(nn.Module):
+    def __init__(self, odd=None):
+        super().__init__()
+        self.fc = nn.Linear(3, 4)
+        self.__dict__["odd"], self.__dict__["more"] = odd, [odd]
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.holder = Holder(odd)
+
+    def forward(self, x):
+        return self.holder(x)
+
+
+ready = Outer()
+"""
+CIRCLE = """
+class Circle(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 4)
+        self.__dict__["own"] = [self]
+
+    def forward(self, x):
+        return self.fc(x)
+"""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_object(name: str, check: Check) -> None:
+    outcome = check(f"{LINEAR}\n{ODD[name]}\n{HOLDER}")
+    assert {"Net", "ready"} <= {g.ref.name for g in outcome.graphs}, outcome.problems
+    assert not any("internal error" in p.message for p in outcome.problems)
+
+
+def test_a_module_that_holds_itself(check: Check) -> None:
+    outcome = check(f"{LINEAR}\n{CIRCLE}")
+    assert {"Net", "Circle"} == {g.ref.name for g in outcome.graphs}, outcome.problems
+
+
+def test_a_module_that_is_its_own_submodule_leaves_its_neighbours(check: Check) -> None:
+    circle = CIRCLE.replace('self.__dict__["own"] = [self]', "self._modules['own'] = self")
+    outcome = check(f"{LINEAR}\n{circle}")
+    assert [g.ref.name for g in outcome.graphs] == ["Net"]
+    assert [p.model for p in outcome.problems] == ["Circle"]
+
+
+def test_a_model_that_fails_oddly_leaves_its_neighbours(check: Check) -> None:
+    raises = (
+        "class Odd(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "    def forward(self, x): return x\n"
+        "    def modules(self): raise OSError('no modules')\n"
+    )
+    outcome = check(f"import torch.nn as nn\n{raises}\n{LINEAR}")
+    assert [g.ref.name for g in outcome.graphs] == ["Net"]
+    assert any(p.model == "Odd" for p in outcome.problems)
