@@ -25,6 +25,7 @@ from bnlint.loading.parsing import Source
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.models.guessing.of_constructor import Lacking, find_calls
+from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_of, resolve
 
 _ATTEMPTS = 8
@@ -43,7 +44,7 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
     Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
     try:
-        with torch.device("meta"):
+        with MetaMode():
             model = _made(make)
     except BaseException as error:
         final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))

@@ -8,6 +8,7 @@ an identity) therefore returns an alias, so that the values before and after it 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +20,16 @@ from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.sites import call_frames
+from bnlint.loading.sites import call_frames, is_machinery
 from bnlint.models.guessing.guess import Guess, leaves_out
+from bnlint.models.meta.known_numbers import hollow, numbers_of, wants_numbers
+from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import tensors, with_tensors
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers import Record, Refused
+from bnlint.tracing.tracers.answers import Answers, is_doubtful
 from bnlint.tracing.tracers.autograd import intercept_autograd
 
 
@@ -43,6 +47,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
         recorder.record.refused.append(Refused.after(error, where))
     else:
         recorder.leave(result)
+        recorder.doubt(model)
     recorder.record.strays = registry.outermost_strays()
     return recorder.record
 
@@ -56,6 +61,8 @@ class ForwardRecorder(Subscriber):
         self.record = Record("recorded")
         self.failed_in: str | None = None
         self._quiet = 0
+        self._answers = Answers()
+        self._asked: Refused | None = None
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
@@ -76,7 +83,7 @@ class ForwardRecorder(Subscriber):
 
     def _input(self, name: str, value: Any) -> Any:
         def one(tensor: torch.Tensor) -> torch.Tensor:
-            fresh = tensor.clone()
+            fresh: torch.Tensor = hollow(tensor).clone()
             call = Call(self._fresh_id(), "input", (name,), value=fresh)
             self.record.calls.append(call)
             self._point(fresh, Ref(call.id))
@@ -90,6 +97,11 @@ class ForwardRecorder(Subscriber):
             ref = self._refs.get(id(tensor))
             if ref is not None:
                 self.record.outputs.append(ref)
+
+    def doubt(self, model: nn.Module) -> None:
+        """Refuse the place where a made-up number may have decided that a layer is not called."""
+        if self._asked and is_doubtful(self.record.called, model, self.table):
+            self.record.refused.append(self._asked)
 
     # --- watching ---
 
@@ -120,17 +132,28 @@ class ForwardRecorder(Subscriber):
 
     def _leaf(self, module: nn.Module, path: str, run: Runnable) -> Runnable:
         def bare(*args: Any, **kwargs: Any) -> Any:
-            return on_bare_weights(module, run, args, kwargs)
+            args, kwargs = hollow(args), hollow(kwargs)
+            found = quick(module, args, kwargs)
+            return on_bare_weights(module, run, args, kwargs) if found is None else found
 
         return lambda *args, **kwargs: self._observe(module, bare, args, kwargs, path)
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
-        """The function, recorded if its result holds tensors."""
+        """The function, run on meta, and recorded if its result holds tensors."""
+        if function.func == _DEVICE:
+            return _told_device
+        func, plain = function.func, run
+
+        def by_formula(*args: Any, **kwargs: Any) -> Any:
+            found = quick(func, args, kwargs)
+            return plain(*args, **kwargs) if found is None else found
+
+        run = on_meta(func, by_formula)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
                 return run(*args, **kwargs)
-            return self._observe(function.func, run, args, kwargs)
+            return self._observe(func, run, args, kwargs)
 
         return observed
 
@@ -165,15 +188,28 @@ class ForwardRecorder(Subscriber):
         """The result of the call, or the most likely one and the error."""
         self._quiet += 1
         try:
-            found = quick(target, args, kwargs)
-            return (run(*args, **kwargs) if found is None else found), None
+            return run(*args, **kwargs), None
         except Exception as error:
+            if wants_numbers(error):
+                return self._answer(target, args, kwargs, error), None
             result = substitute(target, self.table, args)
             if result is UNSEEN:
                 raise
             return result, first_line(str(error).strip())
         finally:
             self._quiet -= 1
+
+    def _answer(
+        self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+    ) -> Any:
+        """The result of a call that needs numbers."""
+        try:
+            found = self._answers.answer(target, args, kwargs)
+        except Exception as raised:
+            raise raised from error
+        if self._answers.guessed and self._asked is None:
+            self._asked = Refused(self.watched.path, first_line(str(error)), call_frames())
+        return found
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
         """``result`` with aliases instead of tensors that are arguments of the call."""
@@ -204,6 +240,7 @@ class ForwardRecorder(Subscriber):
             error=error,
         )
         self.record.calls.append(call)
+        self._answers.note(target, args, kwargs, result)
         for tensor in tensors(result):
             self._point(tensor, Ref(call.id))
 
@@ -228,6 +265,15 @@ class ForwardRecorder(Subscriber):
 
     def _fresh_id(self) -> str:
         return f"n{len(self.record.calls)}"
+
+
+_DEVICE = torch.Tensor.device.__get__
+
+
+def _told_device(tensor: torch.Tensor, *_: Any) -> torch.device:
+    """The CPU to code of the model, which treats meta in a way of its own or not at all."""
+    torchs = is_machinery(sys._getframe(2).f_code.co_filename)
+    return tensor.device if torchs and numbers_of(tensor) is None else torch.device("cpu")
 
 
 def _readable(target: Any) -> Any:
