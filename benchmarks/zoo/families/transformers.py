@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from bnlint.models.guessing.guess import Guesses
 from bnlint.models.guessing.of_forward import infer
 
-from .entry import Entry, Inputs
+from .entry import Entry
 from .operators import define_torchvision_operators
 
 
@@ -41,6 +42,5 @@ def _mentions_batch_norm(model_type: str) -> bool:
         return "BatchNorm" in file.read()
 
 
-def _guessed_inputs(model: nn.Module) -> Inputs | None:
-    guess = next(iter(infer(model)), None)
-    return (guess.args, dict(guess.kwargs)) if guess else None
+def _guessed_inputs(model: nn.Module) -> Guesses:
+    return Guesses(infer(model))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +13,8 @@ from bnlint.domain.graph import ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
-from bnlint.models.guessing.of_layers import BATCH, LENGTH, Spec, entry_of, specs_of, stated
+from bnlint.models.guessing.of_config import by_config
+from bnlint.models.guessing.of_layers import BATCH, Spec, entry_of, specs_of, stated
 from bnlint.models.guessing.written_inputs import carried, passed
 from bnlint.models.lexicon import TIMES
 from bnlint.models.outline import own_forward
@@ -47,7 +47,7 @@ def find_inputs(
 
 def infer(model: nn.Module, source: Source | None = None) -> tuple[Guess, ...]:
     """Calls that may work for the model, likeliest first; empty if its layers say nothing."""
-    if (own := _of_transformers(model)) is not None:
+    if (own := by_config(model)) is not None:
         return own
     names = required_inputs(model)
     if not names:
@@ -113,25 +113,3 @@ def _own_attribute(func: ast.expr) -> str:
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
         return func.attr if func.value.id == "self" else ""
     return ""
-
-
-def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:
-    """Calls of a model that names its main input and keeps sizes in a config, else None."""
-    name, config = getattr(model, "main_input_name", None), getattr(model, "config", None)
-    if not isinstance(name, str) or config is None:
-        return None
-    spec: Spec = (BATCH, LENGTH), torch.long
-    if name == "pixel_values":
-        size = getattr(config, "image_size", None)
-        side = size if isinstance(size, (list, tuple)) else (size or 224,) * 2
-        spec = (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
-    elif name == "input_values":
-        spec = (BATCH, 16000), torch.float32
-    elif name == "input_features":
-        spec = (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
-    elif name != "input_ids":
-        return None
-    kwargs: dict[str, Any] = {name: empty(*spec)}
-    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
-        kwargs["decoder_input_ids"] = empty(*spec)
-    return (Guess((), kwargs),)

@@ -111,6 +111,11 @@ class WatchedForward(TorchFunctionMode):
     # --- names ---
 
     @property
+    def module(self) -> nn.Module:
+        """The innermost running module."""
+        return self._running[-1][0]
+
+    @property
     def path(self) -> str:
         """The path of the innermost running module."""
         module, name = self._running[-1]

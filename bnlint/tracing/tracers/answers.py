@@ -30,7 +30,10 @@ _Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 
 
 class Answers:
-    """What the tensors of one forward were made of; ``guessed`` is true once numbers are random."""
+    """What the tensors of one forward were made of.
+
+    ``guessed`` is true if the last answer was computed from random numbers.
+    """
 
     def __init__(self) -> None:
         self.guessed = False
@@ -49,6 +52,7 @@ class Answers:
         self._left -= 1
         if self._left < 0:
             raise RuntimeError("too many branches depend on the values of tensors")
+        self.guessed = False
         return hollow(self._run(target, args, kwargs))
 
     def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -101,9 +105,12 @@ def _has_weights(made: _Made) -> bool:
     return any(isinstance(t, nn.Parameter) for t in found)
 
 
-def is_doubtful(called: dict[int, int], model: nn.Module, table: Table) -> bool:
-    """True if a layer with weights was not called: with other numbers, it might have been."""
-    return any(id(m) not in called for m in _layers_with_weights(model, table))
+def is_doubtful(called: dict[int, int], asking: nn.Module, table: Table) -> bool:
+    """True if a layer with weights of ``asking``, which asked for numbers, was not called.
+
+    With other numbers, it might have been.
+    """
+    return any(id(m) not in called for m in _layers_with_weights(asking, table))
 
 
 def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:

@@ -22,7 +22,12 @@ from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames, is_machinery
 from bnlint.models.guessing.guess import Guess, leaves_out
-from bnlint.models.meta.known_numbers import hollow, numbers_of, wants_numbers
+from bnlint.models.meta.known_numbers import (
+    hollow,
+    keep_numbers,
+    numbers_of,
+    wants_numbers,
+)
 from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import tensors, with_tensors
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
@@ -47,7 +52,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
         recorder.record.refused.append(Refused.after(error, where))
     else:
         recorder.leave(result)
-        recorder.doubt(model)
+        recorder.doubt()
     recorder.record.strays = registry.outermost_strays()
     return recorder.record
 
@@ -62,7 +67,7 @@ class ForwardRecorder(Subscriber):
         self.failed_in: str | None = None
         self._quiet = 0
         self._answers = Answers()
-        self._asked: Refused | None = None
+        self._asking: dict[nn.Module, Refused] = {}
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
@@ -84,6 +89,8 @@ class ForwardRecorder(Subscriber):
     def _input(self, name: str, value: Any) -> Any:
         def one(tensor: torch.Tensor) -> torch.Tensor:
             fresh: torch.Tensor = hollow(tensor).clone()
+            if (numbers := numbers_of(tensor)) is not None:
+                keep_numbers(fresh, numbers)
             call = Call(self._fresh_id(), "input", (name,), value=fresh)
             self.record.calls.append(call)
             self._point(fresh, Ref(call.id))
@@ -98,10 +105,11 @@ class ForwardRecorder(Subscriber):
             if ref is not None:
                 self.record.outputs.append(ref)
 
-    def doubt(self, model: nn.Module) -> None:
-        """Refuse the place where a made-up number may have decided that a layer is not called."""
-        if self._asked and is_doubtful(self.record.called, model, self.table):
-            self.record.refused.append(self._asked)
+    def doubt(self) -> None:
+        """Refuse modules in which a made-up number may have decided that a layer is not called."""
+        for module, refused in self._asking.items():
+            if is_doubtful(self.record.called, module, self.table):
+                self.record.refused.append(refused)
 
     # --- watching ---
 
@@ -207,8 +215,9 @@ class ForwardRecorder(Subscriber):
             found = self._answers.answer(target, args, kwargs)
         except Exception as raised:
             raise raised from error
-        if self._answers.guessed and self._asked is None:
-            self._asked = Refused(self.watched.path, first_line(str(error)), call_frames())
+        if self._answers.guessed:
+            refused = Refused(self.watched.path, first_line(str(error)), call_frames())
+            self._asking.setdefault(self.watched.module, refused)
         return found
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
