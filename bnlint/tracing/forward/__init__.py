@@ -110,10 +110,9 @@ class WatchedForward(TorchFunctionMode):
 
     # --- names ---
 
-    @property
-    def module(self) -> nn.Module:
-        """The innermost running module."""
-        return self._running[-1][0]
+    def running(self, above: int = 0) -> nn.Module:
+        """The innermost running module, or one that called it, ``above`` levels higher."""
+        return self._running[max(len(self._running) - 1 - above, 0)][0]
 
     @property
     def path(self) -> str:

@@ -217,7 +217,10 @@ class ForwardRecorder(Subscriber):
             raise raised from error
         if self._answers.guessed:
             refused = Refused(self.watched.path, first_line(str(error)), call_frames())
-            self._asking.setdefault(self.watched.module, refused)
+            # a decision is made where it is asked for; a number or an index may be returned
+            self._asking.setdefault(
+                self.watched.running(0 if isinstance(found, bool) else 1), refused
+            )
         return found
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
