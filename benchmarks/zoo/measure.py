@@ -109,8 +109,9 @@ def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
     started = time.perf_counter()
     try:
         given = entry.inputs(model)
-        inputs = Guesses((Guess(*given, origin=Origin(entry.source)),)) if given else None
-        graph = trace_model(model, inputs=inputs)
+        if given is not None and not isinstance(given, Guesses):
+            given = Guesses((Guess(*given, origin=Origin(entry.source)),))
+        graph = trace_model(model, inputs=given)
         checked = check_graph(graph, rules, Settings().for_rules())
     except Exception as error:
         row.failure = f"CRASH: {type(error).__name__}: {str(error).splitlines()[:1]}"

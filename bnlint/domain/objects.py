@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard, TypeVar, overload
+
+T = TypeVar("T")
+
+
+@overload
+def is_a(value: Any, kinds: type[T]) -> TypeGuard[T]: ...
+
+
+@overload
+def is_a(value: Any, kinds: tuple[type, ...]) -> bool: ...
 
 
 def is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:

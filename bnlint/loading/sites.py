@@ -105,7 +105,7 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
     """The whole numbers, and tuples of them, among the arguments of a constructor."""
     code, given = constructor.f_code, constructor.f_locals
     for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
-        value = given.get(name)
+        value: Any = given.get(name)
         if type(value) is int:
             yield name, value
         elif is_a(value, (tuple, list)) and all(type(entry) is int for entry in value):

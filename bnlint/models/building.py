@@ -32,6 +32,7 @@ from bnlint.models.guessing.amending import amended
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.of_parameters import Lacking
+from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
 _ATTEMPTS, _AMENDMENTS = 24, 8
@@ -60,7 +61,7 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
     Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
     try:
-        with torch.device("meta"):
+        with MetaMode():
             model = _made(make)
     except BaseException as error:
         final = isinstance(error, (SystemExit, KeyboardInterrupt, StubUsed, NotAModel))

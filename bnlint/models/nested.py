@@ -25,6 +25,8 @@ def tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from tensors(item)
+    elif isinstance(value, slice):
+        yield from tensors((value.start, value.stop, value.step))
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from tensors(getattr(value, field.name))
@@ -40,7 +42,9 @@ def mapped(value: Any, change: Change) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(v, change) for v in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(mapped(v, change) for v in value)
+        return type(value)([mapped(v, change) for v in value])
+    if isinstance(value, slice):
+        return slice(*(mapped(v, change) for v in (value.start, value.stop, value.step)))
     return value
 
 

@@ -203,7 +203,7 @@ def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Modu
     names = dict.fromkeys(outline.assigned_names(tree.body))
     found: dict[int, tuple[str, nn.Module]] = {}
     for name in names:
-        value = vars(module).get(name)
+        value: Any = vars(module).get(name)
         if is_a(value, nn.Module) and not is_a(value, nn.modules.loss._Loss):
             found.setdefault(id(value), (name, value))
     inner = {id(m) for _, model in found.values() for m in model.modules() if m is not model}

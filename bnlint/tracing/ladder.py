@@ -24,7 +24,6 @@ from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
-from bnlint.tracing.tracers.real import adopt_doubts, can_be_filled, record_for_real, wants_numbers
 from bnlint.tracing.tracers.recorded import record_forward
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
@@ -37,7 +36,6 @@ class Needs(enum.Enum):
 
     NAMES = "which arguments there are; their shapes are filled in afterwards"
     SHAPES = "arguments on meta"
-    NUMBERS = "numbers in arguments and weights; only where the forward fails without them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,6 @@ class Rung:
 LADDER = [
     Rung(trace_symbolically, Needs.NAMES),
     Rung(record_forward, Needs.SHAPES, in_eval=True),
-    Rung(record_for_real, Needs.NUMBERS, in_eval=True),
     Rung(trace_concretely, Needs.SHAPES),
 ]
 """The tracers in order of preference; the first that traces the whole model wins."""
@@ -210,8 +207,7 @@ class _Climber:
         mode = self.model.training
         self.model.train(first.training)
         try:
-            limit = 0 if first.rung.needs is Needs.NUMBERS else _TRACED
-            found = judge(self._candidates(), trial, limit, if_sure=True)
+            found = judge(self._candidates(), trial, _TRACED, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
@@ -234,15 +230,8 @@ class _Climber:
 
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
         for candidate in self.lazies.each(self._candidates()):
-            on_meta: Record | None = None
             for rung in rungs:
-                if rung.needs is Needs.SHAPES:
-                    record = on_meta = rung.trace(self.model, self.table, candidate)
-                elif on_meta and wants_numbers(on_meta) and can_be_filled(self.model):
-                    record = rung.trace(self.model, self.table, candidate)
-                    adopt_doubts(record, on_meta, self.model, self.table)
-                else:
-                    continue
+                record = rung.trace(self.model, self.table, candidate)
                 yield _Attempt(record, candidate, training, rung)
 
     def _fill_shapes(self, record: Record) -> tuple[Guesses, Call | None]:

@@ -9,19 +9,21 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.models.guessing.guess import Guesses
+
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of a library; ``inputs`` gives meta tensors for its forward, or None.
+    """One model of a library; ``inputs`` gives meta tensors for its forward, guesses, or None.
 
     ``source`` says whether the library states those inputs (declared), or they are a guess.
     """
 
     name: str
     build: Callable[[], nn.Module]
-    inputs: Callable[[nn.Module], Inputs | None]
+    inputs: Callable[[nn.Module], Inputs | Guesses | None]
     source: str = "declared"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Iterator
-from typing import Any
 
-import torch
 from torch import nn
 
-from .entry import Entry, Inputs
+from bnlint.models.guessing.guess import Guesses
+from bnlint.models.guessing.of_forward import infer
+
+from .entry import Entry
 from .operators import define_torchvision_operators
 
 
@@ -26,7 +26,7 @@ def transformers_entries() -> Iterator[Entry]:
             yield Entry(
                 model_type,
                 lambda t=model_type: transformers.AutoModel.from_config(CONFIG_MAPPING[t]()),
-                _transformers_inputs,
+                _guessed_inputs,
                 "inferred",
             )
 
@@ -42,19 +42,5 @@ def _mentions_batch_norm(model_type: str) -> bool:
         return "BatchNorm" in file.read()
 
 
-def _transformers_inputs(model: nn.Module) -> Inputs | None:
-    names = list(inspect.signature(model.forward).parameters)
-    config: Any = model.config
-    if "pixel_values" in names:
-        side = getattr(config, "image_size", None) or 224
-        sides = side if isinstance(side, (tuple, list)) else (side, side)
-        channels = getattr(config, "num_channels", 3)
-        return (), {"pixel_values": torch.empty(2, channels, *sides, device="meta")}
-    if "input_features" in names:
-        bins = getattr(config, "num_mel_bins", None) or getattr(config, "feature_size", 80)
-        return (), {"input_features": torch.empty(2, 200, bins, device="meta")}
-    if "input_values" in names:
-        return (), {"input_values": torch.empty(2, 16000, device="meta")}
-    if "input_ids" in names:
-        return (), {"input_ids": torch.zeros(2, 16, dtype=torch.long, device="meta")}
-    return None
+def _guessed_inputs(model: nn.Module) -> Guesses:
+    return Guesses(infer(model))

@@ -14,16 +14,9 @@ from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
+from bnlint.models.guessing.of_config import by_config
 from bnlint.models.guessing.of_data import image_size
-from bnlint.models.guessing.of_layers import (
-    BATCH,
-    LENGTH,
-    Spec,
-    Stated,
-    entry_of,
-    specs_of,
-    stated,
-)
+from bnlint.models.guessing.of_layers import BATCH, Stated, entry_of, specs_of, stated
 from bnlint.models.guessing.of_use import Asked, values_of
 from bnlint.models.guessing.written_inputs import carried, passed
 from bnlint.models.outline import siblings_of, tests_of
@@ -64,7 +57,7 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
 
     ``image`` is the size of the images that its data has, if that is known.
     """
-    if (own := _of_transformers(model)) is not None:
+    if (own := by_config(model)) is not None:
         return own
     asked = required_inputs(model)
     if not asked:
@@ -126,25 +119,3 @@ def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
     if parameter.default is None and (use := uses.get(parameter.name)) is not None:
         return not use.guarded and (use.tensor or use.rank is not None)
     return parameter.default is parameter.empty
-
-
-def _of_transformers(model: nn.Module) -> tuple[Guess, ...] | None:
-    """Calls of a model that names its main input and keeps sizes in a config, else None."""
-    name, config = getattr(model, "main_input_name", None), getattr(model, "config", None)
-    if not isinstance(name, str) or config is None:
-        return None
-    spec: Spec = (BATCH, LENGTH), torch.long
-    if name == "pixel_values":
-        size = getattr(config, "image_size", None)
-        side = size if isinstance(size, (list, tuple)) else (size or 224,) * 2
-        spec = (BATCH, getattr(config, "num_channels", 3), *side), torch.float32
-    elif name == "input_values":
-        spec = (BATCH, 16000), torch.float32
-    elif name == "input_features":
-        spec = (BATCH, getattr(config, "num_mel_bins", 80), 3000), torch.float32
-    elif name != "input_ids":
-        return None
-    kwargs: dict[str, Any] = {name: empty(*spec)}
-    if getattr(config, "is_encoder_decoder", False) and name == "input_ids":
-        kwargs["decoder_input_ids"] = empty(*spec)
-    return (Guess((), kwargs),)

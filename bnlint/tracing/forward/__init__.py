@@ -110,6 +110,10 @@ class WatchedForward(TorchFunctionMode):
 
     # --- names ---
 
+    def running(self, above: int = 0) -> nn.Module:
+        """The innermost running module, or one that called it, ``above`` levels higher."""
+        return self._running[max(len(self._running) - 1 - above, 0)][0]
+
     @property
     def path(self) -> str:
         """The path of the innermost running module."""

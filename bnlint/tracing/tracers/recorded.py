@@ -8,6 +8,7 @@ an identity) therefore returns an alias, so that the values before and after it 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,15 @@ from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.sites import call_frames
+from bnlint.loading.sites import call_frames, is_machinery
 from bnlint.models.guessing.guess import Guess, leaves_out
+from bnlint.models.meta.known_numbers import (
+    hollow,
+    keep_numbers,
+    numbers_of,
+    wants_numbers,
+)
+from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import tensors, with_tensors
 from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
@@ -28,6 +36,7 @@ from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers import Record, Refused, frames_of, reason_of
+from bnlint.tracing.tracers.answers import Answers, is_doubtful
 from bnlint.tracing.tracers.autograd import intercept_autograd
 
 
@@ -46,6 +55,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
         recorder.crashed(error, where)
     else:
         recorder.leave(result)
+        recorder.doubt()
     recorder.record.strays = registry.outermost_strays()
     return recorder.record
 
@@ -61,6 +71,8 @@ class ForwardRecorder(Subscriber):
         self.failed_at: tuple[BaseException, Call] | None = None
         self.returned_nothing = False
         self._quiet = 0
+        self._answers = Answers()
+        self._asking: dict[nn.Module, Refused] = {}
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
@@ -81,7 +93,9 @@ class ForwardRecorder(Subscriber):
 
     def _input(self, name: str, value: Any) -> Any:
         def one(tensor: torch.Tensor) -> torch.Tensor:
-            fresh = tensor.clone()
+            fresh: torch.Tensor = hollow(tensor).clone()
+            if (numbers := numbers_of(tensor)) is not None:
+                keep_numbers(fresh, numbers)
             call = Call(self._fresh_id(), "input", (name,), value=fresh)
             self.record.calls.append(call)
             self._point(fresh, Ref(call.id))
@@ -114,6 +128,12 @@ class ForwardRecorder(Subscriber):
         context = Circumstances(call.target != RAISED, self.record.left_out, self.returned_nothing)
         self.record.crash_is_own = is_own_fault(error, context)
 
+    def doubt(self) -> None:
+        """Refuse modules in which a made-up number may have decided that a layer is not called."""
+        for module, refused in self._asking.items():
+            if is_doubtful(self.record.called, module, self.table):
+                self.record.refused.append(refused)
+
     # --- watching ---
 
     @contextlib.contextmanager
@@ -145,17 +165,28 @@ class ForwardRecorder(Subscriber):
 
     def _leaf(self, module: nn.Module, path: str, run: Runnable) -> Runnable:
         def bare(*args: Any, **kwargs: Any) -> Any:
-            return on_bare_weights(module, run, args, kwargs)
+            args, kwargs = hollow(args), hollow(kwargs)
+            found = quick(module, args, kwargs)
+            return on_bare_weights(module, run, args, kwargs) if found is None else found
 
         return lambda *args, **kwargs: self._observe(module, bare, args, kwargs, path)
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
-        """The function, recorded if its result holds tensors."""
+        """The function, run on meta, and recorded if its result holds tensors."""
+        if function.func == _DEVICE:
+            return _told_device
+        func, plain = function.func, run
+
+        def by_formula(*args: Any, **kwargs: Any) -> Any:
+            found = quick(func, args, kwargs)
+            return plain(*args, **kwargs) if found is None else found
+
+        run = on_meta(func, by_formula)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
                 return run(*args, **kwargs)
-            return self._observe(function.func, run, args, kwargs)
+            return self._observe(func, run, args, kwargs)
 
         return observed
 
@@ -195,15 +226,32 @@ class ForwardRecorder(Subscriber):
         """The result of the call, or the most likely one and the error."""
         self._quiet += 1
         try:
-            found = quick(target, args, kwargs)
-            return (run(*args, **kwargs) if found is None else found), None
+            return run(*args, **kwargs), None
         except Exception as error:
+            if wants_numbers(error):
+                return self._answer(target, args, kwargs, error), None
             result = substitute(target, self.table, args)
             if result is UNSEEN:
                 raise
             return result, first_line(str(error).strip())
         finally:
             self._quiet -= 1
+
+    def _answer(
+        self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+    ) -> Any:
+        """The result of a call that needs numbers."""
+        try:
+            found = self._answers.answer(target, args, kwargs)
+        except Exception as raised:
+            raise raised from error
+        if self._answers.guessed:
+            refused = Refused(self.watched.path, first_line(str(error)), call_frames())
+            # a decision is made where it is asked for; a number or an index may be returned
+            self._asking.setdefault(
+                self.watched.running(0 if isinstance(found, bool) else 1), refused
+            )
+        return found
 
     def _apart(self, result: Any, args: Any, kwargs: Any) -> Any:
         """``result`` with aliases instead of tensors that are arguments of the call."""
@@ -221,6 +269,7 @@ class ForwardRecorder(Subscriber):
     ) -> None:
         call = self._call(target, args, kwargs, path, result, error)
         self.record.calls.append(call)
+        self._answers.note(target, args, kwargs, result)
         for tensor in tensors(result):
             self._point(tensor, Ref(call.id))
 
@@ -263,6 +312,15 @@ class ForwardRecorder(Subscriber):
 
     def _fresh_id(self) -> str:
         return f"n{len(self.record.calls)}"
+
+
+_DEVICE = torch.Tensor.device.__get__
+
+
+def _told_device(tensor: torch.Tensor, *_: Any) -> torch.device:
+    """The CPU to code of the model, which treats meta in a way of its own or not at all."""
+    torchs = is_machinery(sys._getframe(2).f_code.co_filename)
+    return tensor.device if torchs and numbers_of(tensor) is None else torch.device("cpu")
 
 
 def _readable(target: Any) -> Any:

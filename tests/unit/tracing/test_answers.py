@@ -1,4 +1,4 @@
-"""Forwards that hang on numbers, which tensors on meta do not have."""
+"""Forwards that depend on numbers, which tensors on meta do not have."""
 
 from __future__ import annotations
 

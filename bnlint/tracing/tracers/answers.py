@@ -1,0 +1,123 @@
+"""Numbers of tensors on meta, where a forward asks for them: ``if mask.all()``, ``x[keep]``.
+
+A tensor is computed from those it was made of, back to inputs and results of layers, whose numbers
+are random: only the sequence of operations is used, which no number decides in most forwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bnlint.layers.table import Table, is_leaf
+from bnlint.models.meta.known_numbers import hollow, made_up, numbers_of
+from bnlint.models.nested import mapped, tensors
+
+LIMIT = 1 << 22
+"""Elements up to which the numbers of a tensor are computed."""
+
+_MOST, _BUDGET = 500, 1 << 26
+"""Answers in one forward, and elements computed for them: a loop may wait for a number forever."""
+
+_DEPTH = 200
+
+_Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
+"""A function, its arguments and its result."""
+
+
+class Answers:
+    """What the tensors of one forward were made of.
+
+    ``guessed`` is true if the last answer was computed from random numbers.
+    """
+
+    def __init__(self) -> None:
+        self.guessed = False
+        self._left, self._budget = _MOST, _BUDGET
+        self._made: dict[int, _Made] = {}
+        self._known: dict[int, Tensor] = {}
+        self._depth = 0
+
+    def note(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Remember how the tensors of a result were made."""
+        for tensor in tensors(result):
+            self._made[id(tensor)] = target, args, kwargs, result
+
+    def answer(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a call that fails without numbers; its tensors are on meta."""
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("too many branches depend on the values of tensors")
+        self.guessed = False
+        return hollow(self._run(target, args, kwargs))
+
+    def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs = mapped(args, self._numbers), mapped(kwargs, self._numbers)
+        kwargs = {k: v for k, v in kwargs.items() if k != "device"}
+        with torch.no_grad():
+            if not isinstance(target, nn.Module):
+                return target(*args, **kwargs)
+            states = dict((*target.named_parameters(), *target.named_buffers()))
+            filled = {name: made_up(state) for name, state in states.items()}
+            self.guessed = True
+            return torch.func.functional_call(target, filled, args, kwargs)
+
+    def _numbers(self, tensor: Tensor) -> Tensor:
+        found = numbers_of(tensor)
+        if found is None:
+            found = self._known.get(id(tensor))
+        if found is None:
+            self._budget -= tensor.numel()
+            if tensor.numel() > LIMIT or self._budget < 0:
+                raise RuntimeError("a branch depends on the values of a large tensor")
+            found = self._computed(tensor)
+            self._known[id(tensor)] = found
+        return found
+
+    def _computed(self, tensor: Tensor) -> Tensor:
+        made = self._made.get(id(tensor))
+        if made is not None and self._depth < _DEPTH and not _has_weights(made):
+            target, args, kwargs, result = made
+            place = next(i for i, t in enumerate(tensors(result)) if t is tensor)
+            self._depth += 1
+            try:
+                with contextlib.suppress(Exception):
+                    found = [*tensors(self._run(target, args, kwargs))][place]
+                    if found.shape == tensor.shape:
+                        return found
+            finally:
+                self._depth -= 1
+        self.guessed = True
+        return made_up(tensor)
+
+
+def _has_weights(made: _Made) -> bool:
+    """True for a layer, and for a function of a parameter."""
+    target, args, kwargs, result = made
+    found = [*tensors((args, kwargs))]
+    own = {id(t) for t in tensors(result)}
+    if isinstance(target, nn.Module) or any(id(t) in own for t in found):
+        return True
+    return any(isinstance(t, nn.Parameter) for t in found)
+
+
+def is_doubtful(called: dict[int, int], asking: nn.Module, table: Table) -> bool:
+    """True if a layer with weights of ``asking``, which asked for numbers, was not called.
+
+    With other numbers, it might have been.
+    """
+    return any(id(m) not in called for m in _layers_with_weights(asking, table))
+
+
+def _layers_with_weights(module: nn.Module, table: Table) -> Iterator[nn.Module]:
+    """The leaf layers that have weights."""
+    if is_leaf(module, table):  # an attention does not call its submodules
+        if any(True for _ in (*module.parameters(), *module.buffers())):
+            yield module
+        return
+    for child in module.children():
+        yield from _layers_with_weights(child, table)
