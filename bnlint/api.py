@@ -103,7 +103,7 @@ def check_model(model: nn.Module, inputs: Any = None, *, name: str = "", **setti
     """The report about a live model, checked in this process; the model is left as it is.
 
     ``inputs`` is the tuple of positional arguments of its forward, a dict of keyword arguments, or
-    one tensor; only their shapes and types are used. Without it, inputs are inferred. Works on
+    one tensor; only their shapes and types are used. Without it, inputs are guessed. Works on
     models on the ``meta`` device too.
     """
     from bnlint.config import load_settings

@@ -94,12 +94,23 @@ class ModuleInfo:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the model was traced with; ``source`` is declared, mined, inferred or none."""
+    """What the model was traced with; ``source`` is declared, mined, inferred or none.
+
+    Programs read ``source``; people read ``origin``.
+    """
 
     source: str = "none"
     shapes: tuple[Shape, ...] = ()
     names: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """``given``, ``found`` or ``guessed``; ``none`` if there are none."""
+        return _ORIGINS.get(self.source, self.source)
+
+
+_ORIGINS = {"declared": "given", "mined": "found", "inferred": "guessed"}
 
 
 @dataclass(frozen=True, slots=True)

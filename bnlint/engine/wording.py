@@ -77,7 +77,7 @@ def _assumptions(rule: Rule, scope: Scope, ref: ModelRef) -> str:
     said = f" (built by {library}, not by this code)" if library else ""
     if ref.inputs.source == "inferred" and _from_shapes(rule, scope):
         shapes = ", ".join(shown(shape) for shape in ref.inputs.shapes)
-        said += f" (for an inferred input{' of ' + shapes if shapes else ''})"
+        said += f" (for a guessed input{' of ' + shapes if shapes else ''})"
     if ref.guessed:
         said += f" (the model was built with guessed arguments: {', '.join(ref.guessed)})"
     return said

@@ -20,7 +20,7 @@ _PLAIN = (
 )
 """Reasons of the tracers, in plain words."""
 
-_ANOTHER = "give another (--input, [tool.bnlint.inputs]), or none to have one inferred"
+_ANOTHER = "give another (--input, [tool.bnlint.inputs]), or none to have one guessed"
 _FAILS = "BN206"
 _WHOLE = "its forward"
 _NAMED = 3

@@ -128,7 +128,7 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         yield plain(
             f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "
             f"{trace.tracer}: {model.ops} operations, {model.batchnorms} batch norms, input "
-            f"{ref.inputs.source} {shapes}".rstrip()
+            f"{ref.inputs.origin} {shapes}".rstrip()
         )
         for part in trace.opaque:
             yield plain(f"    not seen: {part.path or 'the model'}: {part.reason}")

@@ -131,7 +131,7 @@ def test_what_hangs_on_an_inferred_input_says_so():
     (declared,) = check_graph(net.build("declared"), [rule_of(SHAPED)]).findings
     (inferred,) = check_graph(net.build("inferred"), [rule_of(SHAPED)]).findings
     assert declared.message == "4 for 3"
-    assert "inferred input" in inferred.message
+    assert "guessed input" in inferred.message
 
 
 def test_what_hangs_on_guessed_arguments_says_so():

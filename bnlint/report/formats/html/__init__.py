@@ -174,7 +174,7 @@ def _model(model: ModelSummary, found: int, options: RenderOptions) -> str:
         code(ref.name) + items(unseen, "more"),
         place,
         text(f"{ref.origin} {ref.arguments}".strip() + guessed),
-        text(f"{ref.inputs.source} {' '.join(map(shape, ref.inputs.shapes))}".strip()),
+        text(f"{ref.inputs.origin} {' '.join(map(shape, ref.inputs.shapes))}".strip()),
         text(trace.tracer + whole),
     )
     numbers = (model.ops, model.batchnorms, model.parameters, found)

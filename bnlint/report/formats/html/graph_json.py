@@ -85,7 +85,7 @@ class _GraphWriter:
             "at": self._at(ref.definition),
             "about": {
                 "found as": plain(f"{ref.origin} {ref.arguments}".strip()),
-                "input": f"{ref.inputs.source} {' '.join(map(shape, ref.inputs.shapes))}".strip(),
+                "input": f"{ref.inputs.origin} {' '.join(map(shape, ref.inputs.shapes))}".strip(),
                 "traced by": graph.trace.tracer + ("" if graph.trace.complete else ", not whole"),
                 "parameters": f"{graph.parameters:,}",
             },
