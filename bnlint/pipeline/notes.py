@@ -37,7 +37,7 @@ def notes_on(graph: ModelGraph, findings: Sequence[Finding]) -> Iterator[Problem
     """Everything that the graph of one model shows could not be checked."""
     yield from unseen_parts(graph, findings)
     yield from unfit_inputs(graph, findings)
-    yield from unfit_guesses(graph)
+    yield from unfit_guesses(graph, findings)
     yield from unknown_operations(graph)
 
 
@@ -50,7 +50,7 @@ def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pro
     if given.source != "declared" or not given.shapes:
         return
     failed = next((op for op in graph.ops if op.error), None)
-    explained = {f.layer for f in findings if f.severity is Severity.ERROR}
+    explained = _explained(findings)
     seen = any(shape is not None for op in graph.ops for shape in op.outputs)
     entries = [op.layer for op in graph.ops if op.kind == "input"]
     if failed is None and entries and not seen:
@@ -62,6 +62,10 @@ def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pro
         said = f"{_written(given)} does not pass {failed.layer}: {why}"
         at = failed.call or failed.construction
         yield _problem(graph, ProblemKind.BAD_INPUT, said, _ANOTHER, at)
+
+
+def _explained(findings: Iterable[Finding]) -> frozenset[str]:
+    return frozenset(f.layer for f in findings if f.severity is Severity.ERROR)
 
 
 def _written(given: Inputs) -> str:
@@ -79,10 +83,13 @@ def _problem(
     return Problem(kind, path, said, hint, line, graph.ref.name)
 
 
-def unfit_guesses(graph: ModelGraph) -> Iterator[Problem]:
-    """A problem where the forward ended with every guessed input, though others may pass."""
+def unfit_guesses(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Problem]:
+    """A problem where the forward ended with every guessed input, though others may pass.
+
+    What an error already says of the layer is not repeated.
+    """
     at = graph.trace.unfit
-    if at is None or is_hidden(graph) or graph.ref.block:
+    if at is None or is_hidden(graph) or graph.ref.block or at.layer in _explained(findings):
         return
     hint = "pass the real input, for example --input 2x3x224x224"
     if graph.ref.guessed:
