@@ -58,6 +58,7 @@ OWN_FACTS: Mapping[str, str] = {
     "alone": "whether its part was traced by itself, so its holder may call it otherwise",
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
+    "optional": "the same, where an input with a default may decide whether the module runs",
     "index": "inputs and outputs of the model: position",
     "init-dead-share": "share of units that start with zero weights or scale and no positive bias",
     "init-rows-equal": "kernels: whether all units start with the same weights",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
-from types import CodeType
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -12,11 +11,9 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModuleInfo
 from bnlint.layers.of_modules import Facts, Layers, trainable
-from bnlint.layers.table import containers
 from bnlint.loading.sites import Locator, site_of
+from bnlint.tracing.describing.mentions import is_mentioned, is_optional
 from bnlint.tracing.tracers import Record
-
-_BUILDER = "__init__"
 
 
 def describe_modules(
@@ -43,7 +40,7 @@ def describe_modules(
         info = describe(
             module,
             first,
-            {"mentioned": is_mentioned(first, by_path)} if first else {},
+            _of_source(first, by_path) if first else {},
             aliases=tuple(others),
             parameters=size_of(module._parameters.values()),
             calls=None if calls is None else calls.get(key, 0),
@@ -52,6 +49,12 @@ def describe_modules(
         )
         found.append(info)
     return (*found, *_describe_strays(root, describe, record))
+
+
+def _of_source(path: str, modules: Mapping[str, nn.Module]) -> Facts:
+    """What the source of the classes around a module says about its use."""
+    mentioned = is_mentioned(path, modules)
+    return {"mentioned": mentioned, "optional": mentioned and is_optional(path, modules)}
 
 
 def size_of(parameters: Iterable[nn.Parameter | None]) -> int:
@@ -97,65 +100,3 @@ def _describe_strays(
         calls = record.called.get(id(stray.module), 0)
         size = size_of(parameters)
         yield describe(stray.module, stray.path, facts, parameters=size, calls=calls)
-
-
-def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
-    """True if a method of the class that holds the module at ``path`` names its attribute.
-
-    A layer that is used for other inputs, other flags or by another method than ``forward`` is
-    named somewhere besides the constructor. A layer in a container goes by the container's name.
-    """
-    owner, _, name = path.rpartition(".")
-    while owner and isinstance(modules[owner], containers()):
-        owner, _, name = owner.rpartition(".")
-    holder = modules[owner]
-    kind: Any = type(holder)
-    return isinstance(holder, containers()) or name in spoken_names(kind)
-
-
-@lru_cache(maxsize=4096)
-def spoken_names(cls: type) -> frozenset[str]:
-    """The names in the methods of a class, except methods that only its constructor calls."""
-    names = {name: frozenset(_names(value)) for name, value in _methods(cls)}
-    built = _reached(_BUILDER, names) - _reached("forward", names) | {_BUILDER}
-    return frozenset().union(*(found for name, found in names.items() if name not in built))
-
-
-def _methods(cls: type) -> Iterator[tuple[str, Any]]:
-    seen = set()
-    for base in cls.__mro__:
-        if base.__module__.startswith("torch.") or base is object:
-            continue
-        for name, value in vars(base).items():
-            if name not in seen:
-                seen.add(name)
-                yield name, value
-
-
-def _names(value: Any) -> Iterator[str]:
-    value = getattr(value, "fget", None) or getattr(value, "__func__", value)
-    value = getattr(value, "__wrapped__", value)
-    code = getattr(value, "__code__", None)
-    if isinstance(code, CodeType):
-        yield from _names_of_code(code)
-
-
-def _names_of_code(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, str):
-            yield constant  # getattr(self, "name")
-        elif isinstance(constant, CodeType):
-            yield from _names_of_code(constant)
-
-
-def _reached(start: str, names: Mapping[str, frozenset[str]]) -> set[str]:
-    """The methods that one calls, directly or indirectly, itself included."""
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name in names and name not in found:
-            found.add(name)
-            waiting += names[name]
-    return found

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
+
 import pytest
 from torch import nn
 
-from bnlint.tracing.describing.inventory import is_mentioned
+from bnlint.tracing.describing.mentions import is_mentioned, is_optional
 
 
 class Net(nn.Module):
@@ -57,3 +59,68 @@ def test_is_mentioned(path, expected):
 def test_a_sequence_runs_all_it_holds():
     net = nn.Sequential(nn.Linear(2, 2))
     assert is_mentioned("0", dict(net.named_modules())) is True
+
+
+def plainly(method):
+    """A decorator that does not say what it wraps."""
+
+    def run(*args):
+        return method(*args)
+
+    return run
+
+
+def politely(method):
+    @functools.wraps(method)
+    def run(*args):
+        return method(*args)
+
+    return run
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.own = nn.Linear(2, 2)
+        self.cross = nn.Linear(2, 2)
+        self.forgotten = nn.Linear(2, 2)
+        self.read_above = nn.Linear(2, 2)
+
+    @politely
+    @plainly
+    @politely
+    def forward(self, x, context):
+        return self.own(x) + self.cross(context)
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([Block()])
+        self.plain = Net()
+        self.forgotten = None
+
+    def forward(self, x, context=None):
+        return self.blocks[0](self.plain(x), context)
+
+    def loss(self, x):
+        return self.blocks[0].read_above(x), self.forgotten
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("blocks.0.cross", True),
+        ("blocks.0.read_above", True),
+        ("blocks.0.forgotten", False),
+        ("plain.forgotten", False),
+    ],
+)
+def test_methods_below_decorators_and_classes_further_up_speak_too(path, expected):
+    assert is_mentioned(path, dict(Decoder().named_modules())) is expected
+
+
+def test_an_input_with_a_default_may_stand_further_up():
+    assert is_optional("blocks.0.cross", dict(Decoder().named_modules()))
+    assert not is_optional("cross", dict(Block().named_modules()))
+    assert not is_optional("called", dict(Net().named_modules()))
