@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bnlint.models.guessing.guess import Guess, empty
 from bnlint.models.guessing.of_layers import BATCH, LENGTH
@@ -20,7 +20,7 @@ from bnlint.models.meta.known_numbers import hollow
 
 _FRAMES, _SAMPLES, _GRID = 200, 16000, 4
 
-Options = list[Tensor]
+Options = list[Any]
 
 
 class Config:
@@ -52,10 +52,10 @@ class Config:
 
 def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
     """Calls that may work for a model with a config, likeliest first; None for any other model."""
-    found = getattr(model, "config", None)
-    if found is None or isinstance(found, (nn.Module, str, int, Mapping)):
+    found = _stated_config(model)
+    if found is None:
         return None
-    parameters = inspect.signature(model.forward).parameters
+    parameters = _parameters(model)
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     names = [name for name, p in parameters.items() if p.kind in plain]
     needed = [name for name in names if parameters[name].default is inspect.Parameter.empty]
@@ -64,22 +64,46 @@ def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
     if not (main or needed) or any(name not in _INPUTS for name in (*main, *needed)):
         return None
     decoder = [n for n in _DECODER if n in names and config.get("is_encoder_decoder")]
-    every = dict.fromkeys([*needed, *main, *decoder, *(n for n in names if n in _MODALITIES)])
+    more = [n for n in names if n in _MODALITIES or n in _WITH_HIDDEN]
+    every = dict.fromkeys([*needed, *main, *decoder, *more])
     least = dict.fromkeys([*needed, *main, *decoder])
     choices = [list(every), list(least)] if every != least else [list(least)]
     return tuple(guess for choice in choices for guess in _calls(choice, config))
+
+
+def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
+    """Those of the forward; of the one it extends, if it only hands on all keywords."""
+    found: Mapping[str, inspect.Parameter] = inspect.signature(model.forward).parameters
+    for cls in type(model).__mro__:
+        if any(p.kind is not p.VAR_KEYWORD for p in found.values()) or cls is nn.Module:
+            break
+        if "forward" in vars(cls):
+            found = dict([*inspect.signature(vars(cls)["forward"]).parameters.items()][1:])
+    return found
+
+
+def _stated_config(model: nn.Module) -> Any:
+    """The config of the model, or that of the first part that has one: a block may keep none."""
+    for module in model.modules():
+        found = getattr(module, "config", None)
+        if found is not None and not isinstance(found, (nn.Module, str, int, Mapping)):
+            return found
+        if found is not None and module is model:
+            return None
+    return None
 
 
 def _main_inputs(model: nn.Module, names: list[str]) -> list[str]:
     main = getattr(model, "main_input_name", ())
     found = [main] if isinstance(main, str) else [*main]
     found = [name for name in found if name in names]
-    return found or [name for name in names if name in _MODALITIES][:1]
+    return found or [name for name in names if name in _MODALITIES or name in _HIDDEN][:1]
 
 
 def _calls(names: list[str], config: Config) -> Iterator[Guess]:
     """Calls with these arguments; each takes the next of its options, or its last one."""
-    options = {name: _INPUTS[name](config) for name in names}
+    block = any(name in _HIDDEN for name in names)
+    options = {n: [None] if block and n in _MASKS else _INPUTS[n](config) for n in names}
     for turn in range(max(map(len, options.values()), default=0)):
         yield Guess((), {n: found[min(turn, len(found) - 1)] for n, found in options.items()})
 
@@ -166,6 +190,17 @@ def _hidden(config: Config) -> Options:
     return [empty((BATCH, LENGTH, width))]
 
 
+def _turns(config: Config) -> Options:
+    """Cosine and sine of a rotation, for all features of an attention head or for some of them."""
+    heads = max(config.number("num_attention_heads", "num_heads", "n_head", default=1), 1)
+    whole = config.number("head_dim") or _hidden(config)[0].shape[-1] // heads
+    part = config.get("partial_rotary_factor", "rotary_pct", default=1)
+    widths = [whole, config.number("qk_rope_head_dim"), config.number("rotary_dim")]
+    if isinstance(part, float):
+        widths.append(int(whole * part))
+    return [(empty((BATCH, LENGTH, w)), empty((BATCH, LENGTH, w))) for w in widths if w]
+
+
 def _patches(config: Config) -> Options:
     side = config.number("patch_size", default=16, within="vision")
     return [empty((BATCH, LENGTH, side * side * _channels(config) + 2))]
@@ -197,13 +232,19 @@ def _yes(config: Config) -> Options:
     return [hollow(torch.ones(BATCH, 1, dtype=torch.bool))]
 
 
+_HIDDEN = frozenset({"hidden_states", "hidden_state", "inputs_embeds", "encoder_hidden_states"})
+_WITH_HIDDEN = frozenset({"position_embeddings"})
+_MASKS = frozenset({"attention_mask", "encoder_attention_mask"})
+"""What a block that is given hidden states takes beside them: a mask of its own or none."""
+
 _INPUTS: dict[str, Callable[[Config], Options]] = {
     **dict.fromkeys(("input_ids", "decoder_input_ids", "token_type_ids"), _ids),
     **dict.fromkeys(("attention_mask", "encoder_attention_mask", "decoder_attention_mask"), _mask),
     **dict.fromkeys(("position_ids", "cache_position"), _places),
-    **dict.fromkeys(("hidden_states", "inputs_embeds", "encoder_hidden_states", "inputs"), _hidden),
+    **dict.fromkeys((*sorted(_HIDDEN), "inputs"), _hidden),
     **dict.fromkeys(("pixel_values", "images", "pixel_embeds"), _images),
     **dict.fromkeys(("past_time_features", "past_observed_mask"), _times),
+    "position_embeddings": _turns,
     "future_time_features": _later,
     "pixel_values_videos": _videos,
     "input_features": _spectra,

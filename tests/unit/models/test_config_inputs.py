@@ -64,3 +64,47 @@ def test_a_decoder_gets_ids_of_its_own():
     model.config.is_encoder_decoder = True
     (only,) = infer(model)
     assert only.kwargs["decoder_input_ids"].dtype == torch.long
+
+
+def test_a_block_without_a_config_goes_by_that_of_its_parts():
+    class Attention(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config.num_attention_heads = 3
+
+        def forward(self, hidden_states, position_embeddings=None):
+            cos, sin = position_embeddings
+            return hidden_states * cos.repeat(1, 1, 3) + sin.sum()
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = Attention()
+
+        def forward(self, hidden_states, attention_mask, position_embeddings=None):
+            return self.attention(hidden_states, position_embeddings)
+
+    first = infer(Layer())[0]
+    assert first.kwargs["attention_mask"] is None
+    assert [tuple(t.shape) for t in first.kwargs["position_embeddings"]] == [(2, 16, 8)] * 2
+    assert Layer()(**first.kwargs).shape == (2, 16, 24)
+
+
+def test_a_forward_that_hands_on_all_keywords_has_the_inputs_of_the_one_it_extends():
+    class Extended(Both):
+        def forward(self, **given):
+            return super().forward(**given)
+
+    assert shapes(Extended()) == shapes(Both())
+
+
+def test_part_of_a_head_may_turn():
+    class Attention(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config.num_attention_heads, self.config.partial_rotary_factor = 3, 0.5
+
+        def forward(self, hidden_states, position_embeddings): ...
+
+    widths = [g.kwargs["position_embeddings"][0].shape[-1] for g in infer(Attention())]
+    assert widths == [8, 4]
