@@ -8,15 +8,16 @@ given at first, then their main input alone.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bnlint.models.guessing.guess import Guess, empty
 from bnlint.models.guessing.of_layers import BATCH, LENGTH
-from bnlint.models.meta.known_numbers import hollow
+from bnlint.models.meta.known_numbers import hollow, numbers_of
+from bnlint.models.nested import mapped
 
 _FRAMES, _SAMPLES, _GRID = 200, 16000, 4
 
@@ -52,23 +53,39 @@ class Config:
 
 def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
     """Calls that may work for a model with a config, likeliest first; None for any other model."""
-    found = _stated_config(model)
-    if found is None:
+    stated = _stated_config(model)
+    if stated is None:
         return None
     parameters = _parameters(model)
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     names = [name for name, p in parameters.items() if p.kind in plain]
     needed = [name for name in names if parameters[name].default is inspect.Parameter.empty]
-    config = Config(found)
+    config = Config(stated)
     main = _main_inputs(model, names)
     if not (main or needed) or any(name not in _INPUTS for name in (*main, *needed)):
         return None
     decoder = [n for n in _DECODER if n in names and config.get("is_encoder_decoder")]
     more = [n for n in names if n in _MODALITIES or n in _WITH_HIDDEN]
-    every = dict.fromkeys([*needed, *main, *decoder, *more])
-    least = dict.fromkeys([*needed, *main, *decoder])
-    choices = [list(every), list(least)] if every != least else [list(least)]
-    return tuple(guess for choice in choices for guess in _calls(choice, config))
+    text = [n for n in ("input_ids",) if n in names]
+    choices = (
+        [*needed, *main, *decoder, *more],
+        [*needed, *main, *decoder],
+        [*needed, *(text or main), *decoder],
+    )
+    distinct = dict.fromkeys(tuple(dict.fromkeys(choice)) for choice in choices)
+    found = [guess for choice in distinct for guess in _calls(choice, config)]
+    unpadded = getattr(stated, "pad_token_id", 0) is None
+    return (*found, _of_one(found[-1])) if unpadded else tuple(found)
+
+
+def _of_one(guess: Guess) -> Guess:
+    """The call with one sample: without a token for padding, some take no more."""
+    return Guess((), mapped(dict(guess.kwargs), _first))
+
+
+def _first(tensor: Tensor) -> Tensor:
+    numbers = numbers_of(tensor)
+    return empty((1, *tensor.shape[1:]), tensor.dtype) if numbers is None else hollow(numbers[:1])
 
 
 def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
@@ -100,7 +117,7 @@ def _main_inputs(model: nn.Module, names: list[str]) -> list[str]:
     return found or [name for name in names if name in _MODALITIES or name in _HIDDEN][:1]
 
 
-def _calls(names: list[str], config: Config) -> Iterator[Guess]:
+def _calls(names: Iterable[str], config: Config) -> Iterator[Guess]:
     """Calls with these arguments; each takes the next of its options, or its last one."""
     block = any(name in _HIDDEN for name in names)
     options = {n: [None] if block and n in _MASKS else _INPUTS[n](config) for n in names}

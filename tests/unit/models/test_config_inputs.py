@@ -108,3 +108,18 @@ def test_part_of_a_head_may_turn():
 
     widths = [g.kwargs["position_embeddings"][0].shape[-1] for g in infer(Attention())]
     assert widths == [8, 4]
+
+
+def test_text_alone_comes_last_where_a_model_names_several_main_inputs():
+    class Several(Both):
+        main_input_name = ("pixel_values", "input_ids")
+
+    found = shapes(Several())
+    assert set(found[0]) == {"pixel_values", "input_ids"}
+    assert found[-1] == {"input_ids": (2, 16)}
+
+
+def test_without_a_token_for_padding_one_sample_is_tried_last():
+    model = Both()
+    model.config.pad_token_id = None
+    assert shapes(model)[-2:] == [{"input_ids": (2, 16)}, {"input_ids": (1, 16)}]
