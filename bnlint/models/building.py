@@ -32,6 +32,7 @@ from bnlint.models.guessing.amending import amended
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.of_parameters import Lacking
+from bnlint.models.meta.bounded import Bounded
 from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
@@ -69,7 +70,8 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
             raise  # as it would on the CPU
         if isinstance(error, _NOT_OF_META) and "meta" not in str(error).lower():
             raise
-        return _made(make)
+        with Bounded():
+            return _made(make)
     if 0 < _parameters(model) <= weight_limit:
         with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
             return _made(make)

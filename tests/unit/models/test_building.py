@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from bnlint.models.building import NotAModel, build
+from bnlint.models.meta.bounded import Bounded, TooManyWeights
 
 
 def test_models_are_built_on_meta() -> None:
@@ -43,3 +44,20 @@ def test_the_error_of_the_cpu_is_the_one_that_is_told() -> None:
 
     with pytest.raises(ValueError, match="on the cpu"):
         build(make)
+
+
+def test_a_model_that_needs_the_cpu_ends_before_it_fills_the_memory() -> None:
+    def make() -> nn.Module:
+        if torch.empty(1).is_meta:
+            raise RuntimeError("no kernel for meta")
+        return nn.Linear(1 << 22, 1 << 22)  # 64 TiB
+
+    with pytest.raises(TooManyWeights, match="300 million"):
+        build(make)
+
+
+def test_all_that_a_model_creates_counts_towards_the_limit() -> None:
+    with Bounded(24):
+        nn.Linear(3, 4)
+    with pytest.raises(TooManyWeights), Bounded(24):
+        nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 4))
