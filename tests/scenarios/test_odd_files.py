@@ -93,7 +93,9 @@ def test_a_run_that_is_ended_leaves_nothing(
     (folder / "slow.py").write_text(
         f"import time, torch\nopen({str(folder / 'started')!r}, 'w').close()\ntime.sleep(100)\n"
     )
-    running = subprocess.Popen([*LINT, "slow.py", "--no-cache"], stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*LINT, "slow.py", "--no-cache", "--sandbox=off"], stderr=subprocess.PIPE, text=True
+    )
     until = time.monotonic() + 60
     while not (folder / "started").exists() and time.monotonic() < until:
         time.sleep(0.05)

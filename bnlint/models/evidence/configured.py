@@ -21,7 +21,7 @@ from bnlint.loading.parsing import Source
 from bnlint.models.evidence.command_lines import UNSET, assigned_settings, declared_settings
 from bnlint.models.evidence.plain_values import Later, built, evaluate, names_of
 from bnlint.models.evidence.project import Project
-from bnlint.models.evidence.uses import Use
+from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.lexicon import CONFIG
 from bnlint.models.outline import attributes_set, called
 
@@ -37,7 +37,7 @@ class Provided:
     place: Location | None = None
     whole: Any = None
 
-    def share(self, use: Use) -> float:
+    def share(self, use: ParameterUse) -> float:
         """The share of the required settings that this provides."""
         wanted = [name for name, field in use.fields.items() if not field.optional]
         if not wanted:
@@ -46,7 +46,7 @@ class Provided:
 
 
 def settings_for(
-    use: Use, source: Source, names: Mapping[str, Any], project: Project | None
+    use: ParameterUse, source: Source, names: Mapping[str, Any], project: Project | None
 ) -> Provided | None:
     """The best source of the settings that are read; None if none has enough of them."""
     best, most = None, _ENOUGH - 1e-9
@@ -60,7 +60,7 @@ def settings_for(
 
 
 def _sources(
-    use: Use, source: Source, names: Mapping[str, Any], project: Project | None
+    use: ParameterUse, source: Source, names: Mapping[str, Any], project: Project | None
 ) -> Iterator[Provided]:
     yield from _objects(names)
     yield from _in_text(source, names)

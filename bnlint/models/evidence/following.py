@@ -15,12 +15,12 @@ from bnlint.models.evidence.callees import (
     resolved,
 )
 from bnlint.models.evidence.interpreting import Interpreter
-from bnlint.models.evidence.uses import Use
+from bnlint.models.evidence.uses import ParameterUse
 
 _DEPTH = 5
 """Calls within calls that are followed."""
 
-Uses = dict[str, Use]
+Uses = dict[str, ParameterUse]
 
 
 class Follower:
@@ -53,13 +53,13 @@ class Follower:
         body = self.bodies.of(value)
         if not isinstance(body, Function):
             return {}
-        uses = {name: Use() for name in names_of_arguments(body)}
+        uses = {name: ParameterUse() for name in names_of_arguments(body)}
         self.read(body, dict(uses), None)
         return uses
 
     def _of_class(self, constructor: Function, cls: type, owner: type) -> Uses:
         own, *names = names_of_arguments(constructor) or ["self"]
-        uses = {name: Use() for name in names}
+        uses = {name: ParameterUse() for name in names}
         methods = self.bodies.methods(cls)
         inside = Inside(own, methods, owner)
         known = dict(uses)
@@ -93,7 +93,9 @@ class Follower:
 
     def _of_method(self, method: Function, inside: Inside) -> Uses:
         if id(method) not in self._known:
-            uses = self._known[id(method)] = {n: Use() for n in names_of_arguments(method)[1:]}
+            uses = self._known[id(method)] = {
+                n: ParameterUse() for n in names_of_arguments(method)[1:]
+            }
             if self._depth < _DEPTH:
                 self._depth += 1
                 self.read(method, dict(uses), inside)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bnlint.models.evidence.bodies import Function
 from bnlint.models.evidence.callees import Inside, bound, is_layer, resolved
-from bnlint.models.evidence.uses import Use, is_condition_of
+from bnlint.models.evidence.uses import ParameterUse, is_condition_of
 from bnlint.models.lexicon import TENSORS
 from bnlint.models.outline import called
 
@@ -36,7 +36,7 @@ class Follows(Protocol):
 
     def passed(
         self, call: ast.Call, inside: Inside | None, names: Mapping[str, Any]
-    ) -> tuple[dict[str, Use], list[str], Any]:
+    ) -> tuple[dict[str, ParameterUse], list[str], Any]:
         """Uses by parameter of what is called, its parameters in their order, and itself."""
 
 
@@ -44,7 +44,7 @@ class Interpreter:
     """Notes the uses of the values in ``known`` (by the name or ``self.name`` that holds them)."""
 
     def __init__(
-        self, known: dict[str, Use], inside: Inside | None, follow: Follows, running: bool
+        self, known: dict[str, ParameterUse], inside: Inside | None, follow: Follows, running: bool
     ) -> None:
         self.known, self.inside, self.follow, self.running = known, inside, follow, running
         self.parents: dict[ast.AST, ast.AST] = {}
@@ -64,7 +64,7 @@ class Interpreter:
             elif isinstance(node, (ast.Assert, ast.If)):
                 self._require(node)
 
-    def use_of(self, node: ast.AST) -> Use | None:
+    def use_of(self, node: ast.AST) -> ParameterUse | None:
         """The use of the value that an expression is, or that is a field or an item of it."""
         if isinstance(node, ast.Name):
             return self.known.get(node.id)
@@ -85,7 +85,7 @@ class Interpreter:
     def _is_own(self, node: ast.expr) -> bool:
         return self.inside is not None and isinstance(node, ast.Name) and node.id == self.inside.own
 
-    def _entry(self, node: ast.Subscript) -> Use | None:
+    def _entry(self, node: ast.Subscript) -> ParameterUse | None:
         owner = self.use_of(node.value)
         if owner is None or isinstance(node.slice, ast.Slice):
             return owner
@@ -94,7 +94,7 @@ class Interpreter:
             return owner.at(index)
         return owner.item()
 
-    def _copied(self, node: ast.Call) -> Use | None:
+    def _copied(self, node: ast.Call) -> ParameterUse | None:
         """The use of what a call returns as it is: ``list(x)``, ``x.lower()``, ``x.get("key")``."""
         func, args = node.func, node.args
         if isinstance(func, ast.Name):
@@ -126,7 +126,7 @@ class Interpreter:
         """Lightning keeps one settings object, or all parameters, as ``self.hparams``."""
         use = self.use_of(call.args[0]) if call.args else None
         if use is None and not call.args:
-            use = Use(fields={n: u for n, u in self.known.items() if "." not in n})
+            use = ParameterUse(fields={n: u for n, u in self.known.items() if "." not in n})
         if use is not None:
             self.known.setdefault("self.hparams", use)
 
@@ -159,7 +159,7 @@ class Interpreter:
         elif (use := self.use_of(iterated)) is not None:
             self._bind_item(target, use.item())
 
-    def _bind_item(self, target: ast.expr, item: Use) -> None:
+    def _bind_item(self, target: ast.expr, item: ParameterUse) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
             item.sequence, item.items, item.exact = True, len(target.elts), True
             for number, one in enumerate(target.elts):
@@ -168,7 +168,7 @@ class Interpreter:
         else:
             self._name(target, item)
 
-    def _name(self, target: ast.expr, use: Use) -> None:
+    def _name(self, target: ast.expr, use: ParameterUse) -> None:
         if isinstance(target, ast.Name):
             key = target.id
         elif isinstance(target, ast.Attribute) and self._is_own(target.value):
@@ -207,7 +207,7 @@ class Interpreter:
             owner.sequence = True
             owner.items = max(owner.items, index + 1 if index >= 0 else -index)
 
-    def _note_call(self, node: ast.expr, use: Use, call: ast.Call) -> None:
+    def _note_call(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         if call.func is node:
             use.applied |= self.running
             use.called |= not self.running
@@ -224,7 +224,7 @@ class Interpreter:
         else:
             self._note_argument(node, use, call)
 
-    def _note_getattr(self, node: ast.expr, use: Use, call: ast.Call) -> None:
+    def _note_getattr(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         """``getattr(nn, name)`` wants the name of a class, ``hasattr(x, "y")`` a field or not."""
         if len(call.args) < 2:
             return
@@ -236,7 +236,7 @@ class Interpreter:
         elif isinstance(call.args[1], ast.Constant) and call.func.id == "hasattr":  # type: ignore[attr-defined]
             _field(use, call.args[1].value, True)
 
-    def _note_argument(self, node: ast.expr, use: Use, call: ast.Call) -> None:
+    def _note_argument(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         """What is known of the parameter that takes the value."""
         uses, parameters, target = self.follow.passed(call, self.inside, self.follow.names)
         for name, value in bound(call, parameters):
@@ -250,7 +250,7 @@ class Interpreter:
         use.number |= last in _TAKE_SIZES
         use.tensor |= last in _TAKE_TENSORS
 
-    def _note_method(self, node: ast.expr, use: Use, attribute: ast.Attribute) -> None:
+    def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
         name = attribute.attr
         use.word |= name in _WORD
         use.sequence |= name in _SEQUENCE
@@ -258,7 +258,7 @@ class Interpreter:
         use.tensor |= name in _TENSOR_FIELDS or (name in _TENSOR and not use.fields)
         use.module |= name in _MODULE
 
-    def _note_operation(self, node: ast.expr, use: Use, operation: ast.BinOp) -> None:
+    def _note_operation(self, node: ast.expr, use: ParameterUse, operation: ast.BinOp) -> None:
         other = operation.right if operation.left is node else operation.left
         if isinstance(other, (ast.List, ast.ListComp, ast.Tuple)):
             plus = isinstance(operation.op, ast.Add)
@@ -269,7 +269,7 @@ class Interpreter:
         else:
             use.number = True
 
-    def _note_comparison(self, node: ast.expr, use: Use, comparison: ast.Compare) -> None:
+    def _note_comparison(self, node: ast.expr, use: ParameterUse, comparison: ast.Compare) -> None:
         sides = [comparison.left, *comparison.comparators]
         for op, left, right in zip(comparison.ops, sides, sides[1:], strict=False):
             if node not in (left, right):
@@ -299,7 +299,7 @@ class Interpreter:
         values = list(known) if isinstance(known, (dict, list, tuple, set)) else []
         return [ast.Constant(v) for v in values if isinstance(v, (str, int))]
 
-    def _note_literals(self, use: Use, nodes: list[ast.expr]) -> None:
+    def _note_literals(self, use: ParameterUse, nodes: list[ast.expr]) -> None:
         for node in nodes:
             try:
                 value = ast.literal_eval(node)
@@ -309,7 +309,7 @@ class Interpreter:
                 use.literals += [value] if value not in use.literals else []
             use.word |= isinstance(value, str)
 
-    def _note_lookup(self, node: ast.expr, use: Use, lookup: ast.Subscript) -> None:
+    def _note_lookup(self, node: ast.expr, use: ParameterUse, lookup: ast.Subscript) -> None:
         """``{"relu": nn.ReLU}[x]`` and ``TABLE[x]`` want one of the keys."""
         if lookup.slice is node:
             table = lookup.value
@@ -321,23 +321,25 @@ class Interpreter:
             else:
                 use.number |= isinstance(table, (ast.List, ast.Tuple))
 
-    def _note_iteration(self, node: ast.expr, use: Use, loop: ast.For | ast.comprehension) -> None:
+    def _note_iteration(
+        self, node: ast.expr, use: ParameterUse, loop: ast.For | ast.comprehension
+    ) -> None:
         use.sequence |= loop.iter is node
 
-    def _note_star(self, node: ast.expr, use: Use, parent: ast.AST) -> None:
+    def _note_star(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
         use.sequence = True
 
-    def _note_keyword(self, node: ast.expr, use: Use, keyword: ast.keyword) -> None:
+    def _note_keyword(self, node: ast.expr, use: ParameterUse, keyword: ast.keyword) -> None:
         call = self.parents.get(keyword)
         if keyword.arg is None:
             use.mapping = use.spread = True
         elif isinstance(call, ast.Call):
             self._note_argument(node, use, call)
 
-    def _note_test(self, node: ast.expr, use: Use, parent: ast.AST) -> None:
+    def _note_test(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
         use.tested = True
 
-    def _note_match(self, node: ast.expr, use: Use, match: ast.Match) -> None:
+    def _note_match(self, node: ast.expr, use: ParameterUse, match: ast.Match) -> None:
         patterns = [p.value for p in ast.walk(match) if isinstance(p, ast.MatchValue)]
         self._note_literals(use, patterns)
 
@@ -371,7 +373,7 @@ _NOTES: dict[type[ast.AST], tuple[Any, ...]] = {
 """What each kind of expression around a value tells."""
 
 
-def _field(owner: Use, name: Any, optional: bool) -> Use | None:
+def _field(owner: ParameterUse, name: Any, optional: bool) -> ParameterUse | None:
     if not isinstance(name, str):
         return None
     fresh = name not in owner.fields

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Use:
+class ParameterUse:
     """What is known of one value.
 
     ``literals`` are values that it is compared with or looked up by. ``items`` is the least number
@@ -40,11 +40,11 @@ class Use:
     items: int = 0
     exact: bool = False
     literals: list[Any] = field(default_factory=list)
-    fields: dict[str, Use] = field(default_factory=dict)
+    fields: dict[str, ParameterUse] = field(default_factory=dict)
     conditions: list[tuple[ast.expr, str]] = field(default_factory=list)
     role: tuple[str, str] = ("", "")
-    each: Use | None = None
-    parts: list[tuple[str, Use]] = field(default_factory=list)
+    each: ParameterUse | None = None
+    parts: list[tuple[str, ParameterUse]] = field(default_factory=list)
     arguments: int = -1
 
     @property
@@ -53,24 +53,24 @@ class Use:
         kinds = self.word, self.number, self.sequence, self.mapping, self.called, self.applied
         return any((*kinds, self.tensor, self.module, self.literals, self.fields, self.role[0]))
 
-    def item(self) -> Use:
+    def item(self) -> ParameterUse:
         """The use of the items of a sequence."""
-        self.each = self.each or Use()
+        self.each = self.each or ParameterUse()
         return self.each
 
-    def at(self, name: str) -> Use:
+    def at(self, name: str) -> ParameterUse:
         """The use of one attribute or key."""
-        return self.fields.setdefault(name, Use())
+        return self.fields.setdefault(name, ParameterUse())
 
-    def part(self, number: int, name: str) -> Use:
+    def part(self, number: int, name: str) -> ParameterUse:
         """The use of one item of a sequence that is always unpacked into the same names."""
         while len(self.parts) <= number:
-            self.parts.append(("", Use()))
+            self.parts.append(("", ParameterUse()))
         use = self.parts[number][1]
         self.parts[number] = (self.parts[number][0] or name, use)
         return use
 
-    def add(self, other: Use) -> None:
+    def add(self, other: ParameterUse) -> None:
         """Join what is known of the same value elsewhere."""
         if other is self:
             return

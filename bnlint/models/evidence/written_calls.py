@@ -15,7 +15,7 @@ from bnlint.models.evidence.callees import bound
 from bnlint.models.evidence.imports import defines, imports_from, names_in
 from bnlint.models.evidence.plain_values import evaluate, names_of
 from bnlint.models.evidence.project import Project
-from bnlint.models.evidence.uses import Use
+from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.lexicon import CONFIG
 from bnlint.models.outline import called, location_of, scopes, tests_of
 
@@ -44,7 +44,7 @@ class Surroundings(Protocol):
     project: Project | None
 
 
-Configured = Callable[[Source, str, Use], Any]
+Configured = Callable[[Source, str, ParameterUse], Any]
 """The settings object that a name such as ``args`` stands for in a file; None if it is unknown.
 
 The use says which settings are read from it.
@@ -57,7 +57,7 @@ class Callee:
 
     name: str
     parameters: list[str]
-    uses: Mapping[str, Use]
+    uses: Mapping[str, ParameterUse]
     configured: Configured
 
 
@@ -126,22 +126,22 @@ def _spread(node: ast.expr, parameters: list[str], names: Mapping[str, Any]) -> 
     return {k: v for k, v in value.items() if k in parameters} if isinstance(value, dict) else {}
 
 
-def _settings_read(node: ast.Call, callee: Callee) -> dict[str, Use]:
+def _settings_read(node: ast.Call, callee: Callee) -> dict[str, ParameterUse]:
     """The names of settings objects in a call's arguments, and which settings are read."""
-    found: dict[str, Use] = {}
+    found: dict[str, ParameterUse] = {}
     for parameter, value in bound(node, callee.parameters):
-        wanted = callee.uses.get(parameter, Use())
+        wanted = callee.uses.get(parameter, ParameterUse())
         chains = list(_chains(value))
         for name, keys in chains:
             if CONFIG.fullmatch(name.lower()):
-                use = found.setdefault(name, Use())
+                use = found.setdefault(name, ParameterUse())
                 for key in keys:
                     use = use.at(key)
-                use.add(wanted if len(chains) == 1 else Use(read=1))
+                use.add(wanted if len(chains) == 1 else ParameterUse(read=1))
     for keyword in node.keywords:
         for name, _ in _chains(keyword.value) if keyword.arg is None else ():
             if CONFIG.fullmatch(name.lower()):
-                use = found.setdefault(name, Use())
+                use = found.setdefault(name, ParameterUse())
                 for parameter in callee.parameters:
                     use.at(parameter).optional = True
     return found

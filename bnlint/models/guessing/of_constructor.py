@@ -21,7 +21,7 @@ from bnlint.models.evidence.command_lines import UNSET
 from bnlint.models.evidence.configured import Provided, of_class, settings_for
 from bnlint.models.evidence.following import Follower
 from bnlint.models.evidence.project import Project
-from bnlint.models.evidence.uses import Use
+from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.evidence.written_calls import (
     Callee,
     WrittenCall,
@@ -60,7 +60,7 @@ class CallEvidence:
         uses = self.follower.uses(maker.make)
         known = Knowledge(profile, self.names, uses)
 
-        def configured(name: str, use: Use) -> Any:
+        def configured(name: str, use: ParameterUse) -> Any:
             if not (use.fields or CONFIG.fullmatch(name.lower())) or use.applied or use.tensor:
                 return None
             declared = getattr(maker.make, "config_class", None)
@@ -122,7 +122,7 @@ def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall
     parameters = [p.name for p in maker.parameters]
     known = evidence.knowledge(maker, PROFILES[0])
 
-    def configured(text: Source, name: str, fields: Use) -> Any:
+    def configured(text: Source, name: str, fields: ParameterUse) -> Any:
         names = evidence.names if text is evidence.source else {}
         found = settings_for(fields, text, names, evidence.project)
         return None if found is None else _as_object(name, fields, found, known)
@@ -136,7 +136,7 @@ def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall
             yield call
 
 
-def _as_object(name: str, use: Use, found: Provided, known: Knowledge) -> Any:
+def _as_object(name: str, use: ParameterUse, found: Provided, known: Knowledge) -> Any:
     """The object that was found if it has all that is read, else one that guesses the rest."""
     if found.whole is not None and found.share(use) == 1.0:
         return found.whole

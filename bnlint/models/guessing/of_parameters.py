@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from bnlint.models.evidence.plain_values import built
-from bnlint.models.evidence.uses import Use, holds
+from bnlint.models.evidence.uses import ParameterUse, holds
 from bnlint.models.guessing.guessed_settings import GuessedSettings
 from bnlint.models.lexicon import (
     CONFIG,
@@ -80,8 +80,8 @@ class Knowledge:
 
     profile: Profile
     names: Mapping[str, Any]
-    uses: Mapping[str, Use]
-    configured: Callable[[str, Use], Any] = lambda _name, _use: None
+    uses: Mapping[str, ParameterUse]
+    configured: Callable[[str, ParameterUse], Any] = lambda _name, _use: None
     part: Callable[[type[nn.Module]], Any] = lambda _cls: None
 
 
@@ -99,7 +99,7 @@ def fill(parameters: tuple[inspect.Parameter, ...], known: Knowledge) -> dict[st
 def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     """Values that may work, likeliest first."""
     hint, name = _annotation(parameter, known.names), parameter.name.lower().strip("_")
-    use = known.uses.get(parameter.name, Use())
+    use = known.uses.get(parameter.name, ParameterUse())
     unannotated = hint in (_NOTHING, Any)
     if unannotated and (found := known.configured(parameter.name, use)) is not None:
         yield found
@@ -120,7 +120,7 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
         yield from _by_name(parameter.name, use, known)
 
 
-def _by_name(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
+def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """Values for names that ask for something else than a number."""
     key = name.lower().strip("_")
     if key == "device":
@@ -135,7 +135,7 @@ def _by_name(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
         yield WIDTH  # the error will say what it should have been
 
 
-def _by_module(hint: Any, name: str, use: Use, known: Knowledge) -> Iterator[Any]:
+def _by_module(hint: Any, name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """A model where the annotation asks for one, of the class that it names if it can be built."""
     if isinstance(hint, type) and issubclass(hint, nn.Module):
         if hint is not nn.Module and (found := known.part(hint)) is not None:
@@ -145,12 +145,14 @@ def _by_module(hint: Any, name: str, use: Use, known: Knowledge) -> Iterator[Any
         yield torch.empty(100, WIDTH, device="meta")
 
 
-def settings(name: str, use: Use, known: Knowledge, found: Mapping[str, Any] | None = None) -> Any:
+def settings(
+    name: str, use: ParameterUse, known: Knowledge, found: Mapping[str, Any] | None = None
+) -> Any:
     """A settings object with the values found, and guesses for those that the code reads."""
     given = dict(found or {})
 
     def answer(key: str) -> Any:
-        wanted = use.fields.get(key, Use())
+        wanted = use.fields.get(key, ParameterUse())
         if wanted.optional:
             raise LookupError(key)
         return guessed_setting(key, f"{name}.{key}", wanted, known)
@@ -166,7 +168,7 @@ def settings(name: str, use: Use, known: Knowledge, found: Mapping[str, Any] | N
     return made
 
 
-def guessed_setting(key: str, path: str, use: Use, known: Knowledge) -> Any:
+def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) -> Any:
     """A guess for one setting; LookupError if nothing is known about it."""
     if use.fields and not (use.tensor or use.applied or use.sequence):
         return settings(path, use, known)
@@ -181,7 +183,7 @@ def guessed_setting(key: str, path: str, use: Use, known: Knowledge) -> Any:
     return value
 
 
-def by_use(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
+def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """Values of the kind that the code wants; nothing if it does not say."""
     key = name.lower().strip("_")
     if use.literals and (use.word or len(use.literals) > 1):
@@ -202,7 +204,7 @@ def by_use(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
         yield torch.empty(100, WIDTH, device="meta")
 
 
-def _literal(name: str, use: Use) -> Any:
+def _literal(name: str, use: ParameterUse) -> Any:
     """One of the values that the code compares with; the common one if it is among them."""
     options = [v for v in use.literals if not (isinstance(v, str) and v.lower() in _ABSENT)]
     texts = [v for v in options if isinstance(v, str)]
@@ -213,10 +215,10 @@ def _literal(name: str, use: Use) -> Any:
     return (same or texts)[0]
 
 
-def _sequence(name: str, use: Use, known: Knowledge) -> list[Any]:
+def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
     """A list of numbers for a name, as long as the code needs it."""
     length = use.items if use.exact or use.items > _ITEMS else _ITEMS
-    each = use.each or Use()
+    each = use.each or ParameterUse()
     if each.parts:
         row = [_part(part, use, known) for part, use in each.parts]
         return [list(row) for _ in range(2)]
@@ -235,16 +237,16 @@ def _sequence(name: str, use: Use, known: Knowledge) -> list[Any]:
     return [WIDTH if singular else value] * length
 
 
-def _part(name: str, use: Use, known: Knowledge) -> Any:
+def _part(name: str, use: ParameterUse, known: Knowledge) -> Any:
     value = next(by_use(name, use, known), None)
     return _number(name.lower(), use, known.profile) if value is None else value
 
 
-def _is_role_of_channels(use: Use) -> bool:
+def _is_role_of_channels(use: ParameterUse) -> bool:
     return use.role[0] in ("in_channels", "out_channels", "in_features", "out_features")
 
 
-def _number(name: str, use: Use, profile: Profile) -> Any:
+def _number(name: str, use: ParameterUse, profile: Profile) -> Any:
     """A number for a name, else for the parameter of the layer that takes it."""
     one = Profile(profile.channels_in, profile.channels_out, lists=False)
     value = number(name, one)
@@ -256,7 +258,7 @@ def _number(name: str, use: Use, profile: Profile) -> Any:
     return WIDTH if value is None else value
 
 
-def _satisfying(value: Any, use: Use) -> Any:
+def _satisfying(value: Any, use: ParameterUse) -> Any:
     """The value, or another for which the code's own conditions hold."""
     if not use.conditions or not isinstance(value, (int, float, str)):
         return value
@@ -266,7 +268,7 @@ def _satisfying(value: Any, use: Use) -> Any:
     return value
 
 
-def _callables(name: str, use: Use, names: Mapping[str, Any]) -> Iterator[Any]:
+def _callables(name: str, use: ParameterUse, names: Mapping[str, Any]) -> Iterator[Any]:
     """A class of layers that is called as the code calls the value."""
     yield from _layer_types(name, names)
     if use.arguments == 0:
@@ -277,7 +279,7 @@ def _callables(name: str, use: Use, names: Mapping[str, Any]) -> Iterator[Any]:
         yield partial(nn.Conv2d, kernel_size=1)
 
 
-def _modules(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
+def _modules(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """A model for a parameter that is one: of the class that is called so, else one that keeps."""
     if layer_type(name) is nn.ReLU:
         yield Part(nn.ReLU, {})
@@ -296,7 +298,7 @@ def _modules(name: str, use: Use, known: Knowledge) -> Iterator[Any]:
     yield Part(nn.Identity, {}, attributes)
 
 
-def _fitting(hint: Any, value: Any, use: Use) -> Iterator[Any]:
+def _fitting(hint: Any, value: Any, use: ParameterUse) -> Iterator[Any]:
     """The value in the form that an annotation asks for; nothing if the annotation excludes it."""
     origin = _origin(hint)
     if hint in (_NOTHING, Any):
