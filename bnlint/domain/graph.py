@@ -154,11 +154,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Where every guessed input fails, though another may pass: a layer or a function, and why."""
+    """Where every guessed input fails, though another may pass: a layer or a function, and why.
+
+    ``cut`` is true if the search for one that passes ran out of time.
+    """
 
     layer: str
     reason: str
     location: Location | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def unfit_guesses(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pr
         said = f"{graph.ref.arguments} has guessed arguments that do not fit together: "
         hint = f"pass the real ones: bnlint '{Path(graph.ref.file).name}::{graph.ref.name}(...)'"
     else:
-        said = "no guessed input passes "
+        late = "(the search for one ran out of time) " if at.cut else ""
+        said = f"no guessed input passes {late}"
     said += f"{at.layer}: {first_line(at.reason)}"
     yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, at.location)
 

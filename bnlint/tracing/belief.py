@@ -26,10 +26,13 @@ from bnlint.layers.table import Table, having
 from bnlint.loading.sites import Locator
 from bnlint.models.guessing.guess import Guess
 from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
+from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record
 from bnlint.tracing.variations import shapes_of, variations
 
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
+_ASSERTIONS = frozenset({"_assert", "_assert_async"})
+"""What a model demands of its input in its own words, which a guess may not know."""
 _ROUNDS = 3
 """Times that the furthest input is varied, when that got an input further."""
 _ENOUGH = 6
@@ -106,15 +109,23 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
     """True unless what arrives may come straight from a guessed input."""
     if why.small or (call is record.crash and not record.crash_is_own):
         return False
+    if name_of(call.target) in _ASSERTIONS:
+        return False
     return why.of_types or all(ref.id in fixed for ref in call.refs())
 
 
 def judge(
-    candidates: Iterable[Guess], trial: Trial, limit: int, *, if_sure: bool = False
+    candidates: Iterable[Guess],
+    trial: Trial,
+    limit: int,
+    clock: SearchClock,
+    *,
+    if_sure: bool = False,
 ) -> Judgement:
     """What to make of inputs that were guessed; at most ``limit`` variations in each round.
 
     ``if_sure``: without variations where the input may be to blame anyway, since trials take time.
+    Nothing is sure if the clock ran out before all were tried.
     """
     runs: list[Run] = []
     for candidate in candidates:
@@ -126,11 +137,11 @@ def judge(
         if if_sure and best.faults.get(best.first) is None:
             break
         others = variations(best.candidate, types=best.why is not None and best.why.of_types)
-        more = [trial(other) for other in islice(others, limit)]
+        more = [trial(other) for other in clock.within(islice(others, limit))]
         runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
         if _furthest(runs)[0].first <= best.first:
             break
-    return _judgement(runs)
+    return _judgement(runs, clock.cut)
 
 
 def _passing(runs: Sequence[Run]) -> Run | None:
@@ -145,12 +156,12 @@ def _furthest(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.first == best.first and run.place == best.place]
 
 
-def _judgement(runs: Sequence[Run]) -> Judgement:
+def _judgement(runs: Sequence[Run], cut: bool) -> Judgement:
     if (passing := _passing(runs)) is not None:
         return Judgement(passing, passing.undecisive)
     kept = _furthest(runs)
     best = min(kept, key=lambda run: len(run.faults))
-    if not _alike(kept, [run.faults.get(best.first) for run in kept]):
+    if cut or not _alike(kept, [run.faults.get(best.first) for run in kept]):
         return Judgement(best, best.undecisive, best.first)
     others = [run for run in kept if run.record is best.record or _same_calls(run, best)]
     believed = {

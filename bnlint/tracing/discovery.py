@@ -23,6 +23,7 @@ from bnlint.models.guessing.guess import NONE
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.tracing.model import trace_model
+from bnlint.tracing.search_clock import SearchClock
 
 _SIMILAR = 6
 """Factories of one class that are checked; a Problem says how many more there are."""
@@ -46,6 +47,7 @@ class Models:
     seen: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
     weights: set[str] = field(default_factory=set)
+    clock: SearchClock = field(default_factory=SearchClock)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
         """Graphs and problems, model by model: of those that the user named, else of all."""
@@ -72,6 +74,7 @@ class Models:
         for name, model in found.instances:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
+                self.clock = self.clock.for_next_model()
                 for result in self._guarded(name, partial(self._trace, built, self.request.inputs)):
                     yield None, result
         for maker in found.makers:
@@ -108,7 +111,8 @@ class Models:
         unfit: Unfit | None = None
         kept: list[ModelGraph | Problem] = []
         named = bool(self.request.models)
-        for built in attempts:
+        self.clock = self.clock.for_next_model()
+        for built in self.clock.within(attempts):
             if isinstance(built, Problem):
                 yield built
                 return
@@ -143,7 +147,9 @@ class Models:
                 inputs = NONE
                 if not without_inputs:
                     inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
-                yield trace_model(built.model, ref=built.ref, inputs=inputs, table=self.table)
+                yield trace_model(
+                    built.model, ref=built.ref, inputs=inputs, table=self.table, clock=self.clock
+                )
         except Exception as error:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name

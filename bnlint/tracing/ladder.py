@@ -8,6 +8,7 @@ concrete shapes; in eval mode last, for models that need targets in training.
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,7 @@ from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import Judgement, Run, failed, forget_others, judge, look_at, place_of
 from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -61,7 +63,7 @@ class Climb:
 
     ``training`` is false if only the eval mode could be traced. ``crash`` is where the forward ends
     with an error, whatever the input. ``unfit`` is where the guessed inputs fail, though others may
-    pass.
+    pass; ``cut`` is true if the search for others ran out of time.
     """
 
     record: Record
@@ -70,6 +72,7 @@ class Climb:
     training: bool = True
     crash: Call | None = None
     unfit: Call | None = None
+    cut: bool = False
 
     @property
     def complete(self) -> bool:
@@ -91,10 +94,18 @@ class Climb:
         return describe_inputs(self.inputs.candidates[0])
 
 
-def climb(model: nn.Module, table: Table, inputs: Guesses) -> Climb:
-    """The most complete record of ``model`` in its current mode, else in eval mode."""
-    climber = _Climber(model, table, inputs, Lazies(model))
-    return climber.without_inputs() or climber.with_inputs()
+def climb(
+    model: nn.Module, table: Table, inputs: Guesses, clock: SearchClock | None = None
+) -> Climb:
+    """The most complete record of ``model`` in its current mode, else in eval mode.
+
+    ``clock`` limits the search for inputs that fit, together with other searches.
+    """
+    clock = clock or SearchClock()
+    climber = _Climber(model, table, inputs, Lazies(model), clock)
+    found = climber.without_inputs() or climber.with_inputs()
+    found.cut = clock.cut
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,7 @@ class _Climber:
     table: Table
     inputs: Guesses
     lazies: Lazies
+    clock: SearchClock
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
     fitted: tuple[Guess, ...] | None = None
@@ -207,7 +219,7 @@ class _Climber:
         mode = self.model.training
         self.model.train(first.training)
         try:
-            found = judge(self._candidates(), trial, _TRACED, if_sure=True)
+            found = judge(self._candidates(), trial, _TRACED, self.clock, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
@@ -251,7 +263,7 @@ class _Climber:
             return NONE, None
         if not self.guessed:
             return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
-        verdict = judge(self._candidates(), trial, _FILLED)
+        verdict = judge(self._candidates(), trial, _FILLED, self.clock)
         again = trial(verdict.run.candidate)
         unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
         forget_others(record, verdict.believed)
@@ -259,13 +271,18 @@ class _Climber:
 
     def _candidates(self) -> Iterator[Guess]:
         """The inputs to try: after the first guess, those fitted to what the forward does."""
+        began = time.monotonic()
         yield from self.inputs.candidates[:1]
+        self.clock.start(time.monotonic() - began)
         if self.guessed and self.inputs.candidates:
-            if self.fitted is None:
-                self.fitted = fitted(
-                    self.model, self.table, self.inputs.candidates, self.lazies.restore
-                )
-            yield from self.fitted
+            yield from self.clock.within(self._fitted())
+
+    def _fitted(self) -> tuple[Guess, ...]:
+        """The inputs that were changed to fit; once found, they are kept."""
+        if self.fitted is None:
+            given, prepare = self.inputs.candidates, self.lazies.restore
+            self.fitted = fitted(self.model, self.table, given, prepare, self.clock)
+        return self.fitted
 
     def _second_look(self, record: Record, given: Guesses, unfit: Call | None) -> Climb:
         """The recorded forward, if ``record`` fails on its inputs and the forward does not.

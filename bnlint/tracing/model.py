@@ -27,6 +27,7 @@ from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.modes import watched_mode
+from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
 
@@ -58,10 +59,12 @@ def trace_model(
     ref: ModelRef | None = None,
     inputs: Guesses | None = None,
     table: Table | None = None,
+    clock: SearchClock | None = None,
 ) -> ModelGraph:
     """The classified graph of ``model``, which is not changed.
 
     ``inputs`` are on the meta device; without them, rules that need shapes are undecided.
+    ``clock`` is shared with what else is guessed for the model.
     """
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
@@ -69,7 +72,7 @@ def trace_model(
     with in_training(meta):
         with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
             warnings.simplefilter("ignore")
-            seen = _trace_modes(meta, table, inputs or NONE)
+            seen = _trace_modes(meta, table, inputs or NONE, clock or SearchClock())
         climbed = seen.training
         if ref.guessed:
             climbed.doubt()  # other arguments may fit together
@@ -78,15 +81,15 @@ def trace_model(
         return _describe(model, meta, ref, table, seen)
 
 
-def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses) -> BothModes:
+def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchClock) -> BothModes:
     """Trace the eval mode only if the code that ran may do something else in it."""
     with watched_mode(meta, table) as watch:
-        climbed = climb(meta, table, inputs)
+        climbed = climb(meta, table, inputs, clock)
     if not (watch.differs and climbed.complete and climbed.training):
         return BothModes(climbed, climbed)
     meta.eval()
     try:
-        return BothModes(climbed, climb(meta, table, climbed.inputs))
+        return BothModes(climbed, climb(meta, table, climbed.inputs, clock))
     finally:
         meta.train()
 
@@ -133,7 +136,7 @@ def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:
     call = climbed.unfit
     if call is None:
         return None
-    return Unfit(layer_name(call), call.error or "", locator.locate(call.frames))
+    return Unfit(layer_name(call), call.error or "", locator.locate(call.frames), climbed.cut)
 
 
 def trace_pieces(

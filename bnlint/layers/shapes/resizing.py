@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @for_layers("_ConvNd")
 def convolution(layer: _ConvNd, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a convolution, batched or not."""
+    if _is_uneven(layer):
+        return None
     _check(layer, x)
     padding, old = _padding(layer), x.shape[-len(layer.kernel_size) :]
     if padding is None or not x.is_floating_point():
@@ -56,6 +58,8 @@ def _padding(layer: _ConvNd) -> tuple[int, ...] | None:
 @for_layers("_ConvTransposeNd")
 def transposed(layer: _ConvTransposeNd, x: torch.Tensor) -> torch.Tensor | None:
     """The output of a transposed convolution without an explicit output size."""
+    if _is_uneven(layer):
+        return None
     _check(layer, x)
     if isinstance(layer.padding, str) or not x.is_floating_point():
         return None
@@ -68,6 +72,11 @@ def transposed(layer: _ConvTransposeNd, x: torch.Tensor) -> torch.Tensor | None:
     if min(sizes) < 1:
         return None
     return like(x, (*x.shape[: -len(sizes) - 1], layer.out_channels, *sizes))
+
+
+def _is_uneven(layer: _ConvNd) -> bool:
+    """True for a window of other axes than the layer has: a Conv1d with ``kernel_size=(1, 3)``."""
+    return len(layer.kernel_size) != len(layer.stride)
 
 
 def _check(layer: _ConvNd, x: torch.Tensor) -> None:

@@ -22,6 +22,7 @@ from bnlint.tracing.fitting.demands import demands
 from bnlint.tracing.fitting.sizes import SizeOutcome, Sizes, larger
 from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Attempt, Fault, Key, attempt
+from bnlint.tracing.search_clock import SearchClock
 
 _RUNS = 96
 """Forwards that are run on meta to fit one guess."""
@@ -36,7 +37,11 @@ _WHOLE: Progress = (1 << 30, 0, 0)
 
 
 def fitted(
-    model: nn.Module, table: Table, guesses: Sequence[Guess], prepare: Callable[[], None]
+    model: nn.Module,
+    table: Table,
+    guesses: Sequence[Guess],
+    prepare: Callable[[], None],
+    clock: SearchClock,
 ) -> tuple[Guess, ...]:
     """Guesses changed until the forward passes, else those that get furthest, in several sizes.
 
@@ -46,8 +51,8 @@ def fitted(
     starts = {tuple((t.ndim, t.dtype) for t in slots_of(g)): g for g in reversed(guesses)}
     failing: list[Guess] = []
     ended: list[Guess] = []
-    for start in list(reversed(starts.values()))[:_STARTS]:
-        fitter = Fitter(model, table, prepare)
+    for start in clock.within(list(reversed(starts.values()))[:_STARTS]):
+        fitter = Fitter(model, table, prepare, clock)
         found = fitter.fitted(start)
         if fitter.passed:
             return found
@@ -57,11 +62,12 @@ def fitted(
 
 @dataclass(slots=True)
 class Fitter:
-    """Changes the inputs of one model step by step; stops after a number of forwards."""
+    """Changes the inputs of one model step by step; ends after some forwards or some time."""
 
     model: nn.Module
     table: Table
     prepare: Callable[[], None]
+    clock: SearchClock
     runs: int = 0
     accepted: set[Key] = field(default_factory=set)
     passed: bool = False
@@ -70,7 +76,7 @@ class Fitter:
     def fitted(self, start: Guess) -> tuple[Guess, ...]:
         """The inputs that get furthest, and others of other sizes if something still fails."""
         current = self._run(start)
-        while (fault := self._pending(current)) is not None and self.runs < _RUNS:
+        while (fault := self._pending(current)) is not None and not self._is_spent():
             better = self._improved(current, fault)
             if better is not None:
                 current = better
@@ -83,6 +89,9 @@ class Fitter:
         if self.passed:
             return (current.guess,)
         return (current.guess, *self._variants(current))
+
+    def _is_spent(self) -> bool:
+        return self.runs >= _RUNS or self.clock.is_over()
 
     def _run(self, guess: Guess) -> Attempt:
         self.runs += 1
@@ -107,7 +116,7 @@ class Fitter:
         before = self._progress(seen)
         for demand in demands(fault, self.table):
             for guess in self._changes(seen, fault, demand):
-                if self.runs >= _RUNS:
+                if self._is_spent():
                     return None
                 after = self._run(guess)
                 if self._progress(after) > before:
@@ -148,7 +157,7 @@ class Fitter:
         return of
 
     def _seen_size(self, guess: Guess, key: Key, demand: OtherSize) -> SizeOutcome:
-        if self.runs >= _RUNS:
+        if self._is_spent():
             return SizeOutcome(spent=True)
         seen = self._run(guess)
         fault = seen.fault(key)
@@ -168,7 +177,7 @@ class Fitter:
         free: dict[tuple[int, int], int] = {}
         for slot, tensor in enumerate(slots_of(seen.guess)):
             for axis, size in itertools.islice(enumerate(tensor.shape), 1, None):
-                if self.runs < _RUNS + 16:
+                if self.runs < _RUNS + 16 and not self.clock.is_over():
                     other = self._run(with_sizes(seen.guess, {(slot, axis): 2 * size}))
                     if [fault.key for fault in other.faults] == keys:
                         free[slot, axis] = 2 * size

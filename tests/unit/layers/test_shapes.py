@@ -239,3 +239,8 @@ def test_attention_is_sure_of_what_fits() -> None:
         assert agrees(F.scaled_dot_product_attention, q, k, tensor(2, 3, 7, 6), mask)
     grouped = tensor(2, 1, 7, 4)
     assert not agrees(F.scaled_dot_product_attention, q, grouped, grouped, enable_gqa=True)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d(4, 4, (1, 3)), nn.ConvTranspose1d(4, 4, (1, 3))])
+def test_a_window_of_other_axes_than_the_layer_is_left_to_torch(layer: nn.Module) -> None:
+    assert quick(layer, (torch.empty(2, 4, 5, 6, device="meta"),), {}) is None
