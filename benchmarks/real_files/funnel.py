@@ -24,6 +24,9 @@ _NOT_IMPORTED = frozenset(
 _BUILT = frozenset({"untraceable", "bad-input"})
 """Kinds of problems that are said of a model that was built."""
 
+_ASIDE = frozenset({"weights", "opaque-part", "stubbed-import", "skipped-code"})
+"""Kinds of problems that do not say why a model was not built."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -91,7 +94,8 @@ def _called(text: str, names: frozenset[str]) -> bool:
 
 
 def _not_built(said: list[dict[str, Any]], whole_file: list[dict[str, Any]]) -> tuple[str, str]:
-    for problem in (*sorted(said, key=lambda p: not p["blocking"]), *whole_file):
+    reasons = [p for p in said if p["kind"] not in _ASIDE] or said
+    for problem in (*sorted(reasons, key=lambda p: not p["blocking"]), *whole_file):
         return problem["kind"], problem["message"]
     return "nothing said", ""
 

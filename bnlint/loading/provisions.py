@@ -154,6 +154,20 @@ def _returning(value: Any) -> Callable[..., Any]:
     return lambda *_, **__: value
 
 
+def let_settings_be_set() -> None:
+    """Let a Lightning model assign ``self.hparams``, as its versions before 1.0 did."""
+    for package in ("lightning.pytorch", "pytorch_lightning"):
+        module = sys.modules.get(f"{package}.core.mixins.hparams_mixin")
+        mixin: Any = getattr(module, "HyperparametersMixin", SimpleNamespace)
+        kept = vars(mixin).get("hparams")
+        if isinstance(kept, property) and kept.fset is None:
+            mixin.hparams = kept.setter(_set_settings)
+
+
+def _set_settings(self: Any, settings: Any) -> None:
+    self._hparams = settings
+
+
 class LoadedScript(nn.Module):
     """Stands for what ``torch.jit.load`` returns: a model whose layers cannot be seen.
 

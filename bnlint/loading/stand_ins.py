@@ -60,8 +60,9 @@ class StubModule(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name.startswith("_") or self._bnlint_stubs.closed:
-                raise
+            asked_by_torch = sys._getframe(1).f_code.co_filename == nn.modules.module.__file__
+            if name.startswith("_") or self._bnlint_stubs.closed or asked_by_torch:
+                raise  # torch asks whether a name is free
             return Stub(self._bnlint_stubs, name)
 
 
@@ -157,6 +158,18 @@ class Stub:
         return Stub(stubs, name + suffix)
 
 
+class StubLayer(nn.Module):
+    """The place of a missing layer in a container; no trace goes through it."""
+
+    def __init__(self, stub: Stub) -> None:
+        super().__init__()
+        self.stub = stub
+
+    def forward(self, *inputs: Any, **_: Any) -> Any:
+        """What the missing layer would make of its inputs: nothing that is known."""
+        return self.stub(*inputs)
+
+
 def _calculates(self: Stub, *_: Any) -> Any:
     return self._more("()")
 
@@ -203,8 +216,8 @@ def unknown_names(path: str) -> list[str]:
 
 
 def held_stubs(model: nn.Module) -> Iterator[str]:
-    """The names of stubs that a model's modules hold as attributes."""
-    for module in model.modules():
+    """The names of stubs that a model's modules hold as attributes; layers are parts instead."""
+    for module in (m for m in model.modules() if not is_a(m, StubLayer)):
         for value in vars(module).values():
             if is_a(value, Stub):
                 yield value._bnlint_name

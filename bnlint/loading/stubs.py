@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.loading.stand_ins import Stub, StubUsed, held_stubs, unknown_names
+from bnlint.domain.objects import is_a
+from bnlint.loading.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
 __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
 
@@ -32,6 +33,14 @@ _USUAL = {
     "Tensor": torch.Tensor,
 }
 """What packages for teaching let a file import with ``*``, besides their own names."""
+
+
+_add_module = nn.Module.add_module
+
+
+def _take_layer(self: nn.Module, name: str, module: Any) -> None:
+    """Add a layer to a container, also one of a missing package."""
+    _add_module(self, name, StubLayer(module) if is_a(module, Stub) else module)
 
 
 class Stubs(MetaPathFinder, Loader):
@@ -52,6 +61,7 @@ class Stubs(MetaPathFinder, Loader):
         """Replace the package ``name``, and everything below it, from now on."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
+        nn.Module.add_module = _take_layer  # type: ignore[method-assign]
         self.names.append(name)
 
     def add_attribute(self, module: ModuleType, name: str) -> None:
@@ -63,6 +73,7 @@ class Stubs(MetaPathFinder, Loader):
     def close(self) -> None:
         """Take all stubs out of ``sys``; those that someone still holds raise when used."""
         self.closed = True
+        nn.Module.add_module = _add_module  # type: ignore[method-assign]
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name, module in list(sys.modules.items()):

@@ -21,9 +21,10 @@ from torch import nn
 
 from bnlint.domain.errors import is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.domain.graph import ModelRef
+from bnlint.domain.graph import Location, ModelRef
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
+from bnlint.loading.provisions import let_settings_be_set
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
@@ -169,7 +170,7 @@ class Workshop:
         """The problem with a call that was tried, and how to say a better one."""
         text, guessed = guess.written(maker.name), ", ".join(guess.assumed())
         if guess.place is not None:
-            at = f"{os.path.basename(guess.place.path)}:{guess.place.line}"
+            at = _written(guess.place)
             text += f" (found in {at}; {guessed} guessed)" if guessed else f" (found in {at})"
         elif guessed:
             text += f" ({guessed} guessed)"
@@ -203,6 +204,7 @@ class Workshop:
                 guess = amended(guess, found, tried)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
+        let_settings_be_set()
         try:
             with NoAccelerator():
                 return build(make, self.weight_limit)
@@ -227,6 +229,12 @@ class Workshop:
             hint = "it needs a package that is not installed; install what the file imports"
         doing = f"building {call}"
         return blame(error, ProblemKind.NOT_BUILT, doing, self.file, maker.name, hint, named)
+
+
+def _written(at: Location) -> str:
+    """``train.py:12``, ``train.ipynb:cell 3:12``."""
+    cell = f"cell {at.cell}:" if at.cell else ""
+    return f"{os.path.basename(at.path)}:{cell}{at.line}"
 
 
 def _advice(command: str) -> str:

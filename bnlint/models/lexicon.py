@@ -72,6 +72,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)",)),
     (4, (r"patch(_?size)?", r"window(_?size)?", r"ws")),
     (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
+    (32, (r"(h|w|height|width)_?(image|img|input)(_?(size|res|shape))?",)),
     (32, (r"resolution", r"height", r"width", r"size", r"h", r"w")),
     (16, (r"(max_?)?(seq|sequence|context|block)_?(len|length|size)?", r"max_?len(gth)?")),
     (16, (r"(n|num)_?patches", r"length")),
@@ -121,7 +122,10 @@ WITHOUT_WEIGHTS = {
 }
 """Arguments that say which weights to download, and the value that downloads none."""
 
-IMAGE_SIZE = re.compile(r"(image|img)_?(size|res|resolution|shape|hw)s?|resolution|crop_size")
+IMAGE_SIZE = re.compile(
+    r"(image|img)_?(size|res|resolution|shape|hw|height|h)s?|resolution|crop_size"
+    r"|(h|height)_?(image|img)(_?(size|res))?"
+)
 INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
 IMAGE_CHANNELS = re.compile(
     r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"

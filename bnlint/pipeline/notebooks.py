@@ -57,7 +57,7 @@ class Notebooks:
 
     def _location(self, at: Location) -> Location:
         cells = self.cells.get(at.path)
-        if cells is None:
+        if cells is None or at.cell:
             return at
         cell, line = cells.place(at.line)
         end = at.end_line and max(at.end_line - at.line, 0) + line

@@ -43,7 +43,12 @@ def place(at: Location | None, options: RenderOptions) -> str:
     """``net.py:12:5``, ``net.ipynb:cell 3:12:5``; empty without a path."""
     if not (at and at.path):
         return ""
-    return f"{options.relative(at.path)}:{_cell(at.cell)}{at.line}:{at.column}"
+    return f"{line_place(at, options)}:{at.column}"
+
+
+def line_place(at: Location, options: RenderOptions) -> str:
+    """``net.py:12``, ``net.ipynb:cell 3:12``."""
+    return f"{options.relative(at.path)}:{_cell(at.cell)}{at.line}"
 
 
 def problem_place(problem: Problem, options: RenderOptions) -> str:

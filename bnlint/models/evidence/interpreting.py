@@ -209,6 +209,8 @@ class Interpreter:
 
     def _note_call(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         if call.func is node:
+            if _is_tested_before(node, self.parents.get(call)):
+                return
             use.applied |= self.running
             use.called |= not self.running
             use.arguments = max(use.arguments, len(call.args))
@@ -219,6 +221,7 @@ class Interpreter:
         elif name in _OF_NUMBERS:
             use.number = True
             use.fraction |= name == "float"
+            use.whole |= name == "range"
         elif name in ("getattr", "hasattr"):
             self._note_getattr(node, use, call)
         else:
@@ -248,6 +251,7 @@ class Interpreter:
                 use.add(uses[name])
         last = called(call)
         use.number |= last in _TAKE_SIZES
+        use.whole |= last in ("log2", *TENSORS)
         use.tensor |= last in _TAKE_TENSORS
 
     def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
@@ -380,6 +384,15 @@ def _field(owner: ParameterUse, name: Any, optional: bool) -> ParameterUse | Non
     use = owner.at(name)
     use.optional = optional if fresh else use.optional and optional
     return use
+
+
+def _is_tested_before(node: ast.expr, around: ast.AST | None) -> bool:
+    """True in ``d() if isfunction(d) else d``: what is no function is taken, too."""
+    if not isinstance(around, ast.IfExp):
+        return False
+    tests = [n for n in ast.walk(around.test) if isinstance(n, ast.Call)]
+    same = ast.dump(node)
+    return any(ast.dump(argument) == same for test in tests for argument in test.args)
 
 
 def _free_names(node: ast.expr) -> Iterator[str]:

@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from bnlint.domain.graph import Location
 from bnlint.loading.parsing import Source
+from bnlint.sources.cells import SUFFIX, Cells, read_notebook
 
 _FILES, _BYTES, _FOLDERS = 200, 2_000_000, 120
 """How much of a project is read at most: files, their text in all, folders."""
-_LARGEST = 300_000
+_LARGEST, _LARGEST_NOTEBOOK = 300_000, 5_000_000
+"""Bytes of a file; those of a notebook are mostly images."""
 _ANCESTORS = 4
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _HINTS_OF_ROOT = ("requirements.txt", "README.md", "LICENSE")
@@ -44,16 +47,24 @@ class Project:
     _paths: list[str] | None = None
     _texts: dict[str, str] = field(default_factory=dict)
     _parsed_files: dict[str, Source | None] = field(default_factory=dict)
+    _cells: dict[str, Cells] = field(default_factory=dict)
     _read: int = 0
 
     def mentioning(self, *words: str) -> Iterator[Source]:
-        """Python files that contain one of the words, parsed."""
-        for path in self._of_type(".py"):
+        """Python files and notebooks that contain one of the words, parsed."""
+        for path in self._of_type(".py", SUFFIX):
             text = self._text(path)
             if any(word in text for word in words):
                 found = self._parsed(path, text)
                 if found is not None:
                     yield found
+
+    def placed(self, at: Location) -> Location:
+        """The place itself, or in its cell if it is in the plain text of a notebook."""
+        if at.path not in self._cells:
+            return at
+        cell, line = self._cells[at.path].place(at.line)
+        return Location(at.path, line, at.column, cell=cell)
 
     def settings(self) -> Iterator[tuple[str, str]]:
         """The path and the text of each file of settings."""
@@ -68,7 +79,7 @@ class Project:
 
     def _walk(self) -> Iterator[str]:
         """Files of the project, breadth first: those of the file's own folder come first."""
-        wanted = (".py", *_SETTINGS)
+        wanted = (".py", SUFFIX, *_SETTINGS)
         todo, seen = deque(self._starts()), set[str]()
         while todo and len(seen) < _FOLDERS:
             folder, deep = todo.popleft()
@@ -86,11 +97,7 @@ class Project:
     def _starts(self) -> Iterator[tuple[str, bool]]:
         """Folders to search, and whether to search what is below them."""
         yield self.home, True
-        above = [self.home]
-        for _ in range(_ANCESTORS):
-            above.append(os.path.dirname(above[-1]))
-        marked = next((f for f in above if _has_any(f, _ROOT_MARKS)), "")
-        if root := marked or next((f for f in reversed(above) if _has_any(f, _HINTS_OF_ROOT)), ""):
+        if root := _root(self.home):
             yield root, True
             return
         parent = os.path.dirname(self.home)  # no mark of a project: look around with care
@@ -104,12 +111,12 @@ class Project:
             return []
         return names
 
-    def _rank(self, path: str) -> tuple[bool, int, str]:
+    def _rank(self, path: str) -> tuple[bool, bool, int, str]:
         """Files that build models first, then by the number of steps between the folders."""
         stem = os.path.splitext(os.path.basename(path))[0].lower()
         calls = any(word in stem for word in _CALLERS)
         steps = os.path.relpath(os.path.dirname(path), self.home).count(os.sep)
-        return not calls, steps, path
+        return path.endswith(SUFFIX), not calls, steps, path
 
     def _text(self, path: str) -> str:
         if path not in self._texts:
@@ -129,15 +136,55 @@ class Project:
         """The text of a file; empty if it cannot be read, is large, or enough was read."""
         if len(self._texts) >= _FILES or self._read >= _BYTES:
             return ""
+        largest = _LARGEST_NOTEBOOK if path.endswith(SUFFIX) else _LARGEST
         try:
-            if os.path.getsize(path) > _LARGEST:
+            if os.path.getsize(path) > largest:
                 return ""
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                text = stream.read()
-        except OSError:
+            with open(path, "rb") as stream:
+                text = self._decoded(path, stream.read())
+        except (OSError, ValueError):
             return ""
         self._read += len(text)
         return text
+
+    def _decoded(self, path: str, data: bytes) -> str:
+        """The text of a file, or the code of a notebook, whose cells are remembered."""
+        if not path.endswith(SUFFIX):
+            return data.decode("utf-8", errors="replace")
+        notebook = read_notebook(data)
+        self._cells[path] = Cells(notebook.starts)
+        return notebook.text
+
+
+def _root(home: str) -> str:
+    """The uppermost folder of the project; empty if nothing marks one.
+
+    Without a sure mark it is the highest of the likely ones that follow each other upwards, but no
+    folder that holds several projects.
+    """
+    above = [home]
+    for _ in range(_ANCESTORS):
+        above.append(os.path.dirname(above[-1]))
+    if marked := next((f for f in above if _has_any(f, _ROOT_MARKS)), ""):
+        return marked
+    root = ""
+    for folder in above:
+        likely = _has_any(folder, _HINTS_OF_ROOT)
+        if root and (not likely or _holds_projects(folder)):
+            break
+        root = folder if likely else root
+    return root
+
+
+def _holds_projects(folder: str) -> bool:
+    """True for a folder without code of its own that holds more than one project."""
+    try:
+        inner = [os.path.join(folder, name) for name in os.listdir(folder)]
+    except OSError:
+        return False
+    if any(path.endswith(".py") for path in inner):
+        return False
+    return sum(_has_any(path, _HINTS_OF_ROOT) for path in inner if os.path.isdir(path)) > 1
 
 
 def _has_any(folder: str, names: tuple[str, ...]) -> bool:

@@ -27,6 +27,7 @@ class ParameterUse:
     word: bool = False
     number: bool = False
     fraction: bool = False
+    whole: bool = False
     sequence: bool = False
     mapping: bool = False
     called: bool = False
@@ -91,7 +92,7 @@ class ParameterUse:
 
 
 _FLAGS = (
-    *("word", "number", "fraction", "sequence", "mapping", "called", "applied", "tensor"),
+    *("word", "number", "fraction", "whole", "sequence", "mapping", "called", "applied", "tensor"),
     *("module", "tested", "spread"),
 )
 

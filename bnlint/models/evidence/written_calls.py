@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Protocol
 
@@ -73,7 +73,8 @@ def calls_in_project(callee: Callee, known: Surroundings) -> Iterator[WrittenCal
         return
     for text in known.project.mentioning(callee.name + "("):
         if not defines(text, callee.name) and imports_from(text, known.source.path, callee.name):
-            yield from _calls(callee, text, names_in(text, known.names))
+            for call in _calls(callee, text, names_in(text, known.names)):
+                yield replace(call, place=known.project.placed(call.place))
 
 
 def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[WrittenCall]:

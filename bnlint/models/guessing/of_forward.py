@@ -19,6 +19,7 @@ from bnlint.models.guessing.of_data import image_size
 from bnlint.models.guessing.of_layers import BATCH, Stated, entry_of, specs_of, stated
 from bnlint.models.guessing.of_use import Asked, values_of
 from bnlint.models.guessing.written_inputs import carried, passed
+from bnlint.models.lexicon import WIDTH
 from bnlint.models.outline import siblings_of, tests_of
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
@@ -93,7 +94,15 @@ def _from_first_layer(model: nn.Module, sizes: Stated) -> list[Any]:
     """Tensors for the first layer of the model, or of the sizes that the model states."""
     if (entry := entry_of(model)) is not None:
         return [empty(*spec) for spec in specs_of(entry, model, sizes)]
-    return [empty(shape) for shape in sizes.shapes(BATCH)]
+    known = [empty(shape) for shape in sizes.shapes(BATCH)]
+    return known or _for_a_stand_in(model)
+
+
+def _for_a_stand_in(model: nn.Module) -> list[Any]:
+    """Images or rows for a model around another one, in whose place there is an identity."""
+    if not any(type(m) is nn.Identity and m is not model for m in model.modules()):
+        return []
+    return [empty((BATCH, 3, 224, 224)), empty((BATCH, WIDTH))]
 
 
 def required_inputs(model: nn.Module) -> list[Asked]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
-import enum
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,8 +17,17 @@ from torch import nn
 from bnlint.models.evidence.plain_values import built
 from bnlint.models.evidence.uses import ParameterUse, holds
 from bnlint.models.guessing.guessed_settings import GuessedSettings
+from bnlint.models.guessing.of_annotations import (
+    annotation_of,
+    by_annotation,
+    fitted_to,
+    is_class_of_settings,
+    is_open,
+    origin_of,
+)
 from bnlint.models.lexicon import (
     CONFIG,
+    DEVICES,
     LAYER_PARAMETER,
     MODELS,
     WIDTH,
@@ -31,10 +37,12 @@ from bnlint.models.lexicon import (
     word,
 )
 
-_PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
 _NOTHING = inspect.Parameter.empty
 _ITEMS = 4
 """The length of sequences of which the code does not say how long they are."""
+
+_FEW = 4
+"""A ratio that counts something: a power of two."""
 
 _TRIED = (*range(8, 201), *range(1, 8), 224, 256, 512)
 """Numbers that are tried where the code states a condition."""
@@ -98,12 +106,12 @@ def fill(parameters: tuple[inspect.Parameter, ...], known: Knowledge) -> dict[st
 
 def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     """Values that may work, likeliest first."""
-    hint, name = _annotation(parameter, known.names), parameter.name.lower().strip("_")
+    hint, name = annotation_of(parameter, known.names), parameter.name.lower().strip("_")
     use = known.uses.get(parameter.name, ParameterUse())
-    unannotated = hint in (_NOTHING, Any)
+    unannotated = is_open(hint, use)
     if unannotated and (found := known.configured(parameter.name, use)) is not None:
         yield found
-    wants_type = _origin(hint) in (type, collections.abc.Callable)
+    wants_type = origin_of(hint) in (type, collections.abc.Callable)
     if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name) and not use.literals):
         yield from _layer_types(name, known.names)
     if unannotated:
@@ -113,17 +121,18 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     yield from _by_module(hint, name, use, known)
     value = number(name, known.profile)
     if value is not None:
-        for fitting in _fitting(hint, value, use):
+        for fitting in fitted_to(hint, value, use):
             yield _satisfying(fitting, use)
-    yield from _by_annotation(hint, name, known.profile)
-    if unannotated:
+    if not unannotated:
+        yield from by_annotation(hint, name, known.profile)
+    if unannotated or (use.fields and is_class_of_settings(hint)):
         yield from _by_name(parameter.name, use, known)
 
 
 def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """Values for names that ask for something else than a number."""
     key = name.lower().strip("_")
-    if key == "device":
+    if DEVICES.fullmatch(key):
         yield "cpu"
     if name in known.uses and not use.read:
         yield None  # nothing is done with it
@@ -255,6 +264,8 @@ def _number(name: str, use: ParameterUse, profile: Profile) -> Any:
     if value is None and use.role[0]:
         parameter, layer = use.role
         value = 0.1 if "Dropout" in layer else number(parameter, one)
+    if use.whole and isinstance(value, float):
+        value = _FEW
     return WIDTH if value is None else value
 
 
@@ -298,51 +309,6 @@ def _modules(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     yield Part(nn.Identity, {}, attributes)
 
 
-def _fitting(hint: Any, value: Any, use: ParameterUse) -> Iterator[Any]:
-    """The value in the form that an annotation asks for; nothing if the annotation excludes it."""
-    origin = _origin(hint)
-    if hint in (_NOTHING, Any):
-        yield value
-    elif hint in (float, bool):
-        yield hint(value[0] if isinstance(value, tuple) else value)
-    elif hint is int and not isinstance(value, bool):
-        yield value[0] if isinstance(value, tuple) else int(value)
-    elif origin in (tuple, list, collections.abc.Sequence, collections.abc.Iterable):
-        sizes = [a for a in typing.get_args(hint) if a is not ...]
-        count = len(sizes) if origin is tuple and len(sizes) > 1 else max(2, use.items)
-        items = value if isinstance(value, tuple) else (value,) * count
-        yield tuple(items) if origin is tuple else list(items)
-    elif origin in (typing.Union, types.UnionType):
-        for option in typing.get_args(hint):
-            yield from _fitting(option, value, use)
-
-
-def _by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
-    if hint in (_NOTHING, Any):
-        return
-    if type(None) in typing.get_args(hint):
-        yield None
-    elif _origin(hint) is typing.Literal:
-        yield typing.get_args(hint)[0]
-    elif _origin(hint) in (dict, collections.abc.Mapping):
-        yield {}
-    elif isinstance(hint, type):
-        yield from _of_type(hint, name, profile)
-
-
-def _of_type(hint: type, name: str, profile: Profile) -> Iterator[Any]:
-    plain = {bool: False, float: 0.1, int: profile.channels_in, str: word(name)}
-    if hint in plain:
-        yield plain[hint]
-    elif hint is torch.device:
-        yield torch.device("cpu")
-    elif issubclass(hint, enum.Enum):
-        yield next(iter(hint))
-    elif hint.__module__ not in _PLAIN and not issubclass(hint, (nn.Module, torch.Tensor)):
-        with contextlib.suppress(Exception):  # it needs arguments, or refuses its own defaults
-            yield hint()  # usually a config
-
-
 def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
     """Blocks of the file if the name asks for one, and a class of torch."""
     if "block" in name:
@@ -350,17 +316,3 @@ def _layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
         yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
     if (found := layer_type(name)) is not None:
         yield found
-
-
-def _annotation(parameter: inspect.Parameter, names: Mapping[str, Any]) -> Any:
-    hint = parameter.annotation
-    if not isinstance(hint, str):
-        return hint
-    try:
-        return eval(hint, dict(names))  # the file's own annotation, postponed
-    except Exception:  # names that only a type checker imports
-        return _NOTHING
-
-
-def _origin(hint: Any) -> Any:
-    return typing.get_origin(hint) or hint

@@ -62,10 +62,12 @@ def _plain(asked: Asked) -> list[Any]:
         return list(dict.fromkeys(words)) or [""]
     if DEVICES.fullmatch(name):
         return [torch.device("meta")]
-    if use.tensor or use.readers or use.mixers or use.items:
+    if use.tensor or use.readers or use.items:
         return []
-    if use.counts or asked.hint in (int, "int"):
+    if use.counts or (asked.hint in (int, "int") and not use.mixers):
         return [2]
+    if use.mixers:
+        return []
     if asked.hint in (float, "float"):
         return [0.5]
     numbers = [v for v in use.literals if type(v) in (int, float)]

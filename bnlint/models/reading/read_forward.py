@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from bnlint.models.lexicon import TENSORS
 from bnlint.models.reading.forward_code import Function, forward_of, method_of, parameters_of
 from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
@@ -20,6 +21,8 @@ _DEPTH = 4
 """Forwards and methods inside each other that are read, if there are several arguments to tell."""
 _AXES = {"transpose": 2, "swapaxes": 2, "size": 1, "flatten": 1, "select": 1, "squeeze": 1}
 """Methods of tensors, and how many of their arguments are numbers of axes."""
+
+_TAKE_SIZES = frozenset({*TENSORS, "view", "expand"})
 
 
 def read_forward(model: nn.Module) -> dict[str, Use]:
@@ -178,6 +181,7 @@ class _Reader:
 
     def _call(self, node: ast.Call) -> None:
         module, name = self.scope.module(node.func), _name(node.func)
+        self._count_sizes(name, node.args)
         if module is not None and module is not self.scope.owner:
             self._call_module(module, node)
             return
@@ -191,6 +195,18 @@ class _Reader:
             use.functions.append((name, place))
             use.counts |= name == "range"
         self._note_pattern(name, node.args)
+
+    def _count_sizes(self, name: str, arguments: list[ast.expr]) -> None:
+        """Note what is a size of a new tensor or view: ``torch.zeros(n * x.size(0), 4)``."""
+        first = arguments[0] if arguments else None
+        sizes = first.elts if isinstance(first, (ast.Tuple, ast.List)) else arguments
+        if name not in _TAKE_SIZES or (sizes is arguments and len(sizes) < 2):
+            return
+        for size in sizes:
+            terms = (size.left, size.right) if isinstance(size, ast.BinOp) else (size,)
+            for use in map(self.scope.use, terms):
+                if use is not None:
+                    use.counts = True
 
     def _call_module(self, module: nn.Module, node: ast.Call) -> None:
         for place, use in self._passed(node):

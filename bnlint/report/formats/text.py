@@ -10,6 +10,7 @@ from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline
 from bnlint.report.lines import (
+    line_place,
     of_model,
     padding,
     paint,
@@ -123,7 +124,7 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
         found = ref.found
         built = ref.origin
-        built += f", found in {options.relative(found.path)}:{found.line}" if found else ""
+        built += f", found in {line_place(found, options)}" if found else ""
         built += f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(
             f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "

@@ -137,6 +137,16 @@ RUNS = {
             ],
         ),
     ),
+    "part: building … failed": (
+        1,
+        run(
+            [model("Block")],
+            [
+                problem("weights", "built with random weights", "Net", blocking=False),
+                problem("part", "building Net(depth=3) failed", "Net", blocking=False),
+            ],
+        ),
+    ),
     "untraceable: it cannot run": (
         2,
         run(problems=[problem("untraceable", "it cannot run", "Net")]),
@@ -192,8 +202,8 @@ def test_the_document_holds_counts_and_reasons(tmp_path) -> None:
     path = tmp_path / "document.md"
     document.write_document(path, runs, [*outcomes[:-1], None])
     text = path.read_text()
-    assert "| 11 | 8 (73 %) | 6 (55 %) | 4 (36 %) | 1 (9 %) |" in text
+    assert "| 12 | 9 (75 %) | 6 (50 %) | 4 (33 %) | 1 (8 %) |" in text
     assert "- 1x not-built: … needs a value for …" in text
-    assert "Exit codes: 0 10x, 2 1x, none in time 1x." in text
+    assert "Exit codes: 0 11x, 2 1x, none in time 1x." in text
     assert "net.py" not in text
     assert "a/b" in text

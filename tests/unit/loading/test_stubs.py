@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from bnlint.loading.stubs import Stub, Stubs, StubUsed, held_stubs
@@ -92,6 +93,34 @@ def test_stubs_that_a_model_holds_are_found(stubs: Stubs) -> None:
     assert list(held_stubs(model)) == []
     model[0].act = nowhere.Act()
     assert list(held_stubs(model)) == ["nowhere.Act()"]
+
+
+def test_a_stub_takes_the_place_of_a_layer_in_containers(stubs: Stubs) -> None:
+    import nowhere
+
+    layer = nowhere.Norm(8)
+    model = nn.Sequential(nn.Linear(2, 2), layer, nn.ModuleList([layer]))
+    model.add_module("other", layer)
+    assert [type(m).__name__ for m in model.children()][1::2] == ["StubLayer", "StubLayer"]
+    assert list(held_stubs(model)) == []
+    with stubs.unusable(), pytest.raises(StubUsed, match="nowhere"):
+        model[:2](torch.ones(1, 2))
+    stubs.close()
+    with pytest.raises(TypeError, match="not a Module"):
+        nn.Sequential(layer)
+
+
+def test_layers_can_be_added_to_a_model_of_a_missing_base(stubs: Stubs) -> None:
+    import nowhere
+
+    class Net(nowhere.Base):
+        def forward(self, x: object) -> object:
+            return x
+
+    net: nn.Module = Net()  # type: ignore[assignment]
+    net.add_module("layer", nn.ReLU())
+    net.register_buffer("mean", torch.ones(1))
+    assert [*net._modules, *net._buffers] == ["layer", "mean"]
 
 
 def test_a_stub_is_calculated_with(stubs: Stubs) -> None:

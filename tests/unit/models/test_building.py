@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 import torch
 from torch import nn
 
+from bnlint.loading.provisions import let_settings_be_set
 from bnlint.models.building import NotAModel, build
 from bnlint.models.meta.bounded import Bounded, TooManyWeights
 
@@ -61,3 +65,18 @@ def test_all_that_a_model_creates_counts_towards_the_limit() -> None:
         nn.Linear(3, 4)
     with pytest.raises(TooManyWeights), Bounded(24):
         nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 4))
+
+
+def test_a_lightning_model_may_assign_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HyperparametersMixin:
+        @property
+        def hparams(self) -> object:
+            return vars(self)["_hparams"]
+
+    mixins = ModuleType("hparams_mixin")
+    mixins.HyperparametersMixin = HyperparametersMixin  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lightning.pytorch.core.mixins.hparams_mixin", mixins)
+    let_settings_be_set()
+    model = HyperparametersMixin()
+    model.hparams = {"width": 4}  # type: ignore[misc]
+    assert model.hparams == {"width": 4}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from types import ModuleType
@@ -94,10 +95,34 @@ BODIES = {
         "self.body = nn.Linear(config.model.hidden_size // config.model.zorp, 4)",
     ),
     "a dict of settings": ("zorp", "self.body = nn.Linear(zorp['width'], zorp['opt']['out_dim'])"),
+    "an annotated dict of settings": (
+        "zorp: dict[str, int] | None",
+        "self.body = nn.Linear(zorp['width'], 4)",
+    ),
+    "an annotated namespace": (
+        "zorp: __import__('argparse').Namespace",
+        "self.body = nn.Linear(zorp.width, 4)",
+    ),
     "keywords": ("**kwargs", "self.body = nn.Linear(kwargs['hidden'], kwargs.get('out', 4))"),
     "a model": ("backbone", "self.body = backbone\nself.head = nn.Linear(backbone.out_dim, 4)"),
     "weights": ("matrix", "self.body = nn.Embedding.from_pretrained(matrix)"),
     "nothing": ("zorp", "self.body = nn.Linear(3, 4)"),
+    "a number that might be called": (
+        "zorp",
+        """
+        width = (lambda value: value() if callable(value) else value)(zorp)
+        self.body = nn.Linear(zorp() if callable(zorp) else zorp, width * 4)
+        """,
+    ),
+    "a ratio that counts": (
+        "ratio",
+        """
+        steps = int(torch.log2(torch.tensor(float(ratio))))
+        assert steps > 0
+        self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in range(ratio)])
+        """,
+    ),
+    "a device by another name": ("dev", "self.body = nn.Linear(3, 4).to(dev)"),
     "a device": ("device", "self.body = nn.Linear(3, 4).to(device)"),
 }
 
@@ -106,6 +131,12 @@ BODIES = {
 def test_what_a_constructor_does_says_what_it_takes(name: str) -> None:
     found = records(code(*BODIES[name]))
     assert [type(r) for r in found] == [ModelGraph], found
+
+
+def test_settings_of_a_class_that_needs_arguments() -> None:
+    cls = "class Zorp:\n    def __init__(self, width):\n        self.width = width\n"
+    (graph,) = records(cls + code("zorp: Zorp", "self.body = nn.Linear(zorp.width, 4)"))
+    assert isinstance(graph, ModelGraph)
 
 
 def test_uses_are_followed_into_other_constructors() -> None:
@@ -184,6 +215,34 @@ def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) 
     assert graph.ref.arguments == built
     assert graph.ref.guessed == ()
     assert graph.ref.found.path == str(tmp_path / path)
+
+
+def test_calls_in_notebooks(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# Net(9, 9)"},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "from net import Net"]},
+        {"cell_type": "code", "source": "width = 6\nmodel = Net(width, depth=1)"},
+    ]
+    files = {"net.py": NET, "train.ipynb": json.dumps({"cells": cells}), "setup.py": ""}
+    graph, _ = traced(tmp_path, files)
+    assert graph.ref.arguments == "Net(6, depth=1)"
+    found = graph.ref.found
+    assert (found.path, found.cell, found.line) == (str(tmp_path / "train.ipynb"), 3, 2)
+
+
+def test_a_project_ends_where_others_lie_beside_it(tmp_path: Path) -> None:
+    call = "from net import Net\nmodel = Net({}, depth=1)\n"
+    files = {
+        "README.md": "",
+        "one/README.md": "",
+        "one/models/net.py": NET,
+        "one/train.py": call.format(6),
+        "two/README.md": "",
+        "two/main.py": call.format(1000),
+    }
+    graph, evidence = traced(tmp_path, files, "one/models/net.py")
+    assert graph.ref.arguments == "Net(6, depth=1)"
+    assert not any("two" in path for path in evidence.project._texts)
 
 
 def test_a_class_of_the_same_name_in_another_file_is_another_one(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ class Timed(Net):
         return self.conv(x) * t[:, None, None, None].float()
 
 
+class Sampling(Net):
+    def forward(self, x, samples, times):
+        x = self.fc(x).expand(times, 2, -1)
+        drawn = torch.zeros(samples * x.size(0), 4)
+        return self.fc(drawn.view(samples, 2, 2, -1)), x
+
+
 class Optional(Net):
     def forward(self, x, mask=None, extra=None):
         x = x if mask is None else x * mask
@@ -147,6 +154,7 @@ GUESSED = {
     Packed: [("long", 2, 16), ("long", 2)],
     Losing: [ROW, ("long", 2)],
     Timed: [IMAGE, ("long", 2)],
+    Sampling: [ROW, 2, 2],
     Optional: [IMAGE, IMAGE],
 }
 
@@ -154,6 +162,19 @@ GUESSED = {
 @pytest.mark.parametrize("make", GUESSED, ids=lambda make: make.__name__)
 def test_the_first_guess_is_of_the_kind_that_a_forward_uses(make: type[nn.Module]) -> None:
     assert first(make()) == GUESSED[make]
+
+
+def test_a_model_around_another_one_takes_an_image() -> None:
+    class Around(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x)
+
+    assert first(Around(nn.Identity())) == [IMAGE]
+    assert infer(Around(nn.ReLU())) == ()
 
 
 def test_lengths_are_numbers_that_the_cpu_can_read() -> None:
