@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -237,8 +238,9 @@ def _imports(tree: ast.Module, source: Source, name: str) -> bool:
 def _scripts_in(folder: str) -> tuple[tuple[str, str], ...]:
     """Paths and texts of the first files of a folder, without the large ones."""
     try:
-        paths = [os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.endswith(".py")]
-        small = [p for p in paths[:_SIBLINGS] if os.path.getsize(p) < _LARGEST_FILE]
+        paths = (os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.endswith(".py"))
+        files = islice(filter(os.path.isfile, paths), _SIBLINGS)  # not a pipe, which may wait
+        small = [p for p in files if os.path.getsize(p) < _LARGEST_FILE]
         return tuple((p, Path(p).read_text(encoding="utf-8", errors="replace")) for p in small)
     except OSError:
         return ()
