@@ -17,7 +17,7 @@ _LARGE = 16 << 20
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
 State = Mapping[str, Mapping[str, Any]]
-"""JSON-ready: the states of ``files``, ``folders``, ``modules`` and ``variables`` by name."""
+"""JSON-ready: the states of ``files``, ``seen``, ``folders``, ``modules`` and ``variables``."""
 
 
 class States:
@@ -31,6 +31,7 @@ class States:
         """The state of all that was consulted, and of the files in ``own``."""
         return {
             "files": {path: self.file(path) for path in sorted({*consulted.files, *own})},
+            "seen": {path: _kind(path) for path in consulted.seen},
             "folders": {path: self.folder(path) for path in consulted.folders},
             "modules": consulted.modules,
             "variables": {name: _variable(name) for name in consulted.variables},
@@ -43,6 +44,7 @@ class States:
         """
         return (
             all(self.file(path) == state for path, state in known["files"].items())
+            and all(_kind(path) == kind for path, kind in known["seen"].items())
             and all(self.folder(path) == state for path, state in known["folders"].items())
             and all(_variable(name) == state for name, state in known["variables"].items())
             and all(self._has(folder, names) for folder, names in known["modules"].items())
@@ -89,15 +91,22 @@ def file_digest(path: str) -> str:
         return ""
 
 
-def _file_state(path: str) -> str:
+def _kind(path: str) -> str:
+    """``file``, ``folder`` or ``special``; nothing if there is none."""
     try:
-        found = os.stat(path)
+        mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return ""
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(mode):
         return "folder"
-    if not stat.S_ISREG(found.st_mode):
-        return "special"  # a pipe would wait for somebody who writes
+    return "file" if stat.S_ISREG(mode) else "special"
+
+
+def _file_state(path: str) -> str:
+    kind = _kind(path)
+    if kind != "file":
+        return kind  # a pipe would wait for somebody who writes
+    found = os.stat(path)
     if found.st_size > _LARGE:
         return f"{found.st_size} {found.st_mtime_ns}"
     return file_digest(path)

@@ -123,13 +123,15 @@ FileRequest = TraceRequest | TrialRequest
 class Consulted:
     """What the code of a file looked at while it ran: the outcome holds as long as it is the same.
 
-    ``files`` were opened or looked for, whether they exist or not; ``folders`` were listed.
+    ``files`` were opened, or tried to; of what is ``seen`` only the existence was asked;
+    ``folders`` were listed.
     ``modules`` says which names were looked for in each folder of the search path, and which of
     them the folder had. ``variables`` are the environment variables that were read. ``all`` is
     false if there were too many to list.
     """
 
     files: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     modules: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     variables: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ class Lookups:
 
     def __init__(self) -> None:
         self.files: set[str] = set()
+        self.seen: set[str] = set()
         self.folders: set[str] = set()
         self.modules: dict[str, dict[str, bool]] = {}
         self.variables: set[str] = set()
@@ -52,9 +53,10 @@ class Lookups:
 
     def consulted(self) -> Consulted:
         """All that was noted so far."""
-        every = len(self.files) + len(self.folders) <= _MOST
+        every = len(self.files) + len(self.seen) + len(self.folders) <= _MOST
         return Consulted(
             tuple(sorted(self.files)) if every else (),
+            tuple(sorted(self.seen - self.files)) if every else (),
             tuple(sorted(self.folders)) if every else (),
             self.modules,
             tuple(sorted(self.variables)),
@@ -62,9 +64,14 @@ class Lookups:
         )
 
     def file(self, path: Any) -> None:
-        """Note a file that is opened or looked for; numbers are files that are open already."""
+        """Note a file that is opened; numbers are files that are open already."""
         if (full := self._local(path)) and len(self.files) <= _MOST:
             self.files.add(full)
+
+    def look(self, path: Any) -> None:
+        """Note that something is asked for, without its content."""
+        if (full := self._local(path)) and len(self.seen) <= _MOST:
+            self.seen.add(full)
 
     def folder(self, path: Any) -> None:
         """Note a folder that is listed."""
@@ -79,7 +86,7 @@ class Lookups:
                 known = self.modules.setdefault(home, {})
                 if known.setdefault(name, has_module(self._listed(home), name)):
                     # which of these there are decides what is imported
-                    self.files |= {f"{full}.py", os.path.join(full, "__init__.py")}
+                    self.seen |= {f"{full}.py", os.path.join(full, "__init__.py")}
 
     def _listed(self, folder: str) -> frozenset[str]:
         if folder not in self._entries:
@@ -115,7 +122,7 @@ def watch() -> Lookups:
     builtins.open = io.open = opens
     _replace(io, "open_code", noted.file)
     _replace(sys.modules["_io"], "open_code", noted.file)
-    _replace(os, "stat", noted.file)
+    _replace(os, "stat", noted.look)
     _replace(os, "listdir", noted.folder)
     _replace(os, "scandir", noted.folder)
     return noted

@@ -113,8 +113,10 @@ def test_data_is_stale_when_what_was_consulted_changes(
     folder, pipe = tmp_path / "data", tmp_path / "pipe"
     folder.mkdir()
     os.mkfifo(pipe)
+    (tmp_path / "unread").write_text("some words")
     consulted = Consulted(
         (str(tmp_path / "absent"), str(folder), str(pipe)),
+        (str(tmp_path / "asked"), str(tmp_path / "unread")),
         (str(folder),),
         {str(tmp_path): {"data": True, "helper": False}},
         ("BNLINT_TEST_VARIABLE",),
@@ -127,7 +129,9 @@ def test_data_is_stale_when_what_was_consulted_changes(
     assert kept()
     (tmp_path / "unrelated").write_text("")
     assert kept()
-    for path in (tmp_path / "absent", folder / "new", tmp_path / "helper.py"):
+    (tmp_path / "unread").write_text("other words")
+    assert kept()
+    for path in (tmp_path / "asked", tmp_path / "absent", folder / "new", tmp_path / "helper.py"):
         path.write_text("")
         assert not kept()
         path.unlink()
@@ -141,9 +145,9 @@ def test_an_entry_of_another_format_or_shape_is_missing(tmp_path: Path) -> None:
     assert save(store, "aa" * 32, ModelSpec("Net"))
     whole = json.loads(zlib.decompress(store.get("aa" * 32) or b""))
     state, data = whole[1:]
-    shapes = ([99, state, data], {}, [1], 3, [2, {}, data], [2, state, data[:1]], [2, state, {}])
-    forged = [json.dumps(s).encode() for s in (*shapes, [2, state, [5, *data[1:]]])]
-    deep = b"[2," + b"[" * 100_000 + b"]" * 100_000 + b",1]"
+    shapes = ([99, state, data], {}, [1], 3, [3, {}, data], [3, state, data[:1]], [3, state, {}])
+    forged = [json.dumps(s).encode() for s in (*shapes, [3, state, [5, *data[1:]]])]
+    deep = b"[3," + b"[" * 100_000 + b"]" * 100_000 + b",1]"
     for body in (*map(zlib.compress, (*forged, b"not json", deep)), b"not compressed", b""):
         store.put("aa" * 32, body)
         assert load(store, "aa" * 32, ModelSpec) is None
