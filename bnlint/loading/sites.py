@@ -169,7 +169,12 @@ class Locator:
         return _position(*frames[0]) if frames else None
 
     def library(self, frames: Frames) -> str:
-        """The installed package that did this, if the file that is checked is not installed too."""
+        """The installed package that did this, if the file that is checked is not installed too.
+
+        Nothing is known of a model without a file.
+        """
+        if not self.file:
+            return ""
         package = _package_of(frames[0][0].co_filename) if frames else ""
         return _name_of(package) if package and not _package_of(self.file) else ""
 

@@ -161,9 +161,13 @@ def test_no_stub_takes_part_in_a_graph(check: Check) -> None:
 def test_a_stub_is_no_layer(check: Check) -> None:
     outcome = check("import nowhere_act\n" + LINEAR.replace("nn.Linear(3, 4)",
                     "nn.Sequential(nn.Linear(3, 4), nowhere_act.Act())"))  # fmt: skip
-    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT, ProblemKind.NOT_BUILT]
-    assert outcome.problems[1].blocking
-    assert "not installed" in outcome.problems[1].hint
+    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT]
+    assert names(outcome) == ["Net"]
+    (graph,) = outcome.graphs
+    assert [op.kind for op in graph.ops] == ["input", "linear", "opaque", "output"]
+    assert not graph.trace.complete
+    (part,) = graph.trace.opaque
+    assert "nowhere_act" in part.reason
 
 
 def test_an_import_in_a_try_still_fails_as_it_should(check: Check) -> None:
