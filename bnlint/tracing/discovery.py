@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from torch import nn
@@ -24,6 +25,9 @@ from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.search_clock import SearchClock
+
+_FACTORIES = 2
+"""Factories of a class that may set its initial weights, and are tried."""
 
 _SIMILAR = 6
 """Factories of one class that are checked; a Problem says how many more there are."""
@@ -79,9 +83,22 @@ class Models:
                     yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                make = partial(self._best, self.workshop.attempts(maker), self.request.inputs)
+                make = partial(self._best, self._attempts(maker, found), self.request.inputs)
                 for result in self._guarded(maker.name, make):
                     yield maker, result
+
+    def _attempts(self, maker: Maker, found: Survey) -> Iterator[Built | Problem]:
+        """The models of a maker; that of a class starts with the weights that a factory sets."""
+        for built in self.workshop.attempts(maker):
+            if isinstance(built, Problem) or maker.origin != "class" or built.ref.guessed:
+                yield built
+                continue
+            own = (m for m in found.makers if m.origin == "factory" and m.root == maker.name)
+            factories = islice((m for m in own if not m.required), _FACTORIES)
+            made = (next(self.workshop.attempts(factory), None) for factory in factories)
+            same = structure(built.model)
+            set_up = (m for m in made if isinstance(m, Built) and structure(m.model) == same)
+            yield replace(built, model=next(set_up, built).model)
 
     def _guarded(
         self, name: str, make: Callable[[], Iterable[ModelGraph | Problem]]
