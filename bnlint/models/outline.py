@@ -176,7 +176,7 @@ def constants(scope: ast.AST, names: Mapping[str, Any]) -> dict[str, Any]:
 def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Each name that an assignment sets, with its expression; nothing for other nodes."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        yield from _unpacked(node.targets[0], node.value)
+        yield from unpacked(node.targets[0], node.value)
 
 
 def attributes_set(tree: ast.AST) -> Iterator[tuple[ast.Attribute, ast.expr]]:
@@ -257,9 +257,10 @@ def _argument_defaults(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from zip(reversed(names), reversed(node.defaults), strict=False)
 
 
-def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+def unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """The names that an assignment sets, with their values; ``a, b = 1, 2`` sets two."""
     if isinstance(target, ast.Name):
         yield target.id, value
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for one, part in zip(target.elts, value.elts, strict=False):
-            yield from _unpacked(one, part)
+            yield from unpacked(one, part)

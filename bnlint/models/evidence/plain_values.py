@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from bnlint.models.lexicon import SAME_MODEL
+from bnlint.models.outline import unpacked
 
 _HARMLESS = (
     *(ast.Constant, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp),
@@ -192,14 +193,6 @@ def _defaults(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
-            yield from _unpacked(target, node.value)
+            yield from unpacked(target, node.value)
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        yield from _unpacked(node.target, node.value)
-
-
-def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(target, ast.Name):
-        yield target.id, value
-    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for one, part in zip(target.elts, value.elts, strict=False):
-            yield from _unpacked(one, part)
+        yield from unpacked(node.target, node.value)
