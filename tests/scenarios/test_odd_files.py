@@ -84,6 +84,11 @@ def test_a_working_directory_that_is_gone(folder: Path) -> None:
     assert "the working directory was deleted" in done.stderr
 
 
+def _mind_interrupts() -> None:
+    """Take SIGINT even if the tests run in the background of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_ended_leaves_nothing(
     folder: Path, sent: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
@@ -93,8 +98,9 @@ def test_a_run_that_is_ended_leaves_nothing(
     (folder / "slow.py").write_text(
         f"import time, torch\nopen({str(folder / 'started')!r}, 'w').close()\ntime.sleep(100)\n"
     )
+    command = [*LINT, "slow.py", "--no-cache", "--sandbox=off"]
     running = subprocess.Popen(
-        [*LINT, "slow.py", "--no-cache", "--sandbox=off"], stderr=subprocess.PIPE, text=True
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=_mind_interrupts
     )
     until = time.monotonic() + 60
     while not (folder / "started").exists() and time.monotonic() < until:
