@@ -68,6 +68,7 @@ def _result(result: RuleResult) -> Iterator[str]:
 
 def _trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, TraceOutcome]:
     from bnlint.engine.explain import whole
+    from bnlint.isolation.jobs import Limits
     from bnlint.isolation.pool import Pool
     from bnlint.selftest import example_files
 
@@ -81,8 +82,7 @@ def _trace_examples(rules: Sequence[Rule], settings: Settings) -> dict[str, Trac
     requests = [
         TraceRequest(str(here / name), text=code, real_weights=True) for name, code in named.items()
     ]
-    s, jobs = settings, settings.jobs or os.cpu_count() or 1
-    with Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox) as pool:
+    with Pool.within(Limits.of(settings), settings.jobs or os.cpu_count() or 1) as pool:
         return dict(zip(named, pool.trace(requests), strict=True))
 
 

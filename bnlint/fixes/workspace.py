@@ -124,15 +124,11 @@ class Workspace:
         return list(self._traced(requests)) if requests else []
 
     def _traced(self, requests: Sequence[FileRequest]) -> Iterator[TraceOutcome]:
-        s = self.settings
-        jobs = s.jobs or os.cpu_count() or 1
+        limits, jobs = Limits.of(self.settings), self.settings.jobs or os.cpu_count() or 1
         if self._executor is not None and len(requests) > 1:
-            limits = Limits(s.timeout, s.max_memory, s.sandbox)
             return trace_spread(self._executor, requests, jobs, limits)
         if self._pool is None:
-            self._pool = self._stack.enter_context(
-                Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox)
-            )
+            self._pool = self._stack.enter_context(Pool.within(limits, jobs))
         return self._pool.trace(requests)
 
     def _kept(self, work: Work) -> TraceOutcome | None:

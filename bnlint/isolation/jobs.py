@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
@@ -21,6 +21,9 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
 from bnlint.isolation.folders import read_file
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
+
+if TYPE_CHECKING:
+    from bnlint.config import Settings
 
 T = TypeVar("T")
 
@@ -117,6 +120,11 @@ class Limits:
     timeout: float = 60.0
     max_memory: int = 4 << 30
     sandbox: str = "off"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that the settings ask for."""
+        return cls(settings.timeout, settings.max_memory, settings.sandbox)
 
     @property
     def seconds(self) -> float:

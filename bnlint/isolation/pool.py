@@ -38,6 +38,11 @@ class Pool:
         self._fork = fork
         self._sent = 0
 
+    @classmethod
+    def within(cls, limits: Limits, jobs: int = 1) -> Pool:
+        """A pool with these limits."""
+        return cls(jobs, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
+
     def __enter__(self) -> Pool:
         return self
 

@@ -52,7 +52,7 @@ def trace_spread(
                 continue
             # A pool that breaks takes all of its tasks along.
             lost = [n, *(m for m, future in futures.items() if _lost(future))]
-            with Pool(min(jobs, len(lost)), limits.timeout, limits.max_memory) as pool:
+            with Pool.within(limits, min(jobs, len(lost))) as pool:
                 outcomes = pool.trace([requests[m] for m in lost])
                 again |= dict(zip(lost, outcomes, strict=True))
             futures = {m: future for m, future in futures.items() if m not in again}
@@ -134,7 +134,7 @@ class _Bench:
             if fitting:
                 self._idle.remove(fitting[-1])
                 return fitting[-1][1]
-        return Pool(1, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
+        return Pool.within(limits)
 
     def _close_idle(self) -> None:
         now = time.monotonic()

@@ -116,16 +116,16 @@ def trace(
     if means.tracer:
         return means.tracer(requests)
     jobs = min(settings.jobs or os.cpu_count() or 1, len(requests))
+    from bnlint.isolation.jobs import Limits
+
+    limits = Limits.of(settings)
     if means.executor is not None:
-        from bnlint.isolation.jobs import Limits
         from bnlint.isolation.spread import trace_spread
 
-        limits = Limits(settings.timeout, settings.max_memory, settings.sandbox)
         return trace_spread(means.executor, requests, jobs, limits)
     from bnlint.isolation.pool import Pool
 
-    s = settings
-    pool = stack.enter_context(Pool(jobs, s.timeout, s.max_memory, sandbox=s.sandbox))
+    pool = stack.enter_context(Pool.within(limits, jobs))
     return pool.trace(requests)
 
 

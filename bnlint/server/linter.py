@@ -70,11 +70,11 @@ class Linter:
 
     def _warm(self, settings: Settings) -> Pool:
         """The worker; a new one where the settings have other limits."""
-        limits = Limits(settings.timeout, settings.max_memory, settings.sandbox)
+        limits = Limits.of(settings)
         pool = self._pool
         if pool is None or pool.limits != limits:
             self.close()
-            pool = self._pool = Pool(1, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
+            pool = self._pool = Pool.within(limits)
         return pool
 
 
