@@ -141,7 +141,7 @@ def _entries(data: Any, shown: str) -> tuple[Entry, ...]:
     version, rows = data.get("version"), data.get("findings")
     if isinstance(version, int) and version > VERSION:
         said = f"{shown} has version {version}, and this bnlint reads up to {VERSION}"
-        raise ConfigError(Mistake(said, hint="update bnlint, or write the baseline anew"))
+        raise ConfigError(Mistake(said, hint="update bnlint, or write the baseline again"))
     if version != VERSION or not isinstance(rows, list):
         raise ConfigError(Mistake(f"{shown} is not a baseline file", hint="write it anew"))
     try:

@@ -58,8 +58,7 @@ def _change_timm(module: Any) -> None:
     def load_pretrained(model: Any, *_: Any, **__: Any) -> None:
         config = getattr(model, "pretrained_cfg", None) or {}
         name = config.get("architecture") or type(model).__name__
-        LEFT_OUT.sources.append(str(name))
-        mark(model, str(name))
+        _without(model, str(name))
 
     module.load_pretrained = load_pretrained
 
@@ -88,11 +87,16 @@ def _change_pretrained(module: Any) -> None:
     ) -> Any:
         settings = config if config is not None and not isinstance(config, str) else None
         model = cls(settings or cls.config_class(), *args)
-        LEFT_OUT.sources.append(str(name))
-        mark(model, str(name))
-        return model
+        return _without(model, str(name))
 
     module.PreTrainedModel.from_pretrained = classmethod(cast(Any, from_pretrained))
+
+
+def _without(model: Any, name: str) -> Any:
+    """The model, noted as one that did not get the weights of that name."""
+    LEFT_OUT.sources.append(name)
+    mark(model, name)
+    return model
 
 
 def _change_settings(module: Any) -> None:
@@ -117,9 +121,7 @@ def _change_auto_models(module: Any) -> None:
     ) -> Any:
         settings = config if config is not None else _auto_config(name, kwargs)
         model = cls.from_config(settings)
-        LEFT_OUT.sources.append(str(name))
-        mark(model, str(name))
-        return model
+        return _without(model, str(name))
 
     module._BaseAutoModelClass.from_pretrained = classmethod(cast(Any, from_pretrained))
 

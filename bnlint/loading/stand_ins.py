@@ -69,7 +69,7 @@ class StubModule(nn.Module):
 class Stub:
     """A name of a missing package: callable, a decorator, a base class, a context manager.
 
-    In calculations it gives stubs, and comparisons find it newer than anything.
+    Calculations with it return stubs, and comparisons find it newer than anything.
     """
 
     def __init__(self, stubs: Closable, name: str) -> None:

@@ -85,7 +85,7 @@ LEFT_OUT = LeftOut()
 
 
 def without_weights() -> None:
-    """Make every way to load weights give a stand-in; cannot be undone: for child processes."""
+    """Make every way to load weights return a stand-in; cannot be undone: for child processes."""
     load = torch.load
 
     def read(f: Any, *args: Any, **kwargs: Any) -> Any:

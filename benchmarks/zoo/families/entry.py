@@ -16,7 +16,7 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of a library; ``inputs`` gives meta tensors for its forward, guesses, or None.
+    """One model of a library; ``inputs`` returns meta tensors for its forward, guesses, or None.
 
     ``source`` says whether the library states those inputs (declared), or they are a guess.
     """

@@ -89,7 +89,7 @@ def _default(given: Mapping[str, ast.expr], names: Mapping[str, Any]) -> Any:
 
 
 def _converted(value: Any, kind: ast.expr | None) -> Any:
-    """The default as the parser gives it: a text goes through the type, too."""
+    """The default as the parser returns it: a text goes through the type, too."""
     convert = _TYPES.get(kind.id) if isinstance(kind, ast.Name) else None
     if not isinstance(value, str) or convert is None:
         return value

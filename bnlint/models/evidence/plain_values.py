@@ -55,7 +55,7 @@ Names = Mapping[str, Any]
 
 @runtime_checkable
 class Builds(Protocol):
-    """An argument that is built anew for each call."""
+    """An argument that is built again for each call."""
 
     def value(self) -> Any:
         """What the call gets."""
