@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -44,7 +46,10 @@ class Page:
         self.errors: list[str] = []
         self.requests: list[str] = []
         self._patience, self._number, self._buffer = patience, 0, b""
-        self._folder = tempfile.TemporaryDirectory(prefix="bnlint-chromium-")
+        # What the browser started may still write while the folder is removed.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="bnlint-chromium-", ignore_cleanup_errors=True
+        )
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
 
@@ -58,6 +63,7 @@ class Page:
             [binary, *FLAGS, f"--user-data-dir={self._folder.name}", "about:blank"],
             preexec_fn=connect,
             close_fds=False,
+            start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -143,7 +149,8 @@ class Page:
         path.write_bytes(base64.b64decode(data))
 
     def close(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._write)
         os.close(self._read)
