@@ -12,9 +12,10 @@ from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
 
 DESCRIPTION = """\
-Lint the graphs of PyTorch models: normalisation, kernels and activations put together wrongly.
+Lint PyTorch models: misplaced norms, shape mismatches, unregistered or unused layers, dead
+initialization, reported at the source line.
 
-Linting imports each file and so runs its code, in a child process without a terminal, with limits
+Linting imports each file, which runs its code: in a child process without a terminal, with limits
 on time and memory, without CUDA devices and without downloads. Don't lint what you would not run.
 """
 
@@ -24,13 +25,13 @@ paths:
   net.py::Net(3, 10)             one model, or a factory with arguments
   pkg.module::Name               a model of an installed module
 
-other commands (bnlint COMMAND --help; write ./NAME for a path called like a command):
+other commands (bnlint COMMAND --help; write ./NAME for a path with the name of a command):
   check              the default: bnlint PATH... is bnlint check PATH...
   explain RULE       what a rule looks for, why, and what to do instead
-  rules              all rules, one a line
+  rules              all rules, one per line
   test-rules PATH    test rule files by the examples inside them
   baseline write|prune
-                     hold back today's findings; drop entries that are gone
+                     hide today's findings; drop entries that are gone
   probe              run a model on a real device and measure it
   server             the language server for editors
 

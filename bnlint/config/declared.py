@@ -44,7 +44,7 @@ def inputs(value: Any, at: At) -> tuple[InputSpec, ...]:
     for text in strings(value, at):
         spec = _input(text, at)
         if spec and not spec.name and any(other.name for other in read):
-            at.fail(f"'{text}' has no name but stands after a named input", "name it too", text)
+            at.fail(f"'{text}' has no name but comes after a named input", "name it too", text)
         elif spec:
             read.append(spec)
     return tuple(read)

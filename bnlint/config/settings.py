@@ -47,7 +47,7 @@ class Settings:
     ignore: tuple[str, ...] = _rules(
         (),
         "words",
-        "leave these rules out, in addition to those the config file leaves out",
+        "skip these rules, in addition to those the config file skips",
         adds=True,
         decides="findings",
     )
@@ -63,13 +63,13 @@ class Settings:
     fail_on: str = _rules(
         "warning",
         "choice",
-        "the lightest severity that ends in exit code 1 (default: warning)",
+        "minimum severity that makes the exit code 1 (default: warning)",
         choices=("error", "warning", "info"),
     )
     norm_placement: str = _rules(
         "before-activation",
         "choice",
-        "where your house style puts norms",
+        "where your models put norms",
         choices=("before-activation", "after-activation", "any"),
         for_rules=True,
     )
@@ -80,7 +80,7 @@ class Settings:
     inputs: tuple[InputSpec, ...] = _models(
         (),
         "inputs",
-        "an input by hand: 1x3x224x224, 8x16:int64 or mask=8x16:bool (repeatable)",
+        "input shape, for example 1x3x224x224, 8x16:int64 or mask=8x16:bool (repeatable)",
         flags=("--input",),
         config=False,
         decides="graph",
@@ -95,18 +95,18 @@ class Settings:
         (), "layers", "kinds of layers of your own, by dotted type name", decides="graph"
     )
     exclude: tuple[str, ...] = _models(
-        (), "patterns", "files and folders to leave out (repeatable, globs)", adds=True
+        (), "patterns", "files and folders to skip (repeatable, globs)", adds=True
     )
     force_exclude: bool = _models(
-        False, "flag", "leave excluded files out even when they are named one by one"
+        False, "flag", "skip excluded files even when they are named one by one"
     )
     stdin_filename: str = _models(
-        "", "word", "the path that standard input (-) stands for", metavar="PATH", config=False
+        "", "word", "path to report for standard input (-)", metavar="PATH", config=False
     )
     graph: bool = _models(
         False,
         "flag",
-        "print every model as a chain of classified operations, and do not lint",
+        "print each model's traced operations instead of linting",
         config=False,
     )
 
@@ -119,7 +119,7 @@ class Settings:
     verbose: bool = _output(
         False,
         "flag",
-        "also say what could not be decided, and how models were found and traced",
+        "also print what could not be decided, and how models were found and traced",
         flags=("-v", "--verbose"),
     )
     quiet: bool = _output(
@@ -132,39 +132,37 @@ class Settings:
         flags=("--color", "--colour"),
         choices=("auto", "always", "never"),
     )
-    exit_zero: bool = _output(False, "flag", "exit with 0 in spite of findings")
+    exit_zero: bool = _output(False, "flag", "exit with 0 even if there are findings")
 
     allow_unchecked: bool = _output(
         False,
         "flag",
-        "a file that could not be checked is told, and does not end in exit code 2",
+        "report files that cannot be checked, but don't fail because of them",
         config=True,
     )
 
-    baseline: str = _known(
-        "", "path", "hold back the findings that this file lists", metavar="FILE"
-    )
+    baseline: str = _known("", "path", "hide findings listed in FILE", metavar="FILE")
     since: str = _known(
         "",
         "word",
-        "report only what the lines changed since a git revision bring; 'main...' "
-        "compares with the point where this branch left main",
+        "only report findings on lines changed since REV; 'main...' compares "
+        "with the point where this branch left main",
         metavar="REV",
         config=False,
     )
 
     diff: bool = _fixes(
-        False, "flag", "show proved fixes as a diff and change nothing", config=False
+        False, "flag", "show verified fixes as a diff, change nothing", config=False
     )
-    fix: bool = _fixes(False, "flag", "apply proved fixes", config=False)
+    fix: bool = _fixes(False, "flag", "apply verified fixes", config=False)
     unsafe_fixes: bool = _fixes(
-        False, "flag", "with --diff or --fix: also those that change behaviour or checkpoints"
+        False, "flag", "with --diff or --fix: include fixes that change behavior or checkpoints"
     )
 
     jobs: int = _limits(
         0,
         "count",
-        "files checked at the same time (default: 0, as many as there are cores)",
+        "number of files checked in parallel (default: 0, one per core)",
         flags=("-j", "--jobs"),
     )
     timeout: float = _limits(
@@ -176,7 +174,7 @@ class Settings:
     sandbox: str = _limits(
         "auto",
         "choice",
-        "let files write nowhere but in a temporary folder, connect to nothing and signal nothing"
+        "forbid files to write outside a temporary folder, to connect and to signal others"
         " (Linux, the sandbox extra): auto (default) where that is possible, on, or off",
         choices=("auto", "on", "off"),
         decides="graph",

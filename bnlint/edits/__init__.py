@@ -80,7 +80,7 @@ class Job:
     def syntax_at(self, location: Location | None, subject: Subject) -> Syntax:
         """The syntax of the file of a location; NoEdit where that is unknown."""
         if location is None:
-            raise NoEdit(f"it is not known where {name_of(subject)} stands in the source")
+            raise NoEdit(f"it is not known where `{name_of(subject)}` is built in the source")
         return self.syntax(location.path)
 
     def built_at(
@@ -118,7 +118,7 @@ def built_by(syntax: Syntax, location: Location | None, subject: Subject) -> cst
     """The call at a location, which builds a layer or calls a function; NoEdit without one."""
     call = syntax.call_at(location)
     if call is None:
-        raise NoEdit(f"the source has no call there that builds {name_of(subject)}")
+        raise NoEdit(f"the source has no call there that builds `{name_of(subject)}`")
     return call
 
 

@@ -170,7 +170,7 @@ def statement_removed(syntax: Syntax, statement: Any) -> tuple[Splice, ...]:
     """The lines of a statement removed; ``pass`` is left where its block would be empty."""
     cst = syntax.cst
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-        raise NoEdit("other statements stand on the same line")
+        raise NoEdit("there are other statements on the same line")
     start, end = syntax.span(statement.body[0])
     block = syntax.parent(statement)
     if isinstance(block, cst.IndentedBlock) and len(block.body) == 1:
@@ -185,7 +185,7 @@ def _element_removed(syntax: Syntax, node: Any) -> tuple[Splice, ...]:
     if isinstance(item, cst.Element) and isinstance(syntax.parent(item), cst.Tuple):
         pair = syntax.parent(item)
         if len(pair.elements) != 2 or pair.elements[1] is not item:
-            raise NoEdit("it stands in a tuple")
+            raise NoEdit("it is in a tuple")
         item = syntax.parent(pair)
     holder = syntax.parent(item)
     items = holder.args if isinstance(holder, cst.Call) else getattr(holder, "elements", ())
@@ -224,7 +224,7 @@ def _span_of_item(syntax: Syntax, item: Any, items: list[Any]) -> Span:
     else:
         span = syntax.end_of(items[index - 1]), comma[0] if comma else end
     if "#" in syntax.between(*span).replace(syntax.text(item.value), ""):
-        raise NoEdit("a comment stands beside it")
+        raise NoEdit("a comment is next to it")
     return span
 
 

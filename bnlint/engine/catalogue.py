@@ -42,7 +42,7 @@ def rule_files(patterns: Iterable[str], root: Path) -> tuple[Path, ...]:
     Raises :class:`UsageError` for every pattern that names none.
     """
     found = {pattern: _files_of(pattern, root) for pattern in patterns}
-    hint = "give a .yaml file, a folder that holds some, or a glob"
+    hint = "pass a .yaml file, a folder that contains some, or a glob"
     missing = [
         Mistake(f"no rule file at {pattern!r}", hint=hint)
         for pattern, files in found.items()

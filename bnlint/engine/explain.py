@@ -185,7 +185,7 @@ net = nn.Sequential(
 )
 """,
         why="""\
-A comment that is left behind when the code is mended, or that never fitted, says of a line
+A comment that is left behind when the code is fixed, or that never applied, says of a line
 what is not true of it, and will hide the next finding there. A name that no rule has, or a
 word of another linter (`disable`, `noqa`), holds nothing back although it looks so.
 """,

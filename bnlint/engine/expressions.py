@@ -48,7 +48,7 @@ def _pattern(reader: Reader, node: Node, what: str) -> tuple[Capture, ...]:
             gap = None
             continue
         if not found or gap is not None or item is items[-1]:
-            reader.wrong(item, "a 'through' must stand between two captures")
+            reader.wrong(item, "a 'through' must be between two captures")
         gap = fitting
     if not found:
         reader.wrong(node, "match must capture something")

@@ -141,7 +141,7 @@ class Reader:
                 self.wrong(key, f"a key of {what} must be a word")
             elif name in found:
                 first = self.location(found[name]).line
-                self.wrong(key, f"{name!r} stands twice in {what} (first on line {first})")
+                self.wrong(key, f"{name!r} appears twice in {what} (first on line {first})")
             elif allowed is not None and name not in allowed:
                 self.wrong(key, f"{what} has no key {name!r}", did_you_mean(name, allowed))
             else:

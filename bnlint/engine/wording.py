@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from bnlint.domain.finding import Finding, Measurable, Related, Remedy, Severity
 from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Subject, Value, name_of
+from bnlint.domain.naming import described
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import Match, Scope, decide_all
 from bnlint.graph.facts import Answer, Facts, Unknown
@@ -31,11 +32,11 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
         rule=rule.id,
         name=rule.name,
         severity=_severity(rule, scope),
-        message=fill(rule.report.message, scope.look_up) + _assumptions(rule, scope, ref),
+        message=fill(rule.report.message, _Namer(scope, ref)) + _assumptions(rule, scope, ref),
         location=place_of(at, ref),
         model=ref.name,
         layer=name_of(at),
-        related=tuple(_related(scope.match[name]) for name in rule.report.related),
+        related=tuple(_related(scope.match[name], ref) for name in rule.report.related),
         anchors=tuple(filter(None, (call, ref.definition))),
         remedy=_remedy(rule, scope),
         measurable=_measurable(rule, scope),
@@ -65,10 +66,25 @@ def _severity(rule: Rule, scope: Scope) -> Severity:
     return rule.severity
 
 
-def _related(subject: Subject) -> Related:
-    kind = subject.types[0].rpartition(".")[2] if subject.types else subject.kind
+class _Namer:
+    """Looks up the facts of a message; the path of a layer comes with its class the first time."""
+
+    def __init__(self, scope: Scope, ref: ModelRef) -> None:
+        self._scope, self._ref = scope, ref
+        self._named: set[str] = set()
+
+    def __call__(self, subject: str, fact: str) -> Answer:
+        bound = self._scope.match.get(subject)
+        if fact != "path" or bound is None:
+            return self._scope.look_up(subject, fact)
+        again = subject in self._named
+        self._named.add(subject)
+        return described(bound, self._ref, again)
+
+
+def _related(subject: Subject, ref: ModelRef) -> Related:
     place = subject.construction if isinstance(subject, ModuleInfo) else subject.location
-    return Related(name_of(subject), place, f"{name_of(subject)} is this {kind}")
+    return Related(name_of(subject), place, described(subject, ref))
 
 
 def _assumptions(rule: Rule, scope: Scope, ref: ModelRef) -> str:

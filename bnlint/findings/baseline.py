@@ -100,7 +100,7 @@ def read_baseline(path: Path) -> tuple[Entry, ...]:
         raise ConfigError(Mistake(f"there is no baseline file {path}", hint=hint)) from None
     except json.JSONDecodeError as error:
         place = Location(shown, error.lineno, error.colno)
-        hint = "mend it (a merge may have left marks), or write it anew"
+        hint = "fix it (a merge may have left conflict markers), or write it again"
         raise ConfigError(Mistake(f"not valid JSON: {error.msg}", place, hint=hint)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the baseline file {path} cannot be read: {error}") from None
@@ -143,7 +143,12 @@ def _entries(data: Any, shown: str) -> tuple[Entry, ...]:
         said = f"{shown} has version {version}, and this bnlint reads up to {VERSION}"
         raise ConfigError(Mistake(said, hint="update bnlint, or write the baseline again"))
     if version != VERSION or not isinstance(rows, list):
-        raise ConfigError(Mistake(f"{shown} is not a baseline file", hint="write it anew"))
+        raise ConfigError(
+            Mistake(
+                f"{shown} is not a baseline file",
+                hint="write it again with `bnlint baseline write`",
+            )
+        )
     try:
         return tuple(Entry(*(str(row[key]) for key in _KEYS)) for row in rows)
     except (KeyError, TypeError):

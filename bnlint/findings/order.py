@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bnlint.domain.finding import Finding, Severity
+from bnlint.domain.naming import quoted
 
 _NAMED = 3
 _LENGTH = 32
@@ -54,7 +55,10 @@ def _together(first: Finding, *rest: Finding) -> Finding:
     first = replace(first, count=count, also=tuple(others))
     if not others:
         return first
-    names = [layer if model == first.model else f"{model}: {layer}" for model, layer in others]
+    names = [
+        quoted(layer, model) + ("" if model == first.model else f" of {model}")
+        for model, layer in others
+    ]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     message = f"{first.message} (the same line also builds {', '.join(names[:_NAMED])}{more})"
     return replace(first, message=message)

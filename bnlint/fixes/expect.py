@@ -136,7 +136,7 @@ def _op_differs(
     if new.error and new.error != old.error:
         return f"{new.layer} fails: {new.error}"
     if old.layer != new.layer and not wanted.renames:
-        return f"{new.layer} stands in the place of {old.layer}"
+        return f"`{new.layer}` takes the place of `{old.layer}`"
     if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
         return f"{new.layer} is another kind of layer than {old.layer} was"
     if name := _facts_differ(old, new, free, wanted.rebuilt):
@@ -146,7 +146,7 @@ def _op_differs(
         return "" if free_shapes else "the model is traced with another input"
     appears = free_shapes and not any(s is not None for s in old.outputs)
     if old.outputs != new.outputs and not appears:
-        return f"{new.layer} gives another shape"
+        return f"`{new.layer}` outputs another shape"
     return ""
 
 

@@ -111,7 +111,7 @@ def _to_graph_module(model: nn.Module, table: Table) -> fx.GraphModule:
 
 def _untraceable(reason: str) -> UsageError:
     message = f"torch.fx cannot trace the model, so it is not repaired: {reason}"
-    hint = "`bnlint --fix` mends the source instead, whatever forward does"
+    hint = "`bnlint --fix` fixes the source instead, whatever forward does"
     return UsageError(Mistake(message, hint=hint))
 
 
@@ -145,7 +145,7 @@ def _set_argument(repair: Repair) -> str:
         _without_inplace(_node_of(repair, op))
         return "no longer in place"
     if name not in _ATTRIBUTES:
-        raise NoEdit(f"{name} decides which weights a layer has; build the model anew")
+        raise NoEdit(f"{name} decides which weights a layer has; build the model again")
     setattr(repair.module(op), str(name), value)
     return f"{name} is {value}"
 
@@ -154,7 +154,7 @@ def _move_argument(repair: Repair) -> str:
     module: Any = repair.module(repair.op("of"))
     name, to, value = (str(repair.arguments[k]) for k in ("name", "to", "value"))
     if name not in _DEFAULTS or to not in _ATTRIBUTES:
-        raise NoEdit(f"{to} decides which weights a layer has; build the model anew")
+        raise NoEdit(f"{to} decides which weights a layer has; build the model again")
     setattr(module, name, _DEFAULTS[name])
     setattr(module, to, repair.arguments["value"])
     return f"{to} is {value}"
@@ -202,7 +202,7 @@ def _swap(repair: Repair) -> str:
     first, second = repair.op("first"), repair.op("second")
     path = [op.id for op in behind(View(repair.graph), second)]
     if first.id not in path:
-        raise NoEdit(f"{first.layer} does not stand before {second.layer} in one line")
+        raise NoEdit(f"`{first.layer}` does not come directly before `{second.layer}`")
     late = early = _node_of(repair, second)
     for _ in range(path.index(first.id) + 1):
         before = early.all_input_nodes

@@ -94,7 +94,7 @@ def _last_lines(output: str) -> str:
 def _reason(path: str, ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
     if ended.killed == "timeout":
         said = f"not finished after {limits.timeout:g} s"
-        hint = "give it more with --timeout, move the work under `if __name__ == '__main__'`, or"
+        hint = "raise the limit with --timeout, move the work under `if __name__ == '__main__'`, or"
         hint += f' leave the file out: exclude = ["{os.path.basename(path)}"]'
         return ProblemKind.TIMEOUT, said, hint
     if mentions_memory(output):
@@ -111,7 +111,7 @@ def _reason(path: str, ended: Ended, limits: Limits, output: str) -> tuple[Probl
 
 def _memory(limits: Limits) -> tuple[ProblemKind, str, str]:
     said = f"needs more memory than the limit of {limits.max_memory / (1 << 30):.3g} GiB"
-    return ProblemKind.MEMORY, said, "give it more with --max-memory"
+    return ProblemKind.MEMORY, said, "raise the limit with --max-memory"
 
 
 def _signal(number: int) -> str:

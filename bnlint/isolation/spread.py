@@ -70,7 +70,7 @@ def _submit(executor: Executor, request: bytes, limits: Any) -> Future[Any] | No
     except BrokenExecutor:
         return None
     except (AttributeError, TypeError, RuntimeError) as error:
-        hint = "give one with submit(), such as ProcessPoolExecutor() or client.get_executor()"
+        hint = "pass one with submit(), such as ProcessPoolExecutor() or client.get_executor()"
         raise UsageError(Mistake(f"the executor takes no tasks: {error}", hint=hint)) from error
 
 

@@ -24,7 +24,7 @@ class Unseen(enum.Enum):
 UNSEEN = Unseen.UNSEEN
 
 RAISED = "raise"
-"""The target of a call that stands for a line that ended the forward with an error."""
+"""The target of a call that represents a line that ended the forward with an error."""
 
 _LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"})
 """Functions that take the type or the shape of their second argument, and no more."""

@@ -43,10 +43,11 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
     yield from _misfits(source, stubs)
     missing = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]
     if missing and not found.failures:
+        were = "was" if len(missing) == 1 else "were"
         yield Problem(
             ProblemKind.STUBBED_IMPORT,
             source.path,
-            f"replaced while importing, as not installed or broken: {', '.join(missing)}",
+            f"{listed(missing)} could not be imported and {were} stubbed; results may be incomplete",
             hint="install what the file imports for a complete check",
             line=_import_line(source.tree, missing[0]),
         )

@@ -1,4 +1,4 @@
-"""What user code finds in a child process where a real run has more than bnlint can give it.
+"""What user code finds in a child process where a real run has more than bnlint can provide.
 
 Arguments of the command line have their defaults, data files are found beside the file, and what
 asks for an accelerator goes on without one. All of it changes the process for good.
@@ -51,7 +51,7 @@ class Provisions:
             said = (
                 f"no arguments are given while bnlint imports a file: {listed(shown)} {have} None"
             )
-            hint = "give defaults, or parse arguments under `if __name__ == '__main__'`"
+            hint = "add defaults, or parse arguments under `if __name__ == '__main__'`"
             yield Problem(ProblemKind.SKIPPED_CODE, self.path, said, hint, line)
 
     def _default_arguments(self) -> None:
@@ -169,7 +169,7 @@ def _set_settings(self: Any, settings: Any) -> None:
 
 
 class LoadedScript(nn.Module):
-    """Stands for what ``torch.jit.load`` returns: a model whose layers cannot be seen.
+    """Represents what ``torch.jit.load`` returns: a model whose layers cannot be seen.
 
     It is the same where the file is missing, as it often is on other machines.
     """
@@ -183,7 +183,7 @@ class LoadedScript(nn.Module):
 
 
 class _NoDevice(contextlib.nullcontext[None]):
-    """Stands for ``torch.cuda.device(0)`` in a ``with`` statement."""
+    """Represents ``torch.cuda.device(0)`` in a ``with`` statement."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()

@@ -134,7 +134,7 @@ def blame(
         hint = "no weights are needed to check a model: pass pretrained=False or weights=None"
     elif is_out_of_memory(error):
         kind, message = ProblemKind.MEMORY, f"{doing} needs more memory than the limit"
-        hint = "give it more with --max-memory"
+        hint = "raise the limit with --max-memory"
     elif isinstance(error, PermissionError) and SANDBOXED in os.environ:
         hint = "in the sandbox it can write only temporary files, and connect to nothing"
         hint += "; for files that you trust: --sandbox off"

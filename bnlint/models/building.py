@@ -254,7 +254,7 @@ def _made(make: Callable[[], object]) -> nn.Module:
     random.seed(0)
     model = make()
     if not isinstance(model, nn.Module):
-        raise NotAModel(f"it gives {type(model).__name__}, not a torch.nn.Module")
+        raise NotAModel(f"it returns a {type(model).__name__}, not a torch.nn.Module")
     return model
 
 

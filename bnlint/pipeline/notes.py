@@ -8,19 +8,20 @@ from pathlib import Path
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Severity
 from bnlint.domain.graph import Inputs, Location, ModelGraph
+from bnlint.domain.naming import quoted
 from bnlint.domain.phrases import first_line, listed
 from bnlint.domain.request import InputSpec
 
 _PLAIN = (
-    ("inputs to control flow", "a branch hangs on the values of a tensor"),
-    ("item() cannot be called on meta", "a branch hangs on the values of a tensor"),
+    ("inputs to control flow", "data-dependent control flow"),
+    ("item() cannot be called on meta", "data-dependent control flow"),
     ("nonzero() raises unimplemented", "it selects by the values of a tensor"),
     ("Proxy object cannot be iterated", "it loops over a tensor or unpacks one"),
     ("'len' is not supported in symbolic", "it asks for the length of a tensor"),
 )
 """Reasons of the tracers, in plain words."""
 
-_ANOTHER = "give another (--input, [tool.bnlint.inputs]), or none to have one guessed"
+_ANOTHER = "pass another one (--input, [tool.bnlint.inputs]), or none to have one guessed"
 _FAILS = "BN206"
 _WHOLE = "its forward"
 _NAMED = 3
@@ -59,7 +60,7 @@ def unfit_inputs(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pro
         yield _problem(graph, ProblemKind.BAD_INPUT, said, _ANOTHER, graph.ref.definition)
     elif failed is not None and failed.layer not in explained:
         why = first_line(failed.error)
-        said = f"{_written(given)} does not pass {failed.layer}: {why}"
+        said = f"{_written(given)} fails at {quoted(failed.layer)}: {why}"
         at = failed.call or failed.construction
         yield _problem(graph, ProblemKind.BAD_INPUT, said, _ANOTHER, at)
 
@@ -93,12 +94,12 @@ def unfit_guesses(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pr
         return
     hint = "pass the real input, for example --input 2x3x224x224"
     if graph.ref.guessed:
-        said = f"{graph.ref.arguments} has guessed arguments that do not fit together: "
+        said = f"{graph.ref.arguments} has guessed arguments that do not fit together, at "
         hint = f"pass the real ones: bnlint '{Path(graph.ref.file).name}::{graph.ref.name}(...)'"
     else:
         late = "(the search for one ran out of time) " if at.cut else ""
-        said = f"no guessed input passes {late}"
-    said += f"{at.layer}: {first_line(at.reason)}"
+        said = f"every guessed input fails {late}at "
+    said += f"{quoted(at.layer)}: {first_line(at.reason)}"
     yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, at.location)
 
 
@@ -121,12 +122,12 @@ def unseen_parts(graph: ModelGraph, findings: Iterable[Finding] = ()) -> Iterato
         cause = (plain_reason(part.reason), part.location)
         causes.setdefault(cause, []).append(part.path or _WHOLE)
     for (reason, at), paths in causes.items():
-        kind, said = ProblemKind.OPAQUE_PART, f"{_listed(paths)} not seen whole: {reason}"
+        kind, said = ProblemKind.OPAQUE_PART, f"{_listed(paths)} only partly traced: {reason}"
         if _WHOLE in paths:
             at, reason = (unfit.location, unfit.reason) if unfit else (at, reason)
             kind, said = ProblemKind.UNTRACEABLE, f"{graph.ref.name} could not be traced: {reason}"
-        hint = "its layers were checked as far as they could be traced by themselves"
-        hint += "; an --input lets the forward run" if without_input else ""
+        hint = "its layers were checked as far as they could be traced on their own"
+        hint += "; pass --input so that forward can run" if without_input else ""
         yield _problem(graph, kind, said, hint, at)
 
 
@@ -141,16 +142,17 @@ def unknown_operations(graph: ModelGraph) -> Iterator[Problem]:
         return
     named = ", ".join(f"{name} ({count})" for name, count in unknown.most_common(_NAMED))
     share = f"{unknown.total()} of {len(operations)} operations"
-    said = f"{share} are of no known kind, most often {named}"
-    hint = "rules cannot judge these; [tool.bnlint.layers] says what they are"
+    said = f"{share} are unknown, most often {named}"
+    hint = "rules cannot check these; declare what they are in [tool.bnlint.layers]"
     yield _problem(graph, ProblemKind.UNTRACEABLE, said, hint, graph.ref.definition)
 
 
 def _listed(paths: list[str]) -> str:
-    """``a was``; ``a, b and 3 more parts were``."""
-    if len(paths) > _NAMED:
-        paths = [*paths[: _NAMED - 1], f"{len(paths) - _NAMED + 1} more parts"]
-    return f"{listed(paths)} {'was' if len(paths) == 1 else 'were'}"
+    """The parts and the verb: ``its forward was``, three and more as ``and 3 more parts were``."""
+    named = [path if path == _WHOLE else quoted(path) for path in paths]
+    if len(named) > _NAMED:
+        named = [*named[: _NAMED - 1], f"{len(named) - _NAMED + 1} more parts"]
+    return f"{listed(named)} {'was' if len(paths) == 1 else 'were'}"
 
 
 def plain_reason(reason: str) -> str:

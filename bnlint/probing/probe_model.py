@@ -128,7 +128,7 @@ def probe(
 def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
     if not isinstance(model, nn.Module):
         kind = type(model).__name__
-        raise ProbeError(f"a {kind} is no model", hint="give a torch.nn.Module, built")
+        raise ProbeError(f"a {kind} is not a model", hint="pass a torch.nn.Module instance")
     if batch_size is not None and batch_size < 1:
         raise ProbeError(f"batch_size={batch_size}: it must be 1 or more")
     if steps < 0:

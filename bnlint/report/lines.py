@@ -141,7 +141,7 @@ def _findings(report: Report, options: RenderOptions) -> str:
 
 
 def _blind(report: Report) -> str:
-    """The rules that could not decide everything, such as ``; blind in places: BN201, see -v``.
+    """The rules that could not decide everything: ``; not fully checked: BN201 (see -v)``.
 
     Without it, a run that could not see much would look clean. How often a rule was undecided is
     left out: a single part that was not traced leaves every question about it open.
@@ -149,11 +149,11 @@ def _blind(report: Report) -> str:
     rules = [undecided.rule for undecided in report.undecided]
     if not rules:
         return ""
-    where, hint = "in places", "see -v"
+    why = "see -v"
     if any(model.ref.inputs.source == "none" for model in report.models):
-        where, hint = "without an input", "try --input"
+        why = "no input known; pass --input"
     elif any(not model.trace.complete for model in report.models):
-        where = "where a part was not seen"
+        why = "some parts were not traced; see -v"
     if (more := len(rules) - _FEW) > 1:
-        rules = [*rules[:_FEW], f"{more} rules more"]
-    return f"; blind {where}: {listed(rules)}, {hint}"
+        rules = [*rules[:_FEW], f"{more} more rules"]
+    return f"; not fully checked: {listed(rules)} ({why})"

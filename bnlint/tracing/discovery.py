@@ -200,7 +200,7 @@ class Models:
                 yield Problem(
                     ProblemKind.NOT_BUILT,
                     source.path,
-                    f"{count - _SIMILAR} more functions that give {root} were not built",
+                    f"{count - _SIMILAR} more functions that return {root} were not built",
                     hint=f"name the one to check: bnlint {source.name}::NAME",
                 )
         whole = any(maker is None or not maker.aside for maker, _ in left)

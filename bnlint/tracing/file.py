@@ -125,7 +125,7 @@ def trace_given(
     """
     if not isinstance(model, nn.Module):
         text = f"a torch.nn.Module is needed, not {type(model).__name__}"
-        raise UsageError(Mistake(text, hint="give an instance: bnlint.check_model(Net())"))
+        raise UsageError(Mistake(text, hint="pass an instance: bnlint.check_model(Net())"))
     cls = type(model)
     shown = name or cls.__name__
     place = None if cls.__module__.startswith("torch.") else definition_of(cls)

@@ -124,7 +124,7 @@ def _compared(
         if said := difference(before, after, _TOLERANCE[old.dtype]):
             return TrialResult(spec.call, "different", f"in {mode} mode {said}")
     if not any(t.numel() for mode in old.outputs.values() for t in mode):
-        return TrialResult(spec.call, "impossible", "it gives no tensor")
+        return TrialResult(spec.call, "impossible", "it returns no tensor")
     return TrialResult(spec.call, "equal", " and ".join(old.outputs))
 
 

@@ -97,7 +97,7 @@ def chain_begins(view: View) -> Sequence[Answer]:
 
 @op_fact("reaches-output")
 def reaches_output(view: View, op: Op) -> Answer:
-    """Whether a result of the model hangs on it."""
+    """Whether a result of the model depends on it."""
     return _reaches(view, op, view.once(_lead_to_output, False))
 
 

@@ -157,7 +157,7 @@ def _learned_below(view: View) -> Counter[str]:
 
 @module_fact("repeated")
 def repeated(view: View, info: ModuleInfo) -> Answer:
-    """Whether the same object stands more than once in one container.
+    """Whether the same object is in one container more than once.
 
     Two attributes of one name each are another matter: that is written by hand.
     """
@@ -215,7 +215,7 @@ def _padded(op: Op) -> bool:
 
 @op_fact("repeated-object")
 def repeated_object(view: View, op: Op) -> Answer:
-    """Whether it, or what holds it, stands several times in a container."""
+    """Whether it, or what holds it, is in a container several times."""
     holders = (view.module(path) for path in upwards(op.module))
     return any(info is not None and repeated(view, info) for info in holders)
 

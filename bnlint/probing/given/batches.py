@@ -67,7 +67,7 @@ def read(given: Any, targets: Any, model: nn.Module) -> Iterator[Batch]:
     if not isinstance(given, Iterable):
         raise ProbeError(
             f"cannot make a batch of {type(given).__name__}",
-            hint="give a tensor, a dict, a tuple, a DataLoader, a callable or a file",
+            hint="pass a tensor, a dict, a tuple, a DataLoader, a callable or a file",
         )
     speaking = partial(_speaking, f"the {type(given).__name__} of the batches")
     with speaking():

@@ -66,7 +66,7 @@ def batches_for(
         raise ProbeError(
             "a batch of one sample tells nothing: dead units and a collapsing signal only "
             "show between samples",
-            hint=f"give at least 2 samples, better {SAMPLES}",
+            hint=f"use at least 2 samples, better {SAMPLES}",
         )
     path = isinstance(given, (str, bytes)) or hasattr(given, "__fspath__")
     return "file" if path else "user", found

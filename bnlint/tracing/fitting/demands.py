@@ -24,7 +24,7 @@ from bnlint.tracing.fitting.watching import Fault
 
 
 def demands(fault: Fault, table: Table) -> list[Demand]:
-    """What would mend a failure, likeliest first; empty if no input would."""
+    """What would fix a failure, likeliest first; empty if no input would."""
     if fault.target is None:
         found = _of_statement(fault)
     elif isinstance(fault.target, nn.Module):

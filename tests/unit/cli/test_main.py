@@ -231,7 +231,7 @@ def test_help_and_versions_need_no_heavy_import() -> None:
 
 def test_help_is_grouped_and_says_that_files_are_run() -> None:
     text = _run("--help").stdout
-    assert "Linting imports each file and so runs its code" in text
+    assert "Linting imports each file, which runs its code" in text
     for heading in ("Rules:", "Models and inputs:", "Output:", "Config:", "exit codes:"):
         assert heading in text
     assert max(map(len, text.splitlines())) <= 100

@@ -221,7 +221,7 @@ def test_all_mistakes_of_the_arguments_come_at_once(tmp_path: Path) -> None:
         "--jobs: expected a whole number, 0 or more, got 'many'",
         "--fail-on: 'never' is not one of error, warning, info",
         "--input: no dtype is called 'foo'",
-        "--input: '4' has no name but stands after a named input",
+        "--input: '4' has no name but comes after a named input",
         "--format: no format is called 'txt'",
         "--format: two formats for standard output",
         "nonsense: no setting is called nonsense",

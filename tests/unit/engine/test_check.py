@@ -25,7 +25,7 @@ def biased(**facts) -> Builder:
 def test_a_finding_says_what_and_where():
     (finding,) = check_graph(biased(bias=True).build(), [rule_of()]).findings
     assert finding.rule == "XX101"
-    assert finding.message == "conv has a bias; bn cancels it"
+    assert finding.message == "`conv` (conv2d) has a bias; `bn` (batchnorm2d) cancels it"
     assert finding.location == Location("net.py", 2)
     assert finding.layer == "conv"
     assert [r.layer for r in finding.related] == ["bn"]
@@ -165,4 +165,4 @@ def test_placeholders_are_filled_once_and_read_no_attributes():
     net = Builder()
     net.add("conv2d", "{k.kind}")
     (finding,) = check_graph(net.build(), [rule_of(body)]).findings
-    assert finding.message == "{k.kind} {k.__class__} {0}"
+    assert finding.message == "`{k.kind}` (conv2d) {k.__class__} {0}"

@@ -134,7 +134,7 @@ def test_quoted_text_is_never_a_reference_or_a_number():
         ("match: [{k: {}}, {through: {}}]\nreport: {at: k, message: m}\n", "between two", ""),
         ("match: [{k: {}}, {k: {}}]\nreport: {at: k, message: m}\n", "two captures", ""),
         ("match: [{model: {}}]\nreport: {at: model, message: m}\n", "cannot be named 'model'", ""),
-        (REPORT + "where: [[$k.bias, eq, true]]\nwhere: []\n", "stands twice", ""),
+        (REPORT + "where: [[$k.bias, eq, true]]\nwhere: []\n", "appears twice", ""),
         (REPORT + "where: [[$k.bias, !=, true]]\n", "is a YAML tag here", "ne"),
         (REPORT + "where: [[not, $k.biass]]\n", "no fact is called 'biass'", "'bias'"),
         (REPORT + "where: [bias]\n", "left side must be a fact", "a condition is"),

@@ -22,14 +22,14 @@ def test_one_line_is_one_entry_that_counts_and_names_a_few() -> None:
     assert entry.count == 5
     assert entry.layer == "convs.0"
     assert entry.message == (
-        "convs.0 is off (the same line also builds convs.1, convs.2, convs.3 and 1 more)"
+        "convs.0 is off (the same line also builds `convs.1`, `convs.2`, `convs.3` and 1 more)"
     )
 
 
 def test_models_that_share_a_block_are_named() -> None:
     (entry,) = grouped([_finding("block.conv", "A"), _finding("block.conv", "B")])
     assert (entry.count, entry.model) == (2, "A")
-    assert entry.message == "block.conv is off (the same line also builds B: block.conv)"
+    assert entry.message == "block.conv is off (the same line also builds `block.conv` of B)"
 
 
 def test_rules_lines_and_severities_stay_apart() -> None:

@@ -67,7 +67,7 @@ def test_the_right_edit_passes() -> None:
         (
             "self.bn(self.conv(x)).relu()",
             "self.bn(self.conv(x)).tanh()",
-            "tanh() stands in the place",
+            "`tanh()` takes the place",
         ),
         (
             "self.bn2(self.conv2(x))",

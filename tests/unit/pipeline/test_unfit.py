@@ -37,7 +37,7 @@ def test_an_input_that_reaches_nothing_is_told_with_what_forward_takes() -> None
 def test_a_failure_is_told_unless_an_error_explains_it() -> None:
     given = Inputs("declared", ((1, 3),))
     graph = _graph(reached=True, error="long and float\nat x", given=given)
-    told = ["3: the given input 1x3 does not pass conv: long and float"]
+    told = ["3: the given input 1x3 fails at `conv`: long and float"]
     assert _said(graph) == told
     assert _said(graph, replace(FOUND, severity=Severity.WARNING)) == told
     assert _said(graph, FOUND) == []

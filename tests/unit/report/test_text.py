@@ -39,7 +39,7 @@ def test_a_run_that_was_blind_says_which_rules_were_and_why() -> None:
         return text.partition("; ")[2]
 
     assert said(5, _model("none")) == (
-        "blind without an input: BN201, BN202, BN203 and 2 rules more, try --input"
+        "not fully checked: BN201, BN202, BN203 and 2 more rules (no input known; pass --input)"
     )
     partly = replace(_model("mined"), trace=Trace("recorded", False))
     assert said(2, _model("mined"), partly) == (

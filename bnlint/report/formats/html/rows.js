@@ -1,4 +1,4 @@
-// The rows of one group: who stands in which row, in which order, and where.
+// The rows of one group: which block is in which row, in which order, and where.
 
 // Rows by the longest path from the top; a lane in every row that an edge passes.
 function rank(plan, group) {
@@ -115,7 +115,7 @@ function nudge(row, sides) {
     item.shift = offset;
     const { at, weight } = pull(item, sides);
     blocks.push({ sum: (at - offset) * weight, weight, count: 1 });
-    // Blocks that would overlap become one, which stands at their mean.
+    // Blocks that would overlap become one, which is at their mean.
     while (blocks.length > 1 && mean(blocks[blocks.length - 2]) > mean(blocks[blocks.length - 1])) {
       const { sum, weight: more, count } = blocks.pop();
       const left = blocks[blocks.length - 1];

@@ -102,7 +102,7 @@ function groupsAbove(item) {
   return above;
 }
 
-// What stands for an item in the drawing: the outermost closed group around it, or itself.
+// What represents an item in the drawing: the outermost closed group around it, or itself.
 function unitOf(item) {
   let unit = item;
   for (const group of groupsAbove(item)) if (!group.open) unit = group;
