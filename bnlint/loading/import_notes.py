@@ -47,7 +47,8 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
         yield Problem(
             ProblemKind.STUBBED_IMPORT,
             source.path,
-            f"{listed(missing)} could not be imported and {were} stubbed; results may be incomplete",
+            f"{listed(missing)} could not be imported and {were} stubbed; "
+            "results may be incomplete",
             hint="install what the file imports for a complete check",
             line=_import_line(source.tree, missing[0]),
         )

@@ -31,7 +31,7 @@ def test_a_clean_run_says_what_it_checked() -> None:
     assert summary(Report(models=(_model("mined"),)), OPTIONS) == "1 model checked, no findings"
 
 
-def test_a_run_that_was_blind_says_which_rules_were_and_why() -> None:
+def test_a_run_that_was_not_decided_says_which_rules_and_why() -> None:
     undecided = tuple(Undecided(f"BN20{n}", n) for n in range(1, 6))
 
     def said(count: int, *models: ModelSummary) -> str:
@@ -43,9 +43,9 @@ def test_a_run_that_was_blind_says_which_rules_were_and_why() -> None:
     )
     partly = replace(_model("mined"), trace=Trace("recorded", False))
     assert said(2, _model("mined"), partly) == (
-        "blind where a part was not seen: BN201 and BN202, see -v"
+        "not fully checked: BN201 and BN202 (some parts were not traced; see -v)"
     )
-    assert said(1, _model("mined")) == "blind in places: BN201, see -v"
+    assert said(1, _model("mined")) == "not fully checked: BN201 (see -v)"
     assert said(0, _model("none")) == ""
 
 
