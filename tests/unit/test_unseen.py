@@ -25,7 +25,7 @@ def messages(*parts: Opaque) -> list[str]:
 
 
 def test_a_part_and_the_whole() -> None:
-    assert messages(Opaque("head", LOOPS, None)) == [f"head was not seen whole: {PLAIN}"]
+    assert messages(Opaque("head", LOOPS, None)) == [f"`head` was only partly traced: {PLAIN}"]
     assert messages(Opaque("", LOOPS, None)) == [f"Net could not be traced: {PLAIN}"]
 
 
@@ -34,10 +34,12 @@ def test_parts_with_one_cause_are_told_together() -> None:
     same = [Opaque(f"blocks.{i}", LOOPS, at) for i in range(9)]
     other = Opaque("head", "RuntimeError: no", at)
     assert messages(*same[:3], other) == [
-        f"blocks.0, blocks.1 and blocks.2 were not seen whole: {PLAIN}",
-        "head was not seen whole: RuntimeError: no",
+        f"`blocks.0`, `blocks.1` and `blocks.2` were only partly traced: {PLAIN}",
+        "`head` was only partly traced: RuntimeError: no",
     ]
-    assert messages(*same) == [f"blocks.0, blocks.1 and 7 more parts were not seen whole: {PLAIN}"]
+    assert messages(*same) == [
+        f"`blocks.0`, `blocks.1` and 7 more parts were only partly traced: {PLAIN}"
+    ]
 
 
 def test_the_same_reason_at_another_line_is_another_cause() -> None:
@@ -55,7 +57,7 @@ def unknown(known: int, other: int) -> list[str]:
 
 def test_a_model_of_unknown_operations_is_not_checked() -> None:
     assert unknown(known=1, other=3) == [
-        "3 of 4 operations are of no known kind, most often blend (2), warp (1)"
+        "3 of 4 operations are unknown, most often blend (2), warp (1)"
     ]
 
 
