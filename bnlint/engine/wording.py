@@ -19,6 +19,8 @@ from bnlint.graph.facts import Answer, Facts, Unknown
 from bnlint.graph.view import layer_key
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\.([a-z0-9-]+)\}")
+_SHARES = frozenset({"init-dead-share", "init-starting-dead", "init-dead-by-bias"})
+"""Facts from 0 to 1 that messages show in percent."""
 SHOWN = 5
 """Findings that the one about a convention lists."""
 
@@ -76,7 +78,8 @@ class _Namer:
     def __call__(self, subject: str, fact: str) -> Answer:
         bound = self._scope.match.get(subject)
         if fact != "path" or bound is None:
-            return self._scope.look_up(subject, fact)
+            answer = self._scope.look_up(subject, fact)
+            return _percent(answer) if fact in _SHARES and isinstance(answer, float) else answer
         again = subject in self._named
         self._named.add(subject)
         return described(bound, self._ref, again)
@@ -182,6 +185,10 @@ def placeholders(text: str) -> tuple[tuple[str, str], ...]:
 def fill(text: str, look_up: Callable[[str, str], Answer]) -> str:
     """The message with every placeholder replaced once; what comes in is not scanned again."""
     return _PLACEHOLDER.sub(lambda m: shown(look_up(m[1], m[2])), text)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
 
 
 def shown(answer: Answer) -> str:
