@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from bnlint.probing.showing.terminal import render as table
 from bnlint.report import RenderOptions
 from bnlint.report.formats.json import document as lint_document
 from bnlint.report.lines import paint
+from bnlint.report.strict_json import json_text
 
 _SETTINGS = (
     *("select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet", "colour"),
@@ -70,7 +70,7 @@ def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
     if output.format == "json":
         options = RenderOptions(root=str(Path.cwd()), version=VERSION)
         data = {**lint_document(result.report, options), **measured(result)}
-        write_text(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+        write_text(output, json_text(data))
     elif output.format == "text":
         colour = not output.path and wants_colour(settings.colour, sys.stdout)
         write_text(output, table(result, lambda text, style: paint(text, style, colour)))

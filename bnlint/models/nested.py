@@ -97,7 +97,7 @@ def with_tensors(value: Any, change: Change) -> Any:
         if not hasattr(leaf, "__dict__") or isinstance(leaf, nn.Module):
             return leaf
         try:
-            with _copies(change):
+            with copies(change):
                 return copy.deepcopy(leaf)
         except Exception:  # what cannot be copied is passed as it is
             return leaf
@@ -106,14 +106,15 @@ def with_tensors(value: Any, change: Change) -> Any:
 
 
 @contextlib.contextmanager
-def _copies(change: Change) -> Iterator[None]:
-    """Let the deep copy of a tensor be ``change`` of it."""
+def copies(change: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Let the deep copy of a tensor be ``change`` of it, unless that is None."""
     kind: Any = Tensor
     plain = kind.__deepcopy__
 
     def copied(tensor: Tensor, known: dict[int, Any]) -> Any:
         if id(tensor) not in known:  # a tensor that is held twice stays one
-            known[id(tensor)] = change(tensor)
+            changed = change(tensor)
+            known[id(tensor)] = plain(tensor, known) if changed is None else changed
         return known[id(tensor)]
 
     kind.__deepcopy__ = copied

@@ -35,7 +35,7 @@ from bnlint.probing.trying.experiments import (
     in_train_mode,
     train_eval_gap,
 )
-from bnlint.probing.untouched import untouched
+from bnlint.probing.untouched import Untouched
 
 T = TypeVar("T")
 
@@ -119,10 +119,11 @@ def probe(
     precision = placing.precision(dtype)
     session = Session(live, place, precision, loss, table or builtin_table(), seed)
     session.notes += [moved] if moved else []
-    with untouched(session.watched, place, batches), ExitStack() as stack:
+    with Untouched(session.watched, place, batches) as kept, ExitStack() as stack:
         if train and not live.training:
             stack.enter_context(in_train_mode(live, {id(m) for m in live.modules()}))
-        return showing(_probed(session, batches, wish))
+        result = _probed(session, batches, wish)
+    return showing(replace(result, notes=(*result.notes, *kept.notes)))
 
 
 def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:

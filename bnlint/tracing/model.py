@@ -5,12 +5,10 @@ Modules that could not be traced as part of the model are traced one by one.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import nn
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit
@@ -19,7 +17,7 @@ from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
-from bnlint.tracing.bare import in_training, on_meta
+from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
 from bnlint.tracing.describing.inventory import describe_modules, size_of
@@ -27,6 +25,7 @@ from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.modes import watched_mode
+from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
@@ -68,17 +67,30 @@ def trace_model(
     """
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
-    meta = on_meta(model)
-    with in_training(meta):
-        with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
-            warnings.simplefilter("ignore")
-            seen = _trace_modes(meta, table, inputs or NONE, clock or SearchClock())
-        climbed = seen.training
-        if ref.guessed:
-            climbed.doubt()  # other arguments may fit together
-        if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
-            forget_others(climbed.record, frozenset())  # its caller may pass all inputs
-        return _describe(model, meta, ref, table, seen)
+    with process_state(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        meta = on_meta(model)
+        with in_training(meta), same_attributes(meta if meta is model else None):
+            return _traced(model, meta, ref, table, inputs or NONE, clock or SearchClock())
+
+
+def _traced(
+    model: nn.Module,
+    meta: nn.Module,
+    ref: ModelRef,
+    table: Table,
+    inputs: Guesses,
+    clock: SearchClock,
+) -> ModelGraph:
+    seed_all(0)  # random branches are the same in each run
+    with record_sites(late=True):
+        seen = _trace_modes(meta, table, inputs, clock)
+    climbed = seen.training
+    if ref.guessed:
+        climbed.doubt()  # other arguments may fit together
+    if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
+        forget_others(climbed.record, frozenset())  # its caller may pass all inputs
+    return _describe(model, meta, ref, table, seen)
 
 
 def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchClock) -> BothModes:
@@ -92,13 +104,6 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchCl
         return BothModes(climbed, climb(meta, table, climbed.inputs, clock))
     finally:
         meta.train()
-
-
-@contextlib.contextmanager
-def _quiet_rng() -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # random branches are the same in each run
-        yield
 
 
 def _describe(

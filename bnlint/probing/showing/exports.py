@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from bnlint.domain.probe import (
 )
 from bnlint.probing.judging.metric import Number, numbers_of
 from bnlint.probing.showing import pictures
+from bnlint.report.strict_json import json_text
 
 VERSION = 1
 
@@ -54,7 +54,7 @@ def document(result: ProbeResult) -> dict[str, Any]:
 
 def to_json(result: ProbeResult) -> str:
     """The document as indented JSON with a line end."""
-    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+    return json_text(document(result))
 
 
 def named(value: Any) -> Any:

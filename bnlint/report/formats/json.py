@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bnlint.domain.codec import encode
@@ -10,13 +9,14 @@ from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
 from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import counts
+from bnlint.report.strict_json import json_text
 
 VERSION = 1
 
 
 def render(report: Report, options: RenderOptions) -> str:
     """The whole report as one JSON document."""
-    return json.dumps(document(report, options), indent=2) + "\n"
+    return json_text(document(report, options))
 
 
 def document(report: Report, options: RenderOptions) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from bnlint.domain.finding import Finding, Fix, Problem, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.lines import in_cell, in_file, of_model, with_hint
+from bnlint.report.strict_json import json_text
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -24,7 +24,7 @@ _BASE = "SRCROOT"
 def render(report: Report, options: RenderOptions) -> str:
     """A SARIF log with one run."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report, options)]}
-    return json.dumps(log, indent=2) + "\n"
+    return json_text(log)
 
 
 def _run(report: Report, options: RenderOptions) -> dict[str, Any]:
