@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
     carried,
+    gradients,
+    reuse,
     siblings,
     structure,
     submodules,

@@ -165,4 +165,6 @@ class _Conversion:
             role=role,
             value=meta.get("value", UNSEEN),
             error=meta.get("error"),
+            kept=meta.get("kept", False),
+            recomputed=meta.get("recomputed", False),
         )
