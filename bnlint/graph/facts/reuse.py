@@ -36,7 +36,9 @@ def unread(view: View, op: Op) -> Answer:
 
 @op_fact("unread-with-it")
 def unread_with_it(view: View, op: Op) -> Answer:
-    """The layers with weights that no result depends on either, in words: " and of `conv`"."""
+    """The layers behind an unread one that no result depends on either, in words."""
+    if unread(view, op) is not True:
+        return ""
     behind = view.reach(op, Tags(none_of=("input",)), back=True)
     learned = (o for o in behind if o.tags & {"kernel", "norm"} and not reaches_output(view, o))
     names = [f"`{layer}`" for layer in dict.fromkeys(o.layer for o in learned)]
