@@ -136,7 +136,9 @@ def _facts_of(
     part: TracedPart, model: nn.Module, table: Table, seen: BothModes
 ) -> Mapping[str, Mapping[str, Value]]:
     """The facts of the calls of a part that are not read from the calls themselves."""
-    facts = dict(initial_facts(part.record, model, table, whole=part.whole))
+    facts: dict[str, Mapping[str, Value]] = dict(
+        initial_facts(part.record, model, table, whole=part.whole)
+    )
     facts |= entry_facts(model, part.record) if part.whole else {}
     if part.record is seen.training.record and seen.evaluation.complete:
         found = mode_facts(part.record, seen.evaluation.record, table)

@@ -14,6 +14,7 @@ from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
     structure,
     submodules,
     surroundings,
+    training,
 )
 from bnlint.graph.facts.fact import (
     MODEL_FACTS,

@@ -59,6 +59,7 @@ OWN_FACTS: Mapping[str, str] = {
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
     "optional": "the same, where an input with a default may decide whether the module runs",
+    "places": "outputs: the index, key or field of each in what forward returns, empty for all",
     "argument": "inputs: the name of the parameter of forward",
     "required": "inputs: whether that parameter has no default",
     "named": "inputs: whether forward reads the name of that parameter",
@@ -126,6 +127,7 @@ model_fact("parameters", "how many numbers it learns")(lambda view: view.graph.p
 model_fact("ops", "how many operations it has")(lambda view: len(view.ops))
 model_fact("batchnorms", "how many batch norms it has")(lambda view: _layers(view, "batchnorm"))
 model_fact("norms", "how many norms it has")(lambda view: _layers(view, "norm"))
+model_fact("dropouts", "how many dropouts it has")(lambda view: _layers(view, "dropout"))
 model_fact("kernels", "how many kernels it has")(lambda view: _layers(view, "kernel"))
 model_fact("activations", "how many activations it has")(lambda view: _layers(view, "activation"))
 

@@ -149,8 +149,13 @@ class Description:
     def _add_output(self, sources: Mapping[str, str]) -> None:
         kind = self.table.kind("output" if self.part.whole else "opaque")
         name = self._name("=output")  # no call's id: a layer of the model may be called output
-        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
-        known = [r for r in self.part.record.outputs if r.id in sources]
+        record = self.part.record
+        seen = [n for n, ref in enumerate(record.outputs) if ref.id in sources]
+        known = [record.outputs[n] for n in seen]
+        facts: dict[str, Value] = {}
+        if len(record.places) == len(record.outputs):
+            facts["places"] = tuple(record.places[n] for n in seen)
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts))
         for slot, ref in enumerate(known):
             self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
 

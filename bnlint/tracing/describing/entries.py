@@ -41,17 +41,15 @@ def entry_facts(model: nn.Module, record: Record) -> Mapping[str, Mapping[str, V
 def _read_names(forward: FunctionType) -> frozenset[str] | None:
     """The names that the body of a forward reads; None if it cannot be told."""
     tree = tree_of(forward.__code__)
-    function = next((n for n in ast.walk(tree) if _is_function(n)), None) if tree else None
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    functions = (n for n in ast.walk(tree) if isinstance(n, kinds)) if tree else iter(())
+    function = next(functions, None)
     if function is None:
         return None
     nodes = [n for statement in function.body for n in ast.walk(statement)]
     read = (n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
     names = frozenset(node.id for node in read)
     return None if names & {"locals", "vars", "super"} else names
-
-
-def _is_function(node: ast.AST) -> Any:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
 
 
 def _is_shared(cls: type, forward: Callable[..., Any]) -> bool:

@@ -29,7 +29,7 @@ from bnlint.models.meta.known_numbers import (
     wants_numbers,
 )
 from bnlint.models.meta.meta_mode import on_meta
-from bnlint.models.nested import tensors, with_tensors
+from bnlint.models.nested import placed, tensors, with_tensors
 from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.forward.module_names import Registry
@@ -109,10 +109,11 @@ class ForwardRecorder(Subscriber):
     def leave(self, result: Any) -> None:
         """Note the tensors that the model returned as outputs of the record."""
         returned = (self._refs.get(id(value)) for value in inside(result))
-        for tensor in tensors(result):
+        for place, tensor in placed(result, torch.Tensor):
             ref = self._refs.get(id(tensor))
             if ref is not None:
                 self.record.outputs.append(ref)
+                self.record.places.append(place)
         held = (self._refs.get(id(value)) for value in kept_by(self.registry.modules))
         beside = {ref.id for ref in (*held, *returned) if ref is not None}
         kept = (self._numbers.read | beside).difference(ref.id for ref in self.record.outputs)
