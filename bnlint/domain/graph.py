@@ -180,6 +180,34 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class LossUse:
+    """A loss that training code applies to a result of the model.
+
+    ``loss`` is the name of torch's function, ``result`` the index, key or attribute of the result
+    (``0``, ``logits``; empty for all of it), and ``after`` the activations that the training code
+    itself applies before.
+    """
+
+    loss: str
+    result: str = ""
+    after: tuple[str, ...] = ()
+    place: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCode:
+    """What the source of the project does with the model, as far as that is certain.
+
+    ``evaluated`` is where it is called with gradients disabled; ``switched`` is true if any of the
+    files sets a model to evaluation mode.
+    """
+
+    losses: tuple[LossUse, ...] = ()
+    evaluated: Location | None = None
+    switched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelGraph:
     """Everything the rules may know about one model; ops are in the order of execution."""
 
@@ -189,6 +217,7 @@ class ModelGraph:
     trace: Trace
     modules: tuple[ModuleInfo, ...] = ()
     parameters: int = 0
+    training: TrainingCode = TrainingCode()
 
 
 Subject: TypeAlias = Op | ModuleInfo

@@ -96,6 +96,7 @@ REPORT = Entries(
         "at": CAPTURE_NAME.called("report.at"),
         "related": many(CAPTURE_NAME, or_one=True),
         "message": MESSAGE,
+        "place": word(("layer", "call")),
     },
     ("at", "message"),
 )

@@ -32,6 +32,25 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(getattr(value, field.name))
 
 
+def placed(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+    """Every object of a kind inside ``value``, in the order of :func:`tensors`, with its place.
+
+    That is the indices, keys and names of fields on the way to it, joined by dots.
+    """
+    inside: Any = ()
+    if isinstance(value, kind):
+        yield "", value
+    elif isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, (tuple, list)):
+        inside = enumerate(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inside = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+    for key, item in inside:
+        for place, found in placed(item, kind):
+            yield f"{key}.{place}".removesuffix("."), found
+
+
 def mapped(value: Any, change: Change) -> Any:
     """``value`` with every tensor changed, in containers of the same kind."""
     if isinstance(value, Tensor):

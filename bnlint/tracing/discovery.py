@@ -23,6 +23,7 @@ from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE
 from bnlint.models.guessing.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
+from bnlint.models.training.training_files import TrainingFiles
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.search_clock import SearchClock
 
@@ -52,6 +53,11 @@ class Models:
     roots: Counter[str] = field(default_factory=Counter)
     weights: set[str] = field(default_factory=set)
     clock: SearchClock = field(default_factory=SearchClock)
+    training: TrainingFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        evidence = self.workshop.evidence
+        self.training = TrainingFiles(evidence.source, evidence.names, evidence.project)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
         """Graphs and problems, model by model: of those that the user named, else of all."""
@@ -164,9 +170,11 @@ class Models:
                 inputs = NONE
                 if not without_inputs:
                     inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
-                yield trace_model(
+                graph = trace_model(
                     built.model, ref=built.ref, inputs=inputs, table=self.table, clock=self.clock
                 )
+                names = built.ref.name, type(built.model).__name__
+                yield replace(graph, training=self.training.of_model(names, built.ref.arguments))
         except Exception as error:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name

@@ -6,12 +6,12 @@ Modules that could not be traced as part of the model are traced one by one.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit
+from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit, Value
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table, is_leaf
@@ -20,11 +20,13 @@ from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
+from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb, climb
 from bnlint.tracing.modes import watched_mode
+from bnlint.tracing.other_mode import has_loose_dropout, mode_facts
 from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record, Refused
@@ -97,7 +99,8 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchCl
     """Trace the eval mode only if the code that ran may do something else in it."""
     with watched_mode(meta, table) as watch:
         climbed = climb(meta, table, inputs, clock)
-    if not (watch.differs and climbed.complete and climbed.training):
+    differs = watch.differs or has_loose_dropout(climbed.record, table)
+    if not (differs and climbed.complete and climbed.training):
         return BothModes(climbed, climbed)
     meta.eval()
     try:
@@ -112,10 +115,7 @@ def _describe(
     climbed = seen.training
     record, locator, layers = climbed.record, Locator(ref.file), Layers(table)
     parts, hidden = trace_pieces(meta, table, record)
-    parts = [
-        replace(p, block=ref.block, initial=initial_facts(p.record, model, table, whole=p.whole))
-        for p in parts
-    ]
+    parts = [replace(p, block=ref.block, facts=_facts_of(p, model, table, seen)) for p in parts]
     if climbed.crash is not None:
         parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
     ops, edges = describe_parts(parts, layers, locator)
@@ -135,6 +135,20 @@ def _describe(
         modules,
         size_of(parameters_by_id(model.modules()).values()),
     )
+
+
+def _facts_of(
+    part: TracedPart, model: nn.Module, table: Table, seen: BothModes
+) -> Mapping[str, Mapping[str, Value]]:
+    """The facts of the calls of a part that are not read from the calls themselves."""
+    facts: dict[str, Mapping[str, Value]] = dict(
+        initial_facts(part.record, model, table, whole=part.whole)
+    )
+    facts |= entry_facts(model, part.record) if part.whole else {}
+    if part.record is seen.training.record and seen.evaluation.complete:
+        found = mode_facts(part.record, seen.evaluation.record, table)
+        facts |= {id: {**facts.get(id, {}), **more} for id, more in found.items()}
+    return facts
 
 
 def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
     carried,
+    gradients,
+    reuse,
     siblings,
     structure,
     submodules,
     surroundings,
+    training,
 )
 from bnlint.graph.facts.fact import (
     MODEL_FACTS,

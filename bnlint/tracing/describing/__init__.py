@@ -22,6 +22,7 @@ from bnlint.tracing.describing.dataflow import (
     data_sources,
     point_to_inplace,
 )
+from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
 
@@ -31,14 +32,14 @@ class TracedPart:
 
     ``prefix`` keeps the ids of several parts apart. ``whole`` is true if the inputs and outputs
     are those of the model. ``block`` is true if another model of the same file calls this one.
-    ``initial`` holds the facts about initial weights by the ids of calls.
+    ``facts`` holds more facts by the ids of calls: about initial weights, and the other mode.
     """
 
     record: Record
     prefix: str = ""
     whole: bool = True
     block: bool = False
-    initial: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class Description:
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
@@ -62,6 +64,7 @@ class Description:
         """Fill ``ops`` and ``edges`` from the calls of the part."""
         calls = self.part.record.calls
         self.shapes = {c.id: tuple(_shapes_of(c.value)) for c in calls}
+        self.values = {c.id: c.value for c in calls}
         sources = data_sources(calls)
         kept = [c for c in calls if c.id in sources and (c.role == "op" or c.error is not None)]
         point_to_inplace(kept, sources, self.part.record.outputs)
@@ -92,7 +95,8 @@ class Description:
             "grad": call.grad,
             "call-index": index,
             "calls": total,
-            **self.part.initial.get(call.id, {}),
+            **self.part.facts.get(call.id, {}),
+            **usage_facts(call, inputs, self.values, total),
         }
         if self.part.record.left_out and (self.part.block or not self.part.whole):
             facts["alone"] = True
@@ -126,6 +130,8 @@ class Description:
     def _kind(self, call: Call) -> Kind:
         if call.opaque:
             return self.table.kind("opaque")
+        if call.also:
+            return self.table.kind("step")
         if call.target == "input":
             return self.table.kind("input" if self.part.whole else "opaque")
         return kind_of(call, self.table) or self.table.kind("other")
@@ -143,8 +149,13 @@ class Description:
     def _add_output(self, sources: Mapping[str, str]) -> None:
         kind = self.table.kind("output" if self.part.whole else "opaque")
         name = self._name("=output")  # no call's id: a layer of the model may be called output
-        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
-        known = [r for r in self.part.record.outputs if r.id in sources]
+        record = self.part.record
+        seen = [n for n, ref in enumerate(record.outputs) if ref.id in sources]
+        known = [record.outputs[n] for n in seen]
+        facts: dict[str, Value] = {}
+        if len(record.places) == len(record.outputs):
+            facts["places"] = tuple(record.places[n] for n in seen)
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts))
         for slot, ref in enumerate(known):
             self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
 
