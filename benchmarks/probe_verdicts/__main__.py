@@ -94,7 +94,8 @@ def main() -> None:
     if given.write:
         head = "# What the probe says of healthy and of sick nets\n\n"
         how = "Written by `python -m benchmarks.probe_verdicts --write` "
-        FILE.write_text(f"{head}{how}(torch {torch.__version__}, CPU).\n\n" + "\n".join(lines) + "\n")
+        how += f"(torch {torch.__version__}, CPU).\n\n"
+        FILE.write_text(head + how + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

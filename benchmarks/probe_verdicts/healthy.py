@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from benchmarks.probe_verdicts.sick import CLASSES, WIDTH, images, mlp, rows, tokens
 
@@ -110,7 +110,7 @@ class Gru(nn.Module):
 
 @small
 def gru_classifier() -> Made:
-    return Gru(), tokens(), {"loss": F.cross_entropy}
+    return Gru(), tokens(), {"loss": functional.cross_entropy}
 
 
 class Cells(nn.Module):
@@ -131,7 +131,7 @@ class Cells(nn.Module):
 
 @small
 def lstm_written_out() -> Made:
-    return Cells(), rows(), {"loss": F.cross_entropy}
+    return Cells(), rows(), {"loss": functional.cross_entropy}
 
 
 class Transformer(nn.Module):
@@ -149,7 +149,7 @@ class Transformer(nn.Module):
 
 @small
 def transformer_encoder() -> Made:
-    return Transformer(), tokens(), {"loss": F.cross_entropy}
+    return Transformer(), tokens(), {"loss": functional.cross_entropy}
 
 
 class Causal(nn.Module):
@@ -221,8 +221,8 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         one = self.down(x)
-        two = self.deep(F.max_pool2d(one, 2))
-        return self.out(self.up(torch.cat([one, F.interpolate(two, scale_factor=2)], 1)))
+        two = self.deep(functional.max_pool2d(one, 2))
+        return self.out(self.up(torch.cat([one, functional.interpolate(two, scale_factor=2)], 1)))
 
 
 @small
@@ -261,12 +261,12 @@ def selu_net() -> Made:
     for layer in net[::2]:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
         nn.init.zeros_(layer.bias)
-    return net, rows(), {"loss": F.cross_entropy}
+    return net, rows(), {"loss": functional.cross_entropy}
 
 
 @small
 def gelu_net() -> Made:
-    return mlp(3, nn.GELU), rows(), {"loss": F.cross_entropy}
+    return mlp(3, nn.GELU), rows(), {"loss": functional.cross_entropy}
 
 
 @small
@@ -274,18 +274,18 @@ def tanh_net() -> Made:
     net = mlp(4, nn.Tanh)
     for layer in net[::2]:
         nn.init.xavier_normal_(layer.weight, 5 / 3)
-    return net, rows(), {"loss": F.cross_entropy}
+    return net, rows(), {"loss": functional.cross_entropy}
 
 
 @small
 def hardswish_net() -> Made:
-    return mlp(3, nn.Hardswish), rows(), {"loss": F.cross_entropy}
+    return mlp(3, nn.Hardswish), rows(), {"loss": functional.cross_entropy}
 
 
 @small
 def hardtanh_within_its_range() -> Made:
     net = mlp(3, nn.Hardtanh)
-    return net, rows(), {"loss": F.cross_entropy}
+    return net, rows(), {"loss": functional.cross_entropy}
 
 
 class Gated(nn.Module):
@@ -300,17 +300,17 @@ class Gated(nn.Module):
         nn.init.constant_(self.carry.bias, -3.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm(self.conv(x)))
+        x = functional.relu(self.norm(self.conv(x)))
         s = x.mean((2, 3))
-        x = x * torch.sigmoid(self.excite(F.relu(self.squeeze(s))))[:, :, None, None]
+        x = x * torch.sigmoid(self.excite(functional.relu(self.squeeze(s))))[:, :, None, None]
         h = x.mean((2, 3))
         gate = torch.sigmoid(self.carry(h))
-        return self.head(gate * F.glu(self.glu(h)) + (1 - gate) * h)
+        return self.head(gate * functional.glu(self.glu(h)) + (1 - gate) * h)
 
 
 @small
 def gates() -> Made:
-    return Gated(), images(), {"loss": F.cross_entropy}
+    return Gated(), images(), {"loss": functional.cross_entropy}
 
 
 @small
@@ -335,15 +335,15 @@ class Residual(nn.Module):
         nn.init.zeros_(self.three[-1].bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.stem(x))
-        x = F.relu(x + self.one(x))
+        x = functional.relu(self.stem(x))
+        x = functional.relu(x + self.one(x))
         x = x + self.gate.tanh() * self.two(x)
-        return self.head(x + F.relu(self.three(x)))
+        return self.head(x + self.three(x))
 
 
 @small
 def zero_initialized_residuals() -> Made:
-    return Residual(), rows(), {"loss": F.cross_entropy}
+    return Residual(), rows(), {"loss": functional.cross_entropy}
 
 
 class FrozenBackbone(nn.Module):
@@ -366,7 +366,7 @@ class FrozenBackbone(nn.Module):
 
 @small
 def frozen_backbone() -> Made:
-    return FrozenBackbone(), images(), {"loss": F.cross_entropy}
+    return FrozenBackbone(), images(), {"loss": functional.cross_entropy}
 
 
 @small
@@ -375,9 +375,9 @@ def trained_net() -> Made:
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(60):
         optimizer.zero_grad()
-        F.cross_entropy(net(x), y).backward()
+        functional.cross_entropy(net(x), y).backward()
         optimizer.step()
-    return net, (x, y), {"loss": F.cross_entropy}
+    return net, (x, y), {"loss": functional.cross_entropy}
 
 
 @small
@@ -388,14 +388,14 @@ def trained_batch_norm_net() -> Made:
     for step in range(150):
         part = slice(step % 4 * 64, step % 4 * 64 + 64)
         optimizer.zero_grad()
-        F.cross_entropy(net(x[part]), y[part]).backward()
+        functional.cross_entropy(net(x[part]), y[part]).backward()
         optimizer.step()
-    return net, (x, y), {"loss": F.cross_entropy}
+    return net, (x, y), {"loss": functional.cross_entropy}
 
 
 @small
 def linear_model() -> Made:
-    return nn.Linear(WIDTH, CLASSES), rows(), {"loss": F.cross_entropy}
+    return nn.Linear(WIDTH, CLASSES), rows(), {"loss": functional.cross_entropy}
 
 
 @small
@@ -410,7 +410,7 @@ class Siamese(nn.Module):
         self.body = mlp(2)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return F.cosine_similarity(self.body(a), self.body(b))
+        return functional.cosine_similarity(self.body(a), self.body(b))
 
 
 @small
@@ -441,7 +441,7 @@ class Scaled(nn.Module):
 
 @small
 def layer_norms_behind_large_weights() -> Made:
-    return Scaled(), rows(), {"loss": F.cross_entropy}
+    return Scaled(), rows(), {"loss": functional.cross_entropy}
 
 
 @small
@@ -449,7 +449,7 @@ def small_output_layer() -> Made:
     net = mlp(3)
     with torch.no_grad():
         net[-1].weight *= 0.01
-    return net, rows(), {"loss": F.cross_entropy}
+    return net, rows(), {"loss": functional.cross_entropy}
 
 
 for _libraries in (_vision, _timm, _transformers):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 COUNT, CLASSES, WIDTH = 300, 8, 32
@@ -75,7 +75,7 @@ def cnn(norm: bool = True) -> nn.Sequential:
 
 
 def loss() -> dict[str, Any]:
-    return {"loss": F.cross_entropy}
+    return {"loss": functional.cross_entropy}
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def weights_after_a_learning_rate_of_30() -> Sick:
     optimizer = torch.optim.SGD(net.parameters(), lr=30.0)
     for _ in range(4):
         optimizer.zero_grad()
-        F.cross_entropy(net(x), y).backward()
+        functional.cross_entropy(net(x), y).backward()
         optimizer.step()
     return Sick(net, (x, y), ("scale", "dead-layer", "dead-units", "non-finite"), loss())
 
@@ -238,7 +238,7 @@ class Standardized(nn.Module):
         self.net = mlp()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(F.normalize(x, dim=0) * math.sqrt(len(x)))
+        return self.net(functional.normalize(x, dim=0) * math.sqrt(len(x)))
 
 
 @case
@@ -252,7 +252,7 @@ class AlwaysDropped(nn.Module):
         self.one, self.two = nn.Linear(WIDTH, 64), nn.Linear(64, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.two(F.dropout(F.relu(self.one(x)), 0.5))
+        return self.two(functional.dropout(functional.relu(self.one(x)), 0.5))
 
 
 @case
@@ -284,8 +284,8 @@ class Overwritten(nn.Module):
         self.head = nn.Linear(64, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = F.relu(self.one(x))
-        h = F.relu(self.two(x))
+        h = functional.relu(self.one(x))
+        h = functional.relu(self.two(x))
         return self.head(h)
 
 
@@ -302,7 +302,7 @@ class Halves(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         both = torch.cat([self.left(x[:, :16]), self.right(x[:, :16])], 1)
-        return self.head(F.relu(both))
+        return self.head(functional.relu(both))
 
 
 @case
@@ -326,7 +326,7 @@ class Written(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.two(self.function(F.relu(self.one(x))))
+        return self.two(self.function(functional.relu(self.one(x))))
 
 
 @case
@@ -336,7 +336,7 @@ def logarithm_of_zero() -> Sick:
 
 @case
 def root_of_zero_in_the_backward() -> Sick:
-    return Sick(Written(lambda h: (h * h).sqrt()), rows(), ("non-finite",), loss())
+    return Sick(Written(lambda h: (h - h[:, :1]).square().sqrt()), rows(), ("non-finite",), loss())
 
 
 @case
@@ -443,7 +443,7 @@ class Squeezed(nn.Module):
         self.body, self.head = cnn()[:-3], nn.Linear(32, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(F.adaptive_avg_pool2d(self.body(x), 1).squeeze())
+        return self.head(functional.adaptive_avg_pool2d(self.body(x), 1).squeeze())
 
 
 @case

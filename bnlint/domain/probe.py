@@ -136,7 +136,7 @@ class KernelStats:
 
     @property
     def sensitivity(self) -> float | None:
-        """norm(gradient) x norm(weight): the change of the loss for a relative change of the weight.
+        """norm(gradient) x norm(weight): what a relative change of the weight does to the loss.
 
         It does not depend on the scale of the weights: behind a norm the gradient falls as one over
         the weight.

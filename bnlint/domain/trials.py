@@ -103,7 +103,8 @@ class Trials:
     statistics move, each with its order. ``first_evaluation`` is the ratio of the outputs before
     and after one training forward. ``initial_loss`` is a cross-entropy, with the number of classes.
     ``frozen_end`` is a frozen output layer, ``switched`` how many parameters ``train()`` froze or
-    thawed. ``passes`` counts the extra forwards and backwards, ``seconds`` what each trial took.
+    thawed. ``closed`` is true if branches start closed (LayerScale, ReZero). ``seconds`` says what
+    each trial took.
     """
 
     leak: Parting | None = None
@@ -121,4 +122,5 @@ class Trials:
     initial_loss: tuple[float, int] | None = None
     frozen_end: Spot | None = None
     switched: int = 0
+    closed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)

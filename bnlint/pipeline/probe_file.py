@@ -79,8 +79,8 @@ def _measured(request: ProbeRequest, sandbox: str) -> ProbeResult:
 def _with_static(result: ProbeResult, static: Report) -> ProbeResult:
     """The result whose report holds static and measured findings.
 
-    Static errors come first, since the graph is wrong; then what was measured, in the order in which
-    it begins; then the other static findings. Information comes last.
+    Static errors come first, since the graph is wrong; then what was measured, in the order in
+    which it begins; then the other static findings. Information comes last.
     """
     static = attach_evidence(static, result)
     paths = Paths(Path.cwd(), Path.cwd())

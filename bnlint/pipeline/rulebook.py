@@ -26,7 +26,6 @@ from bnlint.engine.catalogue import (
     unknown_words,
     weight_of,
 )
-
 from bnlint.pipeline.measured import is_metric, metric_names
 
 if TYPE_CHECKING:

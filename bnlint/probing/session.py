@@ -39,8 +39,9 @@ class Session:
     """What all steps of one probe share; ``notes`` collects what the reader must know.
 
     ``criterion`` is the user's loss. ``watched`` is the model's forward, for everyone who looks at
-    it, ``switched`` counts the parameters that its ``train()`` froze or thawed,
-    ``labels`` says how the targets fit the loss. Random labels come from ``seed`` alone, so that two losses of one batch agree.
+    it, ``switched`` counts the parameters that its ``train()`` froze or thawed, ``labels`` says how
+    the targets fit the loss. Random labels come from ``seed`` alone, so that two losses of one
+    batch agree.
     """
 
     model: nn.Module

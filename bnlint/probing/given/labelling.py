@@ -43,7 +43,9 @@ def _floats(scores: Tensor, targets: Tensor) -> str:
 
 
 def _indices(classes: int, targets: Tensor, entropy: bool) -> Labels | None:
-    kept = targets[torch.stack([targets != i for i in IGNORED]).all(0)] if classes < 255 else targets
+    kept = (
+        targets[torch.stack([targets != i for i in IGNORED]).all(0)] if classes < 255 else targets
+    )
     kept = kept[kept != IGNORED[0]]
     if not kept.numel() or (classes < 2 and not entropy):
         return None

@@ -117,6 +117,7 @@ def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
         enough = a.samples >= ENOUGH
         word = "dead" if enough else "inactive on these few samples"
         severity = Severity.WARNING if a.dead > 0.5 and enough else Severity.INFO
+        severity = Severity.INFO if _within_gate(a, result) else severity
         yield Verdict(
             a,
             severity,
@@ -183,6 +184,13 @@ def _may_collapse(a: ActivationStats, result: ProbeResult) -> bool:
         k.layer == a.fed_by and k.weight_norm == 0 for k in result.kernels
     )
     return a.finite and not a.is_gate and not zero and not _on_flat_noise(a, result)
+
+
+def _within_gate(a: ActivationStats, result: ProbeResult) -> bool:
+    """The narrow layer of a squeeze-and-excitation, from pooled maps to a gate."""
+    later = (o for o in result.activations if o.order > a.order)
+    following = min(later, key=lambda o: o.order, default=None)
+    return a.pooled and following is not None and following.is_gate and following.pooled
 
 
 def _on_flat_noise(a: ActivationStats, result: ProbeResult) -> bool:
@@ -270,8 +278,16 @@ def _saturation(result: ProbeResult) -> Iterator[Verdict]:
     definition="a layer whose units all have the same weights, or an activation whose units all "
     "reach the same largest and smallest value",
     default="any layer with two units or more, unless its weights are zero",
-    leads_to=("identical-units", "gradient-vanishing", "dead-units", "frozen-units", "scale",
-              "signal-collapse", "saturation", "initial-loss"),
+    leads_to=(
+        "identical-units",
+        "gradient-vanishing",
+        "dead-units",
+        "frozen-units",
+        "scale",
+        "signal-collapse",
+        "saturation",
+        "initial-loss",
+    ),
     why="Units with the same weights get the same gradient and stay the same: the layer works as "
     "one unit.",
     remedy="Draw the weights at random: nn.init.kaiming_normal_, xavier_uniform_, or torch's "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import plural
-from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe import ActivationStats, KernelStats, NormStats, ProbeResult
 from bnlint.probing.judging.metric import Metric, Verdict, metrics
 
 LATE = 1 << 30
@@ -75,6 +75,7 @@ def _explains(head: Cause, other: Cause) -> bool:
 def _orders(result: ProbeResult) -> Mapping[str, int]:
     """When each layer is first called; containers with their first part."""
     orders: dict[str, int] = {}
+    rows: tuple[KernelStats | NormStats | ActivationStats, ...]
     rows = (*result.kernels, *result.norms, *result.activations)
     for row in sorted(rows, key=lambda row: row.order):
         layer = row.layer

@@ -44,14 +44,17 @@ def _input_layout(result: ProbeResult) -> Iterator[Verdict]:
     failed = not (result.activations or result.norms or result.kernels)
     for given in _given(result):
         shape = given.shape
-        swapped = len(shape) == 4 and shape[3] in CHANNELS and shape[1] not in CHANNELS
-        if swapped and (failed or given.convolved):
+        if _is_swapped(shape) and (failed or (given.convolved and shape[1] == shape[2])):
             yield Verdict(
                 None,
                 Severity.ERROR if failed else Severity.WARNING,
                 f"The batch has the shape {shape}, which looks like images with the channels last",
                 {"shape": shape},
             )
+
+
+def _is_swapped(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[3] in CHANNELS and min(shape[1:3]) > max(CHANNELS)
 
 
 @metric(
@@ -93,8 +96,8 @@ def _given(result: ProbeResult) -> tuple[InputStats, ...]:
 @metric(
     "non-finite",
     Severity.ERROR,
-    definition="inf or nan in a weight, an input, a pre-activation, the output or a gradient; named "
-    "is the first operation that makes it of finite values",
+    definition="inf or nan in a weight, an input, a pre-activation, the output or a gradient; "
+    "named is the first operation that makes it of finite values",
     default="any",
     leads_to=(*SIGNAL, *BACKWARD, "non-finite", "input-scale", "unread-features"),
     why="inf and nan spread to all weights with the next step.",
@@ -139,7 +142,10 @@ def _origin(origin: NotFinite) -> Verdict:
             "finite",
             "Keep its input away from where its slope is infinite: sqrt and norm at 0 need eps",
         ),
-        "loss": (f"The loss is {origin.value} although the outputs are finite", "Check the targets"),
+        "loss": (
+            f"The loss is {origin.value} although the outputs are finite",
+            "Check the targets",
+        ),
     }[origin.kind]
     return Verdict(origin.at, Severity.ERROR, said, {"value": origin.value}, remedy)
 

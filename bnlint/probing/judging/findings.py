@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bnlint.domain.finding import Evidence, Finding, Related
 from bnlint.domain.graph import Location, ModelGraph
 from bnlint.domain.probe import ProbeResult, Where
+from bnlint.domain.trials import Spot
 from bnlint.loading.sites import definition_of, is_local
 from bnlint.probing.judging.causes import Cause, causes
 from bnlint.probing.judging.metric import PREFIX
@@ -39,9 +40,9 @@ def _place(at: Where | None, calls: Calls) -> Location | None:
     """The user's line of a call, or of the nearest module that holds its layer."""
     if at is None:
         return None
-    own = getattr(at, "location", None)
+    own: Location | None = getattr(at, "location", None)
     exact = calls.get((at.layer, at.call))
-    if not calls or getattr(at, "function", ""):
+    if not calls or isinstance(at, Spot):
         exact = own or exact
     layer = at.layer
     while exact is None and layer:

@@ -37,7 +37,8 @@ RATIO = (
     "gradient-vanishing",
     Severity.ERROR,
     definition=RATIO,
-    default="under 1e-3 a warning, under 1e-6 or exactly 0 an error",
+    default="under 1e-3 a warning, under 1e-6 or exactly 0 an error; information where "
+    "branches start closed (LayerScale, ReZero)",
     begins="backward",
     why="The first layers hardly change in training.",
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
@@ -48,10 +49,11 @@ def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     if found is None or ratio is None or not ratio < 1e-3:
         return
     first, last = found
+    closed = result.trials.closed  # by design, and they open
     exactly = " (exactly zero)" if ratio == 0 else ""
     yield Verdict(
         first,
-        Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
+        Severity.INFO if closed else Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
         f"The gradient vanishes on its way back from `{last.layer}` to `{first.layer}`: a relative "
         f"change of the weights there has {ratio:.1e} of the effect{exactly}",
         {"ratio": ratio, "first": first.ratio, "last": last.ratio},

@@ -54,7 +54,8 @@ NUMBERS = (
     Severity.WARNING,
     definition="share of channels whose variance over the batch is under ten eps; for group, layer "
     "and instance norms of the groups of a sample",
-    default="over .25 of a norm; not behind a global pooling of made-up noise",
+    default="over .25 of a norm; information on made-up noise, and nothing behind a global "
+    "pooling of it",
     leads_to=("norm-low-variance", *BACKWARD),
     why="eps decides the scale of such channels, so their variance after the norm is below 1.",
     remedy="Check whether the channels are constant, or use a smaller eps.",
@@ -67,7 +68,7 @@ def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
         if own and not flat and n.low_variance > 0.25:
             yield Verdict(
                 n,
-                Severity.WARNING,
+                Severity.INFO if result.source == "synthetic" else Severity.WARNING,
                 f"{percent(n.low_variance)} of what {named(n)} normalizes is almost constant: "
                 f"the variance is under ten eps ({10 * n.eps:.0e}), so eps decides the scale",
                 {"low-variance": n.low_variance, "eps": n.eps},

@@ -167,8 +167,7 @@ def _twice(result: ProbeResult) -> Iterator[Verdict]:
     "running statistics",
     default="any",
     why="A backbone that is frozen changes all the same: its statistics move to the new data.",
-    remedy="Override train() so that the frozen part stays in eval mode, or use "
-    "FrozenBatchNorm2d",
+    remedy="Override train() so that the frozen part stays in eval mode, or use FrozenBatchNorm2d",
     source="exact, by comparing the statistics before and after a forward",
 )
 def _moving(result: ProbeResult) -> Iterator[Verdict]:

@@ -134,10 +134,12 @@ def _whole(x: Tensor) -> Whole:
 def _square(x: Tensor) -> Tensor:
     """The sum of squares; a dot product is the fastest way to it, where the memory is one piece."""
     if x.dtype is not torch.float32:
-        return torch.linalg.vector_norm(x, dtype=torch.float32).square()
+        norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
+        return norm.square()
     last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
     flat = (x.movedim(1, -1) if last else x).reshape(-1)
-    return torch.dot(flat, flat)
+    found: Tensor = torch.dot(flat, flat)
+    return found
 
 
 def sampled(x: Tensor, axis: int) -> Tensor:
@@ -219,12 +221,14 @@ def _of_groups(x: Tensor, arguments: Mapping[str, Any]) -> Tensor | None:
 
 
 def _learned(arguments: Mapping[str, Any]) -> Tensor | None:
-    """Whether weight or bias have left their initial values; None where there are none."""
+    """Whether weight or bias differ among channels, as training leaves them; None without any."""
     weight, bias = arguments.get("weight"), arguments.get("bias")
     if not isinstance(weight, Tensor):
         return None
-    moved = (weight != 1).any()
-    return (moved | (bias != 0).any() if isinstance(bias, Tensor) else moved).float()
+    moved = (weight != weight.reshape(-1)[0]).any()
+    if isinstance(bias, Tensor):
+        moved = moved | (bias != bias.reshape(-1)[0]).any()
+    return moved.float()
 
 
 def same_units(weight: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.regions import clamp_kind, moved_kinds
 from bnlint.layers.table import Kind, plain_name
 from bnlint.probing.observing import measure
-from bnlint.probing.observing.ways import Ways
 from bnlint.probing.observing.readings import (
     ActivationReading,
     NormReading,
@@ -37,6 +36,7 @@ from bnlint.probing.observing.subjects import (
     of_weights,
     operands,
 )
+from bnlint.probing.observing.ways import Ways
 from bnlint.tracing.forward import (
     Key,
     Runnable,

@@ -18,6 +18,9 @@ from bnlint.probing.session import Session
 from bnlint.probing.trying.experiments import flat, run
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, kind_of
 
+CLOSED = 1e-2
+"""A scale at or below this lets next to nothing through."""
+
 SAMPLES = 64
 """Samples in this pass: enough for a gradient that is zero in all of them to mean something."""
 
@@ -95,14 +98,18 @@ def _spot(name: str) -> Spot:
 
 
 def _unread(gradient: Tensor | None, convolved: bool) -> float | None:
-    """The share of features whose gradient is exactly zero in every sample and place."""
+    """The share of features whose gradient is exactly zero in every sample and place.
+
+    None if all of it is zero: then a layer is dead or starts at zero, which other metrics judge.
+    """
     if gradient is None:
         return 1.0
     if gradient.ndim < 2 or not bool(gradient.isfinite().all()):
         return None
     axis = 1 if convolved or gradient.ndim > 3 else gradient.ndim - 1
     rest = tuple(d for d in range(gradient.ndim) if d != axis)
-    return float((gradient.abs().amax(rest) == 0).float().mean())
+    unread = (gradient.abs().amax(rest) == 0).float()
+    return None if bool(unread.all()) else float(unread.mean())
 
 
 def _counting(model: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -151,6 +158,20 @@ class FirstKernel(Subscriber):
             self.reached = float(values.mean()), float(values.std(correction=0))
             self.convolved, self._input = conv, x.detach()
         return run(*args, **kwargs)
+
+
+def starts_closed(session: Session) -> bool:
+    """Whether branches start closed: scales of zero or nearly so, as LayerScale and ReZero have."""
+    for module in session.model.modules():
+        kind = kind_of(module, session.table)
+        if kind is not None and not kind.tags.isdisjoint(("kernel", "norm", "embedding")):
+            continue
+        for value in module.parameters(recurse=False):
+            flat = value.detach().reshape(-1)
+            if value.ndim <= 1 and flat.numel() and bool((flat == flat[0]).all()):
+                if abs(float(flat[0])) <= CLOSED:
+                    return True
+    return False
 
 
 @torch.no_grad()

@@ -6,17 +6,15 @@ from collections.abc import Container
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.trials import Alone, Parting, Spot
 from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
-from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
 from bnlint.probing.trying.experiments import flat, run
 from bnlint.probing.trying.trail import Trail, rescaled
-from bnlint.probing.untouched import kept
 from bnlint.tracing.forward import kind_of
 
 SIZES = (5, 7, 3, 11)

@@ -77,9 +77,7 @@ def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
     return _change(*outputs)
 
 
-def run(
-    session: Session, batch: Batch, training: Container[int], number: int | None = None
-) -> Any:
+def run(session: Session, batch: Batch, training: Container[int], number: int | None = None) -> Any:
     """The outputs with these modules in train mode, and the generators at the seed ``number``."""
     seed(session.device, session.seed if number is None else number)
     batch = batch.on(session.device)

@@ -22,6 +22,7 @@ from bnlint.probing.trying.differentiation import (
     Differentiated,
     differentiated,
     frozen_end,
+    starts_closed,
     unread_indices,
 )
 from bnlint.probing.trying.not_finite import origin_of
@@ -80,6 +81,7 @@ def tried(attempt: Attempts, batch: Batch, sound: bool) -> dict[str, Any]:
         first_evaluation_at=first[1] if first else None,
         alone=attempt("a single sample", lambda: evaluation.alone(session, batch)),
         frozen_end=frozen_end(session),
+        closed=starts_closed(session),
         switched=session.switched,
     )
     if passed is None:
