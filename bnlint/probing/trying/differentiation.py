@@ -168,9 +168,9 @@ def starts_closed(session: Session) -> bool:
             continue
         for value in module.parameters(recurse=False):
             flat = value.detach().reshape(-1)
-            if value.ndim <= 1 and flat.numel() and bool((flat == flat[0]).all()):
-                if abs(float(flat[0])) <= CLOSED:
-                    return True
+            constant = value.ndim <= 1 and flat.numel() and bool((flat == flat[0]).all())
+            if constant and abs(float(flat[0])) <= CLOSED:
+                return True
     return False
 
 
