@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     # The graphs are for the page: the process that measures has its own.
     sent = replace(static, graphs=())
     options = replace(options_of(argparse.Namespace(**given)), report=sent)
-    result = probe_file(target, options, settings.sandbox)
+    result = probe_file(target, options, settings.sandbox, settings)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)

@@ -26,6 +26,7 @@ from bnlint.engine.catalogue import (
     unknown_words,
     weight_of,
 )
+from bnlint.pipeline.measured import is_metric, metric_names
 
 if TYPE_CHECKING:
     from bnlint.domain.rule import Rule
@@ -61,8 +62,10 @@ class RuleSet:
         """The rules to run where these entries of ``per-file`` apply."""
         if exceptions not in self._chosen:
             ignore, weights = self._words(exceptions)
-            select = self.settings.select
-            self._chosen[exceptions] = select_rules(self.known, select, ignore, weights)
+            select, words = self.settings.select, _of_rules(self.settings.select)
+            known = self.known if words or not select else ()
+            weights = {w: weights[w] for w in _of_rules(weights)}
+            self._chosen[exceptions] = select_rules(known, words, _of_rules(ignore), weights)
         return self._chosen[exceptions]
 
     @property
@@ -105,7 +108,8 @@ class _Names(Mapping[str, str]):
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {rule.id: rule.name for rule in self._rules.known} | dict(LINTER_RULES)
+        own = dict(LINTER_RULES) | dict(metric_names())
+        return {rule.id: rule.name for rule in self._rules.known} | own
 
     def __getitem__(self, id_: str) -> str:
         return self._names[id_]
@@ -115,6 +119,11 @@ class _Names(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _of_rules(words: Iterable[str]) -> tuple[str, ...]:
+    """The words without those that mean metrics of the probe."""
+    return tuple(word for word in words if not is_metric(word))
 
 
 def read_rules(settings: Settings, store: Store) -> RuleSet:
@@ -167,7 +176,7 @@ def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Compla
     words = list(_rule_words(settings))
     unknown = unknown_words((word for _, word in words), known)
     for path, word in words:
-        if word in unknown:
+        if word in unknown and not is_metric(word):
             yield Complaint(path, *unknown[word], word)
 
 
@@ -199,14 +208,20 @@ def known_rules(settings: Settings) -> tuple[Rule, ...]:
 
 
 def explain(settings: Settings, word: str) -> str:
-    """The page of the rule with this id or name; raises UsageError for an unknown one."""
+    """The page of the rule or metric with this id or name; raises UsageError for an unknown one."""
     from bnlint.engine.explain import explain as page
+    from bnlint.probing.judging.metric import metrics
+    from bnlint.probing.judging.pages import page as metric_page
+
+    for metric in metrics():
+        if word.lower() in (metric.name, f"probe/{metric.name}"):
+            return metric_page(metric)
 
     rules = _explained(settings)
     for rule in rules:
         if word.upper() == rule.id or word.lower() == rule.name:
             return page(rule)
-    words = [w for r in rules for w in (r.id, r.name)]
+    words = [w for r in rules for w in (r.id, r.name)] + [m.name for m in metrics()]
     raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
 
 

@@ -69,6 +69,7 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
         graph=_graph(built, source, request),
         table=table,
         source=source,
+        untrained=True,
     )
     return ProbeAnswer(result)
 

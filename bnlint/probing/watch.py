@@ -19,7 +19,6 @@ from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
-from bnlint.loading.sites import definition_of
 from bnlint.models.nested import samples, tensors
 from bnlint.probing.given.placing import eager, unwrapped
 from bnlint.probing.judging.findings import judged
@@ -199,7 +198,7 @@ def _result(model: nn.Module, seen: Observer) -> Probed:
         objective="the training loss",
         loss=None,
     )
-    findings = judged(result, definition_of(type(model)))
+    findings = judged(result, type(model))
     return showing(replace(result, report=Report(findings=findings)))
 
 

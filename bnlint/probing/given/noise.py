@@ -43,6 +43,7 @@ class Wish:
     report: Report | None = None
     graph: ModelGraph | None = None
     source: Source | None = None
+    untrained: bool = False
 
 
 def batches_for(

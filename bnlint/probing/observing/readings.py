@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bnlint.domain.graph import Location
 from bnlint.layers.regions import Region
 from bnlint.tracing.forward import Key
 
@@ -25,6 +26,34 @@ class SampleMoments:
 
 
 @dataclass(slots=True)
+class Whole:
+    """Exact sums over all values of a feature map, of which the moments are only a sample.
+
+    ``total`` and ``square`` are means of the values and of their squares, ``common`` the mean
+    square of what samples share: of the mean over samples at each place.
+    """
+
+    values: int
+    total: Tensor
+    square: Tensor
+    common: Tensor
+
+
+@dataclass(slots=True)
+class Turn:
+    """When a call came in its forward, where in the user's source, and what came before it.
+
+    ``fed_by`` is the conv/linear layer whose output it reads. ``pooled`` is true where space has
+    been averaged away: of noise that leaves nearly the same for every sample.
+    """
+
+    order: int = 0
+    location: Location | None = None
+    fed_by: str = ""
+    pooled: bool = False
+
+
+@dataclass(slots=True)
 class ActivationReading:
     """One call of an activation, in one batch or merged over several.
 
@@ -32,7 +61,8 @@ class ActivationReading:
     gradient arrived. ``at_output`` is true when the model returned what this call returned,
     ``is_gate`` when its result multiplied something else. ``asked`` is true if a gradient may come.
     ``compares`` is false where the rows are no samples: a table of positions has one row for a
-    whole batch. ``more`` holds what :mod:`bnlint.probing.observing.numbers` takes.
+    whole batch. ``more`` holds what :mod:`bnlint.probing.observing.numbers` takes, ``whole`` the
+    sums over a large feature map.
     """
 
     key: Key
@@ -50,11 +80,16 @@ class ActivationReading:
     asked: bool = False
     compares: bool = True
     more: dict[str, Tensor] = field(default_factory=dict)
+    whole: Whole | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(slots=True)
 class NormReading:
-    """One call of a norm in one batch; running statistics as they were before the probe."""
+    """One call of a norm in one batch; running statistics as they were before the probe.
+
+    ``low`` is the share of channels or groups whose variance is under ten eps.
+    """
 
     key: Key
     kind: str
@@ -67,6 +102,9 @@ class NormReading:
     running_mean: Tensor | None = None
     running_variance: Tensor | None = None
     tracked: Tensor | None = None
+    low: Tensor | None = None
+    learned: Tensor | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(slots=True)
@@ -84,15 +122,20 @@ class KernelReading:
     norms: list[Tensor] = field(default_factory=list)
     weight_norm: Tensor | None = None
     call: int = 0
+    identical: Tensor | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 Reading = ActivationReading | NormReading | KernelReading
 
 _TENSORS = {
     ActivationReading: ("maximum", "minimum", "before", "after"),
-    NormReading: ("mean", "variance", "running_mean", "running_variance", "tracked"),
-    KernelReading: ("weight_norm",),
+    NormReading: (
+        *("mean", "variance", "running_mean", "running_variance", "tracked", "low", "learned"),
+    ),
+    KernelReading: ("weight_norm", "identical"),
     SampleMoments: ("mean", "deviations"),
+    Whole: ("total", "square", "common"),
 }
 """The fields that hold a tensor."""
 
@@ -145,13 +188,14 @@ def _slots(readings: Sequence[Reading]) -> Iterator[tuple[Any, Any]]:
         yield from _attributes(reading)
         if isinstance(reading, ActivationReading):
             yield from _attributes(reading.moments)
+            yield from _attributes(reading.whole) if reading.whole is not None else ()
             yield from _items(reading.gradients)
             yield from ((reading.more, name) for name in reading.more)
         if isinstance(reading, KernelReading):
             yield from _items(reading.norms)
 
 
-def _attributes(of: Reading | SampleMoments) -> Iterator[tuple[Any, Any]]:
+def _attributes(of: Reading | SampleMoments | Whole) -> Iterator[tuple[Any, Any]]:
     slots = ((_Attributes(of), name) for name in _TENSORS[type(of)])
     return (slot for slot in slots if slot[0][slot[1]] is not None)
 
