@@ -81,11 +81,16 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model, what it is called in reports, and the pretrained weights that it did not get."""
+    """A model, what it is called in reports, and the pretrained weights that it did not get.
+
+    ``guess`` is the call of ``maker`` that built it, if bnlint made the call.
+    """
 
     model: nn.Module
     ref: ModelRef
     weights: tuple[str, ...] = ()
+    maker: Maker | None = None
+    guess: Guess | None = None
 
 
 @dataclass(slots=True)
@@ -156,7 +161,8 @@ class Workshop:
                 origin = "named" if named else maker.origin
                 ref = ModelRef(self.file, maker.name, origin, text, guess.assumed())
                 ref = replace(ref, definition=maker.definition, block=maker.part, found=guess.place)
-                yield self._built(found, ref, LEFT_OUT.sources[before:])
+                made = self._built(found, ref, LEFT_OUT.sources[before:])
+                yield replace(made, maker=maker, guess=guess)
                 before = len(LEFT_OUT.sources)
                 works = True
                 continue
@@ -165,6 +171,16 @@ class Workshop:
             failure = failure or self._refused(guess, found, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def rebuilt(self, built: Built, guess: Guess) -> Built | None:
+        """The same model by another call; None if that call fails."""
+        maker = built.maker
+        found = self._try(partial(guess.call, maker.make)) if maker else None
+        if maker is None or not isinstance(found, nn.Module):
+            return None
+        text, guessed = guess.written(maker.name), guess.assumed()
+        ref = replace(built.ref, arguments=text, guessed=guessed)
+        return replace(built, model=found, ref=ref, guess=guess)
 
     def _refused(self, guess: Guess, error: BaseException, maker: Maker, named: bool) -> Problem:
         """The problem with a call that was tried, and how to say a better one."""

@@ -126,6 +126,12 @@ IMAGE_SIZE = re.compile(
     r"(image|img)_?(size|res|resolution|shape|hw|height|h)s?|resolution|crop_size"
     r"|(h|height)_?(image|img)(_?(size|res))?"
 )
+IMAGE_HEIGHT = re.compile(
+    r"((image|img|input|in)_?)?height|(image|img|input|in)_?h|(h|height)_?(image|img|input)(_?(size|res))?"
+)
+IMAGE_WIDTH = re.compile(
+    r"((image|img|input|in)_?)?width|(image|img|input|in)_?w|(w|width)_?(image|img|input)(_?(size|res))?"
+)
 INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
 IMAGE_CHANNELS = re.compile(
     r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
@@ -170,6 +176,12 @@ IMAGE_SETS = {
     "LFWPeople": 250,
 }
 """Transforms that state the size of an image, and data sets with the size of theirs."""
+
+EXAMPLES = (
+    *("example_input_array", "dummy_inputs", "dummy_input", "example_inputs", "example_input"),
+    *("sample_inputs", "sample_input"),
+)
+"""Attributes of a model that hold inputs for it."""
 
 SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
 SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")

@@ -118,6 +118,23 @@ def same_attributes(model: nn.Module | None) -> Iterator[None]:
                 own.update(before)
 
 
+@contextlib.contextmanager
+def attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Reset what the block assigns to attributes and buffers that the modules have before it.
+
+    ``self.mean = self.mean.type_as(x)`` would keep the stand-in of one trace for the next one.
+    """
+    held = [each for module in model.modules() for each in (vars(module), module._buffers)]
+    before = [(values, dict(values)) for values in held]
+    try:
+        yield
+    finally:
+        for values, old in before:
+            for name in values.keys() & old.keys():
+                if values[name] is not old[name]:
+                    values[name] = old[name]
+
+
 def without_numbers(state: torch.Tensor) -> torch.Tensor:
     """A new lazy parameter or buffer on meta, since a lazy buffer can't be deep-copied."""
     kind: Any = type(state)

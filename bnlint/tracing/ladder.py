@@ -20,7 +20,16 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.belief import Judgement, Run, failed, forget_others, judge, look_at, place_of
+from bnlint.tracing.belief import (
+    Judgement,
+    Run,
+    failed,
+    forget_others,
+    judge,
+    lacks_input,
+    look_at,
+    place_of,
+)
 from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
@@ -162,9 +171,16 @@ class _Climber:
             records.append(record := rung.trace(self.model, self.table, call))
             self._note_refusals(record)
             if record.complete:
-                return self._second_look(record, *self._fill_shapes(record))
+                given, unfit = self._fill_shapes(record)
+                if unfit is not None and lacks_input(unfit, record) and self._has_more():
+                    break
+                return self._second_look(record, given, unfit)
         self.unfed = max(records, key=self._seen, default=self.unfed)
         return None
+
+    def _has_more(self) -> bool:
+        """True if there are calls with optional inputs to try."""
+        return any(candidate.optional for candidate in self.inputs.candidates)
 
     def with_inputs(self) -> Climb:
         """The best record of the tracers that need inputs and of those that were tried before."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,10 +17,9 @@ from torch import nn
 
 from bnlint.models.guessing.blamed import Blame, Path, Spot, blamed, guards, origins, spots_of
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.guessed_settings import GuessedSettings
+from bnlint.models.guessing.revising import NOT_GUESSED, current_value, revised, settings_at
 from bnlint.models.lexicon import WIDTH, layer_type
 
-_UNTRIED = object()
 _SIZES = (
     WIDTH,
     32,
@@ -61,7 +59,7 @@ def amended(guess: Guess, error: BaseException, tried: set[str]) -> Guess | None
     if not spots or not isinstance(error, Exception):
         return None
     for path, value in _changes(guess, error, spots):
-        changed = _with(guess, path, value)
+        changed = revised(guess, path, value)
         if changed.key() not in tried:
             return changed
     return None
@@ -78,11 +76,11 @@ def _changes(guess: Guess, error: Exception, spots: list[Spot]) -> Iterator[tupl
             continue
         for fault in faults:
             for path in fault.paths:
-                current = _current(guess, path)
-                if current is _UNTRIED:
+                current = current_value(guess, path)
+                if current is NOT_GUESSED:
                     continue
                 value = change(current, fault, text)
-                if value is not _UNTRIED:
+                if value is not NOT_GUESSED:
                     yield path, value
     if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
         yield from _by_guards(guess, spots)
@@ -94,14 +92,14 @@ def _missing(guess: Guess, faults: list[Blame], spots: list[Spot]) -> Iterator[t
     """A number for a setting of which nothing is known, and a key that a dict has."""
     for fault in faults:
         for path in fault.paths:
-            owner = _owner(guess, path)
+            owner = settings_at(guess, path)
             if owner is not None and path[-1] not in owner:
                 yield path, WIDTH
     node = spots[-1].node
     if isinstance(node, ast.Subscript):
         table = spots[-1].value(node.value)
         for path in origins(spots, node.slice) if isinstance(table, dict) else ():
-            if _current(guess, path) is not _UNTRIED:
+            if current_value(guess, path) is not NOT_GUESSED:
                 yield from ((path, key) for key in islice(table, 4))
 
 
@@ -112,8 +110,8 @@ def _by_guards(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
         for node in ast.walk(test):
             if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
                 for path in origins(spots, node):
-                    current = _current(guess, path)
-                    if current is not _UNTRIED:
+                    current = current_value(guess, path)
+                    if current is not NOT_GUESSED:
                         yield from _others(current, path, test, node, spots[-1], tests)
 
 
@@ -135,8 +133,8 @@ def _by_comparisons(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any
     for node in ast.walk(spots[-1].function):
         if isinstance(node, ast.Compare):
             for path in origins(spots, node.left):
-                current = _current(guess, path)
-                for option in _literals([node]) if current is not _UNTRIED else ():
+                current = current_value(guess, path)
+                for option in _literals([node]) if current is not NOT_GUESSED else ():
                     if option != current:
                         yield path, option
 
@@ -164,7 +162,7 @@ def _to_list(current: Any, fault: Blame, text: str) -> Any:
     if isinstance(current, (list, tuple, dict)) or (
         fault.value is not None and isinstance(fault.value, (list, tuple, dict, nn.Module))
     ):
-        return _UNTRIED
+        return NOT_GUESSED
     value = current if _is_number(current) else WIDTH
     return [WIDTH if value == 3 else value] * 4
 
@@ -172,7 +170,7 @@ def _to_list(current: Any, fault: Blame, text: str) -> Any:
 def _to_number(current: Any, fault: Blame, text: str) -> Any:
     if isinstance(current, (list, tuple)) and current:
         return current[0]
-    return WIDTH if current is None or isinstance(current, (str, bool, type)) else _UNTRIED
+    return WIDTH if current is None or isinstance(current, (str, bool, type)) else NOT_GUESSED
 
 
 def _to_callable(current: Any, fault: Blame, text: str) -> Any:
@@ -183,11 +181,11 @@ def _to_callable(current: Any, fault: Blame, text: str) -> Any:
 
 
 def _to_word(current: Any, fault: Blame, text: str) -> Any:
-    return _UNTRIED if isinstance(current, str) else "relu"
+    return NOT_GUESSED if isinstance(current, str) else "relu"
 
 
 def _to_mapping(current: Any, fault: Blame, text: str) -> Any:
-    return _UNTRIED if isinstance(current, dict) else {}
+    return NOT_GUESSED if isinstance(current, dict) else {}
 
 
 def _larger(current: Any, fault: Blame, text: str) -> Any:
@@ -195,13 +193,13 @@ def _larger(current: Any, fault: Blame, text: str) -> Any:
     if isinstance(current, (list, tuple)) and current and all(map(_is_number, current)):
         return [WIDTH if max(current) < WIDTH else 2 * max(current)] * len(current)
     if not _is_number(current):
-        return _UNTRIED
-    return WIDTH if current < WIDTH else 2 * current if current < 1024 else _UNTRIED
+        return NOT_GUESSED
+    return WIDTH if current < WIDTH else 2 * current if current < 1024 else NOT_GUESSED
 
 
 def _longer(current: Any, fault: Blame, text: str) -> Any:
     if not isinstance(current, (list, tuple)) or not current or len(current) > 16:
-        return _UNTRIED
+        return NOT_GUESSED
     return [*current, *[current[-1]] * max(1, len(current))]
 
 
@@ -234,32 +232,3 @@ _RULES: tuple[tuple[str, Change], ...] = (
     (r"range\(\) arg|positive|empty", _larger),
 )
 """What an error says, and how a guess that it is about is changed."""
-
-
-def _owner(guess: Guess, path: Path) -> GuessedSettings | None:
-    """The settings object that holds, or lacks, the setting at a path."""
-    value = guess.kwargs.get(path[0])
-    for key in path[1:-1]:
-        value = dict.get(value, key) if isinstance(value, dict) else None
-    return value if isinstance(value, GuessedSettings) and len(path) > 1 else None
-
-
-def _current(guess: Guess, path: Path) -> Any:
-    """The guessed value at a path; ``_UNTRIED`` if it is not guessed."""
-    if len(path) == 1:
-        value = guess.kwargs.get(path[0])
-        guessed = path[0] in guess.guessed and not isinstance(value, GuessedSettings)
-        return value if guessed else _UNTRIED
-    owner = _owner(guess, path)  # what was found for it may not be what is meant
-    return owner[path[-1]] if owner is not None and path[-1] in owner else _UNTRIED
-
-
-def _with(guess: Guess, path: Path, value: Any) -> Guess:
-    """The guess with another value at a path; settings objects are copied."""
-    if len(path) == 1:
-        return replace(guess, kwargs={**guess.kwargs, path[0]: value})
-    changed = replace(guess, kwargs={**guess.kwargs, path[0]: guess.kwargs[path[0]].copy()})
-    owner = _owner(changed, path)
-    assert owner is not None
-    owner.guess(path[-1], value)
-    return changed

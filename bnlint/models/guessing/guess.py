@@ -45,7 +45,9 @@ class Guess:
     """The arguments of one call and where they come from.
 
     ``place`` is the call in the source that they were read from. ``guessed`` names the arguments
-    that a call does not state and that were guessed for it.
+    that a call does not state and that were guessed for it. ``optional`` is true if inputs are
+    among them that may be left out: such a call may show that the model runs, but not that it
+    fails.
     """
 
     args: tuple[Any, ...] = ()
@@ -53,6 +55,7 @@ class Guess:
     origin: Origin = Origin.GUESSED
     place: Location | None = None
     guessed: tuple[str, ...] = ()
+    optional: bool = False
 
     def call(self, make: Callable[..., Any]) -> Any:
         """What ``make`` returns for these arguments; parts among them are built for each call."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -58,15 +59,16 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
 
     ``image`` is the size of the images that its data has, if that is known.
     """
-    if (own := by_config(model)) is not None:
-        return own
+    if (configured := by_config(model)) is not None:
+        return configured
     asked = required_inputs(model)
     if not asked:
         return ()
     sizes = stated(model).or_image(image)
     if len(asked) == 1 and (plain := _from_first_layer(model, sizes)) and not _speaks(asked[0]):
         tall = [t for t in plain if t.ndim >= asked[0].use.least_rank]
-        options = [tall or plain]
+        read = values_of(asked[0], model, sizes) if _is_read_by_another(asked[0], model) else []
+        options = [[*read, *(tall or plain)]]
     else:
         options = [values_of(one, model, sizes) for one in asked]
     if not all(options):
@@ -77,13 +79,44 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
-    return tuple(islice(map(Guess, calls), _LIMIT))
+    guesses = tuple(islice(map(Guess, calls), _LIMIT))
+    return (*guesses, *_with_optional_inputs(guesses[0], asked, model, sizes))
+
+
+def _with_optional_inputs(
+    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated
+) -> Iterator[Guess]:
+    """The first call with the inputs that are None by default: those used unasked, then all."""
+    given = {one.name for one in asked}
+    uses = read_forward(model)
+    others = [
+        Asked(p.name, uses[p.name], p.annotation)
+        for p in inspect.signature(model.forward).parameters.values()
+        if p.default is None and p.name not in given and p.name in uses
+    ]
+    values = {one.name: values_of(one, model, sizes) for one in others if _says_anything(one.use)}
+    known = {name: found[0] for name, found in values.items() if found}
+    unasked = {name: known[name] for name in known if not uses[name].guarded}
+    for kwargs in (unasked, known) if unasked != known else (known,):
+        if kwargs:
+            yield replace(plain, kwargs={**plain.kwargs, **kwargs}, optional=True)
+
+
+def _says_anything(use: Use) -> bool:
+    """True if the forward does something with the input."""
+    return bool(use.readers or use.mixers or use.functions or use.tensor or use.rank or use.items)
 
 
 def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
     return bool(use.rank or use.items or use.attributes or use.iterated or use.literals)
+
+
+def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
+    """True if it is not the first layer of the model that reads an input."""
+    first = next((entry_of(module) for module, _ in asked.use.readers), None)
+    return first is not None and first is not entry_of(model)
 
 
 def _is_tensor(value: Any) -> bool:

@@ -24,7 +24,9 @@ from bnlint.loading.sites import site_of
 from bnlint.models.lexicon import (
     FRAMES,
     IMAGE_CHANNELS,
+    IMAGE_HEIGHT,
     IMAGE_SIZE,
+    IMAGE_WIDTH,
     INPUT_SIZE,
     LENGTH_NAMES,
     WIDTH,
@@ -80,6 +82,7 @@ def stated(model: nn.Module) -> Stated:
     """The sizes that the model was built with or keeps; of three, the first may be channels."""
     values = dict(_values(model))
     size, extent = _size_named(values, IMAGE_SIZE), _size_named(values, INPUT_SIZE)
+    size = _sides(values) or size
     channels = _number_named(values, IMAGE_CHANNELS)
     for image in (size, extent):
         if image is not None and len(image) == 3 and image[0] <= 4:
@@ -106,6 +109,12 @@ def _size_named(values: Mapping[str, Any], names: re.Pattern[str]) -> Shape | No
         if 1 < len(entries) <= 3 and all(map(_is_size, entries)):
             return tuple(entries)
     return None
+
+
+def _sides(values: Mapping[str, Any]) -> Shape | None:
+    """The size that two numbers state, one for each side."""
+    sides = _number_named(values, IMAGE_HEIGHT), _number_named(values, IMAGE_WIDTH)
+    return None if None in sides else tuple(side for side in sides if side is not None)
 
 
 def _number_named(values: Mapping[str, Any], names: re.Pattern[str]) -> int | None:

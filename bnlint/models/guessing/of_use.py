@@ -37,7 +37,9 @@ _BY_RANK: dict[int, Shape] = {
 }
 _OPTIONS = 12
 _LOSSES = frozenset({"cross_entropy", "nll_loss", "criterion", "loss"})
-_LOOKUPS = frozenset({"embedding", "one_hot", "index_select", "gather", "embedding_bag"})
+_LOOKUPS = frozenset({"embedding", "one_hot", "embedding_bag"})
+_TAKE_INDICES = frozenset({"index_select", "gather", "take_along_dim"})
+"""Functions that look up their first argument, and those that take indices after their data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def _special(asked: Asked) -> list[Any]:
     name, use = asked.name.lower(), asked.use
     if EDGES.fullmatch(name):
         return [empty((2, 2 * LENGTH), torch.long)]
-    if TIMES.fullmatch(name) and (use.rank or use.least_rank) < 2:
+    if TIMES.fullmatch(name) and (use.rank or use.least_rank) < 2 and not _is_a_vector(use):
         return [empty((BATCH,), torch.long), empty((BATCH,))]
     if use.readers:
         return []
@@ -205,10 +207,17 @@ def _special(asked: Asked) -> list[Any]:
         return [empty((BATCH,), torch.long)]
     if use.mixers:
         return []
-    if called & _LOOKUPS:
+    indices = {function for function, place in use.functions if place not in (0, "input")}
+    if called & _LOOKUPS or indices & _TAKE_INDICES:
         shape = _BY_RANK[use.rank] if use.rank in (1, 2) else (BATCH, LENGTH)
         return [empty(shape, torch.long), empty((BATCH,), torch.long)]
     return _by_name(name, use)
+
+
+def _is_a_vector(use: Use) -> bool:
+    """True if a linear layer itself reads the input, without an embedding before it."""
+    read = (m[0] if isinstance(m, nn.Sequential) and len(m) else m for m, _ in use.readers)
+    return any(isinstance(module, nn.Linear) and module.in_features > 1 for module in read)
 
 
 def _by_name(name: str, use: Use) -> list[Any]:

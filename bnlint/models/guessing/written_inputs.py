@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -13,6 +14,7 @@ from torch import nn
 
 from bnlint.domain.graph import ModelRef
 from bnlint.loading.parsing import Source
+from bnlint.loading.sites import file_of, is_local
 from bnlint.models import lexicon
 from bnlint.models.guessing.guess import Guess, Origin, emptied, empty
 from bnlint.models.nested import tensors
@@ -31,14 +33,15 @@ Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 def carried(model: nn.Module) -> Guess | None:
-    """The inputs that a model names itself, as Lightning and timm do."""
-    example = getattr(model, "example_input_array", None)
-    if isinstance(example, torch.Tensor):
-        example = (example,)
-    if isinstance(example, Mapping) and list(tensors(example)):
-        return Guess((), emptied(dict(example)), Origin.FOUND)
-    if isinstance(example, tuple) and example:
-        return Guess(emptied(tuple(example)), origin=Origin.FOUND)
+    """The inputs that a model names itself, as Lightning, diffusers and timm do."""
+    for name in lexicon.EXAMPLES:
+        example = _own_attribute(model, name)
+        if isinstance(example, torch.Tensor):
+            example = (example,)
+        if isinstance(example, Mapping) and list(tensors(example)):
+            return Guess((), emptied(dict(example)), Origin.FOUND)
+        if isinstance(example, (tuple, list)) and list(tensors(example)):
+            return Guess(emptied(tuple(example)), origin=Origin.FOUND)
     for name in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, name, None)
         found = config.get if isinstance(config, Mapping) else partial(getattr, config)
@@ -46,6 +49,17 @@ def carried(model: nn.Module) -> Guess | None:
         if isinstance(size, tuple) and len(size) == 3:
             return Guess((empty((2, *size)),), origin=Origin.FOUND)
     return None
+
+
+def _own_attribute(model: nn.Module, name: str) -> Any:
+    """An attribute or a property; None if it raises, or is that of a library's base class."""
+    home = next((cls for cls in type(model).__mro__ if name in vars(cls)), type(model))
+    if name != lexicon.EXAMPLES[0] and not is_local(file_of(sys.modules.get(home.__module__))):
+        return None
+    try:
+        return getattr(model, name, None)
+    except Exception:  # the property needs what is not there
+        return None
 
 
 def passed(texts: Iterable[Source], ref: ModelRef) -> tuple[tuple[Guess, ...], tuple[Guess, ...]]:

@@ -19,7 +19,17 @@ from bnlint.models.reading.use import Use
 
 _DEPTH = 4
 """Forwards and methods inside each other that are read, if there are several arguments to tell."""
-_AXES = {"transpose": 2, "swapaxes": 2, "size": 1, "flatten": 1, "select": 1, "squeeze": 1}
+_AXES = {
+    "transpose": 2,
+    "swapaxes": 2,
+    "size": 1,
+    "flatten": 1,
+    "select": 1,
+    "squeeze": 1,
+    "index_select": 1,
+    "narrow": 1,
+    "unbind": 1,
+}
 """Methods of tensors, and how many of their arguments are numbers of axes."""
 
 _TAKE_SIZES = frozenset({*TENSORS, "view", "expand"})
@@ -194,6 +204,8 @@ class _Reader:
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
+            if place == 0 and name in (*_AXES, "permute"):  # torch.transpose(x, 1, 2)
+                _note_method(use, name, node.args[1:])
         self._note_pattern(name, node.args)
 
     def _count_sizes(self, name: str, arguments: list[ast.expr]) -> None:

@@ -87,6 +87,9 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     values = math.prod(map(abs, own))
     if values > 1:
         yield OtherSize(x, 0, values, flat=True)
+    elif 0 in sizes[1:] and x.ndim > 1 and sizes[0] > x.shape[0] > 0 == sizes[0] % x.shape[0]:
+        # x.view(b * frames, c // frames, h, w): the frames are joined with the channels
+        yield OtherSize(x, 1, x.shape[1] * (sizes[0] // x.shape[0]), channels=False)
 
 
 def _split(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:

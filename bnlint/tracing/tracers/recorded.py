@@ -8,7 +8,6 @@ an identity) therefore returns an alias, so that the values before and after it 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.sites import call_frames, is_machinery
+from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.models.meta.known_numbers import (
     hollow,
@@ -30,8 +29,10 @@ from bnlint.models.meta.known_numbers import (
 )
 from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import placed, tensors, with_tensors
+from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
+from bnlint.tracing.forward.devices import ASKS_DEVICE, told_device
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.shapes import on_bare_weights, substitute
@@ -48,7 +49,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     recorder.record.left_out = leaves_out(model.forward, call)
     args, kwargs = recorder.enter(call)
     try:
-        with recorder.watching():
+        with attributes_kept(model), recorder.watching():
             result = model(*args, **kwargs)
     except Exception as error:  # the user's forward may raise anything
         where = recorder.failed_in or registry.path(registry.root)
@@ -183,8 +184,8 @@ class ForwardRecorder(Subscriber):
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
         """The function, run on meta, and recorded if its result holds tensors."""
-        if function.func == _DEVICE:
-            return _told_device
+        if function.func == ASKS_DEVICE:
+            return told_device
         func, plain = function.func, run
 
         def by_formula(*args: Any, **kwargs: Any) -> Any:
@@ -343,15 +344,6 @@ class ForwardRecorder(Subscriber):
 
     def _fresh_id(self) -> str:
         return f"n{len(self.record.calls)}"
-
-
-_DEVICE = torch.Tensor.device.__get__
-
-
-def _told_device(tensor: torch.Tensor, *_: Any) -> torch.device:
-    """The CPU to code of the model, which treats meta in a way of its own or not at all."""
-    torchs = is_machinery(sys._getframe(2).f_code.co_filename)
-    return tensor.device if torchs and numbers_of(tensor) is None else torch.device("cpu")
 
 
 def _readable(target: Any) -> Any:

@@ -21,6 +21,7 @@ from bnlint.layers.calls import Frames, State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess
+from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.forward.module_names import Registry, parameters_by_id
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
@@ -70,7 +71,7 @@ class LeafTracer(fx.Tracer):
         """The record of the model's forward; refused if it raises an error."""
         root = self.registry.root
         try:
-            with intercept_autograd(self.call_autograd):
+            with attributes_kept(root), intercept_autograd(self.call_autograd):
                 # fx walks a module for what is looked up in other ways here
                 self.trace(root if isinstance(root, fx.GraphModule) else type(root).forward)
         except Exception as error:  # the user's forward may raise anything

@@ -183,8 +183,8 @@ def test_guesses_that_do_not_fit_together_are_tried_anew() -> None:
 
 
 def test_guesses_that_never_fit_say_nothing_about_shapes() -> None:
-    code = net(arguments="zc, hidden_dim", layer="nn.Sequential(nn.Linear(3, zc), nn.Linear(5, 4))")
-    code = code.replace("zc", "num_classes")
+    layers = "nn.Sequential(nn.Linear(3, num_classes), nn.Linear(num_classes + 1, 4))"
+    code = net(arguments="num_classes, hidden_dim", layer=layers)
     (graph,) = records(code)
     assert isinstance(graph, ModelGraph)
     assert graph.ref.inputs.source == "none"
