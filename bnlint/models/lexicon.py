@@ -159,6 +159,7 @@ EDGES = re.compile(r"edge_?(index|indices|list)s?")
 ADJACENCY = re.compile(r"adj|adjacency(_matrix)?|adj_?(mat|matrix)|a_hat|graph|laplacian")
 OWNERS = re.compile(r"batch(_?(index|idx|indices))?")
 STATES = re.compile(r"(\w+_)?(hidden|hiddens|h|hx|hc|h0|h_0|state|states|prev_state|init_state)")
+OFFSETS = re.compile(r"(\w+_)?(start|pos|position|offset|idx|index|past)(_\w+)?")
 DEVICES = re.compile(r"(\w+_)?(device|dev)")
 TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
 """What arguments of a forward are called that are not images or features."""

@@ -19,6 +19,7 @@ from bnlint.models.lexicon import (
     EDGES,
     LENGTHS,
     MASKS,
+    OFFSETS,
     OWNERS,
     TARGETS,
     TIMES,
@@ -64,9 +65,12 @@ def _plain(asked: Asked) -> list[Any]:
         return list(dict.fromkeys(words)) or [""]
     if DEVICES.fullmatch(name):
         return [torch.device("meta")]
-    if use.tensor or use.readers or use.items:
+    whole = use.counts or (asked.hint in (int, "int") and not use.mixers)
+    if not whole and (use.tensor or use.readers or use.items):
         return []
-    if use.counts or (asked.hint in (int, "int") and not use.mixers):
+    if use.offset or (whole and OFFSETS.fullmatch(name)):
+        return [0, 2]
+    if whole:
         return [2]
     if use.mixers:
         return []

@@ -6,10 +6,12 @@ part that is built for the parameter.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bnlint.models.evidence.plain_values import built
 from bnlint.models.guessing.blamed import Path
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.guessing.guessed_settings import GuessedSettings
@@ -38,8 +40,12 @@ def current_value(guess: Guess, path: Path) -> Any:
         return value if guessed else NOT_GUESSED
     if isinstance(value, Part):
         return _value_in(value, path[1:])
-    owner = settings_at(guess, path)  # what was found for it may not be what is meant
-    return owner[path[-1]] if owner is not None and path[-1] in owner else NOT_GUESSED
+    if isinstance(value, GuessedSettings):
+        owner = settings_at(guess, path)  # what was found for it may not be what is meant
+        return owner[path[-1]] if owner is not None and path[-1] in owner else NOT_GUESSED
+    return (
+        _entry(_holder(built(value), path), path[-1]) if path[0] in guess.guessed else NOT_GUESSED
+    )
 
 
 def revised(guess: Guess, path: Path, value: Any) -> Guess:
@@ -50,7 +56,11 @@ def revised(guess: Guess, path: Path, value: Any) -> Guess:
     if isinstance(old, Part):
         new = _with_argument(old, path[1:], value)
         return replace(guess, kwargs={**guess.kwargs, path[0]: new})
-    changed = replace(guess, kwargs={**guess.kwargs, path[0]: guess.kwargs[path[0]].copy()})
+    if not isinstance(old, GuessedSettings):
+        own = copy.deepcopy(built(old))
+        _set_entry(_holder(own, path), path[-1], value)
+        return replace(guess, kwargs={**guess.kwargs, path[0]: own})
+    changed = replace(guess, kwargs={**guess.kwargs, path[0]: old.copy()})
     owner = settings_at(changed, path)
     assert owner is not None
     owner.guess(path[-1], value)
@@ -63,6 +73,26 @@ def settings_at(guess: Guess, path: Path) -> GuessedSettings | None:
     for key in path[1:-1]:
         value = dict.get(value, key) if isinstance(value, dict) else None
     return value if isinstance(value, GuessedSettings) and len(path) > 1 else None
+
+
+def _holder(settings: Any, path: Path) -> Any:
+    """The object inside a config of the user's that holds the setting at a path."""
+    for key in path[1:-1]:
+        settings = _entry(settings, key)
+    return settings
+
+
+def _entry(settings: Any, key: str) -> Any:
+    if isinstance(settings, dict):
+        return settings.get(key, NOT_GUESSED)
+    return getattr(settings, key, NOT_GUESSED) if hasattr(settings, "__dict__") else NOT_GUESSED
+
+
+def _set_entry(settings: Any, key: str, value: Any) -> None:
+    if isinstance(settings, dict):
+        settings[key] = value
+    else:
+        object.__setattr__(settings, key, value)  # it may be frozen
 
 
 def _of_part(path: Path, part: Part) -> Iterator[Path]:

@@ -68,6 +68,8 @@ class _Reader:
         match node:
             case ast.Assign(targets=[target], value=value):
                 self._expression(value)
+                if isinstance(target, ast.Subscript):
+                    self._note_bounds(target.slice)
                 self.scope.assign(target, value)
             case ast.For(target=target, iter=source, body=body):
                 self._expression(source)
@@ -169,6 +171,7 @@ class _Reader:
             use.literals += [v for v in map(constant, options) if isinstance(v, str)]
 
     def _index(self, node: ast.Subscript) -> None:
+        self._note_bounds(node.slice)
         axis = constant(node.slice)
         if (shaped := self.scope.shape_of(node.value)) is not None:
             if type(axis) is int:
@@ -186,6 +189,16 @@ class _Reader:
             use.iterated |= bool(names & self.scope.counters)
         elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
             use.tensor = True
+
+    def _note_bounds(self, index: ast.expr) -> None:
+        """``cache[:, start : start + n]``: numbers that are 0 at the beginning of a sequence."""
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        for part in (p for p in parts if isinstance(p, ast.Slice)):
+            for bound in filter(None, (part.lower, part.upper)):
+                terms = (bound.left, bound.right) if isinstance(bound, ast.BinOp) else (bound,)
+                for use in filter(None, map(self.scope.use, terms)):
+                    use.offset |= part.lower is bound
+                    use.counts = True
 
     # --- calls ---
 

@@ -15,6 +15,7 @@ class Use:
     ``readers`` are the modules that are called with it, each with the number or the keyword of the
     argument there. ``mixers`` read it joined with something else: ``self.net(torch.cat((x, y)))``.
     ``rank`` is its number of axes; ``least_rank`` is set where only a lower limit is known.
+    ``counts`` is true for a number of things, ``offset`` for the place where a slice begins.
     ``guarded`` is true if the forward asks whether it is None.
     """
 
@@ -28,6 +29,7 @@ class Use:
     least_rank: int = 0
     tensor: bool = False
     counts: bool = False
+    offset: bool = False
     flag: bool = False
     iterated: bool = False
     guarded: bool = False

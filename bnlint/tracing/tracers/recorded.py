@@ -314,6 +314,8 @@ class ForwardRecorder(Subscriber):
             return tuple(map(self._noted, value))
         if isinstance(value, dict):
             return {k: self._noted(v) for k, v in value.items()}
+        if isinstance(value, slice):
+            return slice(*map(self._noted, (value.start, value.stop, value.step)))
         return value
 
     def _rebuilt(self, tensor: torch.Tensor) -> Ref | None:

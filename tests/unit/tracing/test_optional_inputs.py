@@ -85,3 +85,37 @@ def test_a_failure_that_has_nothing_to_do_with_it_is_one() -> None:
         return x if cond is None else x + self.near(cond)
 """)
     assert len(errors(graph)) == 1
+
+
+def test_a_place_in_a_cache_is_a_number_that_starts_at_zero() -> None:
+    (graph,) = trace_source(
+        """
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(32, 32)
+        self.cache = torch.zeros(2, 64, 32)
+
+    def forward(self, x, start):
+        n = x.shape[1]
+        self.cache = self.cache.to(x)
+        self.cache[:2, start : start + n] = self.proj(x)
+        return self.cache[:2, : start + n] + x
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(100, 32)
+        self.attention = Attention()
+
+    def forward(self, tokens, start: int):
+        return self.attention(self.words(tokens), start)
+""",
+        "net.py",
+    )
+    assert graph.trace.complete
+    assert errors(graph) == []
+    assert graph.ref.inputs.shapes == ((2, 16),)
