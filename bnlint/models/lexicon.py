@@ -161,6 +161,8 @@ OWNERS = re.compile(r"batch(_?(index|idx|indices))?")
 STATES = re.compile(r"(\w+_)?(hidden|hiddens|h|hx|hc|h0|h_0|state|states|prev_state|init_state)")
 OFFSETS = re.compile(r"(\w+_)?(start|pos|position|offset|idx|index|past)(_\w+)?")
 DEVICES = re.compile(r"(\w+_)?(device|dev)")
+ON_GPU = re.compile(r"((use|on)_?)?(cuda|gpu)")
+SWITCHES = re.compile(r"verbose|debug|((return|output|with|use|is|do|need)_\w+)")
 TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
 """What arguments of a forward are called that are not images or features."""
 

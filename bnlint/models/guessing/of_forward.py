@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
 from bnlint.models.guessing.of_config import by_config
 from bnlint.models.guessing.of_data import image_size
 from bnlint.models.guessing.of_layers import BATCH, Stated, entry_of, specs_of, stated
-from bnlint.models.guessing.of_use import Asked, values_of
+from bnlint.models.guessing.of_use import Asked, of_own_weight, values_of
 from bnlint.models.guessing.written_inputs import carried, passed
 from bnlint.models.lexicon import WIDTH
 from bnlint.models.outline import siblings_of, tests_of
@@ -79,8 +79,17 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
-    guesses = tuple(islice(map(Guess, calls), _LIMIT))
+    guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
     return (*guesses, *_with_optional_inputs(guesses[0], asked, model, sizes))
+
+
+def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
+    """The call with these inputs, those after an input that is left out by their names."""
+    names = list(inspect.signature(model.forward).parameters)
+    together = takewhile(lambda pair: pair[0].name == pair[1], zip(asked, names, strict=False))
+    count = len(list(together)) if asked[-1].name in names[1:] else len(asked)
+    named = zip(asked[count:], values[count:], strict=True)
+    return Guess(values[:count], {one.name: value for one, value in named})
 
 
 def _with_optional_inputs(
@@ -115,8 +124,11 @@ def _speaks(asked: Asked) -> bool:
 
 def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
     """True if it is not the first layer of the model that reads an input."""
-    first = next((entry_of(module) for module, _ in asked.use.readers), None)
-    return first is not None and first is not entry_of(model)
+    first = next((module for module, _ in asked.use.readers), None)
+    if first is None:
+        return False
+    entry = entry_of(first)
+    return bool(of_own_weight(first)) if entry is None else entry is not entry_of(model)
 
 
 def _is_tensor(value: Any) -> bool:

@@ -98,9 +98,19 @@ def _values(model: nn.Module) -> Iterator[tuple[str, Any]]:
         with contextlib.suppress(TypeError, ValueError):
             parameters = inspect.signature(type(model)).parameters.values()
             yield from [(p.name, p.default) for p in parameters if p.default is not p.empty]
-    yield from vars(model).items()
+    for name, value in vars(model).items():
+        if type(value) is dict and not name.startswith("_"):
+            yield from (
+                (key, _as_number(entry)) for key, entry in value.items() if type(key) is str
+            )
+        yield name, value
     if site is not None:
         yield from site.arguments
+
+
+def _as_number(value: Any) -> Any:
+    """The number that a text is, as settings read from a file are."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _size_named(values: Mapping[str, Any], names: re.Pattern[str]) -> Shape | None:

@@ -20,7 +20,9 @@ from bnlint.models.lexicon import (
     LENGTHS,
     MASKS,
     OFFSETS,
+    ON_GPU,
     OWNERS,
+    SWITCHES,
     TARGETS,
     TIMES,
     TRAINING,
@@ -77,12 +79,20 @@ def _plain(asked: Asked) -> list[Any]:
     if asked.hint in (float, "float"):
         return [0.5]
     numbers = [v for v in use.literals if type(v) in (int, float)]
-    if (use.flag and not use.functions) or asked.hint in (bool, "bool"):
+    if _is_switch(asked):
         first = TRAINING.fullmatch(name) is not None
         return [first, not first]
     if numbers and not use.functions and not TIMES.fullmatch(name):
         return list(dict.fromkeys(numbers))
     return []
+
+
+def _is_switch(asked: Asked) -> bool:
+    """True for what is true or false: by its annotation, its name, or because it is tested."""
+    name, use = asked.name.lower(), asked.use
+    if asked.hint in (bool, "bool") or ON_GPU.fullmatch(name):
+        return True
+    return (use.flag or SWITCHES.fullmatch(name) is not None) and not use.functions
 
 
 def _containers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
@@ -154,10 +164,22 @@ def _speaks_of_rank(use: Use) -> bool:
 def _from_readers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     use = asked.use
     first = [module for module, place in use.readers if place in (0, "x", "input")]
+    first.sort(key=lambda module: entry_of(module) is not module)  # layers of torch are sure
     for module in (*first, *(m for m, _ in use.readers), *use.mixers):
         if (entry := entry_of(module)) is not None:
             return [empty(*spec) for spec in specs_of(entry, model, sizes)]
+        if found := of_own_weight(module):
+            return found
     return []
+
+
+def of_own_weight(module: nn.Module) -> list[Any]:
+    """Inputs for the weight of a linear layer or a convolution that the user wrote."""
+    weight = next((p for p in module.parameters() if p.ndim > 1), None)
+    if weight is None or not 2 <= weight.ndim <= 5:
+        return []
+    sizes = ((), (128,), (WIDTH, WIDTH), (LENGTH, WIDTH, WIDTH))[weight.ndim - 2]
+    return [empty((BATCH, weight.shape[1], *sizes))]
 
 
 def _by_place(module: nn.Module, place: int | str) -> list[Any]:
@@ -201,17 +223,23 @@ def _special(asked: Asked) -> list[Any]:
         return [empty((2, 2 * LENGTH), torch.long)]
     if TIMES.fullmatch(name) and (use.rank or use.least_rank) < 2 and not _is_a_vector(use):
         return [empty((BATCH,), torch.long), empty((BATCH,))]
-    if use.readers:
+    packs = any(("pack_padded_sequence", place) in use.functions for place in (1, "lengths"))
+    if use.readers and not packs:
         return []
-    if ("pack_padded_sequence", 1) in use.functions or LENGTHS.fullmatch(name):
+    if packs or LENGTHS.fullmatch(name):
+        batch, length = (LENGTH, BATCH) if use.time_first else (BATCH, LENGTH)
         rank = max(1, use.rank or use.least_rank)
-        return [torch.full((BATCH, *(1,) * (rank - 1)), LENGTH)]
+        return [torch.full((batch, *(1,) * (rank - 1)), length)]
     called = {function for function, _ in use.functions}
     if called & _LOSSES:
         return [empty((BATCH,), torch.long)]
-    if use.mixers:
+    if any(isinstance(module, nn.Embedding) for module in use.mixers):
+        called.add("embedding")
+    if use.mixers and not called & _LOOKUPS:
         return []
     indices = {function for function, place in use.functions if place not in (0, "input")}
+    if "index_select" in indices:
+        return [empty((BATCH,), torch.long)]
     if called & _LOOKUPS or indices & _TAKE_INDICES:
         shape = _BY_RANK[use.rank] if use.rank in (1, 2) else (BATCH, LENGTH)
         return [empty(shape, torch.long), empty((BATCH,), torch.long)]

@@ -217,9 +217,18 @@ class _Reader:
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
+            if name == "pack_padded_sequence" and place in (1, "lengths"):
+                use.time_first = not self._flag(node, "batch_first", 2)
             if place == 0 and name in (*_AXES, "permute"):  # torch.transpose(x, 1, 2)
                 _note_method(use, name, node.args[1:])
         self._note_pattern(name, node.args)
+
+    def _flag(self, node: ast.Call, name: str, place: int) -> bool:
+        """The truth of an argument: a literal, or an attribute of the module."""
+        given = [*node.args[place : place + 1], *(k.value for k in node.keywords if k.arg == name)]
+        if given and isinstance(given[0], ast.Attribute):
+            return bool(getattr(self.scope.module(given[0].value), given[0].attr, False))
+        return bool(given and constant(given[0]))
 
     def _count_sizes(self, name: str, arguments: list[ast.expr]) -> None:
         """Note what is a size of a new tensor or view: ``torch.zeros(n * x.size(0), 4)``."""

@@ -16,7 +16,8 @@ class Use:
     argument there. ``mixers`` read it joined with something else: ``self.net(torch.cat((x, y)))``.
     ``rank`` is its number of axes; ``least_rank`` is set where only a lower limit is known.
     ``counts`` is true for a number of things, ``offset`` for the place where a slice begins.
-    ``guarded`` is true if the forward asks whether it is None.
+    ``guarded`` is true if the forward asks whether it is None, ``time_first`` for lengths of
+    sequences whose steps come before their batch.
     """
 
     readers: list[tuple[nn.Module, int | str]] = field(default_factory=list)
@@ -33,6 +34,7 @@ class Use:
     flag: bool = False
     iterated: bool = False
     guarded: bool = False
+    time_first: bool = False
     length: int | None = None
 
     def item(self, key: int | str) -> Use:

@@ -10,7 +10,7 @@ import torch
 _WHOLE = re.compile(
     r"following scalar types: Long, Int|of type LongTensor|must be long, int|"
     r"[Ee]xpected dtype int|dtype int64 for index|expected scalar type Long|"
-    r"[Ii]ndex tensor must be|to be LongTensor"
+    r"[Ii]ndex tensor must be|to be LongTensor|only integer tensors of a single element"
 )
 _TRUTH = re.compile(
     r"predicate to be bool|boolean masks|to be a boolean|only supports bool|"

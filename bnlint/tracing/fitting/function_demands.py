@@ -41,6 +41,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         return
     if is_too_small(fault.text):
         yield Larger(read[0])
+    if "of a single element" in fault.text and read[0].ndim:
+        yield OtherRank(read[0], -read[0].ndim)
     yield from _types(fault.text, read)
     yield from _ranks(fault, name, read)
     if name in ("view", "reshape"):

@@ -120,3 +120,9 @@ def test_height_and_width_are_one_size_together() -> None:
     alone = nn.Module()
     alone.width = 48  # of its layers, maybe
     assert stated(alone) == Stated()
+
+
+def test_settings_that_a_model_keeps_state_sizes_too() -> None:
+    model = nn.Module()
+    model.net_info = {"type": "net", "height": "416", "width": "320", "batch": "64"}
+    assert stated(model) == _image(416, 320, channels=None)
