@@ -29,10 +29,10 @@ from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
 from bnlint.models.advice import command
-from bnlint.models.guessing.amending import amended
+from bnlint.models.guessing.arguments.amending import amended
+from bnlint.models.guessing.arguments.knowledge import Lacking
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
-from bnlint.models.guessing.of_parameters import Lacking
 from bnlint.models.meta.bounded import Bounded
 from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve

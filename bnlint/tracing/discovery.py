@@ -21,7 +21,7 @@ from bnlint.loading.stubs import Stubs, held_stubs
 from bnlint.loading.user_code import blame, blame_bnlint
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE, Guesses
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.models.training.training_files import TrainingFiles
 from bnlint.tracing.model import trace_model

@@ -19,12 +19,13 @@ from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
+from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
 from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
-from bnlint.tracing.ladder import Climb, climb
+from bnlint.tracing.ladder import Climb
 from bnlint.tracing.modes import watched_mode
 from bnlint.tracing.other_mode import has_loose_dropout, mode_facts
 from bnlint.tracing.process_state import process_state, seed_all

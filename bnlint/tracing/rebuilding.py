@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from bnlint.layers.table import Table
 from bnlint.models.building import Built
+from bnlint.models.guessing.arguments.refitting import alternatives
 from bnlint.models.guessing.guess import Guess, Guesses
-from bnlint.models.guessing.refitting import alternatives
 from bnlint.tracing.bare import Lazies, in_training, on_meta
 from bnlint.tracing.fitting.complaints import needs_values
 from bnlint.tracing.fitting.fit import Fitter

@@ -21,7 +21,7 @@ from bnlint.domain.graph import Inputs, Location
 from bnlint.domain.phrases import shortened
 from bnlint.domain.request import InputSpec
 from bnlint.models.evidence.plain_values import built
-from bnlint.models.guessing.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 
 
 class Origin(StrEnum):

@@ -12,27 +12,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bnlint.models.lexicon import TENSORS
+from bnlint.models.reading.axes import AXES, note_method, note_pattern, sizes_of_new, terms_of
 from bnlint.models.reading.forward_code import Function, forward_of, method_of, parameters_of
 from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
 
 _DEPTH = 4
 """Forwards and methods inside each other that are read, if there are several arguments to tell."""
-_AXES = {
-    "transpose": 2,
-    "swapaxes": 2,
-    "size": 1,
-    "flatten": 1,
-    "select": 1,
-    "squeeze": 1,
-    "index_select": 1,
-    "narrow": 1,
-    "unbind": 1,
-}
-"""Methods of tensors, and how many of their arguments are numbers of axes."""
-
-_TAKE_SIZES = frozenset({*TENSORS, "view", "expand"})
 
 
 def read_forward(model: nn.Module) -> dict[str, Use]:
@@ -195,8 +181,7 @@ class _Reader:
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
         for part in (p for p in parts if isinstance(p, ast.Slice)):
             for bound in filter(None, (part.lower, part.upper)):
-                terms = (bound.left, bound.right) if isinstance(bound, ast.BinOp) else (bound,)
-                for use in filter(None, map(self.scope.use, terms)):
+                for use in filter(None, map(self.scope.use, terms_of(bound))):
                     use.offset |= part.lower is bound
                     use.counts = True
 
@@ -210,7 +195,7 @@ class _Reader:
             return
         if isinstance(node.func, ast.Attribute):
             if (use := self.scope.use(node.func.value)) is not None:
-                _note_method(use, name, node.args)
+                note_method(use, name, node.args)
                 return
             if self.scope.module(node.func.value) is self.scope.owner:
                 self._enter(self.scope.owner, method_of(self.scope.owner, name), node)
@@ -219,9 +204,9 @@ class _Reader:
             use.counts |= name == "range"
             if name == "pack_padded_sequence" and place in (1, "lengths"):
                 use.time_first = not self._flag(node, "batch_first", 2)
-            if place == 0 and name in (*_AXES, "permute"):  # torch.transpose(x, 1, 2)
-                _note_method(use, name, node.args[1:])
-        self._note_pattern(name, node.args)
+            if place == 0 and name in (*AXES, "permute"):  # torch.transpose(x, 1, 2)
+                note_method(use, name, node.args[1:])
+        note_pattern(self.scope, name, node.args)
 
     def _flag(self, node: ast.Call, name: str, place: int) -> bool:
         """The truth of an argument: a literal, or an attribute of the module."""
@@ -231,16 +216,9 @@ class _Reader:
         return bool(given and constant(given[0]))
 
     def _count_sizes(self, name: str, arguments: list[ast.expr]) -> None:
-        """Note what is a size of a new tensor or view: ``torch.zeros(n * x.size(0), 4)``."""
-        first = arguments[0] if arguments else None
-        sizes = first.elts if isinstance(first, (ast.Tuple, ast.List)) else arguments
-        if name not in _TAKE_SIZES or (sizes is arguments and len(sizes) < 2):
-            return
-        for size in sizes:
-            terms = (size.left, size.right) if isinstance(size, ast.BinOp) else (size,)
-            for use in map(self.scope.use, terms):
-                if use is not None:
-                    use.counts = True
+        for size in sizes_of_new(name, arguments):
+            for use in filter(None, map(self.scope.use, terms_of(size))):
+                use.counts = True
 
     def _call_module(self, module: nn.Module, node: ast.Call) -> None:
         for place, use in self._passed(node):
@@ -278,43 +256,8 @@ class _Reader:
         if inner.names or inner.mixtures:
             _Reader(inner, self.depth - 1).block(function.body)
 
-    def _note_pattern(self, name: str, args: list[ast.expr]) -> None:
-        """``rearrange(x, "b c h w -> b (h w) c")`` and ``einsum("bij,bjk->bik", x, y)``."""
-        pattern = next((t for t in map(constant, args[:2]) if isinstance(t, str)), "")
-        left = pattern.partition("->")[0]
-        if "." in left or "->" not in pattern:
-            return
-        operands = left.replace(" ", "").split(",") if name == "einsum" else []
-        for subscripts, argument in zip(operands, args[1:], strict=False):
-            if (use := self.scope.use(argument)) is not None:
-                use.has_rank(len(subscripts))
-        rearranged = self.scope.use(args[0]) if name in ("rearrange", "reduce", "repeat") else None
-        if rearranged is not None:
-            rearranged.has_rank(_axes_of_pattern(left))
-
-
-def _note_method(use: Use, method: str, args: list[ast.expr]) -> None:
-    literals = [constant(a) for a in args]
-    if method == "permute":
-        dims = args[0].elts if args and isinstance(args[0], (ast.Tuple, ast.List)) else args
-        use.has_rank(len(dims))
-    elif method in _AXES:
-        for axis in literals[: _AXES[method]]:
-            if type(axis) is int:
-                use.has_axis(axis)
-    elif method in ("startswith", "lower", "upper"):
-        use.literals += [word for word in literals if isinstance(word, str)] or [""]
-
 
 def _name(func: ast.expr) -> str:
     if isinstance(func, ast.Attribute):
         return func.attr
     return func.id if isinstance(func, ast.Name) else ""
-
-
-def _axes_of_pattern(pattern: str) -> int:
-    depth = count = 0
-    for token in pattern.replace("(", " ( ").replace(")", " ) ").split():
-        count += depth == 0 and token != ")"
-        depth += {"(": 1, ")": -1}.get(token, 0)
-    return count

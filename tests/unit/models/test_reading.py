@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bnlint.models.guessing.of_forward import infer, required_inputs
+from bnlint.models.guessing.inputs.of_forward import infer, required_inputs
 from bnlint.models.reading.read_forward import read_forward
 
 

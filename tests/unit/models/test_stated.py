@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from bnlint.loading.sites import record_sites
-from bnlint.models.guessing.of_forward import infer
-from bnlint.models.guessing.of_layers import Stated, stated
+from bnlint.models.guessing.inputs.of_forward import infer
+from bnlint.models.guessing.inputs.of_layers import Stated, stated
 
 
 class Patches(nn.Module):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import given
-from bnlint.tracing.ladder import climb
+from bnlint.tracing.climbing import climb
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.modes import watched_mode
 

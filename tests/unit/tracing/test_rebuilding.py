@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bnlint.domain.graph import ModelGraph
+from bnlint.models.guessing.arguments.knowledge import Part
+from bnlint.models.guessing.arguments.refitting import alternatives
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.of_parameters import Part
-from bnlint.models.guessing.refitting import alternatives
 from tests.unit.models.test_discovery import net, records
 
 HIDDEN = """

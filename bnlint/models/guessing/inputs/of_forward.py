@@ -14,19 +14,23 @@ from torch import nn
 from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
+from bnlint.models.evidence.project import project_of
 from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
-from bnlint.models.guessing.of_config import by_config
-from bnlint.models.guessing.of_data import image_size
-from bnlint.models.guessing.of_layers import BATCH, Stated, entry_of, specs_of, stated
-from bnlint.models.guessing.of_use import Asked, of_own_weight, values_of
-from bnlint.models.guessing.written_inputs import carried, passed
+from bnlint.models.guessing.inputs.of_config import by_config
+from bnlint.models.guessing.inputs.of_data import image_size
+from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
+from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
+from bnlint.models.guessing.inputs.written_inputs import carried, passed
 from bnlint.models.lexicon import WIDTH
-from bnlint.models.outline import siblings_of, tests_of
+from bnlint.models.outline import tests_of
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
 
 _LIMIT = 12
 """Calls that are guessed for one model."""
+
+_CALLERS = 12
+"""Files that use a model and are read for its inputs."""
 
 
 def find_inputs(
@@ -47,7 +51,9 @@ def find_inputs(
         return Guesses((own,))
     if source is None:
         return Guesses(infer(model))
-    around = (*tests_of(source), *siblings_of(source, ref.name.rpartition(".")[2]))
+    project, name = project_of(source), ref.name.rpartition(".")[2]
+    callers = islice(project.importing(name), _CALLERS) if project is not None else ()
+    around = (*tests_of(source), *callers)
     sure, likely = passed((source, *around), ref)
     if sure:
         return Guesses(sure[:1])

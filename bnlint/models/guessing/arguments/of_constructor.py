@@ -15,12 +15,11 @@ from typing import Any
 from torch import nn
 
 from bnlint.loading.parsing import Source
-from bnlint.loading.sites import is_local
 from bnlint.models.evidence.bodies import Bodies
 from bnlint.models.evidence.command_lines import UNSET
 from bnlint.models.evidence.configured import Provided, of_class, settings_for
 from bnlint.models.evidence.following import Follower
-from bnlint.models.evidence.project import Project
+from bnlint.models.evidence.project import Project, project_of
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.evidence.written_calls import (
     Callee,
@@ -28,8 +27,9 @@ from bnlint.models.evidence.written_calls import (
     calls_in_file,
     calls_in_project,
 )
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking, Part
+from bnlint.models.guessing.arguments.of_parameters import fill, settings, values_of
 from bnlint.models.guessing.guess import Guess, Origin
-from bnlint.models.guessing.of_parameters import Knowledge, Lacking, Part, fill, settings, values_of
 from bnlint.models.lexicon import CONFIG, PROFILES, WITHOUT_WEIGHTS, Profile
 from bnlint.models.survey import Maker, maker_of
 
@@ -52,8 +52,7 @@ class CallEvidence:
 
     def __post_init__(self) -> None:
         self.follower = Follower(Bodies(self.source), self.names)
-        local = bool(self.source.folder) and is_local(self.source.path)
-        self.project = Project(self.source.folder, self.source.path) if local else None
+        self.project = project_of(self.source)
 
     def knowledge(self, maker: Maker, profile: Profile) -> Knowledge:
         """What values for the parameters of a maker are guessed from."""

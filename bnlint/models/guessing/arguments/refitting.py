@@ -12,8 +12,13 @@ from typing import Any
 
 import torch
 
+from bnlint.models.guessing.arguments.revising import (
+    NOT_GUESSED,
+    current_value,
+    guessed_paths,
+    revised,
+)
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.revising import NOT_GUESSED, current_value, guessed_paths, revised
 from bnlint.models.lexicon import WIDTH
 
 _USUAL = (WIDTH, 1, 2, 3, 4, 8, 16, 32, 2 * WIDTH, 10)

@@ -12,7 +12,7 @@ from torch import nn
 
 from bnlint.domain.graph import Shape
 from bnlint.models.guessing.guess import empty
-from bnlint.models.guessing.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
+from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
 from bnlint.models.lexicon import (
     ADJACENCY,
     DEVICES,

@@ -1,25 +1,17 @@
-"""Inputs of a model that keeps its sizes in a config: ``config.num_channels``, ``vision_config``.
-
-The names of a forward's arguments say what each of them is, and the config, or one inside it, says
-how large. Models of this style take text, images, sound or several of them; all that they take are
-given at first, then their main input alone.
-"""
+"""What the inputs of a model with a config are, by their names, in the sizes of the config."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from bnlint.models.guessing.guess import Guess, empty
-from bnlint.models.guessing.of_layers import BATCH, LENGTH
-from bnlint.models.meta.known_numbers import hollow, numbers_of
-from bnlint.models.nested import mapped
+from bnlint.models.guessing.guess import empty
+from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH
+from bnlint.models.meta.known_numbers import hollow
 
-_FRAMES, _SAMPLES, _GRID = 200, 16000, 4
+_FRAMES, _SAMPLES = 200, 16000
 
 Options = list[Any]
 
@@ -51,89 +43,12 @@ class Config:
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
-    """Calls that may work for a model with a config, likeliest first; None for any other model."""
-    stated = _stated_config(model)
-    if stated is None:
-        return None
-    parameters = _parameters(model)
-    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    names = [name for name, p in parameters.items() if p.kind in plain]
-    needed = [name for name in names if parameters[name].default is inspect.Parameter.empty]
-    config = Config(stated)
-    main = _main_inputs(model, names)
-    if not (main or needed) or any(name not in _INPUTS for name in (*main, *needed)):
-        return None
-    decoder = [n for n in _DECODER if n in names and config.get("is_encoder_decoder")]
-    more = [n for n in names if n in _MODALITIES or n in _WITH_HIDDEN]
-    text = [n for n in ("input_ids",) if n in names]
-    choices = (
-        [*needed, *main, *decoder, *more],
-        [*needed, *main, *decoder],
-        [*needed, *(text or main), *decoder],
-    )
-    distinct = dict.fromkeys(tuple(dict.fromkeys(choice)) for choice in choices)
-    found = [guess for choice in distinct for guess in _calls(choice, config)]
-    unpadded = getattr(stated, "pad_token_id", 0) is None
-    return (*found, _of_one(found[-1])) if unpadded else tuple(found)
-
-
-def _of_one(guess: Guess) -> Guess:
-    """The call with one sample: without a token for padding, some take no more."""
-    return Guess((), mapped(dict(guess.kwargs), _first))
-
-
-def _first(tensor: Tensor) -> Tensor:
-    numbers = numbers_of(tensor)
-    return empty((1, *tensor.shape[1:]), tensor.dtype) if numbers is None else hollow(numbers[:1])
-
-
-def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
-    """Those of the forward; of the one it extends, if it only hands on all keywords."""
-    found: Mapping[str, inspect.Parameter] = inspect.signature(model.forward).parameters
-    for cls in type(model).__mro__:
-        if any(p.kind is not p.VAR_KEYWORD for p in found.values()) or cls is nn.Module:
-            break
-        if "forward" in vars(cls):
-            found = dict([*inspect.signature(vars(cls)["forward"]).parameters.items()][1:])
-    return found
-
-
-def _stated_config(model: nn.Module) -> Any:
-    """The config of the model, or that of the first part that has one: a block may keep none."""
-    for module in model.modules():
-        found = getattr(module, "config", None)
-        if found is not None and not isinstance(found, (nn.Module, str, int, Mapping)):
-            return found
-        if found is not None and module is model:
-            return None
-    return None
-
-
-def _main_inputs(model: nn.Module, names: list[str]) -> list[str]:
-    main = getattr(model, "main_input_name", ())
-    found = [main] if isinstance(main, str) else [*main]
-    found = [name for name in found if name in names]
-    return found or [name for name in names if name in _MODALITIES or name in _HIDDEN][:1]
-
-
-def _calls(names: Iterable[str], config: Config) -> Iterator[Guess]:
-    """Calls with these arguments; each takes the next of its options, or its last one."""
-    block = any(name in _HIDDEN for name in names)
-    options = {n: [None] if block and n in _MASKS else _INPUTS[n](config) for n in names}
-    for turn in range(max(map(len, options.values()), default=0)):
-        yield Guess((), {n: found[min(turn, len(found) - 1)] for n, found in options.items()})
-
-
 def _class_name(config: Any) -> str:
     return type(config).__name__.lower()
 
 
 def _is_config(name: str, value: Any) -> bool:
     return name.endswith("config") and hasattr(value, "__dict__") and not isinstance(value, type)
-
-
-# --- what the arguments are ---
 
 
 def _ids(config: Config) -> Options:
@@ -249,16 +164,16 @@ def _yes(config: Config) -> Options:
     return [hollow(torch.ones(BATCH, 1, dtype=torch.bool))]
 
 
-_HIDDEN = frozenset({"hidden_states", "hidden_state", "inputs_embeds", "encoder_hidden_states"})
-_WITH_HIDDEN = frozenset({"position_embeddings"})
-_MASKS = frozenset({"attention_mask", "encoder_attention_mask"})
+HIDDEN = frozenset({"hidden_states", "hidden_state", "inputs_embeds", "encoder_hidden_states"})
+WITH_HIDDEN = frozenset({"position_embeddings"})
+MASKS = frozenset({"attention_mask", "encoder_attention_mask"})
 """What a block that is given hidden states takes beside them: a mask of its own or none."""
 
-_INPUTS: dict[str, Callable[[Config], Options]] = {
+INPUTS: dict[str, Callable[[Config], Options]] = {
     **dict.fromkeys(("input_ids", "decoder_input_ids", "token_type_ids"), _ids),
     **dict.fromkeys(("attention_mask", "encoder_attention_mask", "decoder_attention_mask"), _mask),
     **dict.fromkeys(("position_ids", "cache_position"), _places),
-    **dict.fromkeys((*sorted(_HIDDEN), "inputs"), _hidden),
+    **dict.fromkeys((*sorted(HIDDEN), "inputs"), _hidden),
     **dict.fromkeys(("pixel_values", "images", "pixel_embeds"), _images),
     **dict.fromkeys(("past_time_features", "past_observed_mask"), _times),
     "position_embeddings": _turns,
@@ -277,8 +192,9 @@ _INPUTS: dict[str, Callable[[Config], Options]] = {
 }
 """What each argument may be, by its name."""
 
-_MODALITIES = frozenset(
+MODALITIES = frozenset(
     {"input_ids", "pixel_values", "input_features", "input_values", "pixel_values_videos", "bbox"}
     | {"past_values", "flattened_patches", "is_longer"}
 )
-_DECODER = ("decoder_input_ids", "decoder_input_values")
+"""Inputs that are what a model is about."""
+DECODER = ("decoder_input_ids", "decoder_input_values")

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from bnlint.models.evidence.plain_values import built
-from bnlint.models.guessing.blamed import Path
+from bnlint.models.guessing.arguments.blamed import Path
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.knowledge import Part
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.guessed_settings import GuessedSettings
-from bnlint.models.guessing.of_parameters import Part
 
 NOT_GUESSED = object()
 """What :func:`current_value` returns where nothing was guessed."""

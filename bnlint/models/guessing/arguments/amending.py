@@ -15,9 +15,22 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.models.guessing.blamed import Blame, Path, Spot, blamed, guards, origins, spots_of
+from bnlint.models.guessing.arguments.blamed import (
+    Blame,
+    Path,
+    Spot,
+    blamed,
+    guards,
+    origins,
+    spots_of,
+)
+from bnlint.models.guessing.arguments.revising import (
+    NOT_GUESSED,
+    current_value,
+    revised,
+    settings_at,
+)
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.revising import NOT_GUESSED, current_value, revised, settings_at
 from bnlint.models.lexicon import WIDTH, layer_type
 
 _SIZES = (
