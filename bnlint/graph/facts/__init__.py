@@ -7,6 +7,7 @@ write a small decorated function in a module of this package (see :mod:`bnlint.g
 from __future__ import annotations
 
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
+    along,
     carried,
     gradients,
     reuse,

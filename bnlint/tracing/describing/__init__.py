@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
 from bnlint.layers.calls import RAISED, Call, Ref, dotted_name, name_of
+from bnlint.layers.of_axes import SizeOf, axis_facts, sizes_read
 from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.table import Kind, Table
@@ -54,6 +55,7 @@ class Description:
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    sizes: Mapping[str, SizeOf] | None = None
 
     @property
     def table(self) -> Table:
@@ -70,6 +72,8 @@ class Description:
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))
         self.numbers = _numbers(calls)
+        symbolic = self.part.record.tracer == "symbolic"  # in others, sizes are plain numbers
+        self.sizes = sizes_read(calls) if symbolic else None
         seen: Counter[int] = Counter()
         for call in kept:
             key = id(call.target)
@@ -105,8 +109,7 @@ class Description:
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
-            name = facts["class"] = name_of(call.target)
-            facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
+            facts |= self._function_facts(call, kind)
         kind = refine(kind, facts, call, self.table, data_inputs)
         site = site_of(module) if module is not None else None
         if library := self.locator.library(site.frames if site else call.frames):
@@ -135,6 +138,12 @@ class Description:
         if call.target == "input":
             return self.table.kind("input" if self.part.whole else "opaque")
         return kind_of(call, self.table) or self.table.kind("other")
+
+    def _function_facts(self, call: Call, kind: Kind) -> dict[str, Value]:
+        name = name_of(call.target)
+        arguments = arguments_of(call.target, call.args, call.kwargs)
+        read = function_facts(name, kind, arguments) | axis_facts(call, self.sizes)
+        return {"class": name, **read}
 
     def _add_module_facts(self, facts: dict[str, Value], module: nn.Module, kind: Kind) -> None:
         parameters = list(parameters_of(module))
