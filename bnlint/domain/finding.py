@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
+from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, TrainingCode, Value
 
 
 class Severity(enum.Enum):
@@ -173,6 +173,7 @@ class ModelSummary:
     ops: int
     batchnorms: int
     parameters: int
+    training: TrainingCode = field(default_factory=TrainingCode)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,9 @@ def summarise(graph: ModelGraph) -> ModelSummary:
     """One model as reports list it."""
     batchnorms = sum("batchnorm" in op.tags for op in graph.ops)
     operations = sum(not op.tags & {"input", "output"} for op in graph.ops)
-    return ModelSummary(graph.ref, graph.trace, operations, batchnorms, graph.parameters)
+    return ModelSummary(
+        graph.ref, graph.trace, operations, batchnorms, graph.parameters, graph.training
+    )
 
 
 def merge_undecided(undecided: Iterable[Undecided]) -> tuple[Undecided, ...]:

@@ -128,9 +128,9 @@ def _earlier_elsewhere(view: View, op: Op) -> Iterator[tuple[str, int, Op]]:
         if depth is None:
             continue
         mine = [c for c in calls if isinstance(c, tuple) and c[: depth + 1] == others[: depth + 1]]
-        part = _shared_holder(op.module, before.module)
-        if mine and (depth == len(lines) - 1 or part):
-            yield part or op.module, int(str(others[depth])), before
+        part = op.module if depth == len(lines) - 1 else _shared_holder(op.module, before.module)
+        if mine and part:
+            yield part, int(str(others[depth])), before
 
 
 def _kernel_calls(view: View) -> dict[str, list[Op]]:
@@ -147,9 +147,9 @@ def _parting(lines: tuple[Value, ...], others: tuple[Value, ...]) -> int | None:
 
 
 def _shared_holder(one: str, other: str) -> str:
-    """The path of the innermost module that holds both; the layer itself where they are one."""
+    """The path of the innermost module that holds both layers."""
     if one == other:
-        return one
+        return one.rpartition(".")[0]
     parts = []
     for a, b in zip(one.split("."), other.split("."), strict=False):
         if a != b:

@@ -18,7 +18,7 @@ from bnlint.models.training.code_values import (
     Unclear,
     Values,
 )
-from bnlint.models.training.scripts import Script
+from bnlint.models.training.scripts import CodeFile
 
 _STEPS, _DEEPEST, _MOST = 60_000, 8, 12
 """Expressions that are read for one file, calls within calls, and alternatives of a value."""
@@ -59,7 +59,7 @@ class ReadCall:
 class Frame:
     """A body that is read: its script, its local names, and whether gradients are disabled."""
 
-    script: Script
+    script: CodeFile
     names: dict[str, Values] = field(default_factory=dict)
     without_gradients: bool = False
     returned: Values = NOTHING
@@ -81,7 +81,7 @@ class ReadingState:
     ``run`` what a function returns for the arguments of a call.
     """
 
-    imported: Callable[[str, Script], CodeDefinition | ModelObject | None]
+    imported: Callable[[str, CodeFile], CodeDefinition | ModelObject | None]
     call: Callable[[ast.Call, Frame, ReadingState], Values]
     run: Callable[[CodeDefinition, ReadCall | None, Frame, ReadingState], Values]
     attributes: dict[Any, dict[str, Values]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(eq=False)
-class Script:
+class CodeFile:
     """A parsed file with its definitions, its imports and the values of its global names.
 
     Of the checked file, ``models`` are its classes of models, ``makers`` functions that may return

@@ -20,7 +20,7 @@ from bnlint.models.training import statements_read
 from bnlint.models.training.calls_read import value_of_call
 from bnlint.models.training.code_values import CodeDefinition, CodeObject, ModelObject
 from bnlint.models.training.reading_state import Frame, ReadingState
-from bnlint.models.training.scripts import Script
+from bnlint.models.training.scripts import CodeFile
 
 _PASSES, _MOST_FILES = 2, 20
 """Times that all code is read, since attributes may be set further down; files that are read."""
@@ -39,8 +39,8 @@ class TrainingFiles:
     source: Source
     names: Mapping[str, Any]
     project: Project | None
-    _own: Script | None = None
-    _scripts: dict[str, Script] = field(default_factory=dict)
+    _own: CodeFile | None = None
+    _scripts: dict[str, CodeFile] = field(default_factory=dict)
     _state: ReadingState | None = None
 
     def of_model(self, names: Iterable[str], arguments: str) -> TrainingCode:
@@ -83,16 +83,16 @@ class TrainingFiles:
                         _read_script(script, state)
         return self._state
 
-    def _checked_script(self) -> Script:
+    def _checked_script(self) -> CodeFile:
         models = {n: n for n, v in self.names.items() if _is_model_class(v)}
-        script = Script(self.source, models)
+        script = CodeFile(self.source, models)
         script.models = {n: n for n in models if n in script.definitions}
         script.makers = frozenset(script.definitions).difference(script.models)
         instances = {n for n, v in self.names.items() if is_a(v, nn.Module)}
         script.instances = frozenset(instances)
         return script
 
-    def _importing(self) -> Iterator[Script]:
+    def _importing(self) -> Iterator[CodeFile]:
         """The files of the project that import a model from the checked file."""
         if self.project is None or self._own is None:
             return
@@ -103,12 +103,12 @@ class TrainingFiles:
             if any(imports_from(text, self.source.path, name) for name in names):
                 yield self._script(text)
 
-    def _script(self, text: Source) -> Script:
+    def _script(self, text: Source) -> CodeFile:
         if text.path not in self._scripts:
-            self._scripts[text.path] = Script(text)
+            self._scripts[text.path] = CodeFile(text)
         return self._scripts[text.path]
 
-    def _imported(self, full: str, script: Script) -> CodeDefinition | ModelObject | None:
+    def _imported(self, full: str, script: CodeFile) -> CodeDefinition | ModelObject | None:
         """What a dotted name stands for: a definition, or an instance of the checked file."""
         module, _, name = full.lstrip("=").rpartition(".")
         own = self._own
@@ -136,7 +136,7 @@ def _is_model_class(value: Any) -> bool:
     return is_a(value, type) and issubclass(value, nn.Module)
 
 
-def _read_script(script: Script, state: ReadingState) -> None:
+def _read_script(script: CodeFile, state: ReadingState) -> None:
     """Read what a file does when it runs, then what its functions do if anybody calls them."""
     frame = Frame(script, script.names)
     statements_read.read_body(script.source.tree.body, frame, state)
@@ -147,7 +147,7 @@ def _read_script(script: Script, state: ReadingState) -> None:
             statements_read.run(CodeDefinition(script, node), None, frame, state)
 
 
-def _read_class(script: Script, node: ast.ClassDef, frame: Frame, state: ReadingState) -> None:
+def _read_class(script: CodeFile, node: ast.ClassDef, frame: Frame, state: ReadingState) -> None:
     definition = CodeDefinition(script, node)
     own = ModelObject(node.name) if node.name in script.models else CodeObject(definition, 0)
     methods = definition.methods()

@@ -6,7 +6,7 @@ from typing import Any
 
 from bnlint.domain.codec import encode
 from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
-from bnlint.domain.graph import Location
+from bnlint.domain.graph import Location, TrainingCode
 from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import counts
 from bnlint.report.strict_json import json_text
@@ -56,6 +56,23 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
         "ops": model.ops,
         "batchnorms": model.batchnorms,
         "parameters": model.parameters,
+        "training": _training(model.training, options),
+    }
+
+
+def _training(code: TrainingCode, options: RenderOptions) -> dict[str, Any]:
+    return {
+        "losses": [
+            {
+                "loss": use.loss,
+                "result": use.result,
+                "after": list(use.after),
+                **_place(use.place, options),
+            }
+            for use in code.losses
+        ],
+        "evaluated": _place(code.evaluated, options) if code.evaluated else None,
+        "switched": code.switched,
     }
 
 

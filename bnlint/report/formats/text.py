@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
-from bnlint.domain.graph import Location, ModelGraph, Op, Shape
+from bnlint.domain.graph import Location, LossUse, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline
@@ -164,6 +165,8 @@ def _drawing(graph: ModelGraph) -> Iterator[str]:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[4]]).rstrip()
+    for use in graph.training.losses:
+        yield f"loss: {_loss(use)}"
     for part in graph.trace.opaque:
         yield f"not seen into: {part.path or 'the model'}: {part.reason}"
 
@@ -179,6 +182,15 @@ def _row(op: Op, number: Mapping[str, int], sources: Iterable[str]) -> tuple[str
         f"{op.layer}{':' + line if line else ''}",
         shape + (f"  {op.error}" if op.error else ""),
     )
+
+
+def _loss(use: LossUse) -> str:
+    """What is applied to which result, and where: ``nll_loss of result 1 (train.py:12)``."""
+    result = f"result {use.result}" if use.result else "the result"
+    after = f" after {', '.join(use.after)}" if use.after else ""
+    at = use.place
+    place = f" ({PurePath(at.path).name}:{at.line})" if at else ""
+    return f"{use.loss} of {result}{after}{place}"
 
 
 def _shape(shape: Shape) -> str:

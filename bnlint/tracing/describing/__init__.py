@@ -94,18 +94,7 @@ class Description:
     ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
-        facts: dict[str, Value] = {
-            "registered": not call.held,
-            "grad": call.grad,
-            "call-index": index,
-            "calls": total,
-            **self.part.facts.get(call.id, {}),
-            **usage_facts(call, inputs, self.values, total),
-        }
-        if self.part.record.left_out and (self.part.block or not self.part.whole):
-            facts["alone"] = True
-        if call.held:
-            facts["held"] = call.held
+        facts = self._facts_of_call(call, index, total, inputs)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
@@ -129,6 +118,24 @@ class Description:
             error=call.error,
             number=number,
         )
+
+    def _facts_of_call(
+        self, call: Call, index: int, total: int, inputs: Sequence[Ref]
+    ) -> dict[str, Value]:
+        """The facts of any call, of a layer or a function."""
+        facts: dict[str, Value] = {
+            "registered": not call.held,
+            "grad": call.grad,
+            "call-index": index,
+            "calls": total,
+            **self.part.facts.get(call.id, {}),
+            **usage_facts(call, inputs, self.values, total),
+        }
+        if self.part.record.left_out and (self.part.block or not self.part.whole):
+            facts["alone"] = True
+        if call.held:
+            facts["held"] = call.held
+        return facts
 
     def _kind(self, call: Call) -> Kind:
         if call.opaque:
