@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cli.parsers import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
+from bnlint.cli.parsers import (
+    BASELINE_HELP,
+    Parser,
+    baseline_parser,
+    check_parser,
+    parse,
+    rules_parser,
+)
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
@@ -60,9 +67,9 @@ def exit_code(report: Report, settings: Settings) -> int:
 
 
 def explain(arguments: Sequence[str]) -> int:
-    """Print the page of a rule."""
+    """Print the page of a rule or a metric."""
     parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
-    parser.add_argument("rule", help="an id or a name: BN301, redundant-bias")
+    parser.add_argument("rule", help="a rule or a metric of the probe: BN301, redundant-bias")
     given, settings = _with_rules(parser, arguments)
     from bnlint import pipeline
 
@@ -70,15 +77,15 @@ def explain(arguments: Sequence[str]) -> int:
 
 
 def rules(arguments: Sequence[str]) -> int:
-    """Print all rules, one a line; or the schema of their files."""
-    parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
-    parser.add_argument(
-        "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
-    )
-    given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rule_commands import listing, schema_text
+    """Print all rules, as lines, a table or data; or the schema of their files."""
+    given, settings = _with_rules(rules_parser(), arguments)
+    from bnlint.cli.rule_commands import listing, schema_text, write_pages
 
-    return _say(schema_text() if given.get("schema") else listing(settings))
+    if given["schema"]:
+        return _say(schema_text())
+    if folder := given["output_dir"]:
+        return _say(write_pages(settings, given["format"], folder))
+    return _say(listing(settings, given["format"]))
 
 
 def test_rules(arguments: Sequence[str]) -> int:

@@ -104,6 +104,27 @@ def baseline_parser(action: str) -> Parser:
     return parser
 
 
+def rules_parser() -> Parser:
+    """The parser of ``bnlint rules``."""
+    parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
+    parser.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="one line a rule (default), tables with links, or everything as data",
+    )
+    parser.add_argument(
+        "--output-dir",
+        default="",
+        metavar="DIR",
+        help="with --format markdown: write a page for each rule and metric, and an index",
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
+    )
+    return parser
+
+
 def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     """The arguments by name: the positional ones, and the options that are there."""
     return vars(parser.parse_intermixed_args(list(arguments)))

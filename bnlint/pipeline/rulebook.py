@@ -1,4 +1,4 @@
-"""The rules of a run: read, compiled once and kept, selected for each file, and explained."""
+"""The rules of a run: read, compiled once and kept, selected for each file, described."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bnlint.cache import Store, digest, load, own_code, save
 from bnlint.config import Settings
 from bnlint.config.load import refuse
 from bnlint.config.option import Complaint
-from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import did_you_mean
 from bnlint.engine.catalogue import (
@@ -207,27 +206,9 @@ def known_rules(settings: Settings) -> tuple[Rule, ...]:
     return _rules(settings).known
 
 
-def explain(settings: Settings, word: str) -> str:
-    """The page of the rule or metric with this id or name; raises UsageError for an unknown one."""
-    from bnlint.engine.explain import explain as page
-    from bnlint.probing.judging.metric import metrics
-    from bnlint.probing.judging.pages import page as metric_page
-
-    for metric in metrics():
-        if word.lower() in (metric.name, f"probe/{metric.name}"):
-            return metric_page(metric)
-
-    rules = _explained(settings)
-    for rule in rules:
-        if word.upper() == rule.id or word.lower() == rule.name:
-            return page(rule)
-    words = [w for r in rules for w in (r.id, r.name)] + [m.name for m in metrics()]
-    raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
-
-
 def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
     """What formats show about each rule, by id."""
-    return {rule.id: _info(rule) for rule in _explained(settings)}
+    return {rule.id: _info(rule) for rule in explained_rules(settings)}
 
 
 def weights(settings: Settings) -> Mapping[str, str]:
@@ -241,7 +222,7 @@ def _rules(settings: Settings) -> RuleSet:
     return read_rules(settings, Store(Path(settings.cache_dir) if settings.cache else None))
 
 
-def _explained(settings: Settings) -> tuple[Rule, ...]:
+def explained_rules(settings: Settings) -> tuple[Rule, ...]:
     """Every rule that has a page, the linter's own among them."""
     from bnlint.engine.explain import OWN_RULES
 
