@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,19 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of the command that the first argument names; ``check`` by default."""
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", ())
     command = COMMANDS.get(first)
-    return command(rest) if command else check(arguments)
+    if command is None:
+        _check_spelling(first)
+        return check(arguments)
+    return command(rest)
+
+
+def _check_spelling(word: str) -> None:
+    """Raise UsageError for a word that is no path, but nearly a command."""
+    if not word.replace("-", "").isalpha() or word.startswith("-") or os.path.exists(word):
+        return
+    hint = closest(word, COMMANDS, most=0)
+    if hint:
+        raise UsageError(Mistake(f"there is no command or file called '{word}'", hint=hint))
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -110,12 +123,14 @@ def baseline(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint.cli.output import write_problems
-    from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
+    from bnlint.pipeline.renew_baseline import prune_baseline, what_next, write_baseline
 
     renew = write_baseline if action == "write" else prune_baseline
     said, report = renew(settings)
     print(said)
     write_problems(report, settings)
+    if action == "write" and not settings.quiet:
+        sys.stderr.write(what_next(settings))
     return 2 if report.unchecked() else 0
 
 

@@ -17,7 +17,11 @@ from bnlint.domain.finding import Report, Section, Severity
 from bnlint.pipeline.rulebook import rule_infos
 from bnlint.pipeline.run import Progress
 from bnlint.report import RenderOptions, RuleInfo, format_named, render
+from bnlint.report.statistics import statistics
 from bnlint.sources.cells import cell_lines
+
+_FOR_PEOPLE = ("text", "concise")
+"""The formats that statistics replace."""
 
 _WORTH_A_BAR = 5
 """Files; with fewer, rich would take longer to import than the bar is shown."""
@@ -38,7 +42,10 @@ def write_report(
         options = _options(settings, output, each.checkout)
         chapters = sections() if each.graphs else ()
         options = replace(options, rules=rules, sections=chapters)
-        write_text(output, render(output.format, report, options))
+        if settings.statistics and output.format in _FOR_PEOPLE and not output.path:
+            write_text(output, statistics(report, options))
+        else:
+            write_text(output, render(output.format, report, options))
     shown = [each.complete for output, each in formats if not output.path]
     if not shown or not all(shown):
         from bnlint.report.formats.text import notes

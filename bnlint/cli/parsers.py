@@ -87,7 +87,7 @@ def check_parser() -> Parser:
     usage = "bnlint [check] PATH... [options]"
     parser = Parser("bnlint", usage=usage, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check, see below")
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
     add_options(parser)
     return parser
 

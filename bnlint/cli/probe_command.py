@@ -29,8 +29,8 @@ from bnlint.report.lines import paint
 from bnlint.report.strict_json import json_text
 
 _SETTINGS = (
-    *("select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet", "colour"),
-    *("exit_zero", "config", "isolated", "cache", "cache_dir", "sandbox"),
+    *("select", "extend_select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet"),
+    *("colour", "exit_zero", "config", "isolated", "cache", "cache_dir", "sandbox"),
 )
 
 

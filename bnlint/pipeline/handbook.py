@@ -6,7 +6,7 @@ The rules are those of the run: bnlint's own, those about comments, and the user
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.config import Settings
@@ -121,7 +121,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
     }
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = (heads, ("---",) * len(heads), *rows)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

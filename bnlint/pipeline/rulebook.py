@@ -22,6 +22,7 @@ from bnlint.engine.catalogue import (
     load_rules,
     rule_files,
     select_rules,
+    selection,
     unknown_words,
     weight_of,
 )
@@ -61,10 +62,14 @@ class RuleSet:
         """The rules to run where these entries of ``per-file`` apply."""
         if exceptions not in self._chosen:
             ignore, weights = self._words(exceptions)
-            select, words = self.settings.select, _of_rules(self.settings.select)
+            select, more = self.settings.select, _of_rules(self.settings.extend_select)
+            words = _of_rules(select)
+            if select and not words:  # metrics alone, and no rule but those that come in addition
+                words, more = more, ()
             known = self.known if words or not select else ()
             weights = {w: weights[w] for w in _of_rules(weights)}
-            self._chosen[exceptions] = select_rules(known, words, _of_rules(ignore), weights)
+            chosen = select_rules(known, words, _of_rules(ignore), weights, more)
+            self._chosen[exceptions] = chosen
         return self._chosen[exceptions]
 
     @property
@@ -79,10 +84,11 @@ class RuleSet:
     def own(self, rooted: str = "") -> Mapping[str, Severity]:
         """The severities of the linter's own rules in a file; a missing one is off."""
         ignore, weights = self._words(self._exceptions(rooted))
+        select = selection(self.settings.select, self.settings.extend_select)
         found = {
             id_: weight_of(id_, name, weights) or "warning"
             for id_, name in LINTER_RULES.items()
-            if asked_for(id_, name, self.settings.select, ignore)
+            if asked_for(id_, name, select, ignore)
         }
         return {id_: Severity(weight) for id_, weight in found.items() if weight != "off"}
 
@@ -182,6 +188,7 @@ def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Compla
 def _rule_words(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every word that should name rules, and the keys of the config file that lead to it."""
     yield from ((("select",), word) for word in settings.select)
+    yield from ((("extend-select",), word) for word in settings.extend_select)
     yield from ((("ignore",), word) for word in settings.ignore)
     yield from ((("severity", word), word) for word in settings.severity)
     for each in settings.per_file:

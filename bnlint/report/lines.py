@@ -108,6 +108,34 @@ def summary(report: Report, options: RenderOptions) -> str:
     return ", ".join(parts) + _blind(report)
 
 
+def fixable(report: Report) -> dict[str, int]:
+    """How many findings have a fix that would be tried, by its safety.
+
+    Hints (info) and notebooks are never edited, and what was refused once is not tried again.
+    """
+    refused = {(each.rule, each.layer, each.location.path) for each in report.refused_fixes}
+    tried = Counter(
+        f.remedy.safety
+        for f in report.findings
+        if f.remedy
+        and f.severity is not Severity.INFO
+        and not f.location.cell
+        and (f.rule, f.layer, f.location.path) not in refused
+    )
+    return {safety: tried[safety] for safety in ("safe", "unsafe")}
+
+
+def next_fixes(report: Report) -> str:
+    """The sentence about fixes below a summary; empty where no finding has one."""
+    safe, unsafe = fixable(report).values()
+    if not safe + unsafe:
+        return ""
+    if not safe:
+        return f"{plural(unsafe, 'fix', 'fixes')} available (`--fix --unsafe-fixes`)"
+    more = f", {unsafe} more with `--unsafe-fixes`" if unsafe else ""
+    return f"{plural(safe, 'fix', 'fixes')} available (`--fix`){more}"
+
+
 def counts(report: Report) -> dict[str, int]:
     """The number of findings of each severity, the heaviest first; zeros are included."""
     found = Counter(finding.severity for finding in report.findings)

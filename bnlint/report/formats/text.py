@@ -11,6 +11,7 @@ from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline
 from bnlint.report.lines import (
     line_place,
+    next_fixes,
     of_model,
     padding,
     paint,
@@ -35,7 +36,7 @@ def notes(report: Report, options: RenderOptions) -> str:
     if options.verbose:
         lines += _details(report, options)
     if not options.quiet:
-        lines.append(summary(report, options))
+        lines += filter(None, (summary(report, options), next_fixes(report)))
     return "".join(line + "\n" for line in lines)
 
 
