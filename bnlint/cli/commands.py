@@ -85,8 +85,10 @@ def explain(arguments: Sequence[str]) -> int:
     parser.add_argument("rule", help="a rule or a metric of the probe: BN301, redundant-bias")
     given, settings = _with_rules(parser, arguments)
     from bnlint import pipeline
+    from bnlint.cli.terminal_page import show_page
 
-    return _say(pipeline.explain(settings, given["rule"]).rstrip("\n"))
+    show_page(pipeline.explain(settings, given["rule"]))
+    return 0
 
 
 def rules(arguments: Sequence[str]) -> int:
@@ -106,9 +108,11 @@ def test_rules(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
+    from bnlint.cli.progress import bar
     from bnlint.cli.rule_commands import self_test
 
-    text, passed = self_test(settings, tuple(given["paths"]))
+    with bar(settings, "testing rules"):
+        text, passed = self_test(settings, tuple(given["paths"]))
     print(text)
     return 0 if passed else 1
 
@@ -123,10 +127,12 @@ def baseline(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint.cli.output import write_problems
+    from bnlint.cli.progress import bar
     from bnlint.pipeline.renew_baseline import prune_baseline, what_next, write_baseline
 
     renew = write_baseline if action == "write" else prune_baseline
-    said, report = renew(settings)
+    with bar(settings):
+        said, report = renew(settings)
     print(said)
     write_problems(report, settings)
     if action == "write" and not settings.quiet:
@@ -163,7 +169,8 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
-    from bnlint.cli.output import bar, write_report
+    from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)
@@ -174,8 +181,10 @@ def _lint(settings: Settings) -> int:
 def _graph(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
+    from bnlint.cli.progress import bar
 
-    text, unseen = pipeline.show_graphs(settings)
+    with bar(settings, "tracing"):
+        text, unseen = pipeline.show_graphs(settings)
     if text:
         print(text)
     write_problems(unseen, settings)
@@ -185,9 +194,11 @@ def _graph(settings: Settings) -> int:
 def _fix(settings: Settings) -> int:
     """Show or apply fixes; standard output holds only a diff, so that ``git apply`` can read it."""
     from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
     from bnlint.fixes import apply
 
-    outcome = apply.run(settings)
+    with bar(settings, "checking, and proving fixes"):
+        outcome = apply.run(settings)
     sys.stdout.write(outcome.text)
     sys.stderr.write(outcome.note)
     shown = settings.formats

@@ -11,6 +11,7 @@ from pathlib import Path
 from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import Parser, parse
+from bnlint.cli.progress import bar
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.load import add_options
 from bnlint.domain import VERSION
@@ -49,11 +50,12 @@ def run(arguments: Sequence[str]) -> int:
     settings = load_settings({"paths": [target], "inputs": inputs, **chosen})
     if given["plot"]:
         pictures.require()  # before anything is measured
-    static = pipeline.check(settings)
-    # The graphs are for the page: the process that measures has its own.
-    sent = replace(static, graphs=())
-    options = replace(options_of(argparse.Namespace(**given)), report=sent)
-    result = probe_file(target, options, settings.sandbox, settings)
+    with bar(settings, f"probing {target}"):
+        static = pipeline.check(settings)
+        # The graphs are for the page: the process that measures has its own.
+        sent = replace(static, graphs=())
+        options = replace(options_of(argparse.Namespace(**given)), report=sent)
+        result = probe_file(target, options, settings.sandbox, settings)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)

@@ -27,6 +27,7 @@ _METAVARS = {
     "count": "N",
     "seconds": "SECONDS",
     "size": "SIZE",
+    "url": "URL",
 }
 """What help calls a value, by the kind of its option."""
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
@@ -162,6 +163,14 @@ def word(value: Any, at: At) -> str:
     return ""
 
 
+def url(value: Any, at: At) -> str:
+    """A web address, or one of a local file."""
+    text = word(value, at)
+    if text and not re.match(r"(https?|file)://", text):
+        at.fail(f"'{text}' is not an address", "write it like https://example.org/docs", text)
+    return text
+
+
 def choice(value: Any, at: At, option: Option) -> str:
     """One of the option's choices."""
     text = word(value, at)
@@ -270,6 +279,7 @@ def _kind(value: Any) -> str:
 READERS: Mapping[str, Callable[[Any, At], Any]] = {
     "words": words,
     "word": word,
+    "url": url,
     "patterns": strings,
     "flag": flag,
     "off-flag": flag,

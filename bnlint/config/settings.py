@@ -145,6 +145,13 @@ class Settings:
         flags=("--color", "--colour"),
         choices=("auto", "always", "never"),
     )
+    docs_url: str = _output(
+        "",
+        "url",
+        "where the pages of rules are, for links in reports and editors: a folder with "
+        "rules/BN301/, or an address with {rule} (default: none, no links)",
+        config=True,
+    )
     exit_zero: bool = _output(False, "flag", "exit with 0 even if there are findings")
 
     allow_unchecked: bool = _output(

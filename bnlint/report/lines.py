@@ -34,6 +34,11 @@ def paint(text: str, style: str, colour: bool) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour and text else text
 
 
+def linked(text: str, url: str) -> str:
+    """The text as a link of a terminal (OSC 8), or as it is without an address."""
+    return f"\x1b]8;;{plain(url)}\x1b\\{text}\x1b]8;;\x1b\\" if url else text
+
+
 def plain(text: str) -> str:
     """The text on one line, control characters escaped: names come from users' files."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

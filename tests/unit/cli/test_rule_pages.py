@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,25 @@ def test_pages_that_cannot_be_written_are_a_mistake_of_the_command(
     assert main(("rules", "--output-dir", "d")) == 2
     assert main(("rules", "--format=markdown", f"--output-dir={tmp_path}/file")) == 2
     assert capsys.readouterr().err.count("error: --output-dir") == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_page_is_laid_out_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {}
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(("explain", "BN301")) == 0
+        shown[type(stream)] = stream.getvalue()
+    assert "## Why" in shown[io.StringIO]
+    assert "## Why" not in shown[Terminal]
+    assert "\x1b[" in shown[Terminal]
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert main(("explain", "BN301")) == 0
+    assert sys.stdout.getvalue() == shown[io.StringIO]  # type: ignore[attr-defined]
