@@ -71,7 +71,8 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     ``executor`` is anything with the interface of ``concurrent.futures.Executor`` (a process
     pool, a Dask client's ``get_executor()``), over which the files are spread; its workers must see
     the same files. With ``diff=True`` findings carry their proved fixes, with ``fix=True`` those
-    are applied and the report is about what is left.
+    are applied and the report is about what is left; ``add_ignores="reason"`` writes a suppression
+    comment at every finding.
 
     Raises
     ------
@@ -83,6 +84,10 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     from bnlint.pipeline import check as run
 
     loaded = load_settings({"paths": _listed(paths), **settings})
+    if loaded.add_ignores:
+        from bnlint.fixes.add_ignores import add_ignores
+
+        return _as(Report, add_ignores(loaded).report)
     if loaded.diff or loaded.fix:
         from bnlint.fixes.apply import run as apply_fixes
 

@@ -61,6 +61,8 @@ def check(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.graph:
         return _graph(settings)
+    if "add_ignores" in given:
+        return _add_ignores(settings)
     return _fix(settings) if settings.diff or settings.fix else _lint(settings)
 
 
@@ -205,6 +207,23 @@ def _fix(settings: Settings) -> int:
     if not settings.fix:
         shown = tuple(o for o in shown if o.path or o.format not in ("text", "concise"))
     write_report(outcome.report, replace(settings, formats=shown))
+    return exit_code(outcome.report, settings)
+
+
+def _add_ignores(settings: Settings) -> int:
+    from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
+    from bnlint.fixes.add_ignores import add_ignores
+
+    if not settings.add_ignores.strip():
+        hint = 'for example --add-ignores "trained checkpoints need it"'
+        raise UsageError(Mistake("--add-ignores needs a reason", hint=hint))
+    if settings.fix or settings.diff:
+        raise UsageError("--add-ignores and --fix or --diff: run one after the other")
+    with bar(settings, "checking"):
+        outcome = add_ignores(settings)
+    sys.stderr.write(outcome.note)
+    write_report(outcome.report, settings)
     return exit_code(outcome.report, settings)
 
 

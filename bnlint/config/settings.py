@@ -179,6 +179,14 @@ class Settings:
         False, "flag", "with --diff or --fix: include fixes that change behavior or checkpoints"
     )
 
+    add_ignores: str = _fixes(
+        "",
+        "word",
+        "write a suppression comment with this reason at every finding",
+        metavar="REASON",
+        config=False,
+    )
+
     jobs: int = _limits(
         0,
         "count",
