@@ -59,6 +59,10 @@ def check(arguments: Sequence[str]) -> int:
         return _say(show_settings(settings).rstrip("\n"))
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
+    if settings.watch:
+        from bnlint.cli.watching import watch
+
+        return watch(given)
     if settings.graph:
         return _graph(settings)
     if "add_ignores" in given:

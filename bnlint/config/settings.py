@@ -129,6 +129,9 @@ class Settings:
     statistics: bool = _output(
         False, "flag", "print how often each rule fired instead of the findings"
     )
+    watch: bool = _output(
+        False, "flag", "lint again whenever a file changes that the report depends on"
+    )
     verbose: bool = _output(
         False,
         "flag",

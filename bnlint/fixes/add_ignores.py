@@ -40,8 +40,8 @@ def add_ignores(settings: Settings) -> Outcome:
         texts, refused = {}, []
         for path, findings in _by_file(report.findings, workspace).items():
             source = workspace.files[path].source
-            text, left = commented(source, findings, reason)
-            refused += left
+            text, uncovered = commented(source, findings, reason)
+            refused += uncovered
             if text != source:
                 _check_encoding(text)
                 texts[path] = text
