@@ -60,7 +60,7 @@ def check(arguments: Sequence[str]) -> int:
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
     if settings.watch:
-        from bnlint.cli.watching import watch
+        from bnlint.cli.watch_command import watch
 
         return watch(given)
     if settings.graph:

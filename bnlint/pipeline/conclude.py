@@ -93,9 +93,8 @@ def conclude(
     known, covered = known or Known(), _coverage(paths, rules.names, results)
     models = (model for result in results for model in result.models)
     undecided = merge_undecided(u for r in results for u in r.undecided)
-    problems = [p for r in results for p in _of_one_voice(r)]
-    problems = [*map(paths.problem, problems), *sources.problems]
-    problems += unmatched(settings, paths, sources, results)
+    said = (paths.problem(p) for r in results for p in _of_one_voice(r))
+    problems = [*said, *sources.problems, *unmatched(settings, paths, sources, results)]
     found = ordered(paths.finding(f) for r in results for f in r.findings)
     names = RuleNames(rules.names, lambda path: rules.own(paths.rooted(path)))
     suppressed = suppress(found, _texts(sources, paths), covered.decided, names)

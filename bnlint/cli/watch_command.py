@@ -15,7 +15,7 @@ from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
 from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
-from bnlint.pipeline.dependencies import NotedTracer, dependencies
+from bnlint.pipeline.depends_on import NotedTracer, dependencies
 from bnlint.report.lines import paint
 
 _PAUSE = 0.25
