@@ -134,7 +134,8 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
         if name == "paths" or value is None:
             continue
         if name not in OPTIONS:
-            complaints.append(Complaint((name,), f"no setting is called {name}"))
+            hint = closest(name, OPTIONS, most=0)
+            complaints.append(Complaint((name,), f"no setting is called {name}", hint))
             continue
         read[name] = _read(name, value, At((flag_of(name),), complaints), cwd)
     if complaints:
