@@ -29,6 +29,7 @@ _SEVERITIES = {
     Severity.INFO: types.DiagnosticSeverity.Information,
 }
 _WORTH_SHOWING = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
+_UNSAFE = " (unsafe: changes behavior or checkpoints)"
 _RULE = re.compile(r"[A-Z]+[0-9]+\Z")
 
 
@@ -141,9 +142,10 @@ def _fixes(
         same = finding.rule == diagnostic.code
         if finding.fix and same and ruler.range(finding.location) == diagnostic.range:
             changes = _changes(finding.fix, linted, ruler)
-            title = f"Fix {finding.rule}: {finding.fix.message}"
+            safe = finding.fix.safety == "safe"
+            title = f"Fix {finding.rule}: {finding.fix.message}{'' if safe else _UNSAFE}"
             action = _action(title, diagnostic, changes)
-            action.is_preferred = finding.fix.safety == "safe"
+            action.is_preferred = safe
             yield action
 
 
