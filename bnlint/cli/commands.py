@@ -13,6 +13,7 @@ from bnlint.cli.parsers import (
     Parser,
     baseline_parser,
     check_parser,
+    explain_parser,
     parse,
     rules_parser,
 )
@@ -87,9 +88,7 @@ def exit_code(report: Report, settings: Settings) -> int:
 
 def explain(arguments: Sequence[str]) -> int:
     """Print the page of a rule or a metric."""
-    parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
-    parser.add_argument("rule", help="a rule or a metric of the probe: BN301, redundant-bias")
-    given, settings = _with_rules(parser, arguments)
+    given, settings = _with_rules(explain_parser(), arguments)
     from bnlint import pipeline
     from bnlint.cli.terminal_page import show_page
 
@@ -161,6 +160,20 @@ def server(arguments: Sequence[str]) -> int:
     return serve()
 
 
+def completion(arguments: Sequence[str]) -> int:
+    """Print the script with which a shell completes commands."""
+    from bnlint.cli.completion import SHELLS
+    from bnlint.cli.completion import completion as script
+
+    parser = Parser(
+        "bnlint completion",
+        description="The script that completes commands, options and rules in a shell, for\n"
+        "example: bnlint completion bash > ~/.local/share/bash-completion/completions/bnlint",
+    )
+    parser.add_argument("shell", choices=SHELLS)
+    return _say(script(parse(parser, arguments)["shell"]).rstrip("\n"))
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "explain": explain,
@@ -169,6 +182,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "baseline": baseline,
     "probe": probe,
     "server": server,
+    "completion": completion,
 }
 """Commands by name; anything else is a path to check."""
 

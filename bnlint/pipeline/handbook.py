@@ -80,6 +80,11 @@ def data(settings: Settings) -> dict[str, Any]:
     }
 
 
+def metric_names() -> tuple[str, ...]:
+    """The names of all metrics of the probe."""
+    return tuple(dict.fromkeys(metric.name for metric in _metrics().values()))
+
+
 def _metrics() -> dict[str, Metric]:
     """The metrics by the names they are asked for: with and without the prefix of a rule."""
     from bnlint.probing.judging.metric import PREFIX, metrics
