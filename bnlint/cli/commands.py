@@ -14,6 +14,7 @@ from bnlint.cli.parsers import (
     baseline_parser,
     check_parser,
     explain_parser,
+    init_parser,
     parse,
     rules_parser,
 )
@@ -160,6 +161,13 @@ def server(arguments: Sequence[str]) -> int:
     return serve()
 
 
+def init(arguments: Sequence[str]) -> int:
+    """Write a config file from what is found in the project."""
+    from bnlint.cli.init_command import init as write
+
+    return write(parse(init_parser(), arguments))
+
+
 def completion(arguments: Sequence[str]) -> int:
     """Print the script with which a shell completes commands."""
     from bnlint.cli.completion import SHELLS
@@ -182,6 +190,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "baseline": baseline,
     "probe": probe,
     "server": server,
+    "init": init,
     "completion": completion,
 }
 """Commands by name; anything else is a path to check."""

@@ -13,6 +13,7 @@ from bnlint.cli.parsers import (
     baseline_parser,
     check_parser,
     explain_parser,
+    init_parser,
     probe_parser,
     rules_parser,
 )
@@ -57,10 +58,10 @@ def _whole(shtab: Any) -> Parser:
     root = check_parser(paths=False)
     commands = root.add_subparsers(dest="command")
     root.add_argument("paths", nargs="*")
-    for parser in (explain_parser(), rules_parser(), probe_parser()):
+    for parser in (explain_parser(), rules_parser(), probe_parser(), init_parser()):
         _add(commands, parser.prog.split()[-1], parser)
     _add(commands, "check", check_parser())
-    for name in ("test-rules", "server", "init"):
+    for name in ("test-rules", "server"):
         commands.add_parser(name, help=name)
     commands.add_parser("completion", help="completion").add_argument("shell", choices=SHELLS)
     baseline = commands.add_parser("baseline", help="baseline").add_subparsers(dest="action")

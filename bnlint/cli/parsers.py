@@ -114,6 +114,20 @@ def baseline_parser(action: str) -> Parser:
     return parser
 
 
+def init_parser() -> Parser:
+    """The parser of ``bnlint init``."""
+    parser = Parser(
+        "bnlint init",
+        description="Check the project once, and write bnlint.toml with what was found: rules\n"
+        "that fired, models that could not be built, inputs that were guessed. A config file\n"
+        "that is there stays as it is.",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check (default: .)")
+    names = ("verbose", "quiet", "jobs", "timeout", "max_memory", "sandbox", "cache_dir", "cache")
+    add_options(parser, names)
+    return parser
+
+
 def explain_parser() -> Parser:
     """The parser of ``bnlint explain``."""
     parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
