@@ -140,6 +140,7 @@ class ProblemKind(enum.Enum):
     EXIT = "exit"
     DOWNLOAD = "download"
     BASELINE = "baseline"
+    CONFIG = "config"
 
 
 MISSED = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})

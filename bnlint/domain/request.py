@@ -77,7 +77,8 @@ class TraceRequest:
     ``path`` is absolute; locations in the answer use it. ``module`` names an installed module
     instead (``path`` is then empty). ``text``, if not None, replaces the content of the
     file (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
-    the config declares; without any, models are discovered. ``inputs`` are for every model.
+    the config declares; without any, models are discovered. ``inputs`` are for every model,
+    ``inputs_of`` for those that are discovered with such a name.
     ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
     to import from. ``real_weights`` builds models of up to ``weight_limit`` parameters for real, so
     that initial values can be read. ``overlays`` are texts that replace the content of local files
@@ -95,6 +96,12 @@ class TraceRequest:
     weight_limit: int = 50_000_000
     overlays: tuple[tuple[str, str], ...] = ()
     patience: float = 5.0
+    inputs_of: tuple[ModelSpec, ...] = ()
+
+    def inputs_for(self, *names: str) -> tuple[InputSpec, ...]:
+        """The declared inputs of a discovered model that is known by these names."""
+        own = (spec.inputs for spec in self.inputs_of if spec.call in names)
+        return next(own, self.inputs)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Severity
-from bnlint.engine.catalogue import asked_for, means, weight_of
+from bnlint.engine.catalogue import asked_for, means, selection, weight_of
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.probing.judging.metric import PREFIX, metrics
 from bnlint.sources import Paths, SourceFile, source_file
@@ -30,10 +30,11 @@ def is_metric(word: str) -> bool:
 
 def weighed(findings: Iterable[Finding], settings: Settings) -> Iterator[Finding]:
     """The findings that the settings ask for, at the severities that they set."""
+    select = selection(settings.select, settings.extend_select)
     for finding in findings:
         names = finding.rule, finding.name
         weight = weight_of(*names, settings.severity)
-        if asked_for(*names, settings.select, settings.ignore) and weight != "off":
+        if asked_for(*names, select, settings.ignore) and weight != "off":
             yield replace(finding, severity=Severity(weight)) if weight else finding
 
 

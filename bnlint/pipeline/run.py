@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Progress = Callable[[int, int, str], None]
-"""Called after each file: files done, files in all, the path of the file."""
+"""Called before each file is waited for: files done, files in all, the path of the file."""
 
 Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
 """What traces files, such as the ``trace`` of a pool that is kept warm."""
@@ -137,11 +137,11 @@ def _conclude(
     started: float,
     progress: Progress | None,
 ) -> Iterator[FileResult]:
-    for done, each in enumerate(work, 1):
-        outcome = next(outcomes) if each.needs_tracing else None
-        yield files.conclude(each, outcome, rules, started)
+    for done, each in enumerate(work):
         if progress is not None:
             progress(done, len(work), each.source.path)
+        outcome = next(outcomes) if each.needs_tracing else None
+        yield files.conclude(each, outcome, rules, started)
 
 
 def trace_live(

@@ -34,6 +34,11 @@ def paint(text: str, style: str, colour: bool) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour and text else text
 
 
+def linked(text: str, url: str) -> str:
+    """The text as a link of a terminal (OSC 8), or as it is without an address."""
+    return f"\x1b]8;;{plain(url)}\x1b\\{text}\x1b]8;;\x1b\\" if url else text
+
+
 def plain(text: str) -> str:
     """The text on one line, control characters escaped: names come from users' files."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
@@ -106,6 +111,34 @@ def summary(report: Report, options: RenderOptions) -> str:
     parts = [_checked(report), _findings(report, options)]
     parts += [f"{number} {word}" for word, number in hidden.items() if number]
     return ", ".join(parts) + _blind(report)
+
+
+def fixable(report: Report) -> dict[str, int]:
+    """How many findings have a fix that would be tried, by its safety.
+
+    Hints (info) and notebooks are never edited, and what was refused once is not tried again.
+    """
+    refused = {(each.rule, each.layer, each.location.path) for each in report.refused_fixes}
+    tried = Counter(
+        f.remedy.safety
+        for f in report.findings
+        if f.remedy
+        and f.severity is not Severity.INFO
+        and not f.location.cell
+        and (f.rule, f.layer, f.location.path) not in refused
+    )
+    return {safety: tried[safety] for safety in ("safe", "unsafe")}
+
+
+def next_fixes(report: Report) -> str:
+    """The sentence about fixes below a summary; empty where no finding has one."""
+    safe, unsafe = fixable(report).values()
+    if not safe + unsafe:
+        return ""
+    if not safe:
+        return f"{plural(unsafe, 'fix', 'fixes')} available (`--fix --unsafe-fixes`)"
+    more = f", {unsafe} more with `--unsafe-fixes`" if unsafe else ""
+    return f"{plural(safe, 'fix', 'fixes')} available (`--fix`){more}"
 
 
 def counts(report: Report) -> dict[str, int]:

@@ -86,11 +86,13 @@ class Models:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
                 self.clock = self.clock.for_next_model()
-                for result in self._guarded(name, partial(self._trace, built, self.request.inputs)):
+                inputs = self.request.inputs_for(name)
+                for result in self._guarded(name, partial(self._trace, built, inputs)):
                     yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                make = partial(self._best, self._attempts(maker, found), self.request.inputs)
+                inputs = self.request.inputs_for(maker.name, maker.root)
+                make = partial(self._best, self._attempts(maker, found), inputs)
                 for result in self._guarded(maker.name, make):
                     yield maker, result
 

@@ -26,7 +26,7 @@ from bnlint.probing.trying.differentiation import (
     unread_indices,
 )
 from bnlint.probing.trying.not_finite import origin_of
-from bnlint.probing.untouched import untouched
+from bnlint.probing.untouched import Untouched
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 @contextmanager
 def fresh(session: Session) -> Iterator[None]:
     """A block that finds the model as it is now, and leaves it so."""
-    with untouched(session.watched, session.device):
+    with Untouched(session.watched, session.device):
         yield
 
 

@@ -8,7 +8,7 @@ from bnlint.domain.codec import encode
 from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
 from bnlint.domain.graph import Location, TrainingCode
 from bnlint.report import Format, RenderOptions
-from bnlint.report.lines import counts
+from bnlint.report.lines import counts, fixable
 from bnlint.report.strict_json import json_text
 
 VERSION = 1
@@ -32,6 +32,7 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
             "suppressed": report.suppressed,
             "baselined": report.baselined,
             "unchanged": report.unchanged,
+            "fixable": fixable(report),
             "undecided": {u.rule: u.count for u in report.undecided},
         },
         "models": [_model(model, options) for model in report.models],

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
-from bnlint.domain.graph import Location, LossUse, ModelGraph, Op, Shape
+from bnlint.domain.graph import LossUse, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
+from bnlint.report.excerpts import excerpt
 from bnlint.report.formats.concise import headline
 from bnlint.report.lines import (
     line_place,
+    next_fixes,
     of_model,
-    padding,
     paint,
     place,
     plain,
@@ -21,8 +22,6 @@ from bnlint.report.lines import (
     refusals,
     summary,
 )
-
-_NARROWEST = 20
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -36,7 +35,7 @@ def notes(report: Report, options: RenderOptions) -> str:
     if options.verbose:
         lines += _details(report, options)
     if not options.quiet:
-        lines.append(summary(report, options))
+        lines += filter(None, (summary(report, options), next_fixes(report)))
     return "".join(line + "\n" for line in lines)
 
 
@@ -66,7 +65,7 @@ def _parts(problems: list[Problem]) -> Iterator[str]:
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
     yield headline(finding, options)
     if options.excerpts:
-        yield from _excerpt(finding.location, finding.severity.value, options)
+        yield from excerpt(finding.location, finding.severity.value, options)
     if options.excerpts or options.verbose:
         for related in finding.related:
             at = place(related.location, options)
@@ -75,34 +74,6 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
         yield f"    measured: {plain(finding.evidence.summary)}"
     if finding.fix:
         yield f"    fix ({finding.fix.safety}): {plain(finding.fix.message)}"
-
-
-def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
-    """The source line and a caret under the place; nothing if the file cannot be read."""
-    lines = options.lines_at(at)
-    if not 0 < at.line <= len(lines):
-        return
-    number = f"{at.line:>5} | "
-    line, column = _window(lines[at.line - 1].rstrip(), at.column, options.width - len(number))
-    same_line = at.end_line in (0, at.line) and at.end_column > at.column
-    width = min(at.end_column - at.column if same_line else 1, max(len(line) - column + 1, 1))
-    gutter = paint(number, "dim", options.colour)
-    empty = paint(" " * (len(number) - 2) + "| ", "dim", options.colour)
-    yield gutter + "\t".join(map(plain, line.split("\t")))
-    yield empty + padding(line, column) + paint("^" * width, style, options.colour)
-
-
-def _window(line: str, column: int, width: int) -> tuple[str, int]:
-    """The part of a long line around a column, and where the column is in it.
-
-    If the terminal wrapped the line, the caret would point at nothing.
-    """
-    if width < _NARROWEST or len(line) <= width:
-        return line, column
-    start = max(0, min(column - 1 - width // 3, len(line) - width))
-    part = line[start : start + width]
-    part = ("…" if start else part[:1]) + part[1:]
-    return (part[:-1] + "…" if start + width < len(line) else part), column - start
 
 
 def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:

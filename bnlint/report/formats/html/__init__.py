@@ -21,6 +21,7 @@ from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.formats.html.graph_json import graph_data
 from bnlint.report.formats.html.markup import MARKS, SourceLinks, chapters, code, items, shape, text
 from bnlint.report.lines import counts, refusals, summary
+from bnlint.report.rule_links import rule_link
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("tree.js", "rows.js", "layout.js", "drawing.js", "panel.js", "graph.js", "page.js")
@@ -136,15 +137,17 @@ def _rule_texts(found: Sequence[Finding], options: RenderOptions) -> str:
     fired = sorted({finding.rule for finding in found} & set(options.rules))
     if not fired:
         return ""
-    pages = "".join(_rule(options.rules[rule]) for rule in fired)
+    pages = "".join(_rule(options.rules[rule], options) for rule in fired)
     return f"<section class=rules><h3>{plural(len(fired), 'rule')}</h3>{pages}</section>"
 
 
-def _rule(rule: RuleInfo) -> str:
+def _rule(rule: RuleInfo, options: RenderOptions) -> str:
     named = (("why", rule.why), ("evidence", rule.evidence), ("instead", rule.instead))
     parts = [f"<dt>{name}</dt><dd>{text(value.strip())}</dd>" for name, value in named if value]
     if rule.references:
         parts.append(f"<dt>references</dt><dd>{items(map(text, rule.references), 'refs')}</dd>")
+    if page := text(rule_link(rule.id, options.docs_url)):
+        parts.append(f'<dt>page</dt><dd><a href="{page}" rel=noreferrer>{page}</a></dd>')
     head = f"<b>{text(rule.id)}</b> {text(rule.name)}: {text(rule.summary)}"
     body = f"<summary>{head}</summary><dl>{''.join(parts)}</dl>"
     return f'<details id="rule-{text(rule.id)}">{body}</details>'
