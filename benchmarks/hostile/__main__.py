@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = Path(__file__).with_name("HOSTILE.md")
 HEAD = """# Hostile situations
 
-Code and files that do harm, by chance or on purpose, and what must hold all the same. Each situation
-is a test with the mark `hostile` (`pytest -m hostile`); `python -m benchmarks.hostile` runs them and
-writes this page.
+Code and files that do harm, by chance or on purpose, and what must hold all the same. Each
+situation is a test with the mark `hostile` (`pytest -m hostile`). This page is written by
+`python -m benchmarks.hostile`, which runs them.
 
 | what must hold | tests | tried | held | skipped |
 |---|---|---|---|---|
