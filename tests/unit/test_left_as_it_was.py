@@ -18,6 +18,8 @@ import bnlint
 from bnlint.domain.errors import UsageError
 from tests.unit.snapshot import changes, snapshot
 
+pytestmark = pytest.mark.hostile
+
 Wrap = Callable[[nn.Module], nn.Module]
 
 
