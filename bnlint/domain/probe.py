@@ -151,7 +151,31 @@ class KernelStats:
         return self.gradient / self.weight_norm
 
 
-Row = ActivationStats | NormStats | KernelStats
+@dataclass(frozen=True, slots=True)
+class UpdateStats:
+    """One trainable parameter of a watched training, before and after a step of the optimizer.
+
+    ``ratio`` is norm(step) / norm(weight), from a sample of entries unless ``exact``; None for a
+    weight that was zero. ``unchanged`` counts the observed steps in a row that left it as it was.
+    ``in_optimizer`` is None where no optimizer of torch was seen.
+    """
+
+    layer: str
+    parameter: str
+    dimensions: int
+    exact: bool
+    ratio: float | None
+    unchanged: int = 0
+    in_optimizer: bool | None = None
+    call: int = 0
+
+    @property
+    def name(self) -> str:
+        """The parameter's name in the model."""
+        return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
+
+Row = ActivationStats | NormStats | KernelStats | UpdateStats
 """What was measured of one layer or one call."""
 
 Where = Row | Spot
@@ -234,6 +258,7 @@ class ProbeResult:
     the kernels of redundant-bias findings (:func:`call_name`) to the relative change of the output
     when the bias changes. ``trials`` holds what the extra passes found, ``inputs`` and ``outputs``
     what entered and left the model. ``untrained`` is true if the probe itself built the model.
+    ``updates`` are those of a watched training.
     """
 
     model: str
@@ -259,6 +284,7 @@ class ProbeResult:
     outputs: tuple[OutputStats, ...] = ()
     trials: Trials = field(default_factory=Trials)
     untrained: bool = False
+    updates: tuple[UpdateStats, ...] = ()
 
     @property
     def gradient_ratio(self) -> float | None:

@@ -15,8 +15,9 @@ from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
     KernelStats,
+    NormStats,
     ProbeResult,
-    Row,
+    UpdateStats,
     Variant,
     gradient_ratio,
 )
@@ -25,6 +26,9 @@ from bnlint.probing.showing import pictures
 from bnlint.report.strict_json import json_text
 
 VERSION = 1
+
+Measured = ActivationStats | NormStats | KernelStats
+"""The rows that a table of calls shows."""
 
 _LEFT_OUT = {
     ActivationStats: {"before", "after", "more"},
@@ -86,6 +90,7 @@ def sections(result: ProbeResult) -> tuple[Section, ...]:
         _table("Activations", "activation", result.activations),
         _table("Norms", "norm", result.norms),
         _table("Kernels", "kernel", result.kernels),
+        _updates(result.updates),
         PageTable("Not observable", ("layer", "why"), unseen),
     )
     kept = tuple(table for table in tables if table.rows)
@@ -122,13 +127,20 @@ def _head(result: ProbeResult) -> Iterator[str]:
     yield from result.notes
 
 
-def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
+def _updates(rows: Sequence[UpdateStats]) -> PageTable:
+    """The parameters of a watched training, before and after a step."""
+    cells = tuple((u.name, _number(u.ratio), str(u.unchanged)) for u in rows)
+    columns = ("parameter", "update over weight", "observed steps without a change")
+    return PageTable("Updates", columns, cells)
+
+
+def _table(title: str, what: str, rows: Sequence[Measured]) -> PageTable:
     numbers = numbers_of(type(rows[0])) if rows else ()
     columns = (what, "kind", *(n.page or n.heading for n in numbers))
     return PageTable(title, columns, tuple(_cells(row, numbers) for row in rows))
 
 
-def _cells(row: Row, numbers: Sequence[Number]) -> tuple[Cell, ...]:
+def _cells(row: Measured, numbers: Sequence[Number]) -> tuple[Cell, ...]:
     call = 0 if isinstance(row, KernelStats) else row.call
     values = ((n, n.read(row)) for n in numbers)
     shown = (value if n.share else _number(value) for n, value in values)

@@ -141,7 +141,8 @@ def _advice(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def _place(at: Location) -> str:
+def place(at: Location) -> str:
+    """The start of a line about this place; empty where there is no file."""
     if not at.path or at.path.startswith("<"):
         return ""
     path = os.path.relpath(at.path)
@@ -151,7 +152,7 @@ def _place(at: Location) -> str:
 def _findings(result: ProbeResult, paint: Paint) -> Iterator[str]:
     for f in result.report.findings:
         severity = paint(f.severity.value, f.severity.value)
-        yield f"{paint(_place(f.location), 'dim')}{severity} {f.name}: {f.message}"
+        yield f"{paint(place(f.location), 'dim')}{severity} {f.name}: {f.message}"
         if f.evidence is not None and not f.rule.startswith(PREFIX):
             yield f"    measured: {f.evidence.summary}"
     if not result.report.findings:
