@@ -27,6 +27,7 @@ SHOWN = 4
     "trainable parameters that a step leaves as they were; only while a training is watched",
     default="median under 1e-5 or a weight over .1: information; over 1: a warning; unchanged in "
     "two observed steps in a row: a warning",
+    begins="backward",
     why="Weights that hardly move do not learn, and weights that move by their own size forget.",
     remedy="Change the learning rate, and pass all trainable parameters to the optimizer.",
     source="Karpathy 2015, CS231n: the ratio of updates to weights should be somewhere about 1e-3",
@@ -44,30 +45,30 @@ def _unchanged(result: ProbeResult) -> Iterator[Verdict]:
         yield Verdict(
             None,
             Severity.WARNING,
-            f"no trainable parameter changed in the last {STEPS} observed steps: check that the "
-            "optimizer holds the parameters of this model, and its learning rate",
+            f"No trainable parameter changed in the last {STEPS} observed steps",
             {"unchanged": len(still)},
+            "Check that the optimizer holds the parameters of this model, and its learning rate",
         )
         return
-    for held, reason in _REASONS.items():
+    for held, remedy in _REMEDIES.items():
         group = [u for u in still if bool(u.in_optimizer) is held]
         if group:
             names = ", ".join(f"`{u.name}`" for u in group[:SHOWN])
             more = f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
             count = plural(len(group), "trainable parameter")
             yield Verdict(
-                group[0],
+                None if held else group[0],
                 _severity(group, result),
-                f"{count} did not change in the last {STEPS} observed steps ({names}{more}): "
-                f"{reason}",
+                f"{count} did not change in the last {STEPS} observed steps ({names}{more})",
                 {"unchanged": len(group)},
+                remedy,
             )
 
 
-_REASONS = {
-    False: "pass them to the optimizer, or set requires_grad=False",
-    True: "the optimizer holds them, but they get no gradient, or their steps are below the "
-    "precision of their type",
+_REMEDIES = {
+    False: "Pass them to the optimizer, or set requires_grad=False",
+    True: "The optimizer holds them: look for a gradient that is cut or zero, and for steps below "
+    "the precision of their type",
 }
 """By whether the optimizer holds them."""
 
@@ -87,17 +88,19 @@ def _out_of_range(result: ProbeResult) -> Iterator[Verdict]:
     most, ratio = max(moved, key=lambda pair: pair[1])
     if ratio > LARGE:
         yield Verdict(
-            most,
+            None,
             Severity.WARNING if ratio > WHOLE else Severity.INFO,
-            f"one step of the optimizer changed `{most.name}` by {ratio:.2g} of its norm (about "
-            "1e-3 is usual): lower the learning rate or clip the gradient",
+            f"One step of the optimizer changed `{most.name}` by {ratio:.2g} of its norm (about "
+            "1e-3 is usual)",
             {"ratio": ratio, "median": usual},
+            "Lower the learning rate, or clip the gradient",
         )
     if usual < SMALL:
         yield Verdict(
             None,
             Severity.INFO,
-            f"one step of the optimizer changes the median weight by {usual:.1e} of its norm "
-            "(about 1e-3 is usual): raise the learning rate unless it is warming up or ending",
+            f"One step of the optimizer changes the median weight by {usual:.1e} of its norm "
+            "(about 1e-3 is usual)",
             {"median": usual},
+            "Raise the learning rate, unless it is warming up or ending",
         )

@@ -22,7 +22,7 @@ from bnlint.domain.probe import (
     gradient_ratio,
 )
 from bnlint.probing.judging.metric import Number, numbers_of
-from bnlint.probing.showing import pictures
+from bnlint.probing.showing import pictures, terminal
 from bnlint.report.strict_json import json_text
 
 VERSION = 1
@@ -42,7 +42,7 @@ _TITLES = {
     "units": "Units of each activation: dead, switching, always on",
     "grad-flow": "Gradient at each kernel",
     "ridge": "Values before and after each activation",
-    "loss": "Loss with the same weights and norms elsewhere",
+    "loss": "Loss with the same weights, norms removed or moved",
 }
 
 
@@ -95,7 +95,7 @@ def sections(result: ProbeResult) -> tuple[Section, ...]:
     )
     kept = tuple(table for table in tables if table.rows)
     first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
-    return (first, _comparison(result.comparison)) if result.comparison else (first,)
+    return (first, _comparison(result, result.comparison)) if result.comparison else (first,)
 
 
 def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
@@ -147,30 +147,27 @@ def _cells(row: Measured, numbers: Sequence[Number]) -> tuple[Cell, ...]:
     return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind, *shown
 
 
-def _comparison(comparison: Comparison) -> Section:
+def _comparison(result: ProbeResult, comparison: Comparison) -> Section:
     rates = comparison.rates
     names = ("norm", "norms", "dead", "smallest signal", "gradient, first over last", "loss before")
     after = tuple(f"after, rate {rate:g}" for rate in rates)
-    rows = tuple(_variant(v, len(rates)) for v in comparison.variants)
-    line = (
-        f"The same weights, batch and seed; {comparison.objective} on {comparison.samples} "
-        f"samples, before and after {comparison.steps} steps of plain gradient descent."
-    )
-    return Section("Norms elsewhere", (line,), (), (PageTable("Variants", (*names, *after), rows),))
+    rows = tuple((name, *_variant(v, len(rates))) for name, v in comparison.distinct)
+    table = PageTable("Variants", (*names, *after), rows)
+    lines = tuple(terminal.basis(result, comparison))
+    return Section("Comparison: same weights, norms removed or moved", lines, (), (table,))
 
 
 def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     if v.error:
-        return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
-    start = v.curves[0].losses[0] if v.curves else None
-    ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
+        return (f"failed: {v.error}", *(None,) * (4 + rates))
+    start = terminal.loss_text(v.curves[0].losses[0]) if v.curves else None
+    ends = tuple(terminal.loss_text(c.losses[-1]) for c in v.curves) or (None,) * rates
     return (
-        v.name,
         str(v.norms),
         v.dead,
         _number(v.signal),
         _number(gradient_ratio(v.kernels)),
-        _number(start),
+        start,
         *ends,
     )
 

@@ -19,14 +19,15 @@ class Announcer:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self._told: set[tuple[str, str, Severity]] = set()
+        self._told: set[tuple[object, ...]] = set()
 
     def tell(self, step: int, findings: Iterable[Finding]) -> None:
         """Writes a line for each finding that was not told yet."""
         if self.quiet or not _is_first_rank():
             return
         for f in findings:
-            key = (f.rule, f.layer, f.severity)
+            about = tuple(f.evidence.values) if f.evidence is not None else ()
+            key = (f.rule, f.layer, f.severity, about)
             if key in self._told or not f.severity.at_least(Severity.WARNING):
                 continue
             self._told.add(key)
