@@ -119,8 +119,8 @@ def test_findings_appear_when_training_goes_wrong() -> None:
     with watch(model, every=1) as w:
         train(model, 2, break_it)
     names = [[f.name for f in r.report.findings] for _, r in w.results]
-    assert "gradient-vanishing" not in names[0]
-    assert "gradient-vanishing" in names[1]
+    assert "signal-collapse" not in names[0]
+    assert "signal-collapse" in names[1]
 
 
 def run(model: nn.Module, steps: int, optimizer=None, batch: int = 64) -> None:
@@ -235,7 +235,7 @@ def test_parameters_that_the_optimizer_does_not_hold_are_found() -> None:
     assert unchanged(w.results[0][1]) == [], "the first step of a warm-up may be zero"
     (message,) = unchanged(w.last)
     assert "`2.weight`, `2.bias`" in message
-    assert "pass them to the optimizer" in message
+    assert "Pass them to the optimizer" in message
 
 
 def test_steps_below_the_precision_are_found() -> None:
@@ -244,7 +244,7 @@ def test_steps_below_the_precision_are_found() -> None:
         run(model, 3, torch.optim.SGD(model.parameters(), 1e-12))
     found = [f.message for f in w.last.report.findings if f.name == "update-ratio"]
     assert len(found) == 1
-    assert found[0].startswith(("no trainable parameter changed", "5 trainable"))
+    assert found[0].startswith(("No trainable parameter changed", "5 trainable"))
 
 
 def test_rows_of_a_table_that_were_not_looked_up_are_no_fault() -> None:
@@ -272,7 +272,7 @@ def test_a_step_as_large_as_the_weight_is_a_warning() -> None:
         run(model, 1, torch.optim.Adam(model.parameters(), 1.0))
     found = [f for f in w.last.report.findings if f.name == "update-ratio"]
     assert [f.severity.value for f in found] == ["warning"]
-    assert "lower the learning rate" in found[0].message
+    assert "Lower the learning rate" in found[0].message
 
 
 def test_numbers_of_layers_and_norms_are_logged() -> None:
