@@ -151,7 +151,31 @@ class KernelStats:
         return self.gradient / self.weight_norm
 
 
-Row = ActivationStats | NormStats | KernelStats
+@dataclass(frozen=True, slots=True)
+class UpdateStats:
+    """One trainable parameter of a watched training, before and after a step of the optimizer.
+
+    ``ratio`` is norm(step) / norm(weight), from a sample of entries unless ``exact``; None for a
+    weight that was zero. ``unchanged`` counts the observed steps in a row that left it as it was.
+    ``in_optimizer`` is None where no optimizer of torch was seen.
+    """
+
+    layer: str
+    parameter: str
+    dimensions: int
+    exact: bool
+    ratio: float | None
+    unchanged: int = 0
+    in_optimizer: bool | None = None
+    call: int = 0
+
+    @property
+    def name(self) -> str:
+        """The parameter's name in the model."""
+        return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
+
+Row = ActivationStats | NormStats | KernelStats | UpdateStats
 """What was measured of one layer or one call."""
 
 Where = Row | Spot
@@ -186,6 +210,10 @@ class Curve:
     losses: tuple[float, ...]
 
 
+AS_WRITTEN = "as-written"
+"""The name of the variant that leaves the model as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One arrangement of norms with the same weights: none, before, after or as-written."""
@@ -196,6 +224,16 @@ class Variant:
     kernels: tuple[KernelStats, ...]
     curves: tuple[Curve, ...]
     error: str = ""
+
+    def equals(self, other: Variant) -> bool:
+        """True where this arrangement has the losses, or without any the signal, of the other."""
+        if self.error or other.error or self.norms != other.norms:
+            return False
+        own, others = (
+            [x for c in v.curves for x in c.losses] or [v.signal or 0.0, v.dead or 0.0]
+            for v in (self, other)
+        )
+        return len(own) == len(others) and all(map(_alike, own, others))
 
     @property
     def signal(self) -> float | None:
@@ -209,15 +247,37 @@ class Variant:
         return sum(found) / len(found) if found else None
 
 
+def _alike(a: float, b: float) -> bool:
+    both_nan = math.isnan(a) and math.isnan(b)
+    return both_nan or math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The counterfactual: every variant on the same weights, batch, seed and objective."""
+    """The counterfactual: every variant on the same weights, batch, seed and objective.
+
+    ``distinct`` are the variants to show.
+    """
 
     variants: tuple[Variant, ...]
     steps: int
     samples: int
     objective: str
     seed: int
+
+    @property
+    def distinct(self) -> tuple[tuple[str, Variant], ...]:
+        """Each variant with the name to show; the model as written is not repeated.
+
+        Where it is the same as another variant, that one's name says so.
+        """
+        written = next((v for v in self.variants if v.name == AS_WRITTEN), None)
+        others = [v for v in self.variants if v is not written]
+        same = next((v for v in others if written is not None and written.equals(v)), None)
+        named = [(f"{v.name} (as written)" if v is same else v.name, v) for v in others]
+        if written is not None and same is None:
+            named.append((written.name, written))
+        return tuple(named)
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -234,6 +294,7 @@ class ProbeResult:
     the kernels of redundant-bias findings (:func:`call_name`) to the relative change of the output
     when the bias changes. ``trials`` holds what the extra passes found, ``inputs`` and ``outputs``
     what entered and left the model. ``untrained`` is true if the probe itself built the model.
+    ``updates`` are those of a watched training.
     """
 
     model: str
@@ -259,6 +320,7 @@ class ProbeResult:
     outputs: tuple[OutputStats, ...] = ()
     trials: Trials = field(default_factory=Trials)
     untrained: bool = False
+    updates: tuple[UpdateStats, ...] = ()
 
     @property
     def gradient_ratio(self) -> float | None:

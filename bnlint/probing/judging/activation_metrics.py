@@ -28,7 +28,7 @@ NOISE = 1e-6
 
 NUMBERS = (
     Number(A, "mean", "mean of the pre-activation", "mean", width=10),
-    Number(A, "std", "standard deviation of the pre-activation", "std", "deviation"),
+    Number(A, "std", "standard deviation of the pre-activation", "std", "deviation", logged=True),
     Number(
         A,
         "dead",

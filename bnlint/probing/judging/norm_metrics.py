@@ -35,6 +35,7 @@ NUMBERS = (
         text="{:.2g} sigma".format,
         width=15,
         value=lambda n: n.drift_mean if n.tracked else None,
+        logged=True,
     ),
     Number(
         N,
@@ -45,6 +46,7 @@ NUMBERS = (
         text=lambda value: f"{2**value:.2g}x",
         width=13,
         value=lambda n: n.drift_variance if n.tracked else None,
+        logged=True,
     ),
 )
 

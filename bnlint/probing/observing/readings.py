@@ -151,22 +151,54 @@ def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[f
 
     Returns the scalars as numbers; they travel along.
     """
-    values = list(scalars)
-    devices: dict[torch.device, list[tuple[Any, Any]]] = {}
-    for holder, name in (*_items(values), *_slots(readings)):
-        devices.setdefault(holder[name].device, []).append((holder, name))
-    with unseen():
-        for group in devices.values():
-            _transfer(group)
-        return [float(value) for value in values]
+    return Transfer(readings, scalars).finish()
 
 
-def _transfer(slots: list[tuple[Any, Any]]) -> None:
+class Transfer:
+    """Readings and scalars on their way to host memory, while the device and Python go on."""
+
+    def __init__(self, readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> None:
+        self._values = list(scalars)
+        devices: dict[torch.device, list[tuple[Any, Any]]] = {}
+        for holder, name in (*_items(self._values), *_slots(readings)):
+            devices.setdefault(holder[name].device, []).append((holder, name))
+        with unseen():
+            self._parts = [(slots, *_sent(slots)) for slots in devices.values()]
+
+    @property
+    def ready(self) -> bool:
+        """True once :meth:`finish` has nothing to wait for."""
+        return all(event is None or event.query() for *_, event in self._parts)
+
+    def finish(self) -> list[float]:
+        """Puts what has arrived into the readings; the scalars as numbers."""
+        with unseen():
+            for slots, copy, event in self._parts:
+                if event is not None:
+                    event.synchronize()
+                pieces = torch.split(copy, [holder[name].numel() for holder, name in slots])
+                for (holder, name), piece in zip(slots, pieces, strict=True):
+                    holder[name] = piece.view(holder[name].shape)
+            return [float(value) for value in self._values]
+
+
+def _sent(slots: list[tuple[Any, Any]]) -> tuple[Tensor, Any]:
+    """A copy of the tensors in host memory, and the event after which it is there; None if it is.
+
+    Only a copy to pinned memory does not wait, and only some backends have that.
+    """
     tensors = [holder[name] for holder, name in slots]
-    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
-    pieces = torch.split(flat, [t.numel() for t in tensors])
-    for (holder, name), piece in zip(slots, pieces, strict=True):
-        holder[name] = piece.view(holder[name].shape)
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors])
+    if flat.device.type == "cpu":
+        return flat, None
+    try:
+        copy = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
+        event = torch.Event(flat.device.type)
+        copy.copy_(flat, non_blocking=True)
+        event.record(torch.accelerator.current_stream(flat.device))
+        return copy, event
+    except (RuntimeError, NotImplementedError, AttributeError, TypeError):
+        return flat.cpu(), None
 
 
 class _Attributes:
