@@ -36,7 +36,7 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
         },
         "models": [_model(model, options) for model in report.models],
         "findings": [_finding(finding, options) for finding in report.findings],
-        "problems": [_problem(problem, options) for problem in report.problems],
+        "problems": [problem_entry(problem, options) for problem in report.problems],
     }
 
 
@@ -108,7 +108,8 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
     return {"message": fix.message, "safety": fix.safety, "edits": edits}
 
 
-def _problem(problem: Problem, options: RenderOptions) -> dict[str, Any]:
+def problem_entry(problem: Problem, options: RenderOptions) -> dict[str, Any]:
+    """What could not be checked, as JSON-ready data."""
     return {
         "kind": problem.kind.value,
         "file": options.relative(problem.file),

@@ -47,7 +47,7 @@ def problems(report: Report, options: RenderOptions) -> str:
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
     parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
-    lines = [line for p in shown if p not in parts for line in _problem(p, options)]
+    lines = [line for p in shown if p not in parts for line in problem_lines(p, options)]
     return [*lines, *_parts(parts)]
 
 
@@ -104,7 +104,8 @@ def _window(line: str, column: int, width: int) -> tuple[str, int]:
     return (part[:-1] + "…" if start + width < len(line) else part), column - start
 
 
-def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
+def problem_lines(problem: Problem, options: RenderOptions) -> Iterator[str]:
+    """What could not be checked, why and what would help."""
     head = paint(plain(problem_place(problem, options)), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)

@@ -17,11 +17,13 @@ from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
+from bnlint.models.nested import tensors
 from bnlint.tracing.describing.dataflow import (
     collapse_self_gates,
     data_sources,
     point_to_inplace,
 )
+from bnlint.tracing.describing.exact import ExactText
 from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
@@ -49,11 +51,13 @@ class Description:
     layers: Layers
     locator: Locator
     part: TracedPart
+    keys: Mapping[int, str] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    exact: ExactText = field(init=False)
 
     @property
     def table(self) -> Table:
@@ -70,6 +74,7 @@ class Description:
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))
         self.numbers = _numbers(calls)
+        self.exact = ExactText({c.id: c for c in calls}, sources, self.keys)
         seen: Counter[int] = Counter()
         for call in kept:
             key = id(call.target)
@@ -108,6 +113,7 @@ class Description:
             name = facts["class"] = name_of(call.target)
             facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
         kind = refine(kind, facts, call, self.table, data_inputs)
+        exact, reads = self.exact.of(call, inputs)
         site = site_of(module) if module is not None else None
         if library := self.locator.library(site.frames if site else call.frames):
             facts["library"] = library
@@ -125,6 +131,9 @@ class Description:
             construction=self.locator.locate(site.frames) if site else None,
             error=call.error,
             number=number,
+            exact=exact,
+            reads=reads,
+            memory=_bytes_of(call.value),
         )
 
     def _kind(self, call: Call) -> Kind:
@@ -155,7 +164,8 @@ class Description:
         facts: dict[str, Value] = {}
         if len(record.places) == len(record.outputs):
             facts["places"] = tuple(record.places[n] for n in seen)
-        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts))
+        exact = self.exact.of_output(known)
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts, exact=exact))
         for slot, ref in enumerate(known):
             self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
 
@@ -164,17 +174,29 @@ class Description:
 
 
 def describe_parts(
-    parts: Iterable[TracedPart], layers: Layers, locator: Locator
+    parts: Iterable[TracedPart],
+    layers: Layers,
+    locator: Locator,
+    keys: Mapping[int, str] | None = None,
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
-    """The operations and edges of all parts, in the order of the parts."""
+    """The operations and edges of all parts, in the order of the parts.
+
+    ``keys`` are those of the model's states by identity.
+    """
     ops: list[Op] = []
     edges: list[Edge] = []
     for part in parts:
-        description = Description(layers, locator, part)
+        description = Description(layers, locator, part, keys or {})
         description.build()
         ops += description.ops
         edges += description.edges
     return tuple(ops), tuple(edges)
+
+
+def _bytes_of(value: Any) -> int | None:
+    """The bytes of all tensors of a result; None if it is not known."""
+    found = [t for t in tensors(value) if not is_lazy(t)]
+    return sum(t.numel() * t.element_size() for t in found) if found else None
 
 
 def _shapes_of(value: Any) -> Iterator[Shape]:
