@@ -138,8 +138,8 @@ def _describe(
         trace,
         modules,
         size_of(parameters_by_id(model.modules()).values()),
-        describe_states(model),
-        _evaluation(seen, layers, locator, keys),
+        states=describe_states(model),
+        evaluation=_evaluation(seen, layers, locator, keys),
     )
 
 
