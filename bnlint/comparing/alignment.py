@@ -27,6 +27,11 @@ class Alignment:
     removed: list[Op] = field(default_factory=list)
     added: list[Op] = field(default_factory=list)
     moved: list[tuple[Op, Op]] = field(default_factory=list)
+    replaced: list[tuple[Op, Op]] = field(default_factory=list)
+
+    def ids(self) -> tuple[tuple[str, str], ...]:
+        """The ids of all pairs."""
+        return tuple((a.id, b.id) for a, b in (*self.pairs, *self.moved, *self.replaced))
 
 
 def align(old: Canonical, new: Canonical, *, names: bool = True) -> Alignment:
@@ -47,6 +52,7 @@ def align(old: Canonical, new: Canonical, *, names: bool = True) -> Alignment:
     result.removed = [op for i, op in enumerate(before) if i not in found]
     result.added = [op for j, op in enumerate(after) if j not in taken]
     _find_moved(result, old, new)
+    _find_replaced(result)
     return result
 
 
@@ -165,6 +171,17 @@ def _walked_back(trail: Sequence[dict[int, int]], x: int, y: int, i: int, j: int
             x, y = x - 1, y - 1
             yield i + x, j + y
         x, y = from_x, from_y
+
+
+def _find_replaced(result: Alignment) -> None:
+    """Pair layers of one name that are of another kind now."""
+    added = {op.layer: op for op in result.added if op.layer == op.module}
+    for op in list(result.removed):
+        other = added.pop(op.layer, None) if op.layer == op.module else None
+        if other is not None:
+            result.replaced.append((op, other))
+            result.removed.remove(op)
+            result.added.remove(other)
 
 
 def _find_moved(result: Alignment, old: Canonical, new: Canonical) -> None:

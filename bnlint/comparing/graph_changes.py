@@ -18,6 +18,9 @@ def graph_changes(old: Canonical, new: Canonical, aligned: Alignment) -> GraphAn
     """How the new graph differs from the old one, each change with its line in the new file."""
     changed = [c for pair in aligned.pairs for c in _settings(*pair, old, new)]
     changed += list(_rewired(old, new, aligned))
+    changed += [
+        replace(_change(b), setting="kind", old=_kind(a), new=_kind(b)) for a, b in aligned.replaced
+    ]
     moved = [
         _change(second, f"was {_neighbours(old, first)}, is {_neighbours(new, second)}")
         for first, second in aligned.moved
@@ -29,6 +32,21 @@ def graph_changes(old: Canonical, new: Canonical, aligned: Alignment) -> GraphAn
         _grouped(changed),
         old.graph.trace.complete and new.graph.trace.complete,
     )
+
+
+def signs_of(
+    old: Canonical, new: Canonical, aligned: Alignment
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The sign of each operation that changed, by its id, of both sides."""
+    before = {op.id: "-" for op in aligned.removed if _shown(op)}
+    after = {op.id: "+" for op in aligned.added if _shown(op)}
+    changed = [pair for pair in aligned.pairs if any(_settings(*pair, old, new))]
+    rewired = {c.layer for c in _rewired(old, new, aligned)}
+    changed += [pair for pair in aligned.pairs if pair[1].layer in rewired]
+    for sign, pairs in (("~", [*changed, *aligned.replaced]), (">", aligned.moved)):
+        before |= {a.id: sign for a, _ in pairs}
+        after |= {b.id: sign for _, b in pairs}
+    return before, after
 
 
 def _shown(op: Op) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bnlint.comparing.alignment import Alignment
 from bnlint.comparing.canonical import Canonical
-from bnlint.comparing.graph_changes import graph_changes
+from bnlint.comparing.graph_changes import graph_changes, signs_of
 from bnlint.comparing.key_maps import Plans
 from bnlint.comparing.pairing import Paired, paired
 from bnlint.comparing.sides import TracedModel, Tracing
@@ -98,6 +98,8 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
         gone,
         why,
         (old.graph, new.graph),
+        aligned.ids(),
+        signs_of(before, after, aligned),
     )
 
 

@@ -121,7 +121,9 @@ class ComparedSide:
 class Comparison:
     """What a change did to one model.
 
-    ``old`` is None for an added model, ``new`` for a removed one. ``graphs`` are kept for the page.
+    ``old`` is None for an added model, ``new`` for a removed one. ``graphs`` are kept for the page,
+    with the ``pairs`` of their operations by id, and the sign (``+``, ``-``, ``~``, ``>``) of those
+    that changed.
     """
 
     file: str
@@ -137,6 +139,8 @@ class Comparison:
     gone_findings: tuple[Finding, ...] = ()
     reason: str = ""
     graphs: tuple[ModelGraph | None, ModelGraph | None] = field(default=(None, None), repr=False)
+    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    signs: tuple[Mapping[str, str], Mapping[str, str]] = field(default=({}, {}), repr=False)
 
     @property
     def key_map(self) -> dict[str, str]:

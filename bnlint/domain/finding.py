@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bnlint.domain.cost import ModelCost
 from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
 
 
@@ -173,6 +174,7 @@ class ModelSummary:
     ops: int
     batchnorms: int
     parameters: int
+    cost: ModelCost | None = None
 
 
 @dataclass(frozen=True, slots=True)

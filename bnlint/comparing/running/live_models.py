@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bnlint.comparing.canonical import Canonical
-from bnlint.comparing.graph_changes import graph_changes
+from bnlint.comparing.graph_changes import graph_changes, signs_of
 from bnlint.comparing.key_maps import Plans
 from bnlint.comparing.running.inputs_to_run import calls_of
 from bnlint.comparing.running.loading_attempt import try_to_load
@@ -39,7 +39,8 @@ def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> Comparison:
     proof = _proof(old, new, inputs, graphs, plans.maps)
     checkpoint = checkpoint_answer(_keys(graphs[0]), _keys(graphs[1]), proof, plans.maps)
     function = function_answer(proof, checkpoint, "" if proof.ran else proof.reason)
-    graph = graph_changes(before, after, plans.chosen(proof))
+    aligned = plans.chosen(proof)
+    graph = graph_changes(before, after, aligned)
     verdict, why = verdict_of(before, after, checkpoint, function, graph)
     sides = [ComparedSide("", g.ref.file, g.ref.name) for g in graphs]
     return Comparison(
@@ -53,6 +54,8 @@ def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> Comparison:
         (cost_of(graphs[0]), cost_of(graphs[1])),
         reason=why,
         graphs=graphs,
+        pairs=aligned.ids(),
+        signs=signs_of(before, after, aligned),
     )
 
 

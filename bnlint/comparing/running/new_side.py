@@ -65,7 +65,8 @@ def compare_with(
         return _with(tried, reason="the new model cannot be built with real weights here")
     best: tuple[int, Judged] | None = None
     reason = ""
-    plain = -1 if loads.loads or not maps else 0
+    keys = {state.key for state in describe_states(model) if state.persistent}
+    plain = -1 if not maps or (loads.loads and keys == kept.keys.keys()) else 0
     for number in range(plain, len(maps)):
         judged, reason = _under(model, kept, maps[number] if number >= 0 else (), table, file)
         if judged is None:

@@ -10,7 +10,9 @@ from bnlint.report import RenderOptions
 
 FORMATS: Mapping[str, str] = {
     "text": "comparison_text",
+    "markdown": "comparison_markdown",
     "json": "comparison_json",
+    "html": "comparison_page",
 }
 """The file of each format."""
 

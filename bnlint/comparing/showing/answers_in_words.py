@@ -20,7 +20,7 @@ from bnlint.domain.finding import Finding
 from bnlint.domain.graph import Location, Value
 from bnlint.domain.phrases import listed, plural
 from bnlint.report import RenderOptions
-from bnlint.report.lines import line_place
+from bnlint.report.lines import line_place, short_number
 
 _FEW = 4
 _FIGURES = (
@@ -241,19 +241,6 @@ def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
     return f"{name} {short_number(old, unit)} -> {short_number(new, unit)}{change}"
 
 
-def short_number(value: int | None, unit: str = "") -> str:
-    """``1.20 M``, ``12.1 MB``; a question mark for what is not known."""
-    if value is None:
-        return "?"
-    size = float(value)
-    for prefix in ("", "k", "M", "G", "T"):
-        if size < 1000 or prefix == "T":
-            digits = f"{size:.3g}" if prefix else str(value)
-            return f"{digits} {prefix}{unit}".strip()
-        size /= 1000
-    return str(value)
-
-
 def findings_lines(each: Comparison, options: RenderOptions) -> Iterator[str]:
     """The findings that the change brings or removes."""
     fresh = [_finding(f, options) for f in each.new_findings]
@@ -268,3 +255,71 @@ def findings_lines(each: Comparison, options: RenderOptions) -> Iterator[str]:
 
 def _finding(finding: Finding, options: RenderOptions) -> str:
     return f"{finding.rule} {line_place(finding.location, options)}"
+
+
+# --- in a few words, for a table ---
+
+
+def short_checkpoint(each: Comparison) -> str:
+    """``load``, ``load with the key map (7 keys renamed)``, ``5 new, 2 gone``."""
+    answer = each.checkpoint
+    if answer is None:
+        return ""
+    if answer.loads is None:
+        return "not tried"
+    if answer.loads:
+        return "load"
+    counts = (
+        (len(answer.renamed), "renamed"),
+        (len(answer.missing), "new"),
+        (len(answer.unexpected), "gone"),
+        (len(answer.reshaped), "reshaped"),
+    )
+    said = ", ".join(f"{count} {word}" for count, word in counts if count)
+    if answer.loads_with_renames:
+        return f"load with the key map ({plural(len(answer.renamed), 'key')} renamed)"
+    return f"do not load: {said} keys" if said else "do not load"
+
+
+def short_function(each: Comparison) -> str:
+    """``equal``, ``differ from `norm` on``, ``not compared``."""
+    answer = each.function
+    if answer is None:
+        return ""
+    if not answer.compared:
+        return "not compared"
+    if answer.equal:
+        return "equal" if not answer.reason else "equal; draws in another order"
+    first = answer.first_difference
+    return f"differ from `{first.layer}` on" if first and first.layer else "differ"
+
+
+def short_graph(each: Comparison) -> str:
+    """``+1 -1 ~2``."""
+    graph = each.graph
+    if graph is None:
+        return ""
+    counts = (("+", graph.added), ("-", graph.removed), (">", graph.moved), ("~", graph.changed))
+    return " ".join(f"{sign}{sum(c.count for c in found)}" for sign, found in counts if found)
+
+
+def short_cost(each: Comparison) -> str:
+    """The change of parameters and multiply-adds."""
+    old, new = each.cost
+    if old is None or new is None:
+        return ""
+    pairs = (
+        ("parameters", old.parameters, new.parameters),
+        ("multiply-adds", old.multiply_adds, new.multiply_adds),
+    )
+    said = [_figure(name, a, b, "") for name, a, b in pairs if a != b]
+    return ", ".join(said) or "unchanged"
+
+
+def sides_in_words(each: Comparison, options: RenderOptions) -> str:
+    """Where both models come from, if that is not the same file and name."""
+    old, new = each.old, each.new
+    if old is None or new is None or (old.file, old.model) == (new.file, new.model):
+        return ""
+    before, after = (f"{options.relative(s.file)}::{s.model}".rstrip(":") for s in (old, new))
+    return f"`{before}` → `{after}`"

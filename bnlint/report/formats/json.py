@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bnlint.domain.codec import encode
+from bnlint.domain.cost import ModelCost
 from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
 from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions
@@ -56,6 +57,30 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
         "ops": model.ops,
         "batchnorms": model.batchnorms,
         "parameters": model.parameters,
+        "cost": cost_entry(model.cost) if model.cost else None,
+    }
+
+
+def cost_entry(cost: ModelCost) -> dict[str, Any]:
+    """What a model costs, then each layer that costs something; null is what is not known."""
+    return {
+        "parameters": cost.parameters,
+        "trainable": cost.trainable,
+        "tied": cost.tied,
+        "unused": cost.unused,
+        "multiply_adds": cost.multiply_adds,
+        "activation_bytes": cost.activation_bytes,
+        "uncounted": list(cost.uncounted),
+        "layers": [
+            {
+                "layer": each.layer,
+                "kind": each.kind,
+                "parameters": each.parameters,
+                "multiply_adds": each.multiply_adds,
+                "activation_bytes": each.activation_bytes,
+            }
+            for each in cost.layers
+        ],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bnlint.domain.cost import ModelCost
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Shape
 from bnlint.domain.phrases import plural
@@ -18,6 +19,7 @@ from bnlint.report.lines import (
     plain,
     problem_place,
     refusals,
+    short_number,
     summary,
 )
 
@@ -146,9 +148,36 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         yield f"time: {spent}"
 
 
-def drawn(graph: ModelGraph) -> str:
-    """A heading, a line for each operation, and the parts that could not be seen into."""
-    return "\n".join(_drawing(graph))
+def drawn(graph: ModelGraph, cost: ModelCost | None = None) -> str:
+    """A heading, a line for each operation, what could not be seen into, and the cost by layer."""
+    return "\n".join((*_drawing(graph), *(cost_table(cost) if cost else ())))
+
+
+def cost_table(cost: ModelCost) -> Iterator[str]:
+    """The cost of a model, then of each layer that costs something."""
+    unused = f", {short_number(cost.unused)} unused" if cost.unused else ""
+    tied = f", {short_number(cost.tied)} tied" if cost.tied else ""
+    yield (
+        f"cost: {short_number(cost.parameters)} parameters ({short_number(cost.trainable)} "
+        f"trainable{tied}{unused}), {short_number(cost.multiply_adds)} multiply-adds, "
+        f"{short_number(cost.activation_bytes, 'B')} of activations"
+    )
+    rows = [
+        (
+            each.layer,
+            each.kind,
+            f"{short_number(each.parameters)} parameters",
+            f"{short_number(each.multiply_adds)} multiply-adds",
+            short_number(each.activation_bytes, "B"),
+        )
+        for each in cost.layers
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "      " + "  ".join([*cells, row[4]])
+    if cost.uncounted:
+        yield f"not counted: {', '.join(cost.uncounted)}"
 
 
 def _drawing(graph: ModelGraph) -> Iterator[str]:
