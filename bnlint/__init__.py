@@ -12,7 +12,7 @@ from bnlint.domain import VERSION
 
 if TYPE_CHECKING:
     from bnlint.api import (
-        Comparison,
+        ModelComparison,
         ModelGraph,
         Report,
         assert_clean,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BnlintError",
-    "Comparison",
     "Finding",
+    "ModelComparison",
     "ModelGraph",
     "ProbeResult",
     "Problem",

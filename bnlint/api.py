@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bnlint.domain import comparison, finding, graph
+from bnlint.domain import finding, graph, model_comparison
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 
@@ -53,7 +53,7 @@ class Report(finding.Report):
         return table(self)
 
 
-class Comparison(comparison.Comparison):
+class ModelComparison(model_comparison.ModelComparison):
     """What makes one model another: ``checkpoint``, ``function``, ``graph``, ``cost``, a verdict.
 
     ``key_map`` holds the new key of each old one that was renamed.
@@ -73,7 +73,7 @@ class Comparison(comparison.Comparison):
         from bnlint.report import RenderOptions
 
         options = RenderOptions(root=str(Path.cwd()), version=VERSION)
-        return render(format, comparison.ComparisonReport((self,)), options)
+        return render(format, model_comparison.ComparisonReport((self,)), options)
 
 
 class ModelGraph(graph.ModelGraph):
@@ -167,7 +167,7 @@ def assert_clean(
         raise AssertionError(f"{type(model).__name__} is not clean:\n{said}")
 
 
-def compare(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> Comparison:
+def compare(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> ModelComparison:
     """What makes ``new`` another model than ``old``; both are left as they are.
 
     Copies of both are run in this process with the same random weights and inputs, in train and
@@ -176,7 +176,7 @@ def compare(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> Comparison
     """
     from bnlint.comparing.running.live_models import compare_live
 
-    return _as(Comparison, compare_live(old, new, inputs))
+    return _as(ModelComparison, compare_live(old, new, inputs))
 
 
 def assert_same_function(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> None:

@@ -16,8 +16,8 @@ from bnlint.comparing.targets import compare
 from bnlint.config import Output, Settings, load_settings
 from bnlint.config.load import add_options
 from bnlint.domain import VERSION
-from bnlint.domain.comparison import ComparisonReport
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.model_comparison import ComparisonReport
 from bnlint.domain.phrases import closest, listed
 from bnlint.report import RenderOptions
 from bnlint.sources.cells import cell_lines

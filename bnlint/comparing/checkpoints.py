@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from bnlint.comparing.sides import TracedModel, Tracing, Tree
 from bnlint.comparing.story import side_of
 from bnlint.comparing.verdicts import checkpoint_answer
-from bnlint.domain.comparison import (
+from bnlint.domain.graph import Shape
+from bnlint.domain.model_comparison import (
     CHANGED,
     IDENTICAL,
     NOT_COMPARED,
     ComparedSide,
-    Comparison,
     ComparisonReport,
     FunctionAnswer,
+    ModelComparison,
 )
-from bnlint.domain.graph import Shape
 from bnlint.domain.request import KeyMap, ModelSpec, ProofRequest, ProofResult
 from bnlint.graph.cost import cost_of
 
@@ -42,7 +42,7 @@ def compare_checkpoint(
     return ComparisonReport(tuple(found), tuple(problems), torch, checkpoint, "")
 
 
-def _one(tracing: Tracing, model: TracedModel, checkpoint: str) -> Comparison:
+def _one(tracing: Tracing, model: TracedModel, checkpoint: str) -> ModelComparison:
     path = os.path.abspath(checkpoint)
     result, reason = _tried(tracing, model, path, ())
     new = {s.key: s.shape for s in model.graph.states if s.persistent}
@@ -53,7 +53,7 @@ def _one(tracing: Tracing, model: TracedModel, checkpoint: str) -> Comparison:
         result, reason = _tried(tracing, model, path, maps)
     answer = checkpoint_answer(old, new, result, maps, reason)
     verdict = NOT_COMPARED if answer.loads is None else IDENTICAL if answer.loads else CHANGED
-    return Comparison(
+    return ModelComparison(
         model.file,
         model.name,
         verdict,

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bnlint.comparing.git_commands import Entry, Repository, Version
+from bnlint.comparing.git_commands import BlobEntry, Repository, Version
 from bnlint.domain.finding import Problem, ProblemKind
 
 _SOURCES = (".py", ".pyi", ".ipynb")
@@ -81,7 +81,7 @@ def _removed(folder: Path) -> None:
 
 
 def _write(
-    repository: Repository, entries: list[Entry], folder: Path, version: Version
+    repository: Repository, entries: list[BlobEntry], folder: Path, version: Version
 ) -> Iterator[Problem]:
     wanted = [entry for entry in entries if entry.mode != _SUBMODULE]
     lost = 0
@@ -111,7 +111,7 @@ def _link(path: Path, target: bytes) -> None:
             path.symlink_to(text)
 
 
-def _left_out(entries: list[Entry], version: Version) -> Iterator[Problem]:
+def _left_out(entries: list[BlobEntry], version: Version) -> Iterator[Problem]:
     for entry in entries:
         if entry.mode == _SUBMODULE:
             said = f"a submodule is not read at {version.name}; what imports it may not be built"

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bnlint.domain.comparison import CHANGED, IDENTICAL, REMOVED, Comparison, ComparisonReport
+from bnlint.domain.model_comparison import (
+    CHANGED,
+    IDENTICAL,
+    REMOVED,
+    ComparisonReport,
+    ModelComparison,
+)
 
 
-def _checkpoint(each: Comparison) -> bool:
+def _checkpoint(each: ModelComparison) -> bool:
     return each.checkpoint is not None and each.checkpoint.loads is False
 
 
-def _function(each: Comparison) -> bool:
+def _function(each: ModelComparison) -> bool:
     if each.function is not None and each.function.compared:
         return each.function.equal is False
     return each.verdict == CHANGED
 
 
-def _graph(each: Comparison) -> bool:
+def _graph(each: ModelComparison) -> bool:
     return bool(each.graph) or each.verdict in (REMOVED, CHANGED)
 
 
-def _findings(each: Comparison) -> bool:
+def _findings(each: ModelComparison) -> bool:
     return bool(each.new_findings) and each.verdict != IDENTICAL
 
 
-_HOLDS: Mapping[str, Callable[[Comparison], bool]] = {
+_HOLDS: Mapping[str, Callable[[ModelComparison], bool]] = {
     "checkpoint": _checkpoint,
     "function": _function,
     "graph": _graph,

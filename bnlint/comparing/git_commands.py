@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bnlint.domain.comparison import INDEX, WORKING_TREE
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.model_comparison import INDEX, WORKING_TREE
 from bnlint.domain.phrases import closest
 
 _READ_ONLY = {
@@ -20,7 +20,7 @@ _READ_ONLY = {
 }
 
 
-class Entry(NamedTuple):
+class BlobEntry(NamedTuple):
     """A file of a revision: its mode, its blob and its path from the top of the repository."""
 
     mode: str
@@ -137,21 +137,21 @@ class Repository:
             found += [ChangedFile("", path) for path in fresh if path]
         return found
 
-    def entries(self, version: Version) -> list[Entry]:
+    def entries(self, version: Version) -> list[BlobEntry]:
         """All files of a commit or of the index."""
         if version.in_index:
             lines = self._read("ls-files", "-s", "-z").split("\0")
             cut = [(*head.split()[:2], path) for head, _, path in _cut(lines)]
-            return [Entry(mode, blob, path) for mode, blob, path in cut]
+            return [BlobEntry(mode, blob, path) for mode, blob, path in cut]
         lines = self._read("ls-tree", "-r", "-z", "--full-tree", version.commit).split("\0")
-        return [Entry(head.split()[0], head.split()[2], path) for head, _, path in _cut(lines)]
+        return [BlobEntry(head.split()[0], head.split()[2], path) for head, _, path in _cut(lines)]
 
     def tracked(self) -> list[str]:
         """The files of the working tree that git knows, and the untracked ones."""
         listed = self._read("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return [path for path in listed.split("\0") if path]
 
-    def blobs(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+    def blobs(self, entries: Sequence[BlobEntry]) -> Iterator[tuple[BlobEntry, bytes | None]]:
         """The content of files, one process for all; None for what this clone does not have."""
         with subprocess.Popen(
             ["git", "cat-file", "--batch"],

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bnlint.comparing.alignment import Alignment
 from bnlint.comparing.canonical import Canonical
-from bnlint.domain.comparison import GraphAnswer, LayerChange
 from bnlint.domain.graph import Location, Op, StateInfo, Value
+from bnlint.domain.model_comparison import GraphAnswer, LayerChange
 
 _ENDS = frozenset({"input", "output"})
 _HIDDEN = frozenset({"formula"})

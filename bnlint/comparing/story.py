@@ -15,16 +15,16 @@ from bnlint.comparing.key_maps import Plans
 from bnlint.comparing.pairing import Paired, paired
 from bnlint.comparing.sides import TracedModel, Tracing
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
-from bnlint.domain.comparison import (
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import ModelGraph, Shape
+from bnlint.domain.model_comparison import (
     ADDED,
     REMOVED,
     ComparedSide,
-    Comparison,
     GraphAnswer,
     LayerChange,
+    ModelComparison,
 )
-from bnlint.domain.finding import Finding
-from bnlint.domain.graph import ModelGraph, Shape
 from bnlint.domain.request import InputSpec, KeyMap, ModelSpec, ProofRequest, ProofResult
 from bnlint.graph.cost import cost_of
 
@@ -38,13 +38,13 @@ def compare_models(
     old: Sequence[TracedModel],
     new: Sequence[TracedModel],
     files: Mapping[str, str],
-) -> list[Comparison]:
+) -> list[ModelComparison]:
     """A comparison of each pair, and one of each model that has no partner."""
     pairs = [_alike(tracing, *pair) for pair in paired(old, new, files)]
     return [_one(tracing, *pair) for pair in pairs]
 
 
-def compare_pair(tracing: Tracing, old: TracedModel, new: TracedModel) -> Comparison:
+def compare_pair(tracing: Tracing, old: TracedModel, new: TracedModel) -> ModelComparison:
     """The comparison of two models, whatever they are called."""
     return _one(tracing, *_alike(tracing, old, new))
 
@@ -68,7 +68,7 @@ def _rebuilt(tracing: Tracing, model: TracedModel, like: TracedModel) -> TracedM
     return next((m for m in tracing.again(model, name) if m.graph.ops), None)
 
 
-def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> Comparison:
+def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> ModelComparison:
     if old is None or new is None:
         return _alone(old, new)
     before, after = Canonical.of(old.graph), Canonical.of(new.graph)
@@ -84,7 +84,7 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
         at = replace(first.location, path=new.tree.shown(first.location.path))
         function = replace(function, first_difference=replace(first, location=at))
     fresh, gone = _findings(old, new, aligned)
-    return Comparison(
+    return ModelComparison(
         new.file,
         new.name,
         verdict,
@@ -103,11 +103,11 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
     )
 
 
-def _alone(old: TracedModel | None, new: TracedModel | None) -> Comparison:
+def _alone(old: TracedModel | None, new: TracedModel | None) -> ModelComparison:
     model = new or old
     assert model is not None, "a pair has at least one model"
     costs = tuple(cost_of(m.graph) if m else None for m in (old, new))
-    return Comparison(
+    return ModelComparison(
         model.file,
         model.name,
         ADDED if old is None else REMOVED,

@@ -13,9 +13,9 @@ from bnlint.comparing.git_commands import ChangedFile, Repository, Version
 from bnlint.comparing.sides import TracedFile, TracedModel, Tracing, Tree
 from bnlint.comparing.story import compare_models, compare_pair
 from bnlint.config import Settings
-from bnlint.domain.comparison import Comparison, ComparisonReport
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
 from bnlint.domain.phrases import below, plural
 
 _SUFFIXES = (".py", ".ipynb")
@@ -65,7 +65,7 @@ def compare_files(tracing: Tracing, old: str, new: str) -> ComparisonReport:
 
 
 def _report(
-    found: Sequence[Comparison],
+    found: Sequence[ModelComparison],
     files: Sequence[TracedFile],
     problems: Sequence[Problem] = (),
     names: tuple[str, str] = ("", ""),

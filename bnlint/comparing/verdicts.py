@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bnlint.comparing.canonical import Canonical, same_graph
-from bnlint.domain.comparison import (
+from bnlint.domain.graph import ModelGraph, Shape
+from bnlint.domain.model_comparison import (
     CHANGED,
     IDENTICAL,
     NOT_COMPARED,
@@ -17,7 +18,6 @@ from bnlint.domain.comparison import (
     Renamed,
     Reshaped,
 )
-from bnlint.domain.graph import ModelGraph, Shape
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import KeyMap, LoadAttempt, ProofResult
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bnlint.domain.cost import ModelCost
 from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
+from bnlint.domain.model_cost import ModelCost
 
 
 class Severity(enum.Enum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 
-from bnlint.domain.cost import LayerCost, ModelCost
 from bnlint.domain.graph import ModelGraph, Op, Shape, StateInfo
+from bnlint.domain.model_cost import LayerCost, ModelCost
 
 _FREE = frozenset(
     {"input", "output", "reshape", "slice", "split", "transpose", "identity", "detach"}

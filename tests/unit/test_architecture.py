@@ -55,7 +55,7 @@ MOST_LINES = 40
 SHARED_STEMS = frozenset({"__init__", "__main__"})
 """Names of files that may occur more than once."""
 
-PUBLIC_FACES = frozenset({"Report", "ModelGraph", "Comparison"})
+PUBLIC_FACES = frozenset({"Report", "ModelGraph", "ModelComparison"})
 """Classes of the public API that add methods to the plain data of the same name."""
 
 WITHOUT_TORCH = """

@@ -18,8 +18,8 @@ from bnlint.comparing.running.new_side import compare_with
 from bnlint.comparing.running.old_side import run_old
 from bnlint.comparing.running.run_model import Call
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
-from bnlint.domain.comparison import ComparedSide, Comparison
 from bnlint.domain.graph import ModelGraph, Shape
+from bnlint.domain.model_comparison import ComparedSide, ModelComparison
 from bnlint.domain.request import InputSpec, KeyMap, ProofResult
 from bnlint.graph.cost import cost_of
 from bnlint.layers.table import builtin_table
@@ -28,7 +28,7 @@ from bnlint.models.nested import moved
 from bnlint.pipeline import trace_live
 
 
-def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> Comparison:
+def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> ModelComparison:
     """What makes ``new`` another model than ``old``; ``inputs`` as for :func:`bnlint.check_model`.
 
     Raises UsageError for what is no model.
@@ -42,12 +42,13 @@ def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> Comparison:
     aligned = plans.chosen(proof)
     graph = graph_changes(before, after, aligned)
     verdict, why = verdict_of(before, after, checkpoint, function, graph)
-    sides = [ComparedSide("", g.ref.file, g.ref.name) for g in graphs]
-    return Comparison(
+    first, second = (ComparedSide("", g.ref.file, g.ref.name) for g in graphs)
+    return ModelComparison(
         graphs[1].ref.file,
         graphs[1].ref.name,
         verdict,
-        *sides,
+        first,
+        second,
         checkpoint,
         function,
         graph,

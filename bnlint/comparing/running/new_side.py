@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.comparing.running.old_side import Kept, Key, Trial, run_draw
-from bnlint.comparing.running.run_model import TRAIN, Bench, Run
-from bnlint.comparing.running.tape import Step, first_difference
+from bnlint.comparing.running.old_side import Key, OldResults, OldTrial, run_draw
+from bnlint.comparing.running.run_model import TRAIN, Bench, ForwardRun
+from bnlint.comparing.running.tape import TapeStep, first_difference
 from bnlint.domain.errors import in_words
 from bnlint.domain.request import KeyMap, LoadAttempt, ProofResult
 from bnlint.layers.table import Table
@@ -34,15 +34,15 @@ Attempts = tuple[LoadAttempt, tuple[LoadAttempt, ...]]
 class Judged:
     """The comparison of all runs of one trial under one map."""
 
-    trial: Trial
+    trial: OldTrial
     differences: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     equal: bool = True
-    first: Step | None = None
+    first: TapeStep | None = None
     compared: int = 0
     other_order: bool = False
 
-    def differ(self, reason: str, first: Step | None = None) -> None:
+    def differ(self, reason: str, first: TapeStep | None = None) -> None:
         """Note a difference; the first one is told."""
         if self.equal:
             self.equal, self.reason, self.first = False, reason, first
@@ -50,7 +50,7 @@ class Judged:
 
 def compare_with(
     model: nn.Module,
-    kept: Kept,
+    kept: OldResults,
     attempts: Attempts,
     maps: Sequence[KeyMap],
     table: Table,
@@ -102,7 +102,7 @@ def _result(tried: ProofResult, number: int, judged: Judged) -> ProofResult:
 
 
 def _under(
-    model: nn.Module, kept: Kept, renames: KeyMap, table: Table, file: str
+    model: nn.Module, kept: OldResults, renames: KeyMap, table: Table, file: str
 ) -> tuple[Judged | None, str]:
     """All runs with the old weights under one map, or why the new model does not run."""
     reason = ""
@@ -127,7 +127,7 @@ def _under(
 
 
 def _bench(
-    model: nn.Module, kept: Kept, renames: KeyMap, dtype: torch.dtype, table: Table, file: str
+    model: nn.Module, kept: OldResults, renames: KeyMap, dtype: torch.dtype, table: Table, file: str
 ) -> Bench:
     model.to(dtype)
     old_names = {new: old for old, new in renames}
@@ -149,7 +149,7 @@ def _taken(renames: KeyMap) -> frozenset[str]:
     return frozenset(old for old, _ in renames)
 
 
-def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: Run, bench: Bench) -> None:
+def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: ForwardRun, bench: Bench) -> None:
     """Compare one run; what is not finite in the old one is left out."""
     outputs = old["outputs"]
     if not all(bool(torch.isfinite(t).all()) for t in outputs if t.is_floating_point()):
@@ -174,8 +174,8 @@ def _tolerance(judged: Judged) -> float:
     return TOLERANCE[judged.trial.dtype]
 
 
-def _steps(old: Mapping[str, Any]) -> list[Step]:
-    return [Step("", tuple(map(tuple, prints)), ()) for prints in old["steps"]]
+def _steps(old: Mapping[str, Any]) -> list[TapeStep]:
+    return [TapeStep("", tuple(map(tuple, prints)), ()) for prints in old["steps"]]
 
 
 def _apart(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor]) -> tuple[float, str]:
@@ -214,7 +214,7 @@ def _equal_in_other_order(judged: Judged, key: Key, bench: Bench) -> bool:
     return new.drew and not said and apart <= _tolerance(judged)
 
 
-def _judge_training(judged: Judged, old: Mapping[str, Any], new: Run, bench: Bench) -> None:
+def _judge_training(judged: Judged, old: Mapping[str, Any], new: ForwardRun, bench: Bench) -> None:
     """Running statistics after a step, and gradients."""
     for key, buffer in new.buffers.items():
         before = old["buffers"].get(bench.names.get(key, ""))
@@ -223,12 +223,12 @@ def _judge_training(judged: Judged, old: Mapping[str, Any], new: Run, bench: Ben
         apart, _ = _apart([before], [buffer])
         if apart > _tolerance(judged):
             layer = key.rpartition(".")[0]
-            judged.differ(f"only `{key}` differs after a training step", Step(layer, (), ()))
+            judged.differ(f"only `{key}` differs after a training step", TapeStep(layer, (), ()))
     _judge_gradients(judged, old["gradients"], new, bench)
 
 
 def _judge_gradients(
-    judged: Judged, old: Mapping[str, tuple[float, float]], new: Run, bench: Bench
+    judged: Judged, old: Mapping[str, tuple[float, float]], new: ForwardRun, bench: Bench
 ) -> None:
     """Sums and norms of gradients; a parameter that is trained on one side only differs, too."""
     wide = 1e3 if judged.trial.dtype == torch.float32 else 1.0
@@ -237,6 +237,6 @@ def _judge_gradients(
         (before, norm), (after, new_norm) = old.get(name, _NONE), new.gradients.get(key, _NONE)
         allowed = wide * _GRADIENTS * max(norm, 1e-6 * scale)
         if abs(norm - new_norm) > allowed or abs(before - after) > 10 * allowed:
-            layer = Step(key.rpartition(".")[0], (), ())
+            layer = TapeStep(key.rpartition(".")[0], (), ())
             judged.differ(f"the outputs are equal, but the gradient of `{key}` differs", layer)
             return

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.comparing.running.inputs_to_run import multiplied
-from bnlint.comparing.running.run_model import EVAL, TRAIN, Bench, Call, Run
+from bnlint.comparing.running.run_model import EVAL, TRAIN, Bench, Call, ForwardRun
 from bnlint.comparing.running.weights_by_name import DRAWS, spread_constants
 from bnlint.domain.errors import in_words
 from bnlint.domain.graph import Shape
@@ -33,7 +33,7 @@ Key = tuple[int, str, bool]
 
 
 @dataclass(slots=True)
-class Trial:
+class OldTrial:
     """One input, and what became of it by draw and mode."""
 
     call: Call
@@ -42,13 +42,13 @@ class Trial:
 
 
 @dataclass(slots=True)
-class Kept:
+class OldResults:
     """What the new side needs; ``reason`` says why nothing ran."""
 
     keys: dict[str, Shape]
     tied: dict[str, str]
     buffers: dict[str, torch.Tensor]
-    trials: list[Trial] = field(default_factory=list)
+    trials: list[OldTrial] = field(default_factory=list)
     reason: str = ""
 
     def stored(self) -> dict[str, Any]:
@@ -67,11 +67,11 @@ class Kept:
         }
 
     @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Kept:
+    def read(cls, stored: Mapping[str, Any]) -> OldResults:
         """The result of :meth:`stored`."""
         by_name = {str(dtype): dtype for dtype in DTYPES}
         trials = [
-            Trial((t["call"][0], t["call"][1]), by_name[t["dtype"]], dict(t["runs"]))
+            OldTrial((t["call"][0], t["call"][1]), by_name[t["dtype"]], dict(t["runs"]))
             for t in stored["trials"]
         ]
         keys = {key: tuple(shape) for key, shape in stored["keys"].items()}
@@ -84,7 +84,7 @@ def run_old(
     wanted: int,
     table: Table,
     file: str,
-) -> Kept:
+) -> OldResults:
     """The results of the old model with the inputs that it takes.
 
     Of the calls after the first ``wanted`` ones, at most one is run.
@@ -100,7 +100,7 @@ def run_old(
         for number, call in enumerate(calls):
             if kept.trials and number >= wanted:
                 break
-            bench = _bench(model, kept, dtype, table, file)
+            bench = _bench(model, dtype, table, file)
             trial, reason = _first_trial(bench, call, dtype)
             kept.reason = kept.reason or reason
             if trial is not None:
@@ -112,19 +112,19 @@ def run_old(
     return kept
 
 
-def _inventory(model: nn.Module) -> Kept:
+def _inventory(model: nn.Module) -> OldResults:
     states = describe_states(model)
     buffers = dict(model.named_buffers(remove_duplicate=False))
     held = {s.key: buffers[s.key] for s in states if s.persistent and s.key in buffers}
     spread_constants(held)
-    return Kept(
+    return OldResults(
         {s.key: s.shape for s in states if s.persistent},
         {s.key: s.tied for s in states if s.tied},
         {key: buffer.detach().clone() for key, buffer in held.items()},
     )
 
 
-def _bench(model: nn.Module, kept: Kept, dtype: torch.dtype, table: Table, file: str) -> Bench:
+def _bench(model: nn.Module, dtype: torch.dtype, table: Table, file: str) -> Bench:
     names = {s.key: s.tied or s.key for s in describe_states(model)}
     start = {key: b.detach().clone() for key, b in model.named_buffers()}
     return Bench(model, names, start, dtype, table, Locator(file))
@@ -149,12 +149,12 @@ def _typed(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-def _first_trial(bench: Bench, call: Call, dtype: torch.dtype) -> tuple[Trial | None, str]:
+def _first_trial(bench: Bench, call: Call, dtype: torch.dtype) -> tuple[OldTrial | None, str]:
     """The trial of an input with the first batch that runs in both modes, else in eval mode."""
-    best: Trial | None = None
+    best: OldTrial | None = None
     reason = ""
     for batch in _BATCHES:
-        trial = Trial(multiplied(call, batch), dtype)
+        trial = OldTrial(multiplied(call, batch), dtype)
         for mode in (EVAL, TRAIN):
             reason = _add(bench, trial, 0, mode) or reason
         if len({mode for _, mode, _ in trial.runs}) == 2:
@@ -164,7 +164,7 @@ def _first_trial(bench: Bench, call: Call, dtype: torch.dtype) -> tuple[Trial | 
     return best, reason
 
 
-def _more_draws(bench: Bench, trial: Trial) -> None:
+def _more_draws(bench: Bench, trial: OldTrial) -> None:
     modes = {mode for _, mode, _ in trial.runs}
     end = time.monotonic() + _SECONDS
     for number in range(1, len(DRAWS)):
@@ -173,8 +173,8 @@ def _more_draws(bench: Bench, trial: Trial) -> None:
                 _add(bench, trial, number, mode)
 
 
-def _add(bench: Bench, trial: Trial, number: int, mode: str) -> str:
-    """Run the model and keep what it did; the reason if it fails."""
+def _add(bench: Bench, trial: OldTrial, number: int, mode: str) -> str:
+    """ForwardRun the model and keep what it did; the reason if it fails."""
     try:
         run = run_draw(bench, trial.call, (number, mode, False))
         trial.runs[number, mode, False] = shortened_run(run)
@@ -186,7 +186,7 @@ def _add(bench: Bench, trial: Trial, number: int, mode: str) -> str:
     return ""
 
 
-def run_draw(bench: Bench, call: Call, key: Key) -> Run:
+def run_draw(bench: Bench, call: Call, key: Key) -> ForwardRun:
     """The run of one draw; the first one in train mode with gradients."""
     number, mode, order_free = key
     draw = DRAWS[number]
@@ -195,7 +195,7 @@ def run_draw(bench: Bench, call: Call, key: Key) -> Run:
     return bench.run(scaled, draw, mode, order_free=order_free, train=train)
 
 
-def shortened_run(run: Run) -> dict[str, Any]:
+def shortened_run(run: ForwardRun) -> dict[str, Any]:
     """A run as plain containers of tensors."""
     return {
         "outputs": run.outputs,

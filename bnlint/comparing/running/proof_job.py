@@ -16,7 +16,7 @@ from bnlint.comparing.running.checkpoint_file import keys_of_file, wrapper_of
 from bnlint.comparing.running.inputs_to_run import calls_of
 from bnlint.comparing.running.loading_attempt import try_to_load
 from bnlint.comparing.running.new_side import compare_with
-from bnlint.comparing.running.old_side import Kept, run_old
+from bnlint.comparing.running.old_side import OldResults, run_old
 from bnlint.domain.finding import Problem
 from bnlint.domain.request import Closing, ProofRequest, ProofResult, Record
 from bnlint.layers.table import Table, builtin_table
@@ -54,7 +54,7 @@ def _side(workshop: Workshop, request: ProofRequest, table: Table) -> ProofResul
         kept = run_old(model, calls, len(request.inputs), table, workshop.file)
         torch.save(kept.stored(), request.store)
         return ProofResult(bool(kept.trials), kept.reason)
-    loaded = Kept.read(_load(request.store, weights_only=True))
+    loaded = OldResults.read(_load(request.store, weights_only=True))
     loads = try_to_load(model, loaded.keys)
     mapped = tuple(try_to_load(model, loaded.keys, renames) for renames in request.maps)
     return compare_with(model, loaded, (loads, mapped), request.maps, table, workshop.file)

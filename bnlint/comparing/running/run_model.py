@@ -26,7 +26,7 @@ TRAIN, EVAL = "train", "eval"
 
 
 @dataclass(slots=True)
-class Run:
+class ForwardRun:
     """What a forward returned and changed; ``shape`` is the structure of what it returned.
 
     ``drew`` is true if random numbers were drawn; ``gradients`` are by key, in short.
@@ -57,7 +57,7 @@ class Bench:
 
     def run(
         self, call: Call, draw: Draw, mode: str, *, order_free: bool = False, train: bool = False
-    ) -> Run:
+    ) -> ForwardRun:
         """The model's forward; with ``train``, the gradients of its parameters, too.
 
         Raises what the user's code raises.
@@ -77,7 +77,7 @@ class Bench:
             found = [t.detach().clone() for t in tensors(result)]
             gradients = self._gradients(tensors(result)) if train else {}
         buffers = {key: b.detach().clone() for key, b in self.model.named_buffers()}
-        return Run(found, structure(result), buffers, tape, drew, gradients)
+        return ForwardRun(found, structure(result), buffers, tape, drew, gradients)
 
     def _reset(self, draw: Draw, mode: str) -> None:
         with torch.no_grad():

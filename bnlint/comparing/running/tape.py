@@ -30,7 +30,7 @@ Print = tuple[float, float]
 
 
 @dataclass(slots=True)
-class Step:
+class TapeStep:
     """One call: the layer, what it returned in short, and the steps it reads."""
 
     layer: str
@@ -46,7 +46,7 @@ class Tape(Subscriber):
     registry: Registry
     table: Table
     locator: Locator
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TapeStep] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
     watched: WatchedForward = field(init=False)
     _made: dict[int, int] = field(default_factory=dict)
@@ -96,12 +96,12 @@ class Tape(Subscriber):
             if found and self._bytes < _MOST_KEPT:
                 line = self._place(module)
                 prints = tuple(map(_print_of, found))
-                self._keep(found, Step(layer, prints, reads, line))
+                self._keep(found, TapeStep(layer, prints, reads, line))
         finally:
             self._quiet -= 1
         return result
 
-    def _keep(self, found: list[torch.Tensor], step: Step) -> None:
+    def _keep(self, found: list[torch.Tensor], step: TapeStep) -> None:
         self.steps.append(step)
         for tensor in found:
             self._made[id(tensor)] = len(self.steps) - 1
@@ -121,7 +121,7 @@ def _print_of(tensor: torch.Tensor) -> Print:
     return (total, size) if math.isfinite(total + size) else (0.0, 0.0)
 
 
-def first_difference(old: Sequence[Step], new: Tape) -> Step | None:
+def first_difference(old: Sequence[TapeStep], new: Tape) -> TapeStep | None:
     """The first step of the new forward whose result the old one has not, and that matters.
 
     A step matters if steps that are new, too, lead from it to an output: what a refactoring writes
@@ -142,7 +142,7 @@ def first_difference(old: Sequence[Step], new: Tape) -> Step | None:
 class _Known:
     """The results of the old forward, found again up to rounding."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[TapeStep]) -> None:
         self._prints = {key for s in steps for p in s.prints for key in _keys(p)}
 
     def has(self, found: Print) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from bnlint.domain.comparison import ComparisonReport
+from bnlint.domain.model_comparison import ComparisonReport
 from bnlint.report import RenderOptions
 
 FORMATS: Mapping[str, str] = {

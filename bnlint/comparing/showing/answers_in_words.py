@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from bnlint.domain.comparison import (
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import Location, Value
+from bnlint.domain.model_comparison import (
     ADDED,
     IDENTICAL,
     REMOVED,
     CheckpointAnswer,
-    Comparison,
     FunctionAnswer,
     LayerChange,
+    ModelComparison,
     Renamed,
 )
-from bnlint.domain.cost import ModelCost
-from bnlint.domain.finding import Finding
-from bnlint.domain.graph import Location, Value
+from bnlint.domain.model_cost import ModelCost
 from bnlint.domain.phrases import listed, plural
 from bnlint.report import RenderOptions
 from bnlint.report.lines import line_place, short_number
@@ -30,7 +30,7 @@ _FIGURES = (
 )
 
 
-def heading(each: Comparison, options: RenderOptions) -> str:
+def heading(each: ModelComparison, options: RenderOptions) -> str:
     """``net.py::Net  main -> working tree``."""
     old, new = each.old, each.new
     name = f"{options.relative(each.file)}::{each.model}"
@@ -46,7 +46,7 @@ def heading(each: Comparison, options: RenderOptions) -> str:
     return f"{shown} -> {name}"
 
 
-def verdict_words(each: Comparison) -> str:
+def verdict_words(each: ModelComparison) -> str:
     """The verdict; where nothing was compared, with the reason."""
     return f"{each.verdict}: {each.reason}" if each.reason else each.verdict
 
@@ -54,7 +54,7 @@ def verdict_words(each: Comparison) -> str:
 # --- checkpoint ---
 
 
-def checkpoint_lines(each: Comparison) -> Iterator[str]:
+def checkpoint_lines(each: ModelComparison) -> Iterator[str]:
     """Whether old weights load, and what became of the keys."""
     answer = each.checkpoint
     if answer is None:
@@ -123,7 +123,7 @@ def _shape(shape: Sequence[int]) -> str:
 # --- function ---
 
 
-def function_lines(each: Comparison, options: RenderOptions) -> Iterator[str]:
+def function_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
     """Whether the same weights give the same outputs."""
     answer = each.function
     if answer is None:
@@ -164,7 +164,7 @@ def _measured(answer: FunctionAnswer) -> str:
 # --- graph ---
 
 
-def graph_lines(each: Comparison, options: RenderOptions) -> Iterator[str]:
+def graph_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
     """One line a change; the sign says what it is."""
     graph = each.graph
     if graph is None:
@@ -214,7 +214,7 @@ def _value(value: Value) -> str:
 # --- cost and findings ---
 
 
-def cost_lines(each: Comparison) -> Iterator[str]:
+def cost_lines(each: ModelComparison) -> Iterator[str]:
     """Parameters, multiply-adds and activations, before and after."""
     old, new = each.cost
     if each.verdict == IDENTICAL or (old is None and new is None):
@@ -241,7 +241,7 @@ def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
     return f"{name} {short_number(old, unit)} -> {short_number(new, unit)}{change}"
 
 
-def findings_lines(each: Comparison, options: RenderOptions) -> Iterator[str]:
+def findings_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
     """The findings that the change brings or removes."""
     fresh = [_finding(f, options) for f in each.new_findings]
     gone = [f.rule for f in each.gone_findings]
@@ -260,7 +260,7 @@ def _finding(finding: Finding, options: RenderOptions) -> str:
 # --- in a few words, for a table ---
 
 
-def short_checkpoint(each: Comparison) -> str:
+def short_checkpoint(each: ModelComparison) -> str:
     """``load``, ``load with the key map (7 keys renamed)``, ``5 new, 2 gone``."""
     answer = each.checkpoint
     if answer is None:
@@ -281,7 +281,7 @@ def short_checkpoint(each: Comparison) -> str:
     return f"do not load: {said} keys" if said else "do not load"
 
 
-def short_function(each: Comparison) -> str:
+def short_function(each: ModelComparison) -> str:
     """``equal``, ``differ from `norm` on``, ``not compared``."""
     answer = each.function
     if answer is None:
@@ -294,7 +294,7 @@ def short_function(each: Comparison) -> str:
     return f"differ from `{first.layer}` on" if first and first.layer else "differ"
 
 
-def short_graph(each: Comparison) -> str:
+def short_graph(each: ModelComparison) -> str:
     """``+1 -1 ~2``."""
     graph = each.graph
     if graph is None:
@@ -303,7 +303,7 @@ def short_graph(each: Comparison) -> str:
     return " ".join(f"{sign}{sum(c.count for c in found)}" for sign, found in counts if found)
 
 
-def short_cost(each: Comparison) -> str:
+def short_cost(each: ModelComparison) -> str:
     """The change of parameters and multiply-adds."""
     old, new = each.cost
     if old is None or new is None:
@@ -316,7 +316,7 @@ def short_cost(each: Comparison) -> str:
     return ", ".join(said) or "unchanged"
 
 
-def sides_in_words(each: Comparison, options: RenderOptions) -> str:
+def sides_in_words(each: ModelComparison, options: RenderOptions) -> str:
     """Where both models come from, if that is not the same file and name."""
     old, new = each.old, each.new
     if old is None or new is None or (old.file, old.model) == (new.file, new.model):

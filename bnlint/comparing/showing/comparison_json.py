@@ -8,18 +8,18 @@ from math import isfinite
 from typing import Any
 
 from bnlint.domain.codec import encode
-from bnlint.domain.comparison import (
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import Location
+from bnlint.domain.model_comparison import (
     CheckpointAnswer,
     ComparedSide,
-    Comparison,
     ComparisonReport,
     FunctionAnswer,
     GraphAnswer,
     LayerChange,
+    ModelComparison,
 )
-from bnlint.domain.cost import ModelCost
-from bnlint.domain.finding import Finding
-from bnlint.domain.graph import Location
+from bnlint.domain.model_cost import ModelCost
 from bnlint.report import RenderOptions
 from bnlint.report.formats.json import problem_entry
 
@@ -41,7 +41,7 @@ def document(report: ComparisonReport, options: RenderOptions) -> dict[str, Any]
     }
 
 
-def _comparison(each: Comparison, options: RenderOptions) -> dict[str, Any]:
+def _comparison(each: ModelComparison, options: RenderOptions) -> dict[str, Any]:
     return {
         "file": options.relative(each.file),
         "model": each.model,

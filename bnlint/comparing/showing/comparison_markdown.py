@@ -17,7 +17,7 @@ from bnlint.comparing.showing.answers_in_words import (
     short_graph,
     sides_in_words,
 )
-from bnlint.domain.comparison import IDENTICAL, Comparison, ComparisonReport
+from bnlint.domain.model_comparison import IDENTICAL, ComparisonReport, ModelComparison
 from bnlint.domain.phrases import plural
 from bnlint.report import RenderOptions
 from bnlint.report.lines import plain
@@ -54,7 +54,7 @@ def render(report: ComparisonReport, options: RenderOptions) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(told: Sequence[Comparison], options: RenderOptions) -> Iterator[str]:
+def _table(told: Sequence[ModelComparison], options: RenderOptions) -> Iterator[str]:
     yield "| model | verdict | old checkpoints | same weights, same outputs | graph | cost |"
     yield "|---|---|---|---|---|---|"
     for each in told:
@@ -69,8 +69,9 @@ def _table(told: Sequence[Comparison], options: RenderOptions) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _details(each: Comparison, options: RenderOptions) -> Iterator[str]:
-    yield f"<details><summary>{MARKS[each.verdict]} <code>{_html(each.model)}</code>: details</summary>"
+def _details(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
+    name = f"<code>{_html(each.model)}</code>"
+    yield f"<details><summary>{MARKS[each.verdict]} {name}: details</summary>"
     yield ""
     if shown := sides_in_words(each, options):
         yield f"{_text(shown)}"
@@ -100,7 +101,7 @@ def _details(each: Comparison, options: RenderOptions) -> Iterator[str]:
     yield "</details>"
 
 
-def _key_map(each: Comparison) -> Iterator[str]:
+def _key_map(each: ModelComparison) -> Iterator[str]:
     """Python that renames the keys of an old checkpoint, to copy."""
     renames = each.key_map
     if not renames:

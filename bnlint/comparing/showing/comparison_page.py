@@ -20,8 +20,8 @@ from bnlint.comparing.showing.answers_in_words import (
     short_graph,
     verdict_words,
 )
-from bnlint.domain.comparison import Comparison, ComparisonReport
 from bnlint.domain.graph import ModelGraph
+from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
 from bnlint.report import RenderOptions
 from bnlint.report.formats.html import content_policy, filled, page_asset
 from bnlint.report.formats.html.graph_json import LIMIT, graph_entry, safe_json
@@ -60,7 +60,7 @@ def _own(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _table(comparisons: Sequence[Comparison], options: RenderOptions) -> str:
+def _table(comparisons: Sequence[ModelComparison], options: RenderOptions) -> str:
     if not comparisons:
         return '<p class="good">no model differs</p>'
     heads = "".join(f"<th>{name}</th>" for name in _COLUMNS)
@@ -84,7 +84,7 @@ def _table(comparisons: Sequence[Comparison], options: RenderOptions) -> str:
     )
 
 
-def _details(each: Comparison, options: RenderOptions) -> str:
+def _details(each: ModelComparison, options: RenderOptions) -> str:
     sections = {
         "checkpoint": checkpoint_lines(each),
         "function": function_lines(each, options),
@@ -108,7 +108,7 @@ def _problems(report: ComparisonReport, options: RenderOptions) -> str:
     return f"<h3>Not compared, and notes</h3>{items(rows, 'more')}" if rows else ""
 
 
-def _drawn(comparisons: Sequence[Comparison], options: RenderOptions) -> list[dict[str, Any]]:
+def _drawn(comparisons: Sequence[ModelComparison], options: RenderOptions) -> list[dict[str, Any]]:
     """The graphs that fit on one page, those that differ first."""
     room, found = LIMIT, []
     for each in sorted(comparisons, key=lambda c: not c.graph):

@@ -13,7 +13,7 @@ from bnlint.comparing.showing.answers_in_words import (
     heading,
     verdict_words,
 )
-from bnlint.domain.comparison import Comparison, ComparisonReport
+from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
 from bnlint.domain.phrases import plural
 from bnlint.report import RenderOptions
 from bnlint.report.formats.text import problem_lines
@@ -40,7 +40,7 @@ def render(report: ComparisonReport, options: RenderOptions) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _block(each: Comparison, options: RenderOptions) -> Iterator[str]:
+def _block(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
     word = paint(verdict_words(each), _STYLES[each.verdict], options.colour)
     yield f"{paint(plain(heading(each, options)), 'bold', options.colour)}  {word}"
     sections = {

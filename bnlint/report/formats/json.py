@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bnlint.domain.codec import encode
-from bnlint.domain.cost import ModelCost
 from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
 from bnlint.domain.graph import Location
+from bnlint.domain.model_cost import ModelCost
 from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import counts
 from bnlint.report.strict_json import json_text

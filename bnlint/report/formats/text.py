@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bnlint.domain.cost import ModelCost
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Shape
+from bnlint.domain.model_cost import ModelCost
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
 from bnlint.report.formats.concise import headline

@@ -95,18 +95,8 @@ class Description:
     ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
-        facts: dict[str, Value] = {
-            "registered": not call.held,
-            "grad": call.grad,
-            "call-index": index,
-            "calls": total,
-            **self.part.facts.get(call.id, {}),
-            **usage_facts(call, inputs, self.values, total),
-        }
-        if self.part.record.left_out and (self.part.block or not self.part.whole):
-            facts["alone"] = True
-        if call.held:
-            facts["held"] = call.held
+        facts = self._circumstances(call, index, total)
+        facts |= usage_facts(call, inputs, self.values, total)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
@@ -135,6 +125,21 @@ class Description:
             reads=reads,
             memory=_bytes_of(call.value),
         )
+
+    def _circumstances(self, call: Call, index: int, total: int) -> dict[str, Value]:
+        """What is true of a call whatever it calls."""
+        facts: dict[str, Value] = {
+            "registered": not call.held,
+            "grad": call.grad,
+            "call-index": index,
+            "calls": total,
+            **self.part.facts.get(call.id, {}),
+        }
+        if self.part.record.left_out and (self.part.block or not self.part.whole):
+            facts["alone"] = True
+        if call.held:
+            facts["held"] = call.held
+        return facts
 
     def _kind(self, call: Call) -> Kind:
         if call.opaque:

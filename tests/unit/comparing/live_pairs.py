@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import bnlint
-from bnlint.api import Comparison
+from bnlint.api import ModelComparison
 
 INPUT = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -38,7 +38,7 @@ def built(source: str) -> nn.Module:
     return made
 
 
-def changed(*edits: tuple[str, str], source: str = SOURCE) -> Comparison:
+def changed(*edits: tuple[str, str], source: str = SOURCE) -> ModelComparison:
     """The comparison of a source with itself after some edits, each of which must apply."""
     new = source
     for old_text, new_text in edits:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bnlint.domain.cost import ModelCost
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import Location, ModelGraph, Shape, Value
+from bnlint.domain.model_cost import ModelCost
 
 IDENTICAL, SAME_FUNCTION, CHANGED = "identical", "same-function", "changed"
 ADDED, REMOVED, NOT_COMPARED = "added", "removed", "not-compared"
@@ -118,7 +118,7 @@ class ComparedSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """What a change did to one model.
 
     ``old`` is None for an added model, ``new`` for a removed one. ``graphs`` are kept for the page,
@@ -152,7 +152,7 @@ class Comparison:
 class ComparisonReport:
     """All models that a change touches, and what could not be compared at all."""
 
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ModelComparison, ...] = ()
     problems: tuple[Problem, ...] = ()
     torch: str = ""
     old: str = ""
