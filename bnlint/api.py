@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bnlint.domain import finding, graph
+from bnlint.domain import finding, graph, model_comparison
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import closest
@@ -58,6 +58,29 @@ class Report(finding.Report):
         from bnlint.report.notebook import table
 
         return table(self)
+
+
+class ModelComparison(model_comparison.ModelComparison):
+    """What makes one model another: ``checkpoint``, ``function``, ``graph``, ``cost``, a verdict.
+
+    ``key_map`` holds the new key of each old one that was renamed.
+    """
+
+    def render(self, format: str = "text") -> str:
+        """The comparison as text in one of the formats of ``bnlint compare``.
+
+        Raises
+        ------
+        UsageError
+            When there is no such format.
+
+        """
+        from bnlint.comparing.showing import render
+        from bnlint.domain import VERSION
+        from bnlint.report import RenderOptions
+
+        options = RenderOptions(root=str(Path.cwd()), version=VERSION)
+        return render(format, model_comparison.ComparisonReport((self,)), options)
 
 
 class ModelGraph(graph.ModelGraph):
@@ -175,6 +198,37 @@ def assert_clean(
         pages = ", ".join(f"`bnlint explain {rule}`" for rule in rules)
         said = f"{text}why: {pages}; to accept it: ignore={rules}"
         raise AssertionError(f"{type(model).__name__} is not clean:\n{said}")
+
+
+def compare(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> ModelComparison:
+    """What makes ``new`` another model than ``old``; both are left as they are.
+
+    Copies of both are run in this process with the same random weights and inputs, in train and
+    eval mode, in double precision. ``inputs`` are as for :func:`check_model`; without them, inputs
+    are guessed.
+    """
+    from bnlint.comparing.running.live_models import compare_live
+
+    return _as(ModelComparison, compare_live(old, new, inputs))
+
+
+def assert_same_function(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> None:
+    """Nothing if both models compute the same from the same weights; for tests of refactorings.
+
+    Keys may be renamed. See :func:`compare` for ``inputs``.
+
+    Raises
+    ------
+    AssertionError
+        When the outputs differ, or could not be compared; it says what differs first.
+    UsageError
+        When an argument is no model.
+
+    """
+    __tracebackhide__ = True
+    found = compare(old, new, inputs=inputs)
+    if found.function is None or not found.function.equal:
+        raise AssertionError(f"not the same function:\n{found.render()}")
 
 
 def repair(

@@ -153,6 +153,13 @@ def probe(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def compare(arguments: Sequence[str]) -> int:
+    """Compare versions of models."""
+    from bnlint.cli.compare_command import run
+
+    return run(arguments)
+
+
 def server(arguments: Sequence[str]) -> int:
     """Serve editors over standard input and output."""
     Parser("bnlint server", description="The language server for editors.").parse_args(arguments)
@@ -188,6 +195,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "rules": rules,
     "test-rules": test_rules,
     "baseline": baseline,
+    "compare": compare,
     "probe": probe,
     "server": server,
     "init": init,

@@ -32,6 +32,7 @@ other commands (bnlint COMMAND --help; write ./NAME for a path with the name of 
   test-rules PATH    test rule files by the examples inside them
   baseline write|prune
                      hide today's findings; drop entries that are gone
+  compare            what a change did to models: a revision, two files, a checkpoint
   probe              run a model on a real device and measure it
   server             the language server for editors
   init               write a commented config file, from what is found in the project

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, TrainingCode, Value
+from bnlint.domain.model_cost import ModelCost
 
 
 class Severity(enum.Enum):
@@ -175,6 +176,7 @@ class ModelSummary:
     batchnorms: int
     parameters: int
     training: TrainingCode = field(default_factory=TrainingCode)
+    cost: ModelCost | None = None
 
 
 @dataclass(frozen=True, slots=True)

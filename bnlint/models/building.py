@@ -57,8 +57,10 @@ class NotAModel(TypeError):
     """The call returned something that is not a ``torch.nn.Module``."""
 
 
-def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
+def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = False) -> nn.Module:
     """The model that ``make`` returns, with real weights only up to ``weight_limit`` parameters.
+
+    A model without parameters is on meta, too, unless it is built ``to_run``.
 
     Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
@@ -73,7 +75,7 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
             raise
         with Bounded():
             return _made(make)
-    if 0 < _parameters(model) <= weight_limit:
+    if (0 if to_run else 1) <= _parameters(model) <= weight_limit:
         with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
             return _made(make)
     return model
@@ -95,11 +97,15 @@ class Built:
 
 @dataclass(slots=True)
 class Workshop:
-    """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed."""
+    """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed.
+
+    Those that are built ``to_run`` are real even without parameters.
+    """
 
     module: ModuleType
     source: Source
     weight_limit: int = 0
+    to_run: bool = False
     evidence: CallEvidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -223,7 +229,7 @@ class Workshop:
         let_settings_be_set()
         try:
             with NoAccelerator():
-                return build(make, self.weight_limit)
+                return build(make, self.weight_limit, to_run=self.to_run)
         except BaseException as error:  # the user's code may exit, too
             return error
 

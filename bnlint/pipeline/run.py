@@ -21,6 +21,7 @@ from bnlint.domain.finding import ProblemKind, Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.findings.comments import skips_file
+from bnlint.graph.cost import cost_of
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
 from bnlint.pipeline.notebooks import Notebooks
 from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
@@ -184,5 +185,5 @@ def show_graphs(settings: Settings) -> tuple[str, Report]:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
     problems = [*map(Notebooks.among(sources.files, paths).problem, problems)]
-    pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
+    pages = [drawn(graph, cost_of(graph)) for outcome in outcomes for graph in outcome.graphs]
     return "\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand)

@@ -20,6 +20,7 @@ from bnlint.domain.finding import (
 )
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
+from bnlint.graph.cost import cost_of
 from bnlint.pipeline.notes import is_hidden, notes_on
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
@@ -201,8 +202,9 @@ def summarise(graph: ModelGraph) -> ModelSummary:
     """One model as reports list it."""
     batchnorms = sum("batchnorm" in op.tags for op in graph.ops)
     operations = sum(not op.tags & {"input", "output"} for op in graph.ops)
+    cost, training = cost_of(graph), graph.training
     return ModelSummary(
-        graph.ref, graph.trace, operations, batchnorms, graph.parameters, graph.training
+        graph.ref, graph.trace, operations, batchnorms, graph.parameters, training, cost
     )
 
 

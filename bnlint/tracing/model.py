@@ -6,6 +6,7 @@ Modules that could not be traced as part of the model are traced one by one.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,8 +22,10 @@ from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
+from bnlint.tracing.describing.code_digests import short_digest
 from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
+from bnlint.tracing.describing.states import describe_states, keys_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb
@@ -119,7 +122,8 @@ def _describe(
     parts = [replace(p, block=ref.block, facts=_facts_of(p, model, table, seen)) for p in parts]
     if climbed.crash is not None:
         parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
-    ops, edges = describe_parts(parts, layers, locator)
+    keys = keys_of(meta)
+    ops, edges = describe_parts(parts, layers, locator, keys)
     modules = describe_modules(meta, layers, locator, seen.train_calls(), seen.eval_calls(), record)
     trace = Trace(
         record.tracer,
@@ -135,6 +139,8 @@ def _describe(
         trace,
         modules,
         size_of(parameters_by_id(model.modules()).values()),
+        states=describe_states(model),
+        evaluation=_evaluation(seen, layers, locator, keys),
     )
 
 
@@ -150,6 +156,16 @@ def _facts_of(
         found = mode_facts(part.record, seen.evaluation.record, table)
         facts |= {id: {**facts.get(id, {}), **more} for id, more in found.items()}
     return facts
+
+
+def _evaluation(seen: BothModes, layers: Layers, locator: Locator, keys: dict[int, str]) -> str:
+    """A digest of what runs in eval mode, where that was traced by itself."""
+    if seen.evaluation is seen.training:
+        return ""
+    ops, edges = describe_parts([TracedPart(seen.evaluation.record)], layers, locator, keys)
+    plain = ((op.exact.get("name"), sorted(op.exact.items(), key=str)) for op in ops)
+    wires = Counter(edge.target for edge in edges)
+    return short_digest(*(f"{each} {wires[op.id]}" for each, op in zip(plain, ops, strict=True)))
 
 
 def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:

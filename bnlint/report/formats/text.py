@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import LossUse, ModelGraph, Op, Shape
+from bnlint.domain.model_cost import ModelCost
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
 from bnlint.report.excerpts import excerpt
@@ -20,6 +21,7 @@ from bnlint.report.lines import (
     plain,
     problem_place,
     refusals,
+    short_number,
     summary,
 )
 
@@ -47,7 +49,7 @@ def problems(report: Report, options: RenderOptions) -> str:
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
     parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
-    lines = [line for p in shown if p not in parts for line in _problem(p, options)]
+    lines = [line for p in shown if p not in parts for line in problem_lines(p, options)]
     return [*lines, *_parts(parts)]
 
 
@@ -76,7 +78,8 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
         yield f"    fix ({finding.fix.safety}): {plain(finding.fix.message)}"
 
 
-def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
+def problem_lines(problem: Problem, options: RenderOptions) -> Iterator[str]:
+    """What could not be checked, why and what would help."""
     head = paint(plain(problem_place(problem, options)), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
@@ -117,9 +120,36 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         yield f"time: {spent}"
 
 
-def drawn(graph: ModelGraph) -> str:
-    """A heading, a line for each operation, and the parts that could not be seen into."""
-    return "\n".join(_drawing(graph))
+def drawn(graph: ModelGraph, cost: ModelCost | None = None) -> str:
+    """A heading, a line for each operation, what could not be seen into, and the cost by layer."""
+    return "\n".join((*_drawing(graph), *(cost_table(cost) if cost else ())))
+
+
+def cost_table(cost: ModelCost) -> Iterator[str]:
+    """The cost of a model, then of each layer that costs something."""
+    unused = f", {short_number(cost.unused)} unused" if cost.unused else ""
+    tied = f", {short_number(cost.tied)} tied" if cost.tied else ""
+    yield (
+        f"cost: {short_number(cost.parameters)} parameters ({short_number(cost.trainable)} "
+        f"trainable{tied}{unused}), {short_number(cost.multiply_adds)} multiply-adds, "
+        f"{short_number(cost.activation_bytes, 'B')} of activations"
+    )
+    rows = [
+        (
+            each.layer,
+            each.kind,
+            f"{short_number(each.parameters)} parameters",
+            f"{short_number(each.multiply_adds)} multiply-adds",
+            short_number(each.activation_bytes, "B"),
+        )
+        for each in cost.layers
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "      " + "  ".join([*cells, row[4]])
+    if cost.uncounted:
+        yield f"not counted: {', '.join(cost.uncounted)}"
 
 
 def _drawing(graph: ModelGraph) -> Iterator[str]:

@@ -18,11 +18,13 @@ from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
+from bnlint.models.nested import tensors
 from bnlint.tracing.describing.dataflow import (
     collapse_self_gates,
     data_sources,
     point_to_inplace,
 )
+from bnlint.tracing.describing.exact import ExactText
 from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
@@ -50,12 +52,14 @@ class Description:
     layers: Layers
     locator: Locator
     part: TracedPart
+    keys: Mapping[int, str] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: Mapping[str, SizeOf] | None = None
+    exact: ExactText = field(init=False)
 
     @property
     def table(self) -> Table:
@@ -74,6 +78,7 @@ class Description:
         self.numbers = _numbers(calls)
         symbolic = self.part.record.tracer == "symbolic"  # in others, sizes are plain numbers
         self.sizes = sizes_read(calls) if symbolic else None
+        self.exact = ExactText({c.id: c for c in calls}, sources, self.keys)
         seen: Counter[int] = Counter()
         for call in kept:
             key = id(call.target)
@@ -94,12 +99,14 @@ class Description:
     ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
-        facts = self._facts_of_call(call, index, total, inputs)
+        facts = self._circumstances(call, index, total)
+        facts |= usage_facts(call, inputs, self.values, total)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
             facts |= self._function_facts(call, kind)
         kind = refine(kind, facts, call, self.table, data_inputs)
+        exact, reads = self.exact.of(call, inputs)
         site = site_of(module) if module is not None else None
         if library := self.locator.library(site.frames if site else call.frames):
             facts["library"] = library
@@ -117,19 +124,19 @@ class Description:
             construction=self.locator.locate(site.frames) if site else None,
             error=call.error,
             number=number,
+            exact=exact,
+            reads=reads,
+            memory=_bytes_of(call.value),
         )
 
-    def _facts_of_call(
-        self, call: Call, index: int, total: int, inputs: Sequence[Ref]
-    ) -> dict[str, Value]:
-        """The facts of any call, of a layer or a function."""
+    def _circumstances(self, call: Call, index: int, total: int) -> dict[str, Value]:
+        """What is true of a call whatever it calls."""
         facts: dict[str, Value] = {
             "registered": not call.held,
             "grad": call.grad,
             "call-index": index,
             "calls": total,
             **self.part.facts.get(call.id, {}),
-            **usage_facts(call, inputs, self.values, total),
         }
         if self.part.record.left_out and (self.part.block or not self.part.whole):
             facts["alone"] = True
@@ -171,7 +178,8 @@ class Description:
         facts: dict[str, Value] = {}
         if len(record.places) == len(record.outputs):
             facts["places"] = tuple(record.places[n] for n in seen)
-        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts))
+        exact = self.exact.of_output(known)
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts, exact=exact))
         for slot, ref in enumerate(known):
             self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
 
@@ -180,17 +188,29 @@ class Description:
 
 
 def describe_parts(
-    parts: Iterable[TracedPart], layers: Layers, locator: Locator
+    parts: Iterable[TracedPart],
+    layers: Layers,
+    locator: Locator,
+    keys: Mapping[int, str] | None = None,
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
-    """The operations and edges of all parts, in the order of the parts."""
+    """The operations and edges of all parts, in the order of the parts.
+
+    ``keys`` are those of the model's states by identity.
+    """
     ops: list[Op] = []
     edges: list[Edge] = []
     for part in parts:
-        description = Description(layers, locator, part)
+        description = Description(layers, locator, part, keys or {})
         description.build()
         ops += description.ops
         edges += description.edges
     return tuple(ops), tuple(edges)
+
+
+def _bytes_of(value: Any) -> int | None:
+    """The bytes of all tensors of a result; None if it is not known."""
+    found = [t for t in tensors(value) if not is_lazy(t)]
+    return sum(t.numel() * t.element_size() for t in found) if found else None
 
 
 def _shapes_of(value: Any) -> Iterator[Shape]:

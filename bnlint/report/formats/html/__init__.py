@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -30,12 +30,12 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 def render(report: Report, options: RenderOptions) -> str:
     """The page; its slots are filled in one pass, so that no inserted text is filled in turn."""
-    style, parts = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
+    style, parts = page_asset("page.css"), "\n".join(map(page_asset, SCRIPTS))
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
     files = sorted({options.relative(model.ref.file) for model in report.models})
     torch = f", torch {report.torch}" if report.torch else ""
     slots = {
-        "policy": _policy(style, script),
+        "policy": content_policy(style, script),
         "title": text(f"bnlint: {files[0] if len(files) == 1 else f'{len(files)} files'}"),
         "style": style,
         "script": script,
@@ -52,14 +52,20 @@ def render(report: Report, options: RenderOptions) -> str:
         "count_problems": str(len(report.problems)),
         "data": graph_data(report, options),
     }
-    return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
+    return filled(page_asset("page.html"), slots)
 
 
-def _asset(name: str) -> str:
+def filled(page: str, slots: Mapping[str, str]) -> str:
+    """The page with all of its slots filled in one pass."""
+    return _SLOT.sub(lambda slot: slots[slot[1]], page)
+
+
+def page_asset(name: str) -> str:
+    """The text of a style, a script or a page of this folder."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
     """The content policy: nothing is loaded, and only our own script and style are allowed."""
     digests = (sha256(content.encode()).digest() for content in (style, script))
     styles, scripts = (f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
