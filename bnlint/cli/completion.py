@@ -67,8 +67,8 @@ def _whole(shtab: Any) -> Parser:
     baseline = commands.add_parser("baseline", help="baseline").add_subparsers(dest="action")
     for action in ("write", "prune"):
         _add(baseline, action, baseline_parser(action))
-    for parser in _all(root):
-        for each in parser._actions:
+    for known in _all(root):
+        for each in known._actions:
             _describe(each, rules, shtab)
     return root
 

@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 from bnlint.domain.objects import is_a
 from bnlint.models.nested import copies
 from bnlint.tracing.forward.module_names import own_states, plainly_held, states_of
-from bnlint.tracing.modes import sets_mode
+from bnlint.tracing.modes.reads_of_mode import sets_mode
 
 T = TypeVar("T")
 

@@ -29,8 +29,8 @@ from bnlint.tracing.describing.states import describe_states, keys_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb
-from bnlint.tracing.modes import watched_mode
-from bnlint.tracing.other_mode import has_loose_dropout, mode_facts
+from bnlint.tracing.modes.other_mode import has_loose_dropout, mode_facts
+from bnlint.tracing.modes.reads_of_mode import watched_mode
 from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record, Refused

@@ -23,7 +23,7 @@ from bnlint.domain.model_comparison import ComparedSide, ModelComparison
 from bnlint.domain.request import InputSpec, KeyMap, ProofResult
 from bnlint.graph.cost import cost_of
 from bnlint.layers.table import builtin_table
-from bnlint.models.guessing.of_forward import infer
+from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.models.nested import moved
 from bnlint.pipeline import trace_live
 

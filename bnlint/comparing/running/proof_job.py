@@ -21,7 +21,7 @@ from bnlint.domain.finding import Problem
 from bnlint.domain.request import Closing, ProofRequest, ProofResult, Record
 from bnlint.layers.table import Table, builtin_table
 from bnlint.models.building import Built, Workshop
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.tracing.file import opened
 
 _load = torch.load  # the user's code gets another one, which reads no weights

@@ -167,10 +167,8 @@ def _activation_row(
     dead, always_on = _stuck(a, gradient)
     in_region = _share(a.before, a.region)
     extremes = torch.stack([a.maximum.abs(), a.minimum.abs()])
-    return ActivationStats(
-        layer=a.key[0],
-        kind=a.kind,
-        call=a.key[1],
+    row = ActivationStats(
+        *(a.key[0], a.kind, a.key[1]),
         samples=a.moments.samples,
         units=a.maximum.numel(),
         mean=mean,
@@ -193,13 +191,13 @@ def _activation_row(
         before=_thinned(a.before),
         after=_thinned(a.after) if a.after is not None else (),
         more=finished(a),
-        order=a.turn.order,
-        fed_by=a.turn.fed_by,
-        location=a.turn.location,
         is_gate=a.is_gate,
-        pooled=a.turn.pooled,
         identical=_identical(a),
         sampled=exact is None and a.whole is not None,
+    )
+    turn = a.turn
+    return replace(
+        row, order=turn.order, fed_by=turn.fed_by, location=turn.location, pooled=turn.pooled
     )
 
 

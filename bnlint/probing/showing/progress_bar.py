@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bnlint.probing.trying.progress import shown_by
+from bnlint.probing.trying.steps_shown import shown_by
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from bnlint.probing.observation import Observed, observe
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.observing.summarise import activation_rows, kernel_rows
 from bnlint.probing.session import Session
-from bnlint.probing.trying.progress import advance, expect
+from bnlint.probing.trying.steps_shown import advance, expect
 from bnlint.probing.untouched import kept
 from bnlint.tracing.forward import Key, Runnable, Subscriber, TorchFunction, WatchedForward
 

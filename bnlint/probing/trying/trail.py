@@ -40,7 +40,7 @@ def rescaled(a: Tensor, b: Tensor) -> bool:
     return max(one, other) > GROWN**2 * min(one, other) > 0
 
 
-class Trail(Subscriber):
+class ForwardTrail(Subscriber):
     """Keeps a piece of what each call returns; with ``before``, finds the first that differs.
 
     With ``rows``, only the first row of results with that number of rows is looked at: the first
@@ -51,7 +51,7 @@ class Trail(Subscriber):
         self,
         watched: WatchedForward,
         rows: int = 0,
-        before: Trail | None = None,
+        before: ForwardTrail | None = None,
         differs: Differs = unequal,
     ) -> None:
         self.watched, self.rows, self.before, self.differs = watched, rows, before, differs

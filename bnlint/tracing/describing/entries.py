@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.graph import Value
-from bnlint.tracing.modes import tree_of
+from bnlint.tracing.modes.reads_of_mode import tree_of
 from bnlint.tracing.tracers import Record
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from bnlint.probing.probe_model import probe
 from bnlint.probing.showing.exports import sections
 from bnlint.probing.showing.progress_bar import progress_bar
-from bnlint.probing.trying.progress import shown_by
+from bnlint.probing.trying.steps_shown import shown_by
 from tests.unit.probing.nets import mlp
 
 

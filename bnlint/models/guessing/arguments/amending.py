@@ -17,8 +17,8 @@ from torch import nn
 
 from bnlint.models.guessing.arguments.blamed import (
     Blame,
+    ErrorAt,
     Path,
-    Spot,
     blamed,
     guards,
     origins,
@@ -78,7 +78,7 @@ def amended(guess: Guess, error: BaseException, tried: set[str]) -> Guess | None
     return None
 
 
-def _changes(guess: Guess, error: Exception, spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
+def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Guessed arguments and settings with other values for them, the likeliest first."""
     text = f"{type(error).__name__}: {error}"
     faults = blamed(spots)
@@ -101,7 +101,7 @@ def _changes(guess: Guess, error: Exception, spots: list[Spot]) -> Iterator[tupl
         yield from _by_comparisons(guess, spots)
 
 
-def _missing(guess: Guess, faults: list[Blame], spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
+def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """A number for a setting of which nothing is known, and a key that a dict has."""
     for fault in faults:
         for path in fault.paths:
@@ -116,7 +116,7 @@ def _missing(guess: Guess, faults: list[Blame], spots: list[Spot]) -> Iterator[t
                 yield from ((path, key) for key in islice(table, 4))
 
 
-def _by_guards(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
+def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Values for which the conditions around a ``raise`` come out the other way."""
     tests = guards(spots[-1])
     for test in tests:
@@ -129,7 +129,12 @@ def _by_guards(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
 
 
 def _others(
-    current: Any, path: Path, test: ast.expr, node: ast.expr, spot: Spot, tests: list[ast.expr]
+    current: Any,
+    path: Path,
+    test: ast.expr,
+    node: ast.expr,
+    spot: ErrorAt,
+    tests: list[ast.expr],
 ) -> Iterator[tuple[Path, Any]]:
     before = _holds(test, spot, "", None)
     for option in (*_literals(tests), *(_SIZES if _is_number(current) else ())):
@@ -141,7 +146,7 @@ def _others(
             yield path, option
 
 
-def _by_comparisons(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any]]:
+def _by_comparisons(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Literals that the function compares a guessed value with: one of its branches was missing."""
     for node in ast.walk(spots[-1].function):
         if isinstance(node, ast.Compare):
@@ -152,7 +157,7 @@ def _by_comparisons(guess: Guess, spots: list[Spot]) -> Iterator[tuple[Path, Any
                         yield path, option
 
 
-def _holds(test: ast.expr, spot: Spot, name: str, value: Any) -> bool | None:
+def _holds(test: ast.expr, spot: ErrorAt, name: str, value: Any) -> bool | None:
     try:
         code = compile(ast.Expression(test), "<condition>", "eval")
         given = {**spot.frame.f_locals, **({name: value} if name else {})}

@@ -27,7 +27,7 @@ _FOLLOWED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ErrorAt:
     """One frame of an error: where its function is defined, and the expression that failed."""
 
     frame: FrameType
@@ -52,9 +52,9 @@ class Blame:
     paths: tuple[Path, ...]
 
 
-def spots_of(error: BaseException) -> list[Spot]:
+def spots_of(error: BaseException) -> list[ErrorAt]:
     """The frames of the user's code, the outermost first."""
-    found: list[Spot] = []
+    found: list[ErrorAt] = []
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -66,7 +66,7 @@ def spots_of(error: BaseException) -> list[Spot]:
     return found
 
 
-def blamed(spots: list[Spot]) -> list[Blame]:
+def blamed(spots: list[ErrorAt]) -> list[Blame]:
     """What the failing expression reads, with the parameters behind each, the closest first."""
     if not spots:
         return []
@@ -78,7 +78,7 @@ def blamed(spots: list[Spot]) -> list[Blame]:
     return [each for each in found if each.paths]
 
 
-def guards(spot: Spot) -> list[ast.expr]:
+def guards(spot: ErrorAt) -> list[ast.expr]:
     """The conditions above a ``raise``, or of an ``assert``, that failed in a frame, nearest first.
 
     Those of the whole chain of ``if`` and ``elif`` are meant where it raises in the end.
@@ -97,12 +97,12 @@ def guards(spot: Spot) -> list[ast.expr]:
     return found[::-1]
 
 
-def origins(spots: list[Spot], node: ast.expr) -> tuple[Path, ...]:
+def origins(spots: list[ErrorAt], node: ast.expr) -> tuple[Path, ...]:
     """The parameters that an expression of the innermost frame depends on."""
     return tuple(dict.fromkeys(_origins(spots, len(spots) - 1, node, _FOLLOWED)))
 
 
-def _spot(frame: FrameType, code: CodeType, instruction: int) -> Spot | None:
+def _spot(frame: FrameType, code: CodeType, instruction: int) -> ErrorAt | None:
     text = "".join(linecache.getlines(code.co_filename))
     function = _functions(text).get((code.co_name, code.co_firstlineno))
     if function is None:
@@ -111,7 +111,7 @@ def _spot(frame: FrameType, code: CodeType, instruction: int) -> Spot | None:
     if position is None or position[0] is None:
         return None
     node = _node_at(function, position)
-    return None if node is None else Spot(frame, function, node)
+    return None if node is None else ErrorAt(frame, function, node)
 
 
 @lru_cache(maxsize=32)
@@ -164,7 +164,7 @@ def _read(node: ast.AST) -> Iterator[ast.expr]:
             yield from _read(child)
 
 
-def _origins(spots: list[Spot], level: int, node: ast.expr, left: int) -> Iterator[Path]:
+def _origins(spots: list[ErrorAt], level: int, node: ast.expr, left: int) -> Iterator[Path]:
     if left == 0:
         return
     root, keys = _chain(node)
@@ -201,7 +201,7 @@ def _chain(node: ast.expr) -> tuple[str | None, list[str]]:
     return (node.id if isinstance(node, ast.Name) else None), keys
 
 
-def _stored(spots: list[Spot], level: int, name: str) -> Iterator[tuple[ast.expr, int]]:
+def _stored(spots: list[ErrorAt], level: int, name: str) -> Iterator[tuple[ast.expr, int]]:
     """What was assigned to an attribute of ``self``, in the innermost frame that does it."""
     for where in range(level, -1, -1):
         for target, value in attributes_set(spots[where].function):
@@ -210,7 +210,7 @@ def _stored(spots: list[Spot], level: int, name: str) -> Iterator[tuple[ast.expr
                 return
 
 
-def _passed(caller: Spot, names: list[str], name: str) -> Iterator[ast.expr]:
+def _passed(caller: ErrorAt, names: list[str], name: str) -> Iterator[ast.expr]:
     """The argument of the call in a frame that becomes a parameter of the next one."""
     call = caller.node
     if not isinstance(call, ast.Call):

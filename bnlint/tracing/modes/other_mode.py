@@ -17,7 +17,7 @@ from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call, is_module, name_of
 from bnlint.layers.of_calls import arguments_of, kind_of
 from bnlint.layers.table import Table
-from bnlint.tracing.modes import tree_of
+from bnlint.tracing.modes.reads_of_mode import tree_of
 from bnlint.tracing.tracers import Record
 
 _DROPS = frozenset(("dropout", "droppath", "attention"))
