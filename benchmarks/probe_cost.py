@@ -26,7 +26,7 @@ from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.observation import observe
 from bnlint.probing.session import Session
-from bnlint.probing.untouched import untouched
+from bnlint.probing.untouched import Untouched
 
 STEPS = ("bare", "probe", "naive")
 
@@ -110,7 +110,7 @@ def naive(model: nn.Module, x: Tensor, y: Tensor) -> None:
 def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """The probe's own collection, with its guard and its transfer."""
     session = Session(model, x.device, None, functional.cross_entropy, builtin_table())
-    with untouched(session.watched, x.device):
+    with Untouched(session.watched, x.device):
         observe(session, [Batch((x,), {}, y)])
 
 

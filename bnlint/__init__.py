@@ -12,11 +12,14 @@ from bnlint.domain import VERSION
 
 if TYPE_CHECKING:
     from bnlint.api import (
+        ModelComparison,
         ModelGraph,
         Report,
         assert_clean,
+        assert_same_function,
         check,
         check_model,
+        compare,
         probe,
         repair,
         trace,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BnlintError",
     "Finding",
+    "ModelComparison",
     "ModelGraph",
     "ProbeResult",
     "Problem",
@@ -36,8 +40,10 @@ __all__ = [
     "Severity",
     "__version__",
     "assert_clean",
+    "assert_same_function",
     "check",
     "check_model",
+    "compare",
     "probe",
     "repair",
     "trace",

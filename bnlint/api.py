@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bnlint.domain import finding, graph
+from bnlint.domain import finding, graph, model_comparison
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import closest
 
 if TYPE_CHECKING:
     import networkx
@@ -47,14 +49,52 @@ class Report(finding.Report):
         options = RenderOptions(rules, str(Path.cwd()), VERSION, cell=cell_lines)
         return render(format, self, options)
 
+    def __repr__(self) -> str:
+        from bnlint.report.notebook import short
+
+        return f"<Report: {short(self)}>"
+
     def _repr_html_(self) -> str:
         from bnlint.report.notebook import table
 
         return table(self)
 
 
+class ModelComparison(model_comparison.ModelComparison):
+    """What makes one model another: ``checkpoint``, ``function``, ``graph``, ``cost``, a verdict.
+
+    ``key_map`` holds the new key of each old one that was renamed.
+    """
+
+    def render(self, format: str = "text") -> str:
+        """The comparison as text in one of the formats of ``bnlint compare``.
+
+        Raises
+        ------
+        UsageError
+            When there is no such format.
+
+        """
+        from bnlint.comparing.showing import render
+        from bnlint.domain import VERSION
+        from bnlint.report import RenderOptions
+
+        options = RenderOptions(root=str(Path.cwd()), version=VERSION)
+        return render(format, model_comparison.ComparisonReport((self,)), options)
+
+
 class ModelGraph(graph.ModelGraph):
     """The classified graph of a model: ``ops`` in order of execution, ``edges`` between them."""
+
+    def __repr__(self) -> str:
+        from bnlint.report.notebook import short_graph
+
+        return f"<ModelGraph {short_graph(self)}>"
+
+    def _repr_html_(self) -> str:
+        from bnlint.report.notebook import graph_table
+
+        return graph_table(self)
 
     def to_networkx(self) -> networkx.MultiDiGraph:
         """The graph for networkx: nodes by op id, with the op's fields as node attributes."""
@@ -70,8 +110,10 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     snake case: ``check("net.py", select=["BN3"], inputs=["1x3x32x32"], norm_placement="any")``.
     ``executor`` is anything with the interface of ``concurrent.futures.Executor`` (a process
     pool, a Dask client's ``get_executor()``), over which the files are spread; its workers must see
-    the same files. With ``diff=True`` findings carry their proved fixes, with ``fix=True`` those
-    are applied and the report is about what is left.
+    the same files. A path that does not exist is a problem of the report, and a warning of Python.
+    With ``diff=True`` findings carry their proved fixes, with ``fix=True`` those
+    are applied and the report is about what is left; ``add_ignores="reason"`` writes a suppression
+    comment at every finding.
 
     Raises
     ------
@@ -83,11 +125,25 @@ def check(paths: PathLike | Iterable[PathLike], *, executor: Any = None, **setti
     from bnlint.pipeline import check as run
 
     loaded = load_settings({"paths": _listed(paths), **settings})
-    if loaded.diff or loaded.fix:
+    if loaded.add_ignores:
+        from bnlint.fixes.add_ignores import add_ignores
+
+        report = add_ignores(loaded).report
+    elif loaded.diff or loaded.fix:
         from bnlint.fixes.apply import run as apply_fixes
 
-        return _as(Report, apply_fixes(loaded, executor).report)
-    return _as(Report, run(loaded, executor=executor))
+        report = apply_fixes(loaded, executor).report
+    else:
+        report = run(loaded, executor=executor)
+    _warn_of_missing(report)
+    return _as(Report, report)
+
+
+def _warn_of_missing(report: finding.Report) -> None:
+    """Warn of paths that do not exist: a report without findings would look clean."""
+    for problem in report.problems:
+        if problem.kind is finding.ProblemKind.NOT_FOUND:
+            warnings.warn(f"bnlint: {problem.file}: {problem.message}", stacklevel=3)
 
 
 def _listed(paths: PathLike | Iterable[PathLike]) -> list[str]:
@@ -144,6 +200,37 @@ def assert_clean(
         raise AssertionError(f"{type(model).__name__} is not clean:\n{said}")
 
 
+def compare(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> ModelComparison:
+    """What makes ``new`` another model than ``old``; both are left as they are.
+
+    Copies of both are run in this process with the same random weights and inputs, in train and
+    eval mode, in double precision. ``inputs`` are as for :func:`check_model`; without them, inputs
+    are guessed.
+    """
+    from bnlint.comparing.running.live_models import compare_live
+
+    return _as(ModelComparison, compare_live(old, new, inputs))
+
+
+def assert_same_function(old: nn.Module, new: nn.Module, *, inputs: Any = None) -> None:
+    """Nothing if both models compute the same from the same weights; for tests of refactorings.
+
+    Keys may be renamed. See :func:`compare` for ``inputs``.
+
+    Raises
+    ------
+    AssertionError
+        When the outputs differ, or could not be compared; it says what differs first.
+    UsageError
+        When an argument is no model.
+
+    """
+    __tracebackhide__ = True
+    found = compare(old, new, inputs=inputs)
+    if found.function is None or not found.function.equal:
+        raise AssertionError(f"not the same function:\n{found.render()}")
+
+
 def repair(
     model: nn.Module, inputs: Any = None, *, name: str = "", **settings: Any
 ) -> fx.GraphModule:
@@ -175,6 +262,7 @@ def probe(model: nn.Module, batches: Any = None, **options: Any) -> ProbeResult:
     """
     from bnlint.probing.probe_model import probe as run
 
+    _check_keywords(run, options)
     return run(model, batches, **options)
 
 
@@ -182,7 +270,19 @@ def watch(model: nn.Module, **options: Any) -> Any:
     """A context that probes ``model`` now and then in training; see ``bnlint.probing.watch``."""
     from bnlint.probing.watch import watch as run
 
+    _check_keywords(run, options)
     return run(model, **options)
+
+
+def _check_keywords(function: Callable[..., Any], given: Iterable[str]) -> None:
+    """Raise UsageError for keywords that a function does not take, with suggestions."""
+    from inspect import signature
+
+    known = list(signature(function).parameters)[1:]
+    unknown = [name for name in given if name not in known]
+    said = (Mistake(f"no option is called {name}", hint=closest(name, known)) for name in unknown)
+    if unknown:
+        raise UsageError(*said)
 
 
 def _as(kind: type[_T], value: Any) -> _T:

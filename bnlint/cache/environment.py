@@ -57,7 +57,7 @@ class _Records:
         kept = store.get(_RECORDS)
         try:
             self._known: dict[str, list[Any]] = dict(json.loads(kept or b"{}"))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             self._known = {}
         self._used: dict[str, list[Any]] = {}
 

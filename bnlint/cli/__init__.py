@@ -40,7 +40,7 @@ def entry() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
     for stream in streams:
-        with suppress(OSError):  # ``bnlint | head``, a full disk
+        with suppress(OSError, ValueError):  # ``bnlint | head``, a full disk, closed
             stream.flush()
     os._exit(code)  # taking every module down in good order is a tenth of a run on unchanged files
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bnlint.cli.parsers import BASELINE_HELP, Parser, baseline_parser, check_parser, parse
+from bnlint.cli.parsers import (
+    BASELINE_HELP,
+    Parser,
+    baseline_parser,
+    check_parser,
+    explain_parser,
+    init_parser,
+    parse,
+    rules_parser,
+)
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.phrases import closest
@@ -20,7 +30,19 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of the command that the first argument names; ``check`` by default."""
     first, rest = (arguments[0], arguments[1:]) if arguments else ("", ())
     command = COMMANDS.get(first)
-    return command(rest) if command else check(arguments)
+    if command is None:
+        _check_spelling(first)
+        return check(arguments)
+    return command(rest)
+
+
+def _check_spelling(word: str) -> None:
+    """Raise UsageError for a word that is no path, but nearly a command."""
+    if not word.replace("-", "").isalpha() or word.startswith("-") or os.path.exists(word):
+        return
+    hint = closest(word, COMMANDS, most=0)
+    if hint:
+        raise UsageError(Mistake(f"there is no command or file called '{word}'", hint=hint))
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -39,8 +61,14 @@ def check(arguments: Sequence[str]) -> int:
         return _say(show_settings(settings).rstrip("\n"))
     if not settings.paths:
         raise UsageError(Mistake("nothing to check", hint="name a file or a folder: bnlint net.py"))
+    if settings.watch:
+        from bnlint.cli.watch_command import watch
+
+        return watch(given)
     if settings.graph:
         return _graph(settings)
+    if "add_ignores" in given:
+        return _add_ignores(settings)
     return _fix(settings) if settings.diff or settings.fix else _lint(settings)
 
 
@@ -60,25 +88,25 @@ def exit_code(report: Report, settings: Settings) -> int:
 
 
 def explain(arguments: Sequence[str]) -> int:
-    """Print the page of a rule."""
-    parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
-    parser.add_argument("rule", help="an id or a name: BN301, redundant-bias")
-    given, settings = _with_rules(parser, arguments)
+    """Print the page of a rule or a metric."""
+    given, settings = _with_rules(explain_parser(), arguments)
     from bnlint import pipeline
+    from bnlint.cli.terminal_page import show_page
 
-    return _say(pipeline.explain(settings, given["rule"]).rstrip("\n"))
+    show_page(pipeline.explain(settings, given["rule"]))
+    return 0
 
 
 def rules(arguments: Sequence[str]) -> int:
-    """Print all rules, one a line; or the schema of their files."""
-    parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
-    parser.add_argument(
-        "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
-    )
-    given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.rule_commands import listing, schema_text
+    """Print all rules, as lines, a table or data; or the schema of their files."""
+    given, settings = _with_rules(rules_parser(), arguments)
+    from bnlint.cli.rule_commands import listing, schema_text, write_pages
 
-    return _say(schema_text() if given.get("schema") else listing(settings))
+    if given["schema"]:
+        return _say(schema_text())
+    if folder := given["output_dir"]:
+        return _say(write_pages(settings, given["format"], folder))
+    return _say(listing(settings, given["format"]))
 
 
 def test_rules(arguments: Sequence[str]) -> int:
@@ -86,9 +114,11 @@ def test_rules(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
+    from bnlint.cli.progress import bar
     from bnlint.cli.rule_commands import self_test
 
-    text, passed = self_test(settings, tuple(given["paths"]))
+    with bar(settings, "testing rules"):
+        text, passed = self_test(settings, tuple(given["paths"]))
     print(text)
     return 0 if passed else 1
 
@@ -103,18 +133,29 @@ def baseline(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint.cli.output import write_problems
-    from bnlint.pipeline.renew_baseline import prune_baseline, write_baseline
+    from bnlint.cli.progress import bar
+    from bnlint.pipeline.renew_baseline import prune_baseline, what_next, write_baseline
 
     renew = write_baseline if action == "write" else prune_baseline
-    said, report = renew(settings)
+    with bar(settings):
+        said, report = renew(settings)
     print(said)
     write_problems(report, settings)
+    if action == "write" and not settings.quiet:
+        sys.stderr.write(what_next(settings))
     return 2 if report.unchecked() else 0
 
 
 def probe(arguments: Sequence[str]) -> int:
     """Run a model on a real device and measure it."""
     from bnlint.cli.probe_command import run
+
+    return run(arguments)
+
+
+def compare(arguments: Sequence[str]) -> int:
+    """Compare versions of models."""
+    from bnlint.cli.compare_command import run
 
     return run(arguments)
 
@@ -127,21 +168,46 @@ def server(arguments: Sequence[str]) -> int:
     return serve()
 
 
+def init(arguments: Sequence[str]) -> int:
+    """Write a config file from what is found in the project."""
+    from bnlint.cli.init_command import init as write
+
+    return write(parse(init_parser(), arguments))
+
+
+def completion(arguments: Sequence[str]) -> int:
+    """Print the script with which a shell completes commands."""
+    from bnlint.cli.completion import SHELLS
+    from bnlint.cli.completion import completion as script
+
+    parser = Parser(
+        "bnlint completion",
+        description="The script that completes commands, options and rules in a shell, for\n"
+        "example: bnlint completion bash > ~/.local/share/bash-completion/completions/bnlint",
+    )
+    parser.add_argument("shell", choices=SHELLS)
+    return _say(script(parse(parser, arguments)["shell"]).rstrip("\n"))
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "explain": explain,
     "rules": rules,
     "test-rules": test_rules,
     "baseline": baseline,
+    "compare": compare,
     "probe": probe,
     "server": server,
+    "init": init,
+    "completion": completion,
 }
 """Commands by name; anything else is a path to check."""
 
 
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
-    from bnlint.cli.output import bar, write_report
+    from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)
@@ -152,8 +218,10 @@ def _lint(settings: Settings) -> int:
 def _graph(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
+    from bnlint.cli.progress import bar
 
-    text, unseen = pipeline.show_graphs(settings)
+    with bar(settings, "tracing"):
+        text, unseen = pipeline.show_graphs(settings)
     if text:
         print(text)
     write_problems(unseen, settings)
@@ -163,15 +231,34 @@ def _graph(settings: Settings) -> int:
 def _fix(settings: Settings) -> int:
     """Show or apply fixes; standard output holds only a diff, so that ``git apply`` can read it."""
     from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
     from bnlint.fixes import apply
 
-    outcome = apply.run(settings)
+    with bar(settings, "checking, and proving fixes"):
+        outcome = apply.run(settings)
     sys.stdout.write(outcome.text)
     sys.stderr.write(outcome.note)
     shown = settings.formats
     if not settings.fix:
         shown = tuple(o for o in shown if o.path or o.format not in ("text", "concise"))
     write_report(outcome.report, replace(settings, formats=shown))
+    return exit_code(outcome.report, settings)
+
+
+def _add_ignores(settings: Settings) -> int:
+    from bnlint.cli.output import write_report
+    from bnlint.cli.progress import bar
+    from bnlint.fixes.add_ignores import add_ignores
+
+    if not settings.add_ignores.strip():
+        hint = 'for example --add-ignores "trained checkpoints need it"'
+        raise UsageError(Mistake("--add-ignores needs a reason", hint=hint))
+    if settings.fix or settings.diff:
+        raise UsageError("--add-ignores and --fix or --diff: run one after the other")
+    with bar(settings, "checking"):
+        outcome = add_ignores(settings)
+    sys.stderr.write(outcome.note)
+    write_report(outcome.report, settings)
     return exit_code(outcome.report, settings)
 
 

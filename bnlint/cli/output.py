@@ -1,26 +1,31 @@
-"""Writes rendered reports to standard output and files, notes and progress to standard error."""
+"""Writes rendered reports to standard output and files, notes to standard error."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from bnlint.config import Output, Settings
 from bnlint.domain import VERSION
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Report, Section, Severity
 from bnlint.pipeline.rulebook import rule_infos
-from bnlint.pipeline.run import Progress
 from bnlint.report import RenderOptions, RuleInfo, format_named, render
+from bnlint.report.statistics import statistics
 from bnlint.sources.cells import cell_lines
 
-_WORTH_A_BAR = 5
-"""Files; with fewer, rich would take longer to import than the bar is shown."""
+_FOR_PEOPLE = ("text", "concise")
+"""The formats that statistics replace."""
+
+_LINKING_PROGRAMS = ("iterm.app", "wezterm", "vscode", "ghostty", "hyper", "tabby", "zed")
+_LINKING_TERMS = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
+_LINKING_VARIABLES = ("KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION", "DOMTERM")
+_LINKING_VTE = 5000
+"""How terminals that show links make themselves known."""
 
 
 def write_report(
@@ -38,7 +43,10 @@ def write_report(
         options = _options(settings, output, each.checkout)
         chapters = sections() if each.graphs else ()
         options = replace(options, rules=rules, sections=chapters)
-        write_text(output, render(output.format, report, options))
+        if settings.statistics and output.format in _FOR_PEOPLE and not output.path:
+            write_text(output, statistics(report, options))
+        else:
+            write_text(output, render(output.format, report, options))
     shown = [each.complete for output, each in formats if not output.path]
     if not shown or not all(shown):
         from bnlint.report.formats.text import notes
@@ -84,6 +92,21 @@ def wants_colour(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def takes_links(stream: TextIO) -> bool:
+    """Whether a terminal shows links: FORCE_HYPERLINK says so, else what is known of the terminal.
+
+    One that does not know them may print them as text.
+    """
+    if forced := os.environ.get("FORCE_HYPERLINK"):
+        return forced != "0"
+    known = os.environ.get("TERM_PROGRAM", "").lower() in _LINKING_PROGRAMS
+    known |= os.environ.get("TERM", "").startswith(_LINKING_TERMS)
+    known |= any(os.environ.get(name) for name in _LINKING_VARIABLES)
+    vte = os.environ.get("VTE_VERSION", "")
+    known |= vte.isdecimal() and int(vte) >= _LINKING_VTE
+    return known and stream.isatty() and "STY" not in os.environ
+
+
 def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions:
     terminal, width = not output.path and sys.stdout.isatty(), 0
     if terminal:
@@ -102,7 +125,13 @@ def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions
         verbose=settings.verbose,
         quiet=settings.quiet,
         cell=cell_lines,
+        docs_url=settings.docs_url,
+        links=not output.path and _shows_links(settings),
     )
+
+
+def _shows_links(settings: Settings) -> bool:
+    return wants_colour(settings.colour, sys.stdout) and takes_links(sys.stdout)
 
 
 def _folders(checkout: str) -> tuple[str, str]:
@@ -120,31 +149,3 @@ def _notes_options(settings: Settings) -> RenderOptions:
         verbose=settings.verbose,
         quiet=settings.quiet,
     )
-
-
-@contextmanager
-def bar(settings: Settings) -> Iterator[Progress | None]:
-    """A function to call after each file; None when nobody would see a bar."""
-    if settings.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    shown: Any = None
-
-    def advance(done: int, total: int, file: str) -> None:
-        nonlocal shown
-        if total < _WORTH_A_BAR:
-            return
-        if shown is None:
-            from rich.console import Console
-            from rich.progress import Progress as RichProgress
-
-            shown = RichProgress(console=Console(stderr=True), transient=True)
-            shown.add_task("checking", total=total)
-            shown.start()
-        shown.update(shown.task_ids[0], completed=done, description=file[-40:])
-
-    try:
-        yield advance
-    finally:
-        if shown is not None:
-            shown.stop()

@@ -32,8 +32,11 @@ other commands (bnlint COMMAND --help; write ./NAME for a path with the name of 
   test-rules PATH    test rule files by the examples inside them
   baseline write|prune
                      hide today's findings; drop entries that are gone
+  compare            what a change did to models: a revision, two files, a checkpoint
   probe              run a model on a real device and measure it
   server             the language server for editors
+  init               write a commented config file, from what is found in the project
+  completion SHELL   print the script that completes commands in bash, zsh, fish or tcsh
 
 exit codes:
   0  nothing at or above --fail-on        1  findings
@@ -60,6 +63,13 @@ _FOR_BASELINES = (
 """The settings that decide what a run finds; the command decides what happens to that."""
 
 
+FOR_PROBES = (
+    *("select", "extend_select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet"),
+    *("colour", "exit_zero", "config", "isolated", "cache", "cache_dir", "sandbox"),
+)
+"""The settings of a probe."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are UsageErrors like all others, with a suggestion."""
 
@@ -82,12 +92,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30, width=100)
 
 
-def check_parser() -> Parser:
-    """The parser of ``bnlint [check] PATH...``."""
+def check_parser(*, paths: bool = True) -> Parser:
+    """The parser of ``bnlint [check] PATH...``; without ``paths``, of its options alone."""
     usage = "bnlint [check] PATH... [options]"
     parser = Parser("bnlint", usage=usage, description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check, see below")
-    parser.add_argument("--version", action="store_true", help="print the version")
+    if paths:
+        parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check, see below")
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
     add_options(parser)
     return parser
 
@@ -101,6 +112,62 @@ def baseline_parser(action: str) -> Parser:
     parser = Parser(f"bnlint baseline {action}", description=descriptions[action])
     parser.add_argument("paths", nargs="+", metavar="PATH", help="what to check")
     add_options(parser, _FOR_BASELINES)
+    return parser
+
+
+def init_parser() -> Parser:
+    """The parser of ``bnlint init``."""
+    parser = Parser(
+        "bnlint init",
+        description="Check the project once, and write bnlint.toml with what was found: rules\n"
+        "that fired, models that could not be built, inputs that were guessed. A config file\n"
+        "that is there stays as it is.",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check (default: .)")
+    names = ("verbose", "quiet", "jobs", "timeout", "max_memory", "sandbox", "cache_dir", "cache")
+    add_options(parser, names)
+    return parser
+
+
+def explain_parser() -> Parser:
+    """The parser of ``bnlint explain``."""
+    parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
+    parser.add_argument("rule", help="a rule or a metric of the probe: BN301, redundant-bias")
+    return parser
+
+
+def probe_parser() -> Parser:
+    """The parser of ``bnlint probe``."""
+    from bnlint.probing.given.probe_options import add_options as add_probe_options
+
+    parser = Parser(
+        "bnlint probe",
+        description="Run a model on a real device, and measure what enters and leaves each\n"
+        "activation, what its norms see and what gradient comes back.",
+    )
+    add_probe_options(parser)
+    add_options(parser, FOR_PROBES)
+    return parser
+
+
+def rules_parser() -> Parser:
+    """The parser of ``bnlint rules``."""
+    parser = Parser("bnlint rules", description="All rules: id, name, severity, summary.")
+    parser.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="one line a rule (default), tables with links, or everything as data",
+    )
+    parser.add_argument(
+        "--output-dir",
+        default="",
+        metavar="DIR",
+        help="with --format markdown: write a page for each rule and metric, and an index",
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
+    )
     return parser
 
 

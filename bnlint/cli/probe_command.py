@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,14 +10,13 @@ from pathlib import Path
 
 from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
-from bnlint.cli.parsers import Parser, parse
+from bnlint.cli.parsers import FOR_PROBES, parse, probe_parser
+from bnlint.cli.progress import bar
 from bnlint.config import Output, Settings, load_settings
-from bnlint.config.load import add_options
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult
 from bnlint.pipeline.probe_file import probe_file
-from bnlint.probing.given.probe_options import add_options as add_probe_options
 from bnlint.probing.given.probe_options import options_of
 from bnlint.probing.showing import pictures
 from bnlint.probing.showing.exports import document as measured
@@ -27,33 +25,23 @@ from bnlint.probing.showing.terminal import render as table
 from bnlint.report import RenderOptions
 from bnlint.report.formats.json import document as lint_document
 from bnlint.report.lines import paint
-
-_SETTINGS = (
-    *("select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet", "colour"),
-    *("exit_zero", "config", "isolated", "cache", "cache_dir", "sandbox"),
-)
+from bnlint.report.strict_json import json_text
 
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code: 2 for what cannot be probed, 1 for findings that count, else 0."""
-    parser = Parser(
-        "bnlint probe",
-        description="Run a model on a real device, and measure what enters and leaves each\n"
-        "activation, what its norms see and what gradient comes back.",
-    )
-    add_probe_options(parser)
-    add_options(parser, _SETTINGS)
-    given = parse(parser, arguments)
-    chosen = {name: given[name] for name in _SETTINGS if name in given}
+    given = parse(probe_parser(), arguments)
+    chosen = {name: given[name] for name in FOR_PROBES if name in given}
     target, inputs = given["target"], given["inputs"] or None
     settings = load_settings({"paths": [target], "inputs": inputs, **chosen})
     if given["plot"]:
         pictures.require()  # before anything is measured
-    static = pipeline.check(settings)
-    # The graphs are for the page: the process that measures has its own.
-    sent = replace(static, graphs=())
-    options = replace(options_of(argparse.Namespace(**given)), report=sent)
-    result = probe_file(target, options, settings.sandbox)
+    with bar(settings, f"probing {target}"):
+        static = pipeline.check(settings)
+        # The graphs are for the page: the process that measures has its own.
+        sent = replace(static, graphs=())
+        options = replace(options_of(argparse.Namespace(**given)), report=sent)
+        result = probe_file(target, options, settings.sandbox, settings)
     result = replace(result, report=replace(result.report, graphs=static.graphs))
     for output in settings.formats:
         _write(result, settings, output)
@@ -70,7 +58,7 @@ def _write(result: ProbeResult, settings: Settings, output: Output) -> None:
     if output.format == "json":
         options = RenderOptions(root=str(Path.cwd()), version=VERSION)
         data = {**lint_document(result.report, options), **measured(result)}
-        write_text(output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+        write_text(output, json_text(data))
     elif output.format == "text":
         colour = not output.path and wants_colour(settings.colour, sys.stdout)
         write_text(output, table(result, lambda text, style: paint(text, style, colour)))

@@ -10,25 +10,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnlint.config import Settings
-from bnlint.domain.errors import Mistake
+from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.phrases import below, plural
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.domain.rule import Rule
 from bnlint.engine.catalogue import built_in_files, load_rules, rule_files
-from bnlint.pipeline import known_rules, rule_infos, weights
+from bnlint.pipeline import handbook, known_rules, rule_infos, weights
 
 if TYPE_CHECKING:
     from bnlint.selftest import RuleResult
 
 
-def listing(settings: Settings) -> str:
-    """All rules, one a line: id, name, severity with these settings, summary."""
+def listing(settings: Settings, format: str = "text") -> str:
+    """All rules: one a line (id, name, severity with these settings, summary), markdown or JSON."""
+    if format == "markdown":
+        return handbook.markdown(settings).rstrip("\n")
+    if format == "json":
+        return json.dumps(handbook.data(settings), indent=2)
     rows, weighs = rule_infos(settings).values(), weights(settings)
     width = max((len(row.name) for row in rows), default=0)
     return "\n".join(
         f"{row.id}  {row.name:{width}}  {weighs[row.id]:7}  {row.summary}" for row in rows
     )
+
+
+def write_pages(settings: Settings, format: str, folder: str) -> str:
+    """Write a page for each rule and metric into a folder; returns what was done.
+
+    Raises
+    ------
+    UsageError
+        When the format has no pages, or the folder cannot be written.
+
+    """
+    if format != "markdown":
+        raise UsageError(Mistake("--output-dir writes pages", hint="add --format markdown"))
+    pages = handbook.pages(settings)
+    try:
+        for name, text in pages.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output-dir {folder}: {error.strerror or error}") from None
+    return f"{plural(len(pages), 'page')} written to {folder}"
 
 
 def schema_text() -> str:

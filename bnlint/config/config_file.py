@@ -76,8 +76,10 @@ def read_config(path: Path, *, named: bool = False) -> ConfigFile | None:
 
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of too many digits
         raise ConfigError(_syntax(path, text, str(error))) from None
+    except RecursionError:
+        raise ConfigError(f"{_shown(path)} is nested too deeply to be read") from None
     table = data if own else data.get("tool", {}).get("bnlint")
     if table is None and named:
         raise ConfigError(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _KEYS = {name: key for key, name in CONFIG_KEYS.items()}
-_REPEATED = ("words", "globs", "patterns", "formats", "inputs")
+_REPEATED = ("words", "globs", "patterns", "formats", "inputs", "severities")
 
 
 def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Settings:
@@ -62,12 +62,17 @@ def load_settings(arguments: Mapping[str, Any], cwd: Path | None = None) -> Sett
     merged = dict(configured)
     for name, value in given.items():
         adds = OPTIONS[name].adds and name in configured
-        merged[name] = (*configured[name], *value) if adds else value
+        merged[name] = _added(configured[name], value) if adds else value
         origins[name] = f"{origins[name]} + arguments" if adds else "arguments"
     if "cache_dir" not in merged:
         merged["cache_dir"] = str(root / ".bnlint_cache")
     config_file = str(file.path) if file else ""
     return Settings(paths, str(root), config_file, origins, **merged)
+
+
+def _added(configured: Any, given: Any) -> Any:
+    """What the command line adds to the config file; in a table it replaces the same keys."""
+    return {**configured, **given} if isinstance(given, dict) else (*configured, *given)
 
 
 def refuse(settings: Settings, complaints: Iterable[Complaint]) -> None:
@@ -105,6 +110,8 @@ def _is_from(file: ConfigFile, complaint: Complaint) -> bool:
         value = [part.strip() for part in value.split(",")]
     if isinstance(value, list) and complaint.value is not None:
         return complaint.value in value
+    if isinstance(value, dict):
+        return complaint.path[1] in value
     return value is not None
 
 
@@ -127,7 +134,8 @@ def _from_arguments(arguments: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
         if name == "paths" or value is None:
             continue
         if name not in OPTIONS:
-            complaints.append(Complaint((name,), f"no setting is called {name}"))
+            hint = closest(name, OPTIONS, most=0)
+            complaints.append(Complaint((name,), f"no setting is called {name}", hint))
             continue
         read[name] = _read(name, value, At((flag_of(name),), complaints), cwd)
     if complaints:

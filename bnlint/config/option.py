@@ -8,7 +8,7 @@ line only has strings, so readers accept the text of a number too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ _METAVARS = {
     "count": "N",
     "seconds": "SECONDS",
     "size": "SIZE",
+    "url": "URL",
 }
 """What help calls a value, by the kind of its option."""
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
@@ -162,6 +163,14 @@ def word(value: Any, at: At) -> str:
     return ""
 
 
+def url(value: Any, at: At) -> str:
+    """A web address, or one of a local file."""
+    text = word(value, at)
+    if text and not re.match(r"(https?|file)://", text):
+        at.fail(f"'{text}' is not an address", "write it like https://example.org/docs", text)
+    return text
+
+
 def choice(value: Any, at: At, option: Option) -> str:
     """One of the option's choices."""
     text = word(value, at)
@@ -210,7 +219,9 @@ def size(value: Any, at: At) -> int:
 
 
 def severities(value: Any, at: At) -> Mapping[str, str]:
-    """A table of rule to severity."""
+    """A table of rule to severity; on the command line, texts such as ``BN301=error``."""
+    if isinstance(value, list):
+        value = dict(_pairs(strings(value, at), at))
     if not isinstance(value, dict):
         at.fail(f"expected a table of rule = severity, got {_kind(value)}")
         return {}
@@ -224,6 +235,15 @@ def severities(value: Any, at: At) -> Mapping[str, str]:
     return {str(k): v for k, v in value.items() if v in SEVERITIES}
 
 
+def _pairs(texts: Iterable[str], at: At) -> Iterator[tuple[str, str]]:
+    for text in ",".join(texts).split(","):
+        rule, equals, severity = text.partition("=")
+        if equals:
+            yield rule.strip(), severity.strip()
+        else:
+            at.fail(f"'{text}' is not RULE=LEVEL", "write it like BN301=error", text)
+
+
 def outputs(value: Any, at: At) -> tuple[Output, ...]:
     """Formats, each with the file after ``=`` that it goes to."""
     found = []
@@ -231,7 +251,7 @@ def outputs(value: Any, at: At) -> tuple[Output, ...]:
         name, _, path = text.partition("=")
         if name not in format_names():
             at.fail(f"no format is called '{name}'", closest(name, format_names()), text)
-        found.append(Output(name, path))
+        found.append(Output(name, "" if path == "-" else path))
     if sum(not output.path for output in found) > 1:
         at.fail("two formats for standard output", "send one to a file: --format sarif=out.sarif")
     return tuple(found)
@@ -259,6 +279,7 @@ def _kind(value: Any) -> str:
 READERS: Mapping[str, Callable[[Any, At], Any]] = {
     "words": words,
     "word": word,
+    "url": url,
     "patterns": strings,
     "flag": flag,
     "off-flag": flag,

@@ -41,7 +41,14 @@ class Settings:
     select: tuple[str, ...] = _rules(
         (),
         "words",
-        "run only these rules: ids, prefixes or names, separated by commas",
+        "run only these rules: ids, prefixes or names, separated by commas; ALL for every rule",
+        decides="findings",
+    )
+    extend_select: tuple[str, ...] = _rules(
+        (),
+        "words",
+        "run these rules too, in addition to those selected or on by default",
+        adds=True,
         decides="findings",
     )
     ignore: tuple[str, ...] = _rules(
@@ -54,10 +61,12 @@ class Settings:
     rules: tuple[str, ...] = _rules(
         (), "globs", "files with rules of your own (repeatable, globs)", adds=True
     )
-    severity: Mapping[str, str] = _table(
+    severity: Mapping[str, str] = _rules(
         {},
         "severities",
-        "severity by rule id, prefix or name: error, warning, info or off",
+        "severity by rule id, prefix or name: error, warning, info or off (repeatable)",
+        metavar="RULE=LEVEL",
+        adds=True,
         decides="findings",
     )
     fail_on: str = _rules(
@@ -113,8 +122,15 @@ class Settings:
     formats: tuple[Output, ...] = _output(
         (Output("text"),),
         "formats",
-        f"{listed(format_names(), 'or')}; with =FILE into a file (repeatable)",
+        f"{listed(format_names(), 'or')}; with =FILE into a file, =- for standard output "
+        "(repeatable)",
         flags=("--format",),
+    )
+    statistics: bool = _output(
+        False, "flag", "print how often each rule fired instead of the findings"
+    )
+    watch: bool = _output(
+        False, "flag", "lint again whenever a file changes that the report depends on"
     )
     verbose: bool = _output(
         False,
@@ -131,6 +147,13 @@ class Settings:
         "colour (default: auto, which follows NO_COLOR, FORCE_COLOR, terminals)",
         flags=("--color", "--colour"),
         choices=("auto", "always", "never"),
+    )
+    docs_url: str = _output(
+        "",
+        "url",
+        "where the pages of rules are, for links in reports and editors: a folder with "
+        "rules/BN301/, or an address with {rule} (default: none, no links)",
+        config=True,
     )
     exit_zero: bool = _output(False, "flag", "exit with 0 even if there are findings")
 
@@ -157,6 +180,14 @@ class Settings:
     fix: bool = _fixes(False, "flag", "apply verified fixes", config=False)
     unsafe_fixes: bool = _fixes(
         False, "flag", "with --diff or --fix: include fixes that change behavior or checkpoints"
+    )
+
+    add_ignores: str = _fixes(
+        "",
+        "word",
+        "write a suppression comment with this reason at every finding",
+        metavar="REASON",
+        config=False,
     )
 
     jobs: int = _limits(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, Value
+from bnlint.domain.graph import Location, ModelGraph, ModelRef, Trace, TrainingCode, Value
+from bnlint.domain.model_cost import ModelCost
 
 
 class Severity(enum.Enum):
@@ -140,6 +141,7 @@ class ProblemKind(enum.Enum):
     EXIT = "exit"
     DOWNLOAD = "download"
     BASELINE = "baseline"
+    CONFIG = "config"
 
 
 MISSED = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
@@ -173,6 +175,8 @@ class ModelSummary:
     ops: int
     batchnorms: int
     parameters: int
+    training: TrainingCode = field(default_factory=TrainingCode)
+    cost: ModelCost | None = None
 
 
 @dataclass(frozen=True, slots=True)

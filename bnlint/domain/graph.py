@@ -37,7 +37,9 @@ class Op:
     called in ``layer1``). ``module`` is the path of the leaf module, or of the module whose forward
     calls the function. ``types`` are dotted names: along the MRO for a module, one for a function.
     ``inputs``/``outputs`` are the shapes of its tensor arguments and results, ``None`` if unknown.
-    ``number`` says which call of ``layer`` it is, from 0.
+    ``number`` says which call of ``layer`` it is, from 0. ``exact`` holds all that decides what it
+    computes besides its weights and inputs: arguments, constants, which part of an input it reads.
+    ``reads`` are the keys of the states it reads, ``memory`` the bytes of its results.
     """
 
     id: str
@@ -53,6 +55,9 @@ class Op:
     construction: Location | None = None
     error: str | None = None
     number: int = 0
+    exact: Mapping[str, Value] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    memory: int | None = None
 
     @property
     def location(self) -> Location | None:
@@ -90,6 +95,25 @@ class ModuleInfo:
     reads: bool = False
     leaf: bool = False
     construction: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateInfo:
+    """A parameter or buffer by its key.
+
+    ``tied`` is the first key of the same tensor, where there is an earlier one. Those that are not
+    ``persistent`` are not in a checkpoint. ``value`` is a digest of a buffer's numbers, empty if
+    they are not known.
+    """
+
+    key: str
+    shape: Shape
+    dtype: str = "float32"
+    parameter: bool = True
+    trainable: bool = True
+    persistent: bool = True
+    tied: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +204,39 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class LossUse:
+    """A loss that training code applies to a result of the model.
+
+    ``loss`` is the name of torch's function, ``result`` the index, key or attribute of the result
+    (``0``, ``logits``; empty for all of it), and ``after`` the activations that the training code
+    itself applies before.
+    """
+
+    loss: str
+    result: str = ""
+    after: tuple[str, ...] = ()
+    place: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCode:
+    """What the source of the project does with the model, as far as that is certain.
+
+    ``evaluated`` is where it is called with gradients disabled; ``switched`` is true if any of the
+    files sets a model to evaluation mode.
+    """
+
+    losses: tuple[LossUse, ...] = ()
+    evaluated: Location | None = None
+    switched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelGraph:
-    """Everything the rules may know about one model; ops are in the order of execution."""
+    """Everything the rules may know about one model; ops are in the order of execution.
+
+    ``evaluation`` is a digest of what runs in eval mode, empty where that is the same.
+    """
 
     ref: ModelRef
     ops: tuple[Op, ...]
@@ -189,6 +244,9 @@ class ModelGraph:
     trace: Trace
     modules: tuple[ModuleInfo, ...] = ()
     parameters: int = 0
+    training: TrainingCode = TrainingCode()
+    states: tuple[StateInfo, ...] = ()
+    evaluation: str = ""
 
 
 Subject: TypeAlias = Op | ModuleInfo

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Report
+from bnlint.domain.graph import Location
+from bnlint.domain.trials import InputStats, OutputStats, Spot, Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,10 @@ class ActivationStats:
     None if there was no backward. ``at_output`` is true if the model returns its result.
     ``before`` and ``after`` are sampled values on either side, for the ridge picture. ``largest``
     is the largest finite magnitude. ``more`` holds the numbers of ``probing.observing.numbers``.
+    ``order`` counts the calls of a forward, ``fed_by`` is the conv/linear layer before it, and
+    ``location`` the user's line. ``is_gate`` is true if its result multiplies something else,
+    ``pooled`` if space was averaged away before it, ``identical`` if all its units hold the same
+    values, ``sampled`` if mean, deviation and signal are estimates from a sample of its places.
     """
 
     layer: str
@@ -49,6 +56,18 @@ class ActivationStats:
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
     more: Mapping[str, float | None] = field(default_factory=dict)
+    order: int = 0
+    fed_by: str = ""
+    location: Location | None = None
+    is_gate: bool = False
+    pooled: bool = False
+    identical: bool = False
+    sampled: bool = False
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation between samples; None where there are none to compare."""
+        return None if self.signal is None else self.signal * math.hypot(self.mean, self.std)
 
     @property
     def frozen(self) -> float | None:
@@ -62,12 +81,15 @@ class ActivationStats:
 class NormStats:
     """One call of one norm, compared with the statistics of the batch that entered it.
 
-    ``low_variance`` is the share of channels with a batch variance under ten eps. ``drift_mean`` is
+    ``low_variance`` is the share of channels (of groups, where the norm has some) whose variance is
+    under ten eps. ``drift_mean`` is
     the median over channels of abs(running mean - batch mean) / sigma, ``drift_variance`` that of
     abs(log2(running variance / batch variance)); None without running statistics. ``tracked`` is
     ``num_batches_tracked``. ``values_per_sample`` is 1 if a batch of one sample would raise an
     error. ``call_distance`` is the largest distance to another call of the same norm in one
-    forward, abs(mean difference) / sigma; None for a single call.
+    forward, abs(mean difference) / sigma; None for a single call. ``learned`` is true if its weight
+    or bias is no longer the initial one. ``order``, ``location`` and ``pooled`` are as for
+    activations.
     """
 
     layer: str
@@ -85,6 +107,10 @@ class NormStats:
     drift_variance: float | None = None
     tracked: int | None = None
     call_distance: float | None = None
+    learned: bool = False
+    order: int = 0
+    location: Location | None = None
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +119,8 @@ class KernelStats:
 
     ``gradient`` is None for a frozen weight (not ``trainable``) and without a backward. Kernels of
     the same ``stage`` read the same tensor (the projections of an attention); 0 means unknown.
-    ``call`` is the first call of its layer that used it, from 0.
+    ``call`` is the first call of its layer that used it, from 0. ``identical`` is true if the
+    weights of all its units are the same. ``order`` and ``location`` are as for activations.
     """
 
     layer: str
@@ -103,6 +130,18 @@ class KernelStats:
     trainable: bool = True
     stage: int = 0
     call: int = 0
+    identical: bool = False
+    order: int = 0
+    location: Location | None = None
+
+    @property
+    def sensitivity(self) -> float | None:
+        """norm(gradient) x norm(weight): what a relative change of the weight does to the loss.
+
+        It does not depend on the scale of the weights: behind a norm the gradient falls as one over
+        the weight.
+        """
+        return None if self.gradient is None else self.gradient * self.weight_norm
 
     @property
     def ratio(self) -> float | None:
@@ -112,8 +151,35 @@ class KernelStats:
         return self.gradient / self.weight_norm
 
 
-Row = ActivationStats | NormStats | KernelStats
+@dataclass(frozen=True, slots=True)
+class UpdateStats:
+    """One trainable parameter of a watched training, before and after a step of the optimizer.
+
+    ``ratio`` is norm(step) / norm(weight), from a sample of entries unless ``exact``; None for a
+    weight that was zero. ``unchanged`` counts the observed steps in a row that left it as it was.
+    ``in_optimizer`` is None where no optimizer of torch was seen.
+    """
+
+    layer: str
+    parameter: str
+    dimensions: int
+    exact: bool
+    ratio: float | None
+    unchanged: int = 0
+    in_optimizer: bool | None = None
+    call: int = 0
+
+    @property
+    def name(self) -> str:
+        """The parameter's name in the model."""
+        return f"{self.layer}.{self.parameter}" if self.layer else self.parameter
+
+
+Row = ActivationStats | NormStats | KernelStats | UpdateStats
 """What was measured of one layer or one call."""
+
+Where = Row | Spot
+"""What a verdict can be about: a measured row, or another place in the forward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +210,10 @@ class Curve:
     losses: tuple[float, ...]
 
 
+AS_WRITTEN = "as-written"
+"""The name of the variant that leaves the model as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One arrangement of norms with the same weights: none, before, after or as-written."""
@@ -154,6 +224,16 @@ class Variant:
     kernels: tuple[KernelStats, ...]
     curves: tuple[Curve, ...]
     error: str = ""
+
+    def equals(self, other: Variant) -> bool:
+        """True where this arrangement has the losses, or without any the signal, of the other."""
+        if self.error or other.error or self.norms != other.norms:
+            return False
+        own, others = (
+            [x for c in v.curves for x in c.losses] or [v.signal or 0.0, v.dead or 0.0]
+            for v in (self, other)
+        )
+        return len(own) == len(others) and all(map(_alike, own, others))
 
     @property
     def signal(self) -> float | None:
@@ -167,15 +247,37 @@ class Variant:
         return sum(found) / len(found) if found else None
 
 
+def _alike(a: float, b: float) -> bool:
+    both_nan = math.isnan(a) and math.isnan(b)
+    return both_nan or math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The counterfactual: every variant on the same weights, batch, seed and objective."""
+    """The counterfactual: every variant on the same weights, batch, seed and objective.
+
+    ``distinct`` are the variants to show.
+    """
 
     variants: tuple[Variant, ...]
     steps: int
     samples: int
     objective: str
     seed: int
+
+    @property
+    def distinct(self) -> tuple[tuple[str, Variant], ...]:
+        """Each variant with the name to show; the model as written is not repeated.
+
+        Where it is the same as another variant, that one's name says so.
+        """
+        written = next((v for v in self.variants if v.name == AS_WRITTEN), None)
+        others = [v for v in self.variants if v is not written]
+        same = next((v for v in others if written is not None and written.equals(v)), None)
+        named = [(f"{v.name} (as written)" if v is same else v.name, v) for v in others]
+        if written is not None and same is None:
+            named.append((written.name, written))
+        return tuple(named)
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -190,7 +292,9 @@ class ProbeResult:
     ``objective`` names the loss that the gradient is of. ``source`` is user, file or synthetic.
     ``notes`` say what the run changed by itself (a halved batch, a copied model). ``biases`` maps
     the kernels of redundant-bias findings (:func:`call_name`) to the relative change of the output
-    when the bias changes.
+    when the bias changes. ``trials`` holds what the extra passes found, ``inputs`` and ``outputs``
+    what entered and left the model. ``untrained`` is true if the probe itself built the model.
+    ``updates`` are those of a watched training.
     """
 
     model: str
@@ -212,11 +316,28 @@ class ProbeResult:
     biases: Mapping[str, float] = field(default_factory=dict)
     comparison: Comparison | None = None
     report: Report = field(default_factory=Report)
+    inputs: tuple[InputStats, ...] = ()
+    outputs: tuple[OutputStats, ...] = ()
+    trials: Trials = field(default_factory=Trials)
+    untrained: bool = False
+    updates: tuple[UpdateStats, ...] = ()
 
     @property
     def gradient_ratio(self) -> float | None:
         """norm(grad)/norm(weight) of the first kernel over that of the last, or None."""
         return gradient_ratio(self.kernels)
+
+    @property
+    def sensitivity_ratio(self) -> float | None:
+        """norm(grad) x norm(weight) of the first kernel over that of the last, or None.
+
+        Unlike :attr:`gradient_ratio` it does not depend on the scale of the weights.
+        """
+        found = ends(self.kernels)
+        first, last = (k.sensitivity for k in found) if found else (None, None)
+        if first is None or last is None:
+            return None
+        return first / last if last else self.gradient_ratio
 
 
 def site_name(layer: str, call: int) -> str:

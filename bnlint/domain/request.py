@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.domain.finding import Problem
-from bnlint.domain.graph import ModelGraph, Shape
+from bnlint.domain.graph import Location, ModelGraph, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class TraceRequest:
     ``path`` is absolute; locations in the answer use it. ``module`` names an installed module
     instead (``path`` is then empty). ``text``, if not None, replaces the content of the
     file (stdin, an unsaved editor buffer). ``models`` holds what was named after ``::`` and what
-    the config declares; without any, models are discovered. ``inputs`` are for every model.
+    the config declares; without any, models are discovered. ``inputs`` are for every model,
+    ``inputs_of`` for those that are discovered with such a name.
     ``layers`` are the user's own rows of the layer table (name, kind). ``search`` are extra folders
     to import from. ``real_weights`` builds models of up to ``weight_limit`` parameters for real, so
     that initial values can be read. ``overlays`` are texts that replace the content of local files
@@ -95,6 +96,12 @@ class TraceRequest:
     weight_limit: int = 50_000_000
     overlays: tuple[tuple[str, str], ...] = ()
     patience: float = 5.0
+    inputs_of: tuple[ModelSpec, ...] = ()
+
+    def inputs_for(self, *names: str) -> tuple[InputSpec, ...]:
+        """The declared inputs of a discovered model that is known by these names."""
+        own = (spec.inputs for spec in self.inputs_of if spec.call in names)
+        return next(own, self.inputs)
 
     @property
     def name(self) -> str:
@@ -115,7 +122,73 @@ class TrialRequest:
         return self.file.name
 
 
-FileRequest = TraceRequest | TrialRequest
+KeyMap = tuple[tuple[str, str], ...]
+"""Pairs of an old and a new key of the same state."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRequest:
+    """One file to import, and a model of it to run as one side of a comparison.
+
+    The old side comes first and writes its weights, inputs and results to the file ``store``; the
+    new side (``against``) tries to load the old state, with each of the ``maps`` too, and compares
+    its results. ``inputs`` are the calls to try, ``limit`` is the number of parameters up to which
+    a model is run. ``checkpoint`` is a file whose state takes the place of the old model's.
+    """
+
+    file: TraceRequest
+    store: str
+    model: ModelSpec
+    against: bool = False
+    maps: tuple[KeyMap, ...] = ()
+    inputs: tuple[tuple[InputSpec, ...], ...] = ()
+    limit: int = 200_000_000
+    checkpoint: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path of the file, or the name of the module."""
+        return self.file.name
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAttempt:
+    """What ``load_state_dict`` said to the old state, with the keys renamed by one map.
+
+    ``error`` is set where it raised something else than a difference of keys and shapes.
+    """
+
+    loads: bool
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reshaped: tuple[tuple[str, Shape, Shape], ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofResult:
+    """The outcome of one side; ``reason`` says why it did not run, or what else differs.
+
+    ``keys`` are those of the checkpoint that was read. ``loads`` is without a map, ``mapped`` with
+    each of them, ``chosen`` is the map that was run with, -1 for none. ``differences`` are relative
+    to the largest output, by mode.
+    """
+
+    ran: bool
+    reason: str = ""
+    keys: tuple[tuple[str, Shape], ...] = ()
+    loads: LoadAttempt | None = None
+    mapped: tuple[LoadAttempt, ...] = ()
+    chosen: int = -1
+    equal: bool = False
+    differences: Mapping[str, float] = field(default_factory=dict)
+    first: str = ""
+    line: Location | None = None
+    dtype: str = ""
+    tolerance: float = 0.0
+
+
+FileRequest = TraceRequest | TrialRequest | ProofRequest
 """What has a :class:`TraceOutcome`."""
 
 
@@ -151,7 +224,7 @@ class Closing:
     consulted: Consulted = NOTHING
 
 
-Record = ModelGraph | Problem | TrialResult | Closing
+Record = ModelGraph | Problem | TrialResult | ProofResult | Closing
 """A worker answers record by record, so that a crash loses only what was not yet traced."""
 
 
@@ -171,6 +244,7 @@ class TraceOutcome:
     durations: Mapping[str, float] = field(default_factory=dict)
     trials: tuple[TrialResult, ...] = ()
     consulted: Consulted = NOTHING
+    proofs: tuple[ProofResult, ...] = ()
 
 
 def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
@@ -178,8 +252,9 @@ def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
     kept: dict[type, list[Any]] = {}
     for record in records:
         kept.setdefault(type(record), []).append(record)
-    graphs, problems, trials, closings = (
-        tuple(kept.get(kind, ())) for kind in (ModelGraph, Problem, TrialResult, Closing)
+    graphs, problems, trials, proofs, closings = (
+        tuple(kept.get(kind, ()))
+        for kind in (ModelGraph, Problem, TrialResult, ProofResult, Closing)
     )
     last = closings[-1] if closings else Closing()
     return TraceOutcome(
@@ -191,4 +266,5 @@ def collect(path: str, records: Iterable[Record]) -> TraceOutcome:
         last.durations,
         trials,
         last.consulted,
+        proofs,
     )

@@ -117,11 +117,15 @@ class Convention:
 
 @dataclass(frozen=True, slots=True)
 class ReportAt:
-    """Where and what to report: the capture pointed at, related captures, the message."""
+    """Where and what to report: the capture pointed at, related captures, the message.
+
+    ``place`` is ``layer`` (the line that constructs it) or ``call`` (the line that calls it).
+    """
 
     at: str
     message: str
     related: tuple[str, ...] = ()
+    place: str = "layer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LINTER_RULES: Mapping[str, str] = OWN_RULES
 """Rules without a file: the linter's own."""
 
+EVERYTHING = "all"
+"""The word, in lower case, that means every rule."""
+
 PACKAGE = Path(__file__).resolve().parent.parent
 SUFFIXES = (".yaml", ".yml")
 
@@ -118,27 +121,36 @@ def select_rules(
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     severities: Mapping[str, str] | None = None,
+    extend: Iterable[str] = (),
 ) -> tuple[Rule, ...]:
     """The rules to run, with the user's severities.
 
-    Words are ids, prefixes of ids, names or ``all``. A rule that is off by default runs when it is
-    asked for by its own id or name, in ``select`` or with a severity. Raises :class:`UsageError`
-    for every unknown word and severity.
+    Words are ids, prefixes of ids, names or ``ALL``. Those of ``extend`` are selected too, without
+    leaving out what runs by default. A rule that is off by default runs when it is asked for by its
+    own id or name, by a severity, or by ``ALL``. Raises :class:`UsageError` for every unknown word
+    and severity.
     """
     weights = severities or {}
-    select, ignore = tuple(select), tuple(ignore)
-    unknown = unknown_words((*select, *ignore, *weights), rules)
+    select, ignore, extend = tuple(select), tuple(ignore), tuple(extend)
+    unknown = unknown_words((*select, *extend, *ignore, *weights), rules)
     if unknown:
         raise UsageError(*(Mistake(said, hint=hint) for said, hint in unknown.values()))
     _check_severities(weights)
-    words = {*select, *weights}
+    words, wanted = {*select, *extend, *weights}, selection(select, extend)
+    everything = any(word.lower() == EVERYTHING for word in (*select, *extend))
     chosen = (
         _weighed(rule, weights)
         for rule in rules
-        if asked_for(rule.id, rule.name, select, ignore)
-        and (rule.enabled or not words.isdisjoint((rule.id, rule.name)))
+        if asked_for(rule.id, rule.name, wanted, ignore)
+        and (rule.enabled or everything or not words.isdisjoint((rule.id, rule.name)))
     )
     return tuple(filter(None, chosen))
+
+
+def selection(select: Iterable[str], extend: Iterable[str]) -> tuple[str, ...]:
+    """The words of both, or none if nothing is selected: the default is not narrowed by more."""
+    chosen = tuple(select)
+    return (*chosen, *extend) if chosen else ()
 
 
 def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, tuple[str, str]]:
@@ -152,8 +164,8 @@ def unknown_words(words: Iterable[str], rules: Iterable[Rule]) -> Mapping[str, t
 
 
 def means(word: str, id: str, name: str) -> bool:
-    """True when ``word`` is the id, a prefix of it, the name, or ``all``."""
-    return bool(word) and (id.startswith(word) or word in (name, "all"))
+    """True when ``word`` is the id, a prefix of it, the name, or ``ALL``."""
+    return bool(word) and (id.startswith(word) or word == name or word.lower() == EVERYTHING)
 
 
 def asked_for(id: str, name: str, select: Sequence[str], ignore: Sequence[str]) -> bool:
@@ -185,8 +197,8 @@ def _weighed(rule: Rule, weights: Mapping[str, str]) -> Rule | None:
 def weight_of(id: str, name: str, weights: Mapping[str, str]) -> str:
     """The user's severity for a rule, by the most exact word; nothing where there is none."""
     fitting = [word for word in weights if means(word, id, name)]
-    best = max(fitting, key=lambda w: (w in (id, name), w != "all", len(w)), default="")
-    return weights.get(best, "")
+    exactness = [(w in (id, name), w.lower() != EVERYTHING, len(w), w) for w in fitting]
+    return weights[max(exactness)[-1]] if exactness else ""
 
 
 def _at(rule: Rule, severity: Severity) -> Rule:

@@ -30,22 +30,21 @@ def explain(rule: Rule) -> str:
         _section("Convention", _convention(rule)),
         _section("Example", _example(rule.bad)),
         _section("Use instead", _example(rule.good)),
-        *(_form(form) for form in rule.forms),
+        *(_form(form, rule) for form in rule.forms),
         _section("How to silence it", _silence(rule)),
         _section("References", _bullets(rule.docs.references)),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _form(rule: Rule) -> str:
+def _form(form: Rule, rule: Rule) -> str:
     """What is different about another form of the rule."""
+    own = () if form.docs == rule.docs else (form.docs.why, form.docs.evidence, form.docs.instead)
     parts = [
-        f"## Also: {rule.summary}",
-        rule.docs.why.strip(),
-        rule.docs.evidence.strip(),
-        rule.docs.instead.strip(),
-        _bullets(f"silent when {e.because}" for e in rule.unless),
-        _example(rule.bad),
+        f"## Also: {form.summary}",
+        *(text.strip() for text in own),
+        _bullets(f"silent when {e.because}" for e in form.unless),
+        _example(form.bad),
     ]
     return "\n\n".join(part for part in parts if part)
 

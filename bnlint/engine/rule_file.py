@@ -96,6 +96,7 @@ REPORT = Entries(
         "at": CAPTURE_NAME.called("report.at"),
         "related": many(CAPTURE_NAME, or_one=True),
         "message": MESSAGE,
+        "place": word(("layer", "call")),
     },
     ("at", "message"),
 )
@@ -234,7 +235,7 @@ FORM: Entries[Any] = Entries(
         "docs": DOCS,
         "examples": EXAMPLES,
     },
-    ("form", "summary", "match", "report", "docs", "examples"),
+    ("form", "summary", "match", "report", "examples"),
     {"gives-way": "gives_way"},
 )
 RULE: Entries[Any] = Entries(
@@ -247,7 +248,7 @@ RULE: Entries[Any] = Entries(
         **FORM.keys,
         "forms": many(Field(lambda reader, node, _: _rule(reader, node, FORM), FORM.schema)),
     },
-    ("id", "name", "severity", *FORM.required[1:]),
+    ("id", "name", "severity", "docs", *FORM.required[1:]),
     FORM.names,
 )
 
@@ -262,7 +263,8 @@ def parse_rule(text: str, path: str) -> Rule:
         raise RuleError(*ordered)
     forms = values.pop("forms", ())
     rule = Rule(**values)
-    shared = {"id": rule.id, "name": rule.name, "enabled": rule.enabled, "severity": rule.severity}
+    names = ("id", "name", "enabled", "severity", "docs")
+    shared = {name: getattr(rule, name) for name in names}
     return replace(rule, forms=tuple(Rule(**{**shared, **form}) for form in forms))
 
 

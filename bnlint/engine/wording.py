@@ -35,7 +35,7 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
         name=rule.name,
         severity=_severity(rule, scope),
         message=fill(rule.report.message, _Namer(scope, ref)) + _assumptions(rule, scope, ref),
-        location=place_of(at, ref),
+        location=place_of(at, ref, rule.report.place),
         model=ref.name,
         layer=name_of(at),
         related=tuple(_related(scope.match[name], ref) for name in rule.report.related),
@@ -53,9 +53,14 @@ def built_by(subject: Subject) -> str:
     return str(subject.facts.get("library", ""))
 
 
-def place_of(subject: Subject, ref: ModelRef) -> Location:
-    """Where the layer is constructed (a function: called), else where its model is defined."""
+def place_of(subject: Subject, ref: ModelRef, place: str = "layer") -> Location:
+    """Where the layer is constructed or called, as ``place`` says, else its model's definition.
+
+    A function has the place of its call only.
+    """
     own = subject.construction if isinstance(subject, ModuleInfo) else subject.location
+    if place == "call" and isinstance(subject, Op):
+        own = subject.call or own
     return own or ref.definition or Location(ref.file, 1)
 
 

@@ -102,7 +102,7 @@ def read_baseline(path: Path) -> tuple[Entry, ...]:
         place = Location(shown, error.lineno, error.colno)
         hint = "fix it (a merge may have left conflict markers), or write it again"
         raise ConfigError(Mistake(f"not valid JSON: {error.msg}", place, hint=hint)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, too deep, too many digits
         raise ConfigError(f"the baseline file {path} cannot be read: {error}") from None
     return _entries(data, shown)
 

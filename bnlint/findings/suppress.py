@@ -33,7 +33,8 @@ class RuleNames(NamedTuple):
     def ids(self, pattern: str) -> frozenset[str]:
         """The rules that a comment means by an id, the start of one, or a name."""
         wanted = pattern.strip()
-        exact = {i for i, name in self.known.items() if wanted.upper() == i or wanted == name}
+        known = self.known.items()
+        exact = {i for i, name in known if wanted in (i, name) or wanted.upper() == i}
         if exact or not wanted:
             return frozenset(exact)
         return frozenset(i for i in self.known if i.startswith(wanted.upper()))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn.parameter import is_lazy
 
 from bnlint.config import Settings
 from bnlint.domain.errors import Mistake, UsageError
@@ -22,6 +22,8 @@ from bnlint.layers.calls import name_of
 from bnlint.layers.signatures import parameters_of
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.pipeline import live_rules, trace_live
+from bnlint.tracing.bare import copied
+from bnlint.tracing.process_state import process_state
 
 KEY = "bnlint"
 """Where ``GraphModule.meta`` says what was ``done``, and what was ``refused`` and why."""
@@ -40,6 +42,11 @@ def repair(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.G
         When ``model`` is no model, or torch.fx cannot trace it.
 
     """
+    with process_state():
+        return _repaired(model, inputs, name, settings)
+
+
+def _repaired(model: nn.Module, inputs: Any, name: str, settings: Settings) -> fx.GraphModule:
     graph = trace_live(model, inputs, name, settings.layers)
     repaired = _to_graph_module(model, builtin_table().extended(settings.layers))
     rules, facts = live_rules(settings).chosen(), settings.for_rules()
@@ -99,7 +106,11 @@ def _to_graph_module(model: nn.Module, table: Table) -> fx.GraphModule:
     """The model's copy as a GraphModule, with its weights, on its device and in its modes."""
     if patched := [n for n, m in model.named_modules() if "forward" in vars(m)]:
         raise _untraceable(f"forward of {patched[0] or 'it'} is replaced")
-    twin = copy.deepcopy(model)
+    if any(map(is_lazy, model.parameters())):
+        raise _untraceable("it has lazy layers, which get their weights in the first forward")
+    twin = copied(model, {}, lambda tensor: tensor.detach().clone())
+    if twin is None:
+        raise _untraceable("it cannot be copied")
     try:
         graph = _LeafTracer(table).trace(twin)
     except Exception as error:  # the user's forward may raise anything

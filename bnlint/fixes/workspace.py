@@ -146,7 +146,7 @@ class Workspace:
 
     def _editable(self, work: Work) -> tuple[str, Editable] | None:
         path = self.paths.absolute(work.source.path)
-        if work.source.module:
+        if work.source.module or self._is_linked_from_outside(path):
             return None
         if work.source.buffer:
             return os.path.realpath(path), Editable(SourceText(path, work.source.text), b"", True)
@@ -155,6 +155,11 @@ class Workspace:
             return os.path.realpath(path), Editable(decode_text(path, data), data)
         except (OSError, SyntaxError, UnicodeDecodeError):
             return None
+
+    def _is_linked_from_outside(self, path: str) -> bool:
+        """True for a file that is below the project by a link only."""
+        root, real = Path(self.settings.root).resolve(), Path(os.path.realpath(path))
+        return Path(path).is_relative_to(self.settings.root) and not real.is_relative_to(root)
 
 
 def write(files: Mapping[str, Editable], texts: Mapping[str, SourceText]) -> tuple[str, ...]:
@@ -194,16 +199,37 @@ def _obstacle(path: str, file: Editable) -> Mistake | None:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Replaces a file by new content, with the mode of the old one."""
+    """Replaces a file by new content, with the mode of the old one.
+
+    A file that has several names or is somebody else's is written in place, which keeps that.
+    """
+    old = os.stat(path)
+    try:
+        if old.st_nlink > 1 or not _is_own(old):
+            Path(path).write_bytes(data)
+        else:
+            _exchange(path, data, stat.S_IMODE(old.st_mode))
+    except OSError as error:
+        raise FixError(Mistake(f"cannot be written: {error.strerror}", Location(path, 1))) from None
+
+
+def _is_own(file: os.stat_result) -> bool:
+    """True where a new file would have the same owner and group."""
+    if not hasattr(os, "geteuid"):
+        return True
+    return (file.st_uid, file.st_gid) == (os.geteuid(), os.getegid())
+
+
+def _exchange(path: str, data: bytes, mode: int) -> None:
     number, temporary = tempfile.mkstemp(prefix=".bnlint-", dir=os.path.dirname(path))
     try:
         with os.fdopen(number, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise FixError(Mistake(f"cannot be written: {error.strerror}", Location(path, 1))) from None
+        raise

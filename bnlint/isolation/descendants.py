@@ -20,9 +20,9 @@ _GENERATIONS = 20
 """How often children that appear when their parents are killed are killed in turn."""
 
 
-def die_with_parent() -> None:
-    """End this process when its parent ends (Linux)."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Send this process a signal when its parent ends (Linux)."""
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def adopt_orphans() -> None:

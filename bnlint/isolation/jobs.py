@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bnlint.domain.codec import decode, encode
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import Closing, TraceRequest, TrialRequest, TrialResult
+from bnlint.domain.request import (
+    Closing,
+    ProofRequest,
+    ProofResult,
+    TraceRequest,
+    TrialRequest,
+    TrialResult,
+)
 from bnlint.isolation.folders import read_file
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 
@@ -74,6 +81,13 @@ TRIAL = JobKind(
     "bnlint.tracing.trial:trial_records",
     writes=lambda request: (os.path.dirname(request.trial.store),),
 )
+PROOF = JobKind(
+    "proof",
+    ProofRequest,
+    (ProofResult, Problem, Closing),
+    "bnlint.comparing.running.proof_job:proof_records",
+    writes=lambda request: (os.path.dirname(request.store),),
+)
 PROBE = JobKind(
     "probe",
     ProbeRequest,
@@ -83,7 +97,7 @@ PROBE = JobKind(
     writes=lambda _: tuple(filter(os.path.isdir, (_SHARED_MEMORY,))),
 )
 
-KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (TRACE, TRIAL, PROBE)}
+KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (TRACE, TRIAL, PROOF, PROBE)}
 """Every kind by its name, which is what crosses the pipe."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -166,8 +165,10 @@ def _run(request: Any, folder: str, limits: Limits) -> Ended:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
+    """End the process and, through its supervisor, all that the job started."""
+    process.terminate()
+    try:
+        process.wait(timeout=_ORDERLY)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -35,6 +35,7 @@ from bnlint.isolation.jobs import (
     line,
     parsed,
 )
+from bnlint.isolation.supervisor import supervise
 
 _TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 """Torch creates this folder when its compiler is imported; it is kept out of the user's own."""
@@ -54,7 +55,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _do_one(folder: str, limits: Limits) -> None:
-    _, kind, request = asked(sys.stdin.buffer.read())
+    text = sys.stdin.buffer.read()
+    if hasattr(os, "fork"):
+        supervise(lambda: _work(text, folder, limits), folder)
+    else:
+        _work(text, folder, limits)
+
+
+def _work(text: bytes, folder: str, limits: Limits) -> None:
+    _, kind, request = asked(text)
     if kind.confined:
         os.environ.update(ENVIRONMENT)
         os.environ[_TORCH_CACHE] = os.path.join(folder, "torch")

@@ -32,9 +32,13 @@ _LIKE_ANOTHER = frozenset({"type_as", "to", "view_as", "reshape_as", "expand_as"
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The result of an earlier call, in the place of the tensor in the arguments."""
+    """The result of an earlier call, in the place of the tensor in the arguments.
+
+    ``item`` is the position among the tensors of the result, where it has several.
+    """
 
     id: str
+    item: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class Call:
     ``owner`` is the path of the module whose forward makes the call, ``path`` the leaf's own.
     ``value`` is its result on the meta device, where it was run. ``role`` is ``op``, ``number``
     for sizes and what is computed from them, or ``pick`` for taking an element of a tuple result.
+    ``also`` are results whose numbers Python read, and from which it made the values of this one.
+    ``kept`` is true if the result is used beside the data flow: Python read its numbers, or a
+    module keeps it. ``recomputed`` is true inside of ``torch.utils.checkpoint``.
     """
 
     id: str
@@ -71,6 +78,9 @@ class Call:
     role: str = "op"
     value: Any = UNSEEN
     error: str | None = None
+    also: tuple[Ref, ...] = ()
+    kept: bool = False
+    recomputed: bool = False
     _refs: tuple[Ref, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     def refs(self) -> Sequence[Ref]:
@@ -79,6 +89,7 @@ class Call:
             found: list[Ref] = []
             _find_refs(self.args, found)
             _find_refs(self.kwargs, found)
+            found += self.also
             self._refs = tuple(found)
         return self._refs
 
@@ -86,6 +97,7 @@ class Call:
         """Replace every Ref and State among the arguments by ``change`` of it."""
         self.args = replace_refs(self.args, change)
         self.kwargs = replace_refs(self.kwargs, change)
+        self.also = replace_refs(self.also, change)
         self._refs = None
 
     def data(self) -> Sequence[Ref]:

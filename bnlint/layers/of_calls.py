@@ -243,4 +243,13 @@ def _functional_norm(arguments: Mapping[str, Any], kind: Kind) -> Facts:
         if isinstance(state, State) and state.shape:
             facts["channels"] = state.shape[-1]
             break
-    return facts
+    if isinstance(groups := arguments.get("num_groups"), int):
+        facts["groups"] = groups
+    return facts | _normalized_shape(arguments.get("normalized_shape"))
+
+
+def _normalized_shape(shape: Any) -> Facts:
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if not sizes or not all(type(size) is int for size in sizes):
+        return {}
+    return {"channels": sizes[-1], "normalized-shape": sizes}

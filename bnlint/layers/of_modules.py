@@ -56,14 +56,22 @@ def module_facts(module: nn.Module, kind: Kind, table: Table) -> Facts:
         size = attribute(module, "output_size")
         facts.update({} if size is None else {"global": is_one(size)})
         facts.update(pool_padding(vars(module)))
-    for word, name in (("dim", "dim"), ("start-dim", "start_dim")):
-        if kind.tags & having("facts", word):
-            facts.update(_named(module, **{word: (name,)}))
-    if kind.name == "recurrent":
-        facts.update(_named(module, **{"channels-last": ("batch_first",)}))
+    if kind.tags & having("facts", "dim"):
+        facts.update(_named(module, dim=("dim",)))
+    if kind.tags & having("facts", "start-dim"):
+        facts.update(_named(module, **{"start-dim": ("start_dim",), "end-dim": ("end_dim",)}))
+    if kind.name in ("recurrent", "attention"):
+        facts.update(_batch_first(module))
     if kind.name == "embedding":
         facts.update(_named(module, **{"out-channels": ("embedding_dim",)}))
     return facts
+
+
+def _batch_first(module: nn.Module) -> Facts:
+    """Whether axis 0 is the batch and not the sequence, as the layer or its parts are built."""
+    said = (attribute(part, "batch_first") for part in module.modules())
+    found = next((value for value in said if isinstance(value, bool)), None)
+    return {} if found is None else {"batch-first": found}
 
 
 def trainable(module: nn.Module) -> bool:

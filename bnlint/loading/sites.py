@@ -240,6 +240,11 @@ def _position(code: CodeType, instruction: int) -> Location:
     return Location(usual_path(path), line or code.co_firstlineno, begin, end_line or 0, end)
 
 
+def line_of(code: CodeType, instruction: int) -> int:
+    """The line of an instruction."""
+    return _position(code, instruction).line
+
+
 def _characters(path: str, line: int, column: int) -> int:
     """A column that Python counts in bytes of UTF-8, in characters."""
     text = linecache.getline(path, line) if column else ""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bnlint.models.evidence.plain_values import Later
-from bnlint.models.guessing.blamed import blamed, spots_of
+from bnlint.models.guessing.arguments.blamed import blamed, spots_of
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence, known_values
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.of_constructor import CallEvidence, known_values
 from bnlint.models.survey import Maker
 
 _UNKNOWN = "..."

@@ -29,10 +29,10 @@ from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame, denied_download
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
 from bnlint.models.advice import command
-from bnlint.models.guessing.amending import amended
+from bnlint.models.guessing.arguments.amending import amended
+from bnlint.models.guessing.arguments.knowledge import Lacking
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
-from bnlint.models.guessing.of_parameters import Lacking
 from bnlint.models.meta.bounded import Bounded
 from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
@@ -57,8 +57,10 @@ class NotAModel(TypeError):
     """The call returned something that is not a ``torch.nn.Module``."""
 
 
-def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
+def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = False) -> nn.Module:
     """The model that ``make`` returns, with real weights only up to ``weight_limit`` parameters.
+
+    A model without parameters is on meta, too, unless it is built ``to_run``.
 
     Raises what the user's code raised on the CPU, or on ``meta`` if the CPU would not help.
     """
@@ -73,7 +75,7 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
             raise
         with Bounded():
             return _made(make)
-    if 0 < _parameters(model) <= weight_limit:
+    if (0 if to_run else 1) <= _parameters(model) <= weight_limit:
         with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
             return _made(make)
     return model
@@ -81,20 +83,29 @@ def build(make: Callable[[], object], weight_limit: int = 0) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model, what it is called in reports, and the pretrained weights that it did not get."""
+    """A model, what it is called in reports, and the pretrained weights that it did not get.
+
+    ``guess`` is the call of ``maker`` that built it, if bnlint made the call.
+    """
 
     model: nn.Module
     ref: ModelRef
     weights: tuple[str, ...] = ()
+    maker: Maker | None = None
+    guess: Guess | None = None
 
 
 @dataclass(slots=True)
 class Workshop:
-    """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed."""
+    """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed.
+
+    Those that are built ``to_run`` are real even without parameters.
+    """
 
     module: ModuleType
     source: Source
     weight_limit: int = 0
+    to_run: bool = False
     evidence: CallEvidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,7 +167,8 @@ class Workshop:
                 origin = "named" if named else maker.origin
                 ref = ModelRef(self.file, maker.name, origin, text, guess.assumed())
                 ref = replace(ref, definition=maker.definition, block=maker.part, found=guess.place)
-                yield self._built(found, ref, LEFT_OUT.sources[before:])
+                made = self._built(found, ref, LEFT_OUT.sources[before:])
+                yield replace(made, maker=maker, guess=guess)
                 before = len(LEFT_OUT.sources)
                 works = True
                 continue
@@ -165,6 +177,16 @@ class Workshop:
             failure = failure or self._refused(guess, found, maker, named)
         if failure is not None and not works:
             yield failure
+
+    def rebuilt(self, built: Built, guess: Guess) -> Built | None:
+        """The same model by another call; None if that call fails."""
+        maker = built.maker
+        found = self._try(partial(guess.call, maker.make)) if maker else None
+        if maker is None or not isinstance(found, nn.Module):
+            return None
+        text, guessed = guess.written(maker.name), guess.assumed()
+        ref = replace(built.ref, arguments=text, guessed=guessed)
+        return replace(built, model=found, ref=ref, guess=guess)
 
     def _refused(self, guess: Guess, error: BaseException, maker: Maker, named: bool) -> Problem:
         """The problem with a call that was tried, and how to say a better one."""
@@ -207,7 +229,7 @@ class Workshop:
         let_settings_be_set()
         try:
             with NoAccelerator():
-                return build(make, self.weight_limit)
+                return build(make, self.weight_limit, to_run=self.to_run)
         except BaseException as error:  # the user's code may exit, too
             return error
 

@@ -126,6 +126,12 @@ IMAGE_SIZE = re.compile(
     r"(image|img)_?(size|res|resolution|shape|hw|height|h)s?|resolution|crop_size"
     r"|(h|height)_?(image|img)(_?(size|res))?"
 )
+IMAGE_HEIGHT = re.compile(
+    r"((image|img|input|in)_?)?height|(image|img|input|in)_?h|(h|height)_?(image|img|input)(_?(size|res))?"
+)
+IMAGE_WIDTH = re.compile(
+    r"((image|img|input|in)_?)?width|(image|img|input|in)_?w|(w|width)_?(image|img|input)(_?(size|res))?"
+)
 INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
 IMAGE_CHANNELS = re.compile(
     r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
@@ -153,7 +159,10 @@ EDGES = re.compile(r"edge_?(index|indices|list)s?")
 ADJACENCY = re.compile(r"adj|adjacency(_matrix)?|adj_?(mat|matrix)|a_hat|graph|laplacian")
 OWNERS = re.compile(r"batch(_?(index|idx|indices))?")
 STATES = re.compile(r"(\w+_)?(hidden|hiddens|h|hx|hc|h0|h_0|state|states|prev_state|init_state)")
+OFFSETS = re.compile(r"(\w+_)?(start|pos|position|offset|idx|index|past)(_\w+)?")
 DEVICES = re.compile(r"(\w+_)?(device|dev)")
+ON_GPU = re.compile(r"((use|on)_?)?(cuda|gpu)")
+SWITCHES = re.compile(r"verbose|debug|((return|output|with|use|is|do|need)_\w+)")
 TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
 """What arguments of a forward are called that are not images or features."""
 
@@ -170,6 +179,12 @@ IMAGE_SETS = {
     "LFWPeople": 250,
 }
 """Transforms that state the size of an image, and data sets with the size of theirs."""
+
+EXAMPLES = (
+    *("example_input_array", "dummy_inputs", "dummy_input", "example_inputs", "example_input"),
+    *("sample_inputs", "sample_input"),
+)
+"""Attributes of a model that hold inputs for it."""
 
 SAME_SHAPE = ("cuda", "to", "float", "requires_grad_", "Variable", "cpu", "double", "half")
 SAME_MODEL = ("cuda", "to", "eval", "train", "float", "half", "cpu")

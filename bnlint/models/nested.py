@@ -32,6 +32,25 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(getattr(value, field.name))
 
 
+def placed(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+    """Every object of a kind inside ``value``, in the order of :func:`tensors`, with its place.
+
+    That is the indices, keys and names of fields on the way to it, joined by dots.
+    """
+    inside: Any = ()
+    if isinstance(value, kind):
+        yield "", value
+    elif isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, (tuple, list)):
+        inside = enumerate(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inside = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+    for key, item in inside:
+        for place, found in placed(item, kind):
+            yield f"{key}.{place}".removesuffix("."), found
+
+
 def mapped(value: Any, change: Change) -> Any:
     """``value`` with every tensor changed, in containers of the same kind."""
     if isinstance(value, Tensor):
@@ -97,7 +116,7 @@ def with_tensors(value: Any, change: Change) -> Any:
         if not hasattr(leaf, "__dict__") or isinstance(leaf, nn.Module):
             return leaf
         try:
-            with _copies(change):
+            with copies(change):
                 return copy.deepcopy(leaf)
         except Exception:  # what cannot be copied is passed as it is
             return leaf
@@ -106,14 +125,15 @@ def with_tensors(value: Any, change: Change) -> Any:
 
 
 @contextlib.contextmanager
-def _copies(change: Change) -> Iterator[None]:
-    """Let the deep copy of a tensor be ``change`` of it."""
+def copies(change: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Let the deep copy of a tensor be ``change`` of it, unless that is None."""
     kind: Any = Tensor
     plain = kind.__deepcopy__
 
     def copied(tensor: Tensor, known: dict[int, Any]) -> Any:
         if id(tensor) not in known:  # a tensor that is held twice stays one
-            known[id(tensor)] = change(tensor)
+            changed = change(tensor)
+            known[id(tensor)] = plain(tensor, known) if changed is None else changed
         return known[id(tensor)]
 
     kind.__deepcopy__ = copied

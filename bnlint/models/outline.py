@@ -9,9 +9,6 @@ import ast
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -26,10 +23,6 @@ _HARMLESS = (
     *(ast.operator, ast.unaryop, ast.expr_context, ast.Starred, ast.keyword),
 )
 """Nodes of an expression that has no side effects."""
-
-
-_SIBLINGS, _LARGEST_FILE = 30, 200_000
-"""Files of a folder that are looked at, and the bytes of the largest."""
 
 
 def definitions(tree: ast.Module) -> dict[str, Definition]:
@@ -207,43 +200,6 @@ def tests_of(source: Source) -> list[Source]:
     paths = (os.path.join(*place, name) for place in places)
     tests = (read(path) for path in paths if os.path.isfile(path))
     return [test for test in tests if isinstance(test, Source)]
-
-
-def siblings_of(source: Source, name: str) -> Iterator[Source]:
-    """The parsed scripts beside a file, or one folder above, that import the name from it."""
-    for folder in (source.folder, os.path.dirname(source.folder)):
-        for path, text in _scripts_in(folder or "."):
-            if name in text and path != source.path:
-                found = read(path)
-                if isinstance(found, Source) and _imports(found.tree, source, name):
-                    yield found
-
-
-def _imports(tree: ast.Module, source: Source, name: str) -> bool:
-    """True if a script gets the name from this file, or from the package that the file is in."""
-    stem, package = os.path.splitext(source.name)[0], os.path.basename(source.folder)
-    for node in ast.walk(tree):
-        names = (
-            {a.name for a in node.names} if isinstance(node, (ast.Import, ast.ImportFrom)) else ()
-        )
-        home = (node.module or "").rpartition(".")[2] if isinstance(node, ast.ImportFrom) else ""
-        if stem in {n.rpartition(".")[2] for n in names}:
-            return True
-        if (home == stem and "*" in names) or (home in (stem, package) and home and name in names):
-            return True
-    return False
-
-
-@lru_cache(maxsize=8)
-def _scripts_in(folder: str) -> tuple[tuple[str, str], ...]:
-    """Paths and texts of the first files of a folder, without the large ones."""
-    try:
-        paths = (os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.endswith(".py"))
-        files = islice(filter(os.path.isfile, paths), _SIBLINGS)  # not a pipe, which may wait
-        small = [p for p in files if os.path.getsize(p) < _LARGEST_FILE]
-        return tuple((p, Path(p).read_text(encoding="utf-8", errors="replace")) for p in small)
-    except OSError:
-        return ()
 
 
 def location_of(node: ast.expr | ast.stmt, path: str) -> Location:

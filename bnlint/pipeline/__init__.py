@@ -1,7 +1,7 @@
 """The face of the pipeline; its story is :mod:`bnlint.pipeline.run`."""
 
+from bnlint.pipeline.handbook import explain
 from bnlint.pipeline.rulebook import (
-    explain,
     known_rules,
     live_rules,
     read_rules,

@@ -18,6 +18,7 @@ from bnlint.findings.order import fingerprinted, grouped, ordered
 from bnlint.findings.suppress import RuleNames, suppress
 from bnlint.pipeline.notebooks import Notebooks
 from bnlint.pipeline.rulebook import RuleSet
+from bnlint.pipeline.unmatched import unmatched
 from bnlint.pipeline.work import FileResult, merge_undecided
 from bnlint.sources import Paths, SourceFile, Sources, source_file
 
@@ -92,8 +93,8 @@ def conclude(
     known, covered = known or Known(), _coverage(paths, rules.names, results)
     models = (model for result in results for model in result.models)
     undecided = merge_undecided(u for r in results for u in r.undecided)
-    problems = [p for r in results for p in _of_one_voice(r)]
-    problems = [*map(paths.problem, problems), *sources.problems]
+    said = (paths.problem(p) for r in results for p in _of_one_voice(r))
+    problems = [*said, *sources.problems, *unmatched(settings, paths, sources, results)]
     found = ordered(paths.finding(f) for r in results for f in r.findings)
     names = RuleNames(rules.names, lambda path: rules.own(paths.rooted(path)))
     suppressed = suppress(found, _texts(sources, paths), covered.decided, names)

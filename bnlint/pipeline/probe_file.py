@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from bnlint.config import Settings
 from bnlint.domain.errors import Mistake, ProbeError, UsageError
-from bnlint.domain.finding import Finding, Problem, Report
+from bnlint.domain.finding import Finding, Problem, Report, Severity
+from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
 from bnlint.isolation.endings import ChildLost, answer
 from bnlint.isolation.jobs import Limits
 from bnlint.isolation.processes import alone
+from bnlint.pipeline.measured import kept, weighed
 from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
-from bnlint.probing.judging.findings import attach_evidence
+from bnlint.probing.judging.evidence import attach_evidence
+from bnlint.probing.judging.metric import PREFIX
+from bnlint.sources import Paths
 
 DEFAULTS = ProbeOptions()
 
 
-def probe_file(target: str, options: ProbeOptions = DEFAULTS, sandbox: str = "auto") -> ProbeResult:
+def probe_file(
+    target: str,
+    options: ProbeOptions = DEFAULTS,
+    sandbox: str = "auto",
+    settings: Settings | None = None,
+) -> ProbeResult:
     """What a probe of ``target`` measures: ``net.py::Net(3)``, ``net.py``, ``pkg.module::Net``.
 
     With ``options.report`` the result's report holds the static findings, too, with evidence.
-    ``sandbox`` is that of the settings.
+    ``sandbox`` is that of the settings. With ``settings``, measured findings are selected, weighed
+    and suppressed as those of rules.
 
     Raises
     ------
@@ -33,6 +45,9 @@ def probe_file(target: str, options: ProbeOptions = DEFAULTS, sandbox: str = "au
 
     """
     result = _measured(_request(target, options), sandbox)
+    if settings is not None:
+        findings = tuple(weighed(result.report.findings, settings))
+        result = replace(result, report=replace(result.report, findings=findings))
     return result if options.report is None else _with_static(result, options.report)
 
 
@@ -62,11 +77,23 @@ def _measured(request: ProbeRequest, sandbox: str) -> ProbeResult:
 
 
 def _with_static(result: ProbeResult, static: Report) -> ProbeResult:
-    """The result whose report holds static and measured findings, heaviest first."""
+    """The result whose report holds static and measured findings.
+
+    Static errors come first, since the graph is wrong; then what was measured, in the order in
+    which it begins; then the other static findings. Information comes last.
+    """
     static = attach_evidence(static, result)
-    measured = _as_named(result.report.findings, static)
-    findings = sorted((*static.findings, *measured), key=lambda f: f.severity.rank)
-    return replace(result, report=replace(static, findings=tuple(findings)))
+    paths = Paths(Path.cwd(), Path.cwd())
+    measured, hidden = kept(_as_named(result.report.findings, static), paths)
+
+    def place(finding: Finding) -> tuple[bool, int]:
+        probed = finding.rule.startswith(PREFIX)
+        error = finding.severity is Severity.ERROR
+        return finding.severity is Severity.INFO, 1 if probed else 2 - 2 * error
+
+    findings = tuple(sorted((*static.findings, *measured), key=place))
+    suppressed = static.suppressed + hidden
+    return replace(result, report=replace(static, findings=findings, suppressed=suppressed))
 
 
 def _as_named(findings: Iterable[Finding], static: Report) -> Iterator[Finding]:
@@ -74,6 +101,16 @@ def _as_named(findings: Iterable[Finding], static: Report) -> Iterator[Finding]:
     files = [m.ref.file for m in static.models] + [f.location.path for f in static.findings]
     names = {os.path.abspath(file): file for file in files}
     for finding in findings:
-        at = finding.location
-        known = names.get(os.path.abspath(at.path), at.path)
-        yield replace(finding, location=replace(at, path=known))
+        yield replace(
+            finding,
+            location=_renamed(finding.location, names),
+            anchors=tuple(_renamed(a, names) for a in finding.anchors),
+            related=tuple(
+                replace(r, location=_renamed(r.location, names) if r.location else None)
+                for r in finding.related
+            ),
+        )
+
+
+def _renamed(at: Location, names: Mapping[str, str]) -> Location:
+    return replace(at, path=names.get(os.path.abspath(at.path), at.path))

@@ -46,6 +46,20 @@ def write_baseline(settings: Settings) -> tuple[str, Report]:
     return f"{paths.shown(str(path))}: {written} written{more}", report
 
 
+def what_next(settings: Settings) -> str:
+    """What to do after writing, so that the next run reports only new findings."""
+    paths = Paths(Path.cwd(), Path(settings.root))
+    path = _path(settings)
+    if settings.origins.get("baseline", "arguments") != "arguments":
+        return f"next: commit {paths.shown(str(path))}\n"
+    config = settings.config_file or str(Path(settings.root) / "bnlint.toml")
+    return (
+        f"next: commit {paths.shown(str(path))}, and name it in {paths.shown(config)}:\n"
+        f'    baseline = "{paths.rooted(str(path))}"\n'
+        f"or run bnlint with --baseline {paths.shown(str(path))}\n"
+    )
+
+
 def prune_baseline(settings: Settings) -> tuple[str, Report]:
     """Drop the entries that are no longer found; returns as :func:`write_baseline` does.
 

@@ -1,4 +1,4 @@
-"""The rules of a run: read, compiled once and kept, selected for each file, and explained."""
+"""The rules of a run: read, compiled once and kept, selected for each file, described."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bnlint.cache import Store, digest, load, own_code, save
 from bnlint.config import Settings
 from bnlint.config.load import refuse
 from bnlint.config.option import Complaint
-from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import did_you_mean
 from bnlint.engine.catalogue import (
@@ -23,9 +22,11 @@ from bnlint.engine.catalogue import (
     load_rules,
     rule_files,
     select_rules,
+    selection,
     unknown_words,
     weight_of,
 )
+from bnlint.pipeline.measured import is_metric, metric_names
 
 if TYPE_CHECKING:
     from bnlint.domain.rule import Rule
@@ -61,8 +62,14 @@ class RuleSet:
         """The rules to run where these entries of ``per-file`` apply."""
         if exceptions not in self._chosen:
             ignore, weights = self._words(exceptions)
-            select = self.settings.select
-            self._chosen[exceptions] = select_rules(self.known, select, ignore, weights)
+            select, more = self.settings.select, _of_rules(self.settings.extend_select)
+            words = _of_rules(select)
+            if select and not words:  # metrics alone, and no rule but those that come in addition
+                words, more = more, ()
+            known = self.known if words or not select else ()
+            weights = {w: weights[w] for w in _of_rules(weights)}
+            chosen = select_rules(known, words, _of_rules(ignore), weights, more)
+            self._chosen[exceptions] = chosen
         return self._chosen[exceptions]
 
     @property
@@ -77,10 +84,11 @@ class RuleSet:
     def own(self, rooted: str = "") -> Mapping[str, Severity]:
         """The severities of the linter's own rules in a file; a missing one is off."""
         ignore, weights = self._words(self._exceptions(rooted))
+        select = selection(self.settings.select, self.settings.extend_select)
         found = {
             id_: weight_of(id_, name, weights) or "warning"
             for id_, name in LINTER_RULES.items()
-            if asked_for(id_, name, self.settings.select, ignore)
+            if asked_for(id_, name, select, ignore)
         }
         return {id_: Severity(weight) for id_, weight in found.items() if weight != "off"}
 
@@ -105,7 +113,8 @@ class _Names(Mapping[str, str]):
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {rule.id: rule.name for rule in self._rules.known} | dict(LINTER_RULES)
+        own = dict(LINTER_RULES) | dict(metric_names())
+        return {rule.id: rule.name for rule in self._rules.known} | own
 
     def __getitem__(self, id_: str) -> str:
         return self._names[id_]
@@ -115,6 +124,11 @@ class _Names(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _of_rules(words: Iterable[str]) -> tuple[str, ...]:
+    """The words without those that mean metrics of the probe."""
+    return tuple(word for word in words if not is_metric(word))
 
 
 def read_rules(settings: Settings, store: Store) -> RuleSet:
@@ -167,13 +181,14 @@ def _about_rules(settings: Settings, known: tuple[Rule, ...]) -> Iterator[Compla
     words = list(_rule_words(settings))
     unknown = unknown_words((word for _, word in words), known)
     for path, word in words:
-        if word in unknown:
+        if word in unknown and not is_metric(word):
             yield Complaint(path, *unknown[word], word)
 
 
 def _rule_words(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every word that should name rules, and the keys of the config file that lead to it."""
     yield from ((("select",), word) for word in settings.select)
+    yield from ((("extend-select",), word) for word in settings.extend_select)
     yield from ((("ignore",), word) for word in settings.ignore)
     yield from ((("severity", word), word) for word in settings.severity)
     for each in settings.per_file:
@@ -198,21 +213,9 @@ def known_rules(settings: Settings) -> tuple[Rule, ...]:
     return _rules(settings).known
 
 
-def explain(settings: Settings, word: str) -> str:
-    """The page of the rule with this id or name; raises UsageError for an unknown one."""
-    from bnlint.engine.explain import explain as page
-
-    rules = _explained(settings)
-    for rule in rules:
-        if word.upper() == rule.id or word.lower() == rule.name:
-            return page(rule)
-    words = [w for r in rules for w in (r.id, r.name)]
-    raise UsageError(Mistake(f"no rule is called '{word}'", hint=did_you_mean(word, words)))
-
-
 def rule_infos(settings: Settings) -> Mapping[str, RuleInfo]:
     """What formats show about each rule, by id."""
-    return {rule.id: _info(rule) for rule in _explained(settings)}
+    return {rule.id: _info(rule) for rule in explained_rules(settings)}
 
 
 def weights(settings: Settings) -> Mapping[str, str]:
@@ -226,7 +229,7 @@ def _rules(settings: Settings) -> RuleSet:
     return read_rules(settings, Store(Path(settings.cache_dir) if settings.cache else None))
 
 
-def _explained(settings: Settings) -> tuple[Rule, ...]:
+def explained_rules(settings: Settings) -> tuple[Rule, ...]:
     """Every rule that has a page, the linter's own among them."""
     from bnlint.engine.explain import OWN_RULES
 

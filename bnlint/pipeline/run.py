@@ -21,6 +21,7 @@ from bnlint.domain.finding import ProblemKind, Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.findings.comments import skips_file
+from bnlint.graph.cost import cost_of
 from bnlint.pipeline.conclude import Coverage, conclude, read_known
 from bnlint.pipeline.notebooks import Notebooks
 from bnlint.pipeline.rulebook import RuleSet, check_layers, live_rules, read_rules
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Progress = Callable[[int, int, str], None]
-"""Called after each file: files done, files in all, the path of the file."""
+"""Called before each file is waited for: files done, files in all, the path of the file."""
 
 Tracer = Callable[[Sequence[FileRequest]], Iterator[TraceOutcome]]
 """What traces files, such as the ``trace`` of a pool that is kept warm."""
@@ -137,11 +138,11 @@ def _conclude(
     started: float,
     progress: Progress | None,
 ) -> Iterator[FileResult]:
-    for done, each in enumerate(work, 1):
-        outcome = next(outcomes) if each.needs_tracing else None
-        yield files.conclude(each, outcome, rules, started)
+    for done, each in enumerate(work):
         if progress is not None:
             progress(done, len(work), each.source.path)
+        outcome = next(outcomes) if each.needs_tracing else None
+        yield files.conclude(each, outcome, rules, started)
 
 
 def trace_live(
@@ -184,5 +185,5 @@ def show_graphs(settings: Settings) -> tuple[str, Report]:
         outcomes = list(trace(settings, work, stack))
     problems = [*sources.problems, *(paths.problem(p) for o in outcomes for p in o.problems)]
     problems = [*map(Notebooks.among(sources.files, paths).problem, problems)]
-    pages = [drawn(graph) for outcome in outcomes for graph in outcome.graphs]
+    pages = [drawn(graph, cost_of(graph)) for outcome in outcomes for graph in outcome.graphs]
     return "\n\n".join(pages), Report(problems=tuple(problems), by_hand=sources.by_hand)

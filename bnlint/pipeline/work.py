@@ -20,6 +20,7 @@ from bnlint.domain.finding import (
 )
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.request import InputSpec, ModelSpec, TraceOutcome, TraceRequest
+from bnlint.graph.cost import cost_of
 from bnlint.pipeline.notes import is_hidden, notes_on
 from bnlint.pipeline.rulebook import RuleSet
 from bnlint.sources import Paths, SourceFile
@@ -89,7 +90,8 @@ class Files:
 
     def _plan(self, source: SourceFile, of_graph: Iterable[str], of_result: Iterable[str]) -> Work:
         request = self._request(source)
-        named = repr((request.path, request.module, request.models, request.inputs))
+        declared = (request.models, request.inputs, request.inputs_of)
+        named = repr((request.path, request.module, *declared))
         graph_key = digest("graph", source.digest, named, *of_graph)
         keys = graph_key, digest("result", graph_key, *of_result)
         result, outcome = (None, None) if source.buffer else self._kept(*keys)
@@ -113,6 +115,7 @@ class Files:
             text=source.text if source.buffer or source.cells else None,
             models=self._models(source, rooted),
             inputs=s.inputs or self._inputs(rooted),
+            inputs_of=() if s.inputs else self._inputs_of(rooted),
             layers=s.layers,
             real_weights=True,
             weight_limit=_WEIGHT_LIMIT,
@@ -131,6 +134,10 @@ class Files:
             if fnmatch(rooted, entry.glob) and entry.model == name:
                 return entry.inputs
         return ()
+
+    def _inputs_of(self, rooted: str) -> tuple[ModelSpec, ...]:
+        own = (e for e in self.settings.inputs_for if e.model and fnmatch(rooted, e.glob))
+        return tuple(ModelSpec(entry.model, entry.inputs) for entry in own)
 
     def conclude(
         self, work: Work, outcome: TraceOutcome | None, rules: RuleSet, started: float
@@ -195,7 +202,10 @@ def summarise(graph: ModelGraph) -> ModelSummary:
     """One model as reports list it."""
     batchnorms = sum("batchnorm" in op.tags for op in graph.ops)
     operations = sum(not op.tags & {"input", "output"} for op in graph.ops)
-    return ModelSummary(graph.ref, graph.trace, operations, batchnorms, graph.parameters)
+    cost, training = cost_of(graph), graph.training
+    return ModelSummary(
+        graph.ref, graph.trace, operations, batchnorms, graph.parameters, training, cost
+    )
 
 
 def merge_undecided(undecided: Iterable[Undecided]) -> tuple[Undecided, ...]:

@@ -21,10 +21,11 @@ from bnlint.loading.importing import import_module, import_source
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.sites import record_sites
 from bnlint.models.building import Built, Workshop
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.probe_model import probe
+from bnlint.probing.showing.progress_bar import progress_bar
 from bnlint.tracing.model import trace_model
 
 T = TypeVar("T")
@@ -41,7 +42,9 @@ def probe_records(request: ProbeRequest) -> Iterator[ProbeAnswer]:
     sys.argv = [request.name]
     torch.manual_seed(0)
     try:
-        yield _answer(request)
+        with progress_bar():
+            found = _answer(request)
+        yield found
     except BnlintError as error:
         yield ProbeAnswer(mistakes=tuple((m.message, m.hint) for m in error.mistakes))
 
@@ -69,6 +72,7 @@ def _answer(request: ProbeRequest) -> ProbeAnswer:
         graph=_graph(built, source, request),
         table=table,
         source=source,
+        untrained=True,
     )
     return ProbeAnswer(result)
 

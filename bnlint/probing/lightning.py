@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from bnlint.domain.errors import UsageError
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing.watch import Watch, watch
@@ -20,14 +22,15 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 class ProbeCallback(Callback):
     """Probes every ``every``-th training step and logs the numbers to the trainer's loggers.
 
-    ``part`` names the submodule to watch if the training step does not call ``forward`` of the
-    module but of a submodule (``self.model(x)``). Without it the only child that has parameters is
-    watched, else the module itself.
+    Steps have the numbers under which the trainer logs its own metrics of the same batch. ``part``
+    names the submodule to watch if the training step does not call ``forward`` of the module but of
+    a submodule (``self.model(x)``). Without it the only child that has parameters is watched, else
+    the module itself. ``quiet`` keeps findings in ``results``, as in :func:`bnlint.watch`.
     """
 
-    def __init__(self, every: int = 100, part: str = "") -> None:
+    def __init__(self, every: int = 100, part: str = "", *, quiet: bool = False) -> None:
         super().__init__()
-        self.every, self.part = every, part
+        self.every, self.part, self.quiet = every, part, quiet
         self._watch: Watch | None = None
         self._trainer: Any = None
 
@@ -40,15 +43,22 @@ class ProbeCallback(Callback):
         """Starts to watch."""
         self._trainer = trainer
         model = pl_module.get_submodule(self.part) if self.part else _whole(pl_module)
-        self._watch = watch(model, self.every, log=self._log).__enter__()
+        watching = watch(model, self.every, log=self._log, quiet=self.quiet, step=self._step)
+        self._watch = watching.__enter__()
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Takes the numbers of this step, if it was observed."""
-        if self._watch is not None:
-            self._watch.flush()
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Takes the numbers of this step, if it was observed and they have arrived."""
+        if self._watch is None:
+            return
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if isinstance(loss, Tensor):  # the trainer has divided it by the batches of one step
+            self._watch.report_loss(loss * trainer.accumulate_grad_batches)
+        self._watch.poll()
 
     def on_train_end(self, *_: Any) -> None:
-        """Removes the hooks."""
+        """Takes the last numbers and removes the hooks."""
         if self._watch is not None:
             self._watch.__exit__(None, None, None)
 
@@ -56,9 +66,15 @@ class ProbeCallback(Callback):
         """Removes the hooks."""
         self.on_train_end()
 
-    def _log(self, _step: int, values: Mapping[str, float]) -> None:
+    def _step(self) -> int:
+        """The number under which the trainer logs this batch, also with several optimizers."""
+        loop = getattr(self._trainer.fit_loop, "epoch_loop", None)
+        stepped = getattr(loop, "_batches_that_stepped", None)
+        return int(self._trainer.global_step if stepped is None else stepped)
+
+    def _log(self, step: int, values: Mapping[str, float]) -> None:
         for logger in self._trainer.loggers:
-            logger.log_metrics(dict(values), step=self._trainer.global_step)
+            logger.log_metrics(dict(values), step=step)
 
 
 def _whole(pl_module: Any) -> Any:

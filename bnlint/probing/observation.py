@@ -17,7 +17,7 @@ from bnlint.domain.errors import Mistake, ProbeError, in_words, is_out_of_memory
 from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
-from bnlint.probing.observing.measure import norm_of
+from bnlint.probing.observing.measure import norm_of, same_units
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring, unseen
 from bnlint.probing.session import Session
@@ -66,6 +66,7 @@ def observe(session: Session, batches: list[Batch]) -> Observed:
     with unseen():
         for kernel in observer.kernels.values():
             kernel.weight_norm = norm_of(kernel.weight)
+            kernel.identical = same_units(kernel.weight)
     numbers = bring(observer.readings, scalars)
     return Observed(observer, objective, numbers[::2], samples, all(numbers[1::2]))
 

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from bnlint.domain.errors import ProbeError, is_out_of_memory
+from bnlint.domain.errors import ProbeError
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.parsing import Source
-from bnlint.loading.sites import definition_of
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import SAMPLES, Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for
-from bnlint.probing.judging.findings import calls_to_measure, judged
+from bnlint.probing.judging.evidence import calls_to_measure
+from bnlint.probing.judging.findings import judged
 from bnlint.probing.observation import Observed, agreed, gathered, observe
 from bnlint.probing.observing.readings import unseen
 from bnlint.probing.observing.summarise import measured
 from bnlint.probing.session import Loss, Session
 from bnlint.probing.showing import Probed, showing
 from bnlint.probing.trying.comparison import compared
-from bnlint.probing.trying.experiments import (
-    batch_noise,
-    bias_effects,
-    in_train_mode,
-    train_eval_gap,
-)
-from bnlint.probing.untouched import untouched
-
-T = TypeVar("T")
+from bnlint.probing.trying.experiments import batch_noise, bias_effects, train_eval_gap
+from bnlint.probing.trying.trials_of import Attempts, fresh, inputs_of, tried
+from bnlint.probing.untouched import Untouched
 
 
 def probe(
@@ -59,6 +52,7 @@ def probe(
     graph: ModelGraph | None = None,
     source: Source | None = None,
     table: Table | None = None,
+    untrained: bool = False,
 ) -> Probed:
     """What happens in ``model`` when it runs: per activation, norm and kernel, and the findings.
 
@@ -104,25 +98,29 @@ def probe(
         The file of the model, which may show what it is called with.
     table
         The table of layers with the user's own rows.
+    untrained
+        Whether the weights are known to be initial ones, so that the first loss can be judged.
 
     Raises
     ------
     ProbeError
-        The device is not available, the batch does not fit the model or has one sample, the loss is
-        not finite, or no activation could be observed.
+        The device is not available, the batch does not fit the model, or it has one sample.
 
     """
     model = placing.unwrapped(_checked(model, batch_size, steps))
-    wish = Wish(targets, inputs, samples, batch_size, compare, steps, report, graph, source)
+    wish = Wish(
+        *(targets, inputs, samples, batch_size, compare, steps, report, graph, source, untrained)
+    )
     place = placing.resolve(device, model)
     live, moved = placing.placed(model, place)
     precision = placing.precision(dtype)
     session = Session(live, place, precision, loss, table or builtin_table(), seed)
     session.notes += [moved] if moved else []
-    with untouched(session.watched, place, batches), ExitStack() as stack:
-        if train and not live.training:
-            stack.enter_context(in_train_mode(live, {id(m) for m in live.modules()}))
-        return showing(_probed(session, batches, wish))
+    with Untouched(session.watched, place, batches) as kept:
+        if train:
+            session.switched = _put_into_train_mode(live)
+        result = _probed(session, batches, wish)
+    return showing(replace(result, notes=(*result.notes, *kept.notes)))
 
 
 def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
@@ -136,10 +134,29 @@ def _checked(model: nn.Module, batch_size: int | None, steps: int) -> nn.Module:
     return model
 
 
+def _put_into_train_mode(model: nn.Module) -> int:
+    """Calls the model's own ``train()``, which may spare parts of it; what it froze or thawed.
+
+    Where only some parts are in eval mode, the user has chosen them.
+    """
+    modes = {m.training for m in model.modules()}
+    if len(modes) > 1 and model.training:
+        return 0
+    before = [p.requires_grad for p in model.parameters()]
+    model.train()
+    after = [p.requires_grad for p in model.parameters()]
+    return sum(a != b for a, b in zip(before, after, strict=False))
+
+
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
-    source, batches, seen = agreed(lambda: _seen(session, given, wish))
+    source, batches = agreed(
+        lambda: batches_for(session.model, given, wish, session.seed, session.note)
+    )
+    try:
+        seen = agreed(lambda: _seen(session, batches))
+    except ProbeError as error:
+        return _without_forward(session, batches[0], source, wish, error)
     observed = gathered(session, seen)
-    _refuse(observed)
     loss = sum(observed.losses) / len(observed.losses)
     with unseen():
         result = measured(
@@ -153,22 +170,42 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
             objective=observed.objective,
             loss=loss if math.isfinite(loss) else None,
         )
-    tried = _tried(session, batches, wish, observed)
-    result = replace(result, **tried, notes=tuple(session.notes))
-    findings = judged(result, definition_of(type(session.model)), wish.graph)
+    found = _tried(session, batches, wish, observed)
+    result = replace(result, **found, notes=tuple(session.notes), untrained=wish.untrained)
+    findings = judged(result, type(session.model), wish.graph)
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
 
 
-def _seen(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch], Observed]:
-    source, batches = batches_for(session.model, given, wish, session.seed, session.note)
+def _without_forward(
+    session: Session, batch: Batch, source: str, wish: Wish, error: ProbeError
+) -> ProbeResult:
+    """What the inputs alone show where the forward fails; the error itself if they are fine."""
+    first = batch.on(session.device)
+    result = ProbeResult(
+        *(type(session.model).__name__, str(session.device), "float32", batch.samples, 1, source),
+        *("nothing: the forward fails", None, (), (), ()),
+        inputs=inputs_of(first, None, ()),
+        notes=(*session.notes, error.mistakes[0].message),
+    )
+    findings = judged(result, type(session.model), wish.graph)
+    if not any(f.name == "input-layout" for f in findings):
+        raise error
+    return replace(result, report=Report(findings=findings, torch=torch.__version__))
+
+
+def _seen(session: Session, batches: list[Batch]) -> Observed:
+    if any(is_lazy(p) for p in session.model.parameters()):
+        session.forward(batches[0].on(session.device))  # its layers get their sizes
     session.reseed()
-    observed = observe(session, batches)
+    with fresh(session):
+        observed = observe(session, batches)
     if session.scale > 1 and _overflown(observed):
         session.scale = 1.0
         session.note("gradients overflow float16 at a scale of 1024: the loss is not scaled")
         session.reseed()
-        observed = observe(session, batches)
-    return source, batches, observed
+        with fresh(session):
+            observed = observe(session, batches)
+    return observed
 
 
 def _overflown(observed: Observed) -> bool:
@@ -183,29 +220,12 @@ def _finite(values: Iterable[Tensor]) -> bool:
     return all(bool(x.isfinite().all()) for x in values)
 
 
-def _refuse(observed: Observed) -> None:
-    seen = observed.observer
-    if not seen.activations:
-        parts = "; ".join(f"{u.layer}: {u.reason}" for u in seen.not_observable)
-        raise ProbeError(
-            "no activation was seen while the model ran" + (f" ({parts})" if parts else ""),
-            hint="the probe measures what enters and leaves activations",
-        )
-    extremes = (x for r in seen.activations for x in (r.maximum, r.minimum))
-    if _finite(extremes) and not all(map(math.isfinite, observed.losses)):
-        where = "the loss" if observed.outputs_finite else "the model's output"
-        raise ProbeError(
-            f"{where} is not finite although everything that enters an activation is",
-            hint=f"the loss is {observed.objective}; check it and the targets",
-        )
-
-
 def _tried(
     session: Session, batches: list[Batch], wish: Wish, observed: Observed
 ) -> dict[str, Any]:
     """What extra experiments found, each on the first batch, as fields of the result."""
-    first, attempt = batches[0], partial(_attempt, session)
-    found: dict[str, Any] = {}
+    first, attempt = batches[0], Attempts(session)
+    found = tried(attempt, first, _sound(observed))
     found["gap"] = attempt("train against eval", lambda: train_eval_gap(session, first))
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
     if size is not None:
@@ -219,17 +239,14 @@ def _tried(
         found["comparison"] = attempt(
             "the comparison", lambda: compared(session, first, observed, wish.steps)
         )
+    found["trials"] = replace(found["trials"], seconds=attempt.seconds)
     return found
 
 
-def _attempt(session: Session, what: str, run: Callable[[], T]) -> T | None:
-    """What an experiment found; None, with a note, if the model fails or memory runs out."""
-    try:
-        return run()
-    except ProbeError as error:
-        session.note(f"not measured: {what}: {error.mistakes[0].message}")
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        session.note(f"not measured: {what}: out of memory")
-    return None
+def _sound(observed: Observed) -> bool:
+    """Whether outputs, losses and gradients are finite."""
+    seen = observed.observer
+    gradients = [n for k in seen.kernels.values() for n in k.norms]
+    gradients += [g for r in seen.activations for g in r.gradients]
+    losses = all(map(math.isfinite, observed.losses))
+    return observed.outputs_finite and losses and _finite(gradients)

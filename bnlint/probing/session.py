@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnlint.domain.errors import ProbeError, in_words, is_out_of_memory
+from bnlint.domain.trials import Labels
 from bnlint.layers.table import Table
 from bnlint.models.nested import tensors
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
+from bnlint.probing.given.labelling import labels
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.untouched import seed
 from bnlint.tracing.forward import Subscriber, WatchedForward
@@ -37,7 +39,9 @@ class Session:
     """What all steps of one probe share; ``notes`` collects what the reader must know.
 
     ``criterion`` is the user's loss. ``watched`` is the model's forward, for everyone who looks at
-    it. Random labels come from ``seed`` alone, so that two losses of one batch agree.
+    it, ``switched`` counts the parameters that its ``train()`` froze or thawed, ``labels`` says how
+    the targets fit the loss. Random labels come from ``seed`` alone, so that two losses of one
+    batch agree.
     """
 
     model: nn.Module
@@ -49,6 +53,8 @@ class Session:
     layouts: Layouts = field(default_factory=Layouts)
     scale: float = 1.0
     notes: list[str] = field(default_factory=list)
+    switched: int = 0
+    labels: Labels | None = None
     watched: WatchedForward = field(init=False)
     _changes: tuple[Subscriber, ...] = ()
 
@@ -76,7 +82,7 @@ class Session:
 
     def objective(self, outputs: Any, targets: Any) -> tuple[Tensor, str]:
         """The loss of these outputs, and what it is in words; a ProbeError where there is none."""
-        if self.criterion is not None:
+        if self.criterion is not None and self._fit(outputs, targets):
             name = str(getattr(self.criterion, "__name__", type(self.criterion).__name__))
             return _users(self.criterion, outputs, targets), f"the loss {name}"
         own = _models(outputs)
@@ -92,6 +98,15 @@ class Session:
         parts = [_drawn(t, self.layouts, generator) for t in floats]
         names = dict.fromkeys(name for _, name in parts)
         return torch.stack([value for value, _ in parts]).sum(), " + ".join(names)
+
+    def _fit(self, outputs: Any, targets: Any) -> bool:
+        """Whether the targets suit the loss; looked at once, since it waits for the device."""
+        if self.labels is None:
+            found = labels(self.criterion, self.layouts, outputs, targets)
+            self.labels = found or Labels(0, 0, 0)
+            if self.labels.wrong:
+                self.note("the loss cannot take these targets: the gradient is of another loss")
+        return not self.labels.wrong
 
     def loss(self, batch: Batch) -> Tensor:
         """The objective on a batch that is on the device already."""

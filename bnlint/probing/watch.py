@@ -1,39 +1,37 @@
 """Probing now and then while a model trains, at next to no cost: the training step itself is read.
 
 Every ``every``-th forward in train mode runs under observation, and the gradients are those of the
-user's own backward. The numbers are fetched when the next forward begins, or at the end.
+user's own backward. The numbers are sent to the host when the optimizer has made its step, and
+taken at a later forward: no step waits for the device. Only :meth:`Watch.flush` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Report
-from bnlint.domain.probe import ActivationStats, ProbeResult, site_name
 from bnlint.layers.table import Table, builtin_table
-from bnlint.loading.sites import definition_of
 from bnlint.models.nested import samples, tensors
 from bnlint.probing.given.placing import eager, unwrapped
-from bnlint.probing.judging.findings import judged
-from bnlint.probing.judging.metric import numbers_of
-from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
-from bnlint.probing.observing.readings import KernelReading, bring
-from bnlint.probing.observing.summarise import measured
-from bnlint.probing.showing import Probed, showing
+from bnlint.probing.showing import Probed
+from bnlint.probing.training.announcing import Announcer
+from bnlint.probing.training.loggers import Sink, numbers, sink_of
+from bnlint.probing.training.observed_step import ObservedStep
+from bnlint.probing.training.recent_units import RecentUnits
+from bnlint.probing.training.weight_updates import after_each_step
 from bnlint.tracing.forward import WatchedForward
 from bnlint.tracing.forward.module_names import Registry
 
-Sink = Callable[[int, Mapping[str, float]], None]
-"""Takes the step and numbers by name."""
+PATIENCE = 16
+"""Forwards to wait for the step of an optimizer: gradients may be accumulated, or never used."""
 
 
 def watch(
@@ -42,6 +40,8 @@ def watch(
     *,
     log: Any = None,
     keep: int = 20,
+    quiet: bool = False,
+    step: Callable[[], int] | None = None,
     table: Table | None = None,
 ) -> Watch:
     """A context in which every ``every``-th training forward of ``model`` is probed.
@@ -52,12 +52,18 @@ def watch(
         The model as it is trained; nothing about it changes but two hooks, until the end. A
         compiled one runs uncompiled in the steps that are probed.
     every
-        How many forwards from one probe to the next; the first one is probed.
+        How many steps from one probe to the next; the first one is probed.
     log
-        Where numbers go: a TensorBoard ``SummaryWriter``, the path of a folder for one, or a
-        function of the step and a mapping of names to numbers.
+        Where numbers go: a TensorBoard ``SummaryWriter``, the path of a folder for one, a run of
+        Weights & Biases, or a function of the step and a mapping of names to numbers.
     keep
         How many of the latest results stay in ``results``.
+    quiet
+        Whether findings stay in ``results`` only; otherwise warnings and errors are written to
+        standard error when they first appear.
+    step
+        A function that returns the trainer's own step number, so that numbers are logged beside
+        those of the trainer. Without it, training forwards are counted from 0.
     table
         The table of layers with the user's own rows.
 
@@ -69,24 +75,39 @@ def watch(
     """
     if every < 1:
         raise UsageError(f"every={every}: it must be 1 or more")
-    return Watch(model, every, _sink(log), keep, table)
+    return Watch(model, _Options(every, keep, quiet, step, sink_of(log), table or builtin_table()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What :func:`watch` was called with."""
+
+    every: int
+    keep: int
+    quiet: bool
+    step: Callable[[], int] | None
+    sink: Sink | None
+    table: Table
 
 
 class Watch:
-    """The running watch; ``results`` holds pairs of step and result, latest last."""
+    """The running watch; ``results`` holds pairs of step and result, latest last.
 
-    def __init__(
-        self, model: nn.Module, every: int, sink: Sink | None, keep: int, table: Table | None
-    ) -> None:
-        self.outer, self.model = model, unwrapped(model)
-        self.every, self.keep, self.table = every, keep, table
+    ``step`` is the number of the latest training forward, or what the trainer calls it.
+    """
+
+    def __init__(self, model: nn.Module, options: _Options) -> None:
+        self.outer, self.model, self.options = model, unwrapped(model), options
         self.results: list[tuple[int, Probed]] = []
-        self.step = 0
-        self._sink = sink
+        self.step = -1
+        self._last: int | None = None
         self._handles: list[Any] = []
         self._compiled: Callable[..., Any] | None = None
         self._running: tuple[Observer, ExitStack] | None = None
-        self._pending: tuple[Observer, int] | None = None
+        self._pending: ObservedStep | None = None
+        self._recent = RecentUnits()
+        self._streaks: Counter[str] = Counter()
+        self._announcer = Announcer(options.quiet)
 
     @property
     def last(self) -> Probed | None:
@@ -95,11 +116,12 @@ class Watch:
 
     def __enter__(self) -> Watch:
         """Starts to count forwards."""
+        self._handles = [after_each_step(self._stepped)]
         self._compiled = getattr(self.model, "_compiled_call_impl", None)
         if self._compiled is not None:  # by model.compile(): hooks would be compiled with the rest
             self.model._compiled_call_impl = self._around(self._compiled)
             return self
-        self._handles = [
+        self._handles += [
             self.outer.register_forward_pre_hook(self._before),
             self.outer.register_forward_hook(self._after, always_call=True),
         ]
@@ -116,33 +138,63 @@ class Watch:
         if kind is None:
             self.flush()
         elif self._pending is not None:
-            self._pending[0].release()
+            self._pending.release()
 
     def flush(self) -> None:
-        """Fetches and logs the numbers of the last observed step; call it after the backward."""
-        pending, self._pending = self._pending, None
+        """Takes and logs the numbers of the last observed step, waiting for the device."""
+        if self._pending is not None:
+            self._pending.send()
+            self._take(self._pending)
+
+    def poll(self) -> None:
+        """Takes and logs the numbers of the last observed step if they have arrived."""
+        pending = self._pending
         if pending is None:
             return
-        observer, step = pending
-        result = _result(self.model, observer)
-        self.results = [*self.results, (step, result)][-self.keep :]
-        if self._sink is not None:
-            self._sink(step, numbers(result))
+        if pending.finished or pending.age > PATIENCE:
+            pending.send()
+        if pending.ready:
+            self._take(pending)
+
+    def report_loss(self, loss: Tensor) -> None:
+        """Replaces the loss of the latest forward, if that was observed: trainers scale theirs."""
+        if self._pending is not None and self._pending.age == 0:
+            self._pending.catcher.loss = loss.detach().clone()
+
+    def _take(self, pending: ObservedStep) -> None:
+        self._pending = None
+        result = pending.result(self._recent, self._streaks)
+        self.results = [*self.results, (pending.number, result)][-self.options.keep :]
+        self._announcer.tell(pending.number, result.report.findings)
+        if self.options.sink is not None:
+            self.options.sink(pending.number, numbers(result))
+
+    def _stepped(self, optimizer: torch.optim.Optimizer) -> None:
+        if self._pending is not None:
+            self._pending.updates.stepped(optimizer)
 
     def _before(self, _model: nn.Module, inputs: Any) -> None:
         if torch.compiler.is_compiling() or not self.model.training or not torch.is_grad_enabled():
             return
         self._stop()
-        self.flush()
-        if self.step % self.every == 0:
-            table = self.table or builtin_table()
-            observer = Observer(WatchedForward(Registry(self.model), table))
+        if self._pending is not None:
+            self._pending.next_forward()
+        self.poll()
+        self.step = self.options.step() if self.options.step is not None else self.step + 1
+        if self._is_due():
+            self.flush()
+            self._last = self.step
+            observer = Observer(WatchedForward(Registry(self.model), self.options.table))
             observer.samples = samples(inputs)
             stack = ExitStack()
             stack.enter_context(eager())
             stack.enter_context(observer.watching())
             self._running = (observer, stack)
-        self.step += 1
+
+    def _is_due(self) -> bool:
+        """True at the first step, and where a multiple of ``every`` was reached or passed."""
+        every = self.options.every
+        return self._last is None or self.step // every > self._last // every
 
     def _around(self, compiled: Callable[..., Any]) -> Callable[..., Any]:
         """The compiled call, and the plain one for the steps that are observed."""
@@ -167,74 +219,11 @@ class Watch:
         observer = self._running[0]
         observer.returned(list(tensors(outputs)))
         self._stop()
-        if not observer.activations:
-            return
-        for kernel in observer.kernels.values():
-            kernel.weight_norm = norm_of(kernel.weight)
-            if kernel.weight.requires_grad:
-                hook = kernel.weight.register_hook(partial(_keep, kernel))  # type: ignore[no-untyped-call]
-                observer.handles.append(hook)
-        self._pending = observer, self.step - 1
+        if observer.readings:
+            self._pending = ObservedStep(self.model, observer, self.step)
 
     def _stop(self) -> None:
         """Ends the observation, also if the forward raised an error."""
         running, self._running = self._running, None
         if running is not None:
             running[1].close()
-
-
-def _result(model: nn.Module, seen: Observer) -> Probed:
-    seen.release()
-    first = seen.activations[0]
-    bring(seen.readings)
-    weight = next(iter(model.parameters()), None)
-    result = measured(
-        model,
-        seen,
-        device=str(weight.device) if weight is not None else "cpu",
-        dtype=first.dtype,
-        samples=first.moments.samples,
-        batches=1,
-        source="user",
-        objective="the training loss",
-        loss=None,
-    )
-    findings = judged(result, definition_of(type(model)))
-    return showing(replace(result, report=Report(findings=findings)))
-
-
-def _keep(kernel: KernelReading, gradient: Tensor) -> None:
-    kernel.norms.append(norm_of(gradient))
-
-
-def numbers(result: ProbeResult) -> dict[str, float]:
-    """The numbers of a result by name, as loggers take them."""
-    logged = [n for n in numbers_of(ActivationStats) if n.logged]
-    found = {
-        f"bnlint/{n.name.replace('_', '-')}/{site_name(a.layer, a.call)}": n.read(a)
-        for a in result.activations
-        for n in logged
-    }
-    found["bnlint/gradient-ratio"] = result.gradient_ratio
-    found["bnlint/findings"] = float(len(result.report.findings))
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _sink(log: Any) -> Sink | None:
-    if hasattr(log, "add_scalar"):
-        return partial(_write, log)
-    if log is None or callable(log):
-        sink: Sink | None = log
-        return sink
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        hint = "pip install 'bnlint[tensorboard]'"
-        raise UsageError("logging to TensorBoard needs it", hint=hint) from error
-    return partial(_write, SummaryWriter(str(log)))
-
-
-def _write(writer: Any, step: int, values: Mapping[str, float]) -> None:
-    for name, value in values.items():
-        writer.add_scalar(name, value, step)
-    writer.flush()

@@ -60,7 +60,8 @@ class RenderOptions:
     there. ``excerpts`` shows the source line of each finding, cut to ``width`` columns unless that
     is 0; ``lines`` reads a file for it, and can be replaced for text that is not on disk (standard
     input, an editor's buffer), ``cell`` a cell of a notebook by path and number. ``sections`` are
-    chapters for formats that have room for them.
+    chapters for formats that have room for them. ``docs_url`` is the base of the pages of rules;
+    ``links`` says that a terminal shows links.
     """
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
@@ -76,6 +77,8 @@ class RenderOptions:
     lines: Callable[[str], list[str]] = read_lines
     cell: Callable[[str, int], list[str]] = no_lines
     sections: tuple[Section, ...] = ()
+    docs_url: str = ""
+    links: bool = False
 
     def lines_at(self, at: Location) -> list[str]:
         """The lines of the file or cell that holds a place."""

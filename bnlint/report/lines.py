@@ -34,6 +34,11 @@ def paint(text: str, style: str, colour: bool) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour and text else text
 
 
+def linked(text: str, url: str) -> str:
+    """The text as a link of a terminal (OSC 8), or as it is without an address."""
+    return f"\x1b]8;;{plain(url)}\x1b\\{text}\x1b]8;;\x1b\\" if url else text
+
+
 def plain(text: str) -> str:
     """The text on one line, control characters escaped: names come from users' files."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
@@ -108,6 +113,34 @@ def summary(report: Report, options: RenderOptions) -> str:
     return ", ".join(parts) + _blind(report)
 
 
+def fixable(report: Report) -> dict[str, int]:
+    """How many findings have a fix that would be tried, by its safety.
+
+    Hints (info) and notebooks are never edited, and what was refused once is not tried again.
+    """
+    refused = {(each.rule, each.layer, each.location.path) for each in report.refused_fixes}
+    tried = Counter(
+        f.remedy.safety
+        for f in report.findings
+        if f.remedy
+        and f.severity is not Severity.INFO
+        and not f.location.cell
+        and (f.rule, f.layer, f.location.path) not in refused
+    )
+    return {safety: tried[safety] for safety in ("safe", "unsafe")}
+
+
+def next_fixes(report: Report) -> str:
+    """The sentence about fixes below a summary; empty where no finding has one."""
+    safe, unsafe = fixable(report).values()
+    if not safe + unsafe:
+        return ""
+    if not safe:
+        return f"{plural(unsafe, 'fix', 'fixes')} available (`--fix --unsafe-fixes`)"
+    more = f", {unsafe} more with `--unsafe-fixes`" if unsafe else ""
+    return f"{plural(safe, 'fix', 'fixes')} available (`--fix`){more}"
+
+
 def counts(report: Report) -> dict[str, int]:
     """The number of findings of each severity, the heaviest first; zeros are included."""
     found = Counter(finding.severity for finding in report.findings)
@@ -157,3 +190,16 @@ def _blind(report: Report) -> str:
     if (more := len(rules) - _FEW) > 1:
         rules = [*rules[:_FEW], f"{more} more rules"]
     return f"; not fully checked: {listed(rules)} ({why})"
+
+
+def short_number(value: int | None, unit: str = "") -> str:
+    """``1.20 M``, ``12.1 MB``; a question mark for what is not known."""
+    if value is None:
+        return "?"
+    size = float(value)
+    for prefix in ("", "k", "M", "G", "T"):
+        if size < 1000 or prefix == "T":
+            digits = f"{size:.3g}" if prefix else str(value)
+            return f"{digits} {prefix}{unit}".strip()
+        size /= 1000
+    return str(value)

@@ -5,11 +5,10 @@ Positions are in the units that the editor counts.
 
 from __future__ import annotations
 
-import ast
 import io
 import re
-import tokenize
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -19,6 +18,7 @@ from pygls.workspace import PositionCodec
 from bnlint.domain.finding import Finding, Fix, Problem, ProblemKind, Related, Severity
 from bnlint.domain.graph import Location
 from bnlint.engine.catalogue import LINTER_RULES
+from bnlint.findings.commenting import insertion
 from bnlint.report import read_lines
 from bnlint.server.linter import Linted, absolute
 
@@ -29,8 +29,8 @@ _SEVERITIES = {
     Severity.INFO: types.DiagnosticSeverity.Information,
 }
 _WORTH_SHOWING = frozenset({ProblemKind.NOT_BUILT, ProblemKind.UNTRACEABLE})
+_UNSAFE = " (unsafe: changes behavior or checkpoints)"
 _RULE = re.compile(r"[A-Z]+[0-9]+\Z")
-_NAMED = re.compile(r"#\s*bnlint\s*:\s*ignore\s*\[[^\]]*(?=\])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,48 +119,19 @@ def actions(
         if linted is not None and linted.text == text:
             found += _fixes(linted, codec, diagnostic)
         if rule not in LINTER_RULES:
-            edit = ignore_edit(text, diagnostic.range.start.line, rule, codec)
-            found.append(_action(f"Ignore {rule} here", diagnostic, {uri: [edit]}))
+            with suppress(ValueError, SyntaxError):  # the text has changed since it was checked
+                edit = ignore_edit(text, diagnostic.range.start.line, rule, codec)
+                found.append(_action(f"Ignore {rule} here", diagnostic, {uri: [edit]}))
     return found
 
 
 def ignore_edit(text: str, line: int, rule: str, codec: PositionCodec) -> types.TextEdit:
     """The edit that adds a suppression comment for ``rule`` where it covers the 0-based line."""
+    found = insertion(text, line + 1, (rule,))
     lines = io.StringIO(text).readlines()
-    content = lines[line].rstrip("\r\n") if line < len(lines) else ""
-    if named := _NAMED.search(content):
-        return _insert(lines, line, named.end(), f", {rule}", codec)
-    comment = f"# bnlint: ignore[{rule}] -- "
-    if _ends_in_code(text, line + 1):
-        return _insert(lines, line, len(content.rstrip()), f"  {comment}", codec)
-    first = _statement(text, line + 1) - 1
-    above = lines[first]
-    indent = above[: len(above) - len(above.lstrip())]
-    return _insert(lines, first, 0, f"{indent}{comment}\n", codec)
-
-
-def _insert(
-    lines: Sequence[str], line: int, column: int, new: str, codec: PositionCodec
-) -> types.TextEdit:
-    at = codec.position_to_client_units(lines, types.Position(line, column))
-    return types.TextEdit(types.Range(at, at), new)
-
-
-def _ends_in_code(text: str, line: int) -> bool:
-    """False where a comment behind the line would be in a string, or behind a backslash."""
-    ends = (tokenize.NEWLINE, tokenize.NL)
-    try:
-        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-        return any(t.type in ends and t.start[0] == line for t in tokens)
-    except (tokenize.TokenError, SyntaxError):
-        return True
-
-
-def _statement(text: str, line: int) -> int:
-    """The first line of the innermost statement that a line belongs to."""
-    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt))
-    around = [n.lineno for n in nodes if n.lineno <= line <= (n.end_lineno or n.lineno)]
-    return max(around, default=line)
+    place = types.Position(found.line - 1, found.column)
+    at = codec.position_to_client_units(lines, place)
+    return types.TextEdit(types.Range(at, at), found.text)
 
 
 def _fixes(
@@ -171,9 +142,10 @@ def _fixes(
         same = finding.rule == diagnostic.code
         if finding.fix and same and ruler.range(finding.location) == diagnostic.range:
             changes = _changes(finding.fix, linted, ruler)
-            title = f"Fix {finding.rule}: {finding.fix.message}"
+            safe = finding.fix.safety == "safe"
+            title = f"Fix {finding.rule}: {finding.fix.message}{'' if safe else _UNSAFE}"
             action = _action(title, diagnostic, changes)
-            action.is_preferred = finding.fix.safety == "safe"
+            action.is_preferred = safe
             yield action
 
 

@@ -20,7 +20,7 @@ from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from bnlint.domain import VERSION
-from bnlint.domain.errors import BnlintError
+from bnlint.domain.errors import BnlintError, internal_error
 from bnlint.server.diagnostics import SOURCE, Ruler, actions, diagnostics
 from bnlint.server.linter import Linted, Linter, page, with_fixes
 
@@ -119,8 +119,9 @@ class Editor:
             linted = await self._desk.ask(
                 lambda: self._linter.lint(path, text) if mine == self._asked[uri] else None
             )
-        except BnlintError as error:
-            said = types.ShowMessageParams(types.MessageType.Error, f"bnlint: {error}")
+        except Exception as error:  # without a message the editor would show what is old
+            reason = error if isinstance(error, BnlintError) else internal_error(error)
+            said = types.ShowMessageParams(types.MessageType.Error, f"bnlint: {reason}")
             self._server.window_show_message(said)
             return
         if linted is not None and mine == self._asked[uri]:

@@ -14,6 +14,7 @@ from bnlint.domain.finding import Finding, Problem, Report
 from bnlint.domain.rule import Rule
 from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
+from bnlint.report.rule_links import rule_link
 
 _URL = re.compile(r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;]")
 
@@ -120,13 +121,15 @@ def _of_document(report: Report, settings: Settings, path: str, text: str) -> Li
     problems = tuple(p for p in report.problems if absolute(p.file) == path)
     fired = {finding.rule for finding in findings}
     rules = pipeline.known_rules(settings) if fired else ()
-    links = {rule.id: _address(rule) for rule in rules if rule.id in fired}
+    links = {rule.id: _address(rule, settings) for rule in rules if rule.id in fired}
     return Linted(path, text, findings, problems, links)
 
 
-def _address(rule: Rule) -> str:
+def _address(rule: Rule, settings: Settings) -> str:
+    """The rule's page on the web, else the first address that its references name."""
     found = (_URL.search(reference) for reference in rule.docs.references)
-    return next((match[0] for match in found if match), "")
+    first = next((match[0] for match in found if match), "")
+    return rule_link(rule.id, settings.docs_url) or first
 
 
 def _pointing_into(finding: Finding, path: str) -> Finding | None:

@@ -75,7 +75,7 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], list[Any]]:
     """The document and its cells."""
     try:
         document = json.loads(data.decode("utf-8-sig"))
-    except ValueError as error:  # also what is not UTF-8
+    except (ValueError, RecursionError) as error:  # also what is not UTF-8
         raise ValueError(f"it is not valid JSON ({error})") from None
     sheets = document.get("worksheets") if isinstance(document, dict) else None
     home = sheets[0] if isinstance(sheets, list) and sheets else document

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
@@ -13,14 +15,22 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.objects import is_a
+from bnlint.models.nested import copies
 from bnlint.tracing.forward.module_names import own_states, plainly_held, states_of
-from bnlint.tracing.modes import sets_mode
+from bnlint.tracing.modes.reads_of_mode import sets_mode
 
 T = TypeVar("T")
 
+_MOST_SHARED = 64
+"""Objects that a copy of a model shares with it."""
+
 
 def on_meta(model: nn.Module) -> nn.Module:
-    """A copy of the model on meta; the model itself if it is already there."""
+    """A copy of the model on meta; the model itself if it is already there.
+
+    Objects that cannot be copied (locks, open files) are shared with the copy, and a model that
+    cannot be copied is traced itself.
+    """
     states: list[torch.Tensor] = []
     for module in model.modules():
         states += own_states(module)
@@ -28,11 +38,42 @@ def on_meta(model: nn.Module) -> nn.Module:
             states += states_of(held)
     if all(s.is_meta for s in states):
         return model
-    memo: dict[int, Any] = {id(s): _bare(s) for s in states}
-    try:
-        return copy.deepcopy(model, memo)
-    except Exception:  # a model that can't be copied (locks, generators) is traced itself
-        return model
+    return copied(model, {id(s): _bare(s) for s in states}, _empty) or model
+
+
+def copied(
+    model: nn.Module, known: Mapping[int, Any], computed: Callable[[torch.Tensor], torch.Tensor]
+) -> nn.Module | None:
+    """A deep copy of a model, which shares with it what cannot be copied; None if that is itself.
+
+    ``known`` are copies by the id of their original, ``computed`` copies the result of a
+    computation, which torch does not copy.
+    """
+    shared: dict[int, Any] = {}
+    while len(shared) < _MOST_SHARED:
+        try:
+            with copies(lambda tensor: None if tensor.is_leaf else computed(tensor)):
+                return copy.deepcopy(model, {**known, **shared})
+        except Exception as error:
+            culprit = _uncopied(error.__traceback__)
+            if culprit is None or culprit is model:
+                break
+            shared[id(culprit)] = culprit
+    return None
+
+
+def _empty(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(tensor, device="meta", requires_grad=False)
+
+
+def _uncopied(traceback: TracebackType | None) -> Any:
+    """The object at which a deep copy failed."""
+    found = None
+    while traceback is not None:
+        if traceback.tb_frame.f_code is copy.deepcopy.__code__:
+            found = traceback.tb_frame.f_locals.get("x")
+        traceback = traceback.tb_next
+    return found
 
 
 def _bare(state: torch.Tensor) -> torch.Tensor:
@@ -57,6 +98,41 @@ def in_training(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes if changes else ():
             module.training = training
+
+
+@contextlib.contextmanager
+def same_attributes(model: nn.Module | None) -> Iterator[None]:
+    """Restores the attributes of a model's modules after the block; None is no model."""
+    modules = () if model is None else tuple(model.modules())
+    kept = [
+        (own, own.copy())
+        for m in modules
+        for own in (vars(m), *(v for v in vars(m).values() if type(v) in (dict, OrderedDict)))
+    ]
+    try:
+        yield
+    finally:
+        for own, before in kept:
+            if own.keys() != before.keys() or any(own[k] is not v for k, v in before.items()):
+                own.clear()
+                own.update(before)
+
+
+@contextlib.contextmanager
+def attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Reset what the block assigns to attributes and buffers that the modules have before it.
+
+    ``self.mean = self.mean.type_as(x)`` would keep the stand-in of one trace for the next one.
+    """
+    held = [each for module in model.modules() for each in (vars(module), module._buffers)]
+    before = [(values, dict(values)) for values in held]
+    try:
+        yield
+    finally:
+        for values, old in before:
+            for name in values.keys() & old.keys():
+                if values[name] is not old[name]:
+                    values[name] = old[name]
 
 
 def without_numbers(state: torch.Tensor) -> torch.Tensor:

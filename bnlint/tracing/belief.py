@@ -62,6 +62,8 @@ class Run:
     @property
     def undecisive(self) -> frozenset[int]:
         """The failures that are believed although the input passes."""
+        if self.candidate.optional:
+            return frozenset()
         return frozenset(i for i, why in self.faults.items() if why and not why.decides)
 
 
@@ -109,9 +111,14 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
     """True unless what arrives may come straight from a guessed input."""
     if why.small or (call is record.crash and not record.crash_is_own):
         return False
-    if name_of(call.target) in _ASSERTIONS:
+    if name_of(call.target) in _ASSERTIONS or lacks_input(call, record):
         return False
     return why.of_types or all(ref.id in fixed for ref in call.refs())
+
+
+def lacks_input(call: Call, record: Record) -> bool:
+    """True for an error about None that an optional input, which was left out, may have caused."""
+    return record.left_out and "NoneType" in (call.error or "")
 
 
 def judge(
@@ -129,7 +136,10 @@ def judge(
     """
     runs: list[Run] = []
     for candidate in candidates:
-        runs.append(run := trial(candidate))
+        run = trial(candidate)
+        if candidate.optional and not run.passes:
+            continue  # nobody need pass these inputs
+        runs.append(run)
         if run.passes and not run.lucky:
             return Judgement(run, run.undecisive)
     for _ in range(_ROUNDS):

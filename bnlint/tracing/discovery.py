@@ -20,10 +20,12 @@ from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
 from bnlint.loading.user_code import blame, blame_bnlint
 from bnlint.models.building import Built, Workshop
-from bnlint.models.guessing.guess import NONE
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.guess import NONE, Guesses
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import Maker, Survey, survey
+from bnlint.models.training.training_files import TrainingFiles
 from bnlint.tracing.model import trace_model
+from bnlint.tracing.rebuilding import Rebuilder
 from bnlint.tracing.search_clock import SearchClock
 
 _FACTORIES = 2
@@ -52,6 +54,11 @@ class Models:
     roots: Counter[str] = field(default_factory=Counter)
     weights: set[str] = field(default_factory=set)
     clock: SearchClock = field(default_factory=SearchClock)
+    training: TrainingFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        evidence = self.workshop.evidence
+        self.training = TrainingFiles(evidence.source, evidence.names, evidence.project)
 
     def records(self) -> Iterator[ModelGraph | Problem]:
         """Graphs and problems, model by model: of those that the user named, else of all."""
@@ -79,11 +86,13 @@ class Models:
             built = self.workshop.instance(name, model)
             if not self._is_repeated(built):
                 self.clock = self.clock.for_next_model()
-                for result in self._guarded(name, partial(self._trace, built, self.request.inputs)):
+                inputs = self.request.inputs_for(name)
+                for result in self._guarded(name, partial(self._trace, built, inputs)):
                     yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
-                make = partial(self._best, self._attempts(maker, found), self.request.inputs)
+                inputs = self.request.inputs_for(maker.name, maker.root)
+                make = partial(self._best, self._attempts(maker, found), inputs)
                 for result in self._guarded(maker.name, make):
                     yield maker, result
 
@@ -144,11 +153,32 @@ class Models:
             if first is None:
                 first, kept, unfit = built, records, _unfit(records)
         if first is not None and first.ref.guessed:
-            # the guesses are wrong: check nothing that depends on shapes
-            for record in self._trace(first, inputs, without_inputs=not inputs):
-                yield _with_unfit(record, unfit)
+            yield from self._rebuilt(first, inputs) or self._unfitting(first, inputs, unfit)
         elif first is not None:
             yield from kept
+
+    def _rebuilt(
+        self, first: Built, specs: tuple[InputSpec, ...]
+    ) -> list[ModelGraph | Problem] | None:
+        """The records of the model with other guessed arguments; None if none fit together."""
+        rebuilder = Rebuilder(self.workshop.rebuilt, partial(self._inputs, specs=specs), self.table)
+        with self.stubs.unusable():
+            found = rebuilder.fitting(first)
+        if found is None or found is first:
+            return None
+        self.clock = self.clock.for_next_model()
+        records = list(self._trace(found, specs))
+        return records if _fits(records) else None
+
+    def _unfitting(
+        self, first: Built, specs: tuple[InputSpec, ...], unfit: Unfit | None
+    ) -> Iterator[ModelGraph | Problem]:
+        """The records of a model whose guesses are wrong: nothing that depends on shapes."""
+        for record in self._trace(first, specs, without_inputs=not specs):
+            yield _with_unfit(record, unfit)
+
+    def _inputs(self, built: Built, specs: tuple[InputSpec, ...]) -> Guesses:
+        return find_inputs(built.model, self.workshop.source, built.ref, specs)
 
     def _is_repeated(self, built: Built) -> bool:
         before = len(self.seen)
@@ -161,12 +191,12 @@ class Models:
         self.covered |= {type(m) for m in built.model.modules()}
         try:
             with self.stubs.unusable():
-                inputs = NONE
-                if not without_inputs:
-                    inputs = find_inputs(built.model, self.workshop.source, built.ref, specs)
-                yield trace_model(
+                inputs = NONE if without_inputs else self._inputs(built, specs)
+                graph = trace_model(
                     built.model, ref=built.ref, inputs=inputs, table=self.table, clock=self.clock
                 )
+                names = built.ref.name, type(built.model).__name__
+                yield replace(graph, training=self.training.of_model(names, built.ref.arguments))
         except Exception as error:
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name
@@ -206,9 +236,10 @@ class Models:
         whole = any(maker is None or not maker.aside for maker, _ in left)
         for maker, problem in left:
             aside = maker is not None and maker.aside
-            if any_graph and maker is not None and self._contains(maker):
+            own_fault = problem.kind is ProblemKind.CRASH
+            if any_graph and maker is not None and self._contains(maker) and not own_fault:
                 continue  # a checked model has it
-            if aside and (any_graph or whole):
+            if aside and (any_graph or whole) and not own_fault:
                 yield replace(problem, kind=ProblemKind.PART)
             else:
                 yield replace(problem, blocking=problem.blocking or not any_graph)

@@ -32,7 +32,7 @@ from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.loading.weights import without_weights
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.tracing.discovery import Models
 from bnlint.tracing.model import trace_model

@@ -5,28 +5,33 @@ Modules that could not be traced as part of the model are traced one by one.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import nn
 
-from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit
+from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit, Value
 from bnlint.layers.calls import Call, Ref
 from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
-from bnlint.tracing.bare import in_training, on_meta
+from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
+from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
+from bnlint.tracing.describing.code_digests import short_digest
+from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
+from bnlint.tracing.describing.states import describe_states, keys_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts
-from bnlint.tracing.ladder import Climb, climb
-from bnlint.tracing.modes import watched_mode
+from bnlint.tracing.ladder import Climb
+from bnlint.tracing.modes.other_mode import has_loose_dropout, mode_facts
+from bnlint.tracing.modes.reads_of_mode import watched_mode
+from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.symbolic import trace_symbolically
@@ -68,24 +73,38 @@ def trace_model(
     """
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
-    meta = on_meta(model)
-    with in_training(meta):
-        with record_sites(late=True), warnings.catch_warnings(), _quiet_rng():
-            warnings.simplefilter("ignore")
-            seen = _trace_modes(meta, table, inputs or NONE, clock or SearchClock())
-        climbed = seen.training
-        if ref.guessed:
-            climbed.doubt()  # other arguments may fit together
-        if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
-            forget_others(climbed.record, frozenset())  # its caller may pass all inputs
-        return _describe(model, meta, ref, table, seen)
+    with process_state(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        meta = on_meta(model)
+        with in_training(meta), same_attributes(meta if meta is model else None):
+            return _traced(model, meta, ref, table, inputs or NONE, clock or SearchClock())
+
+
+def _traced(
+    model: nn.Module,
+    meta: nn.Module,
+    ref: ModelRef,
+    table: Table,
+    inputs: Guesses,
+    clock: SearchClock,
+) -> ModelGraph:
+    seed_all(0)  # random branches are the same in each run
+    with record_sites(late=True):
+        seen = _trace_modes(meta, table, inputs, clock)
+    climbed = seen.training
+    if ref.guessed:
+        climbed.doubt()  # other arguments may fit together
+    if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":
+        forget_others(climbed.record, frozenset())  # its caller may pass all inputs
+    return _describe(model, meta, ref, table, seen)
 
 
 def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchClock) -> BothModes:
     """Trace the eval mode only if the code that ran may do something else in it."""
     with watched_mode(meta, table) as watch:
         climbed = climb(meta, table, inputs, clock)
-    if not (watch.differs and climbed.complete and climbed.training):
+    differs = watch.differs or has_loose_dropout(climbed.record, table)
+    if not (differs and climbed.complete and climbed.training):
         return BothModes(climbed, climbed)
     meta.eval()
     try:
@@ -94,26 +113,17 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchCl
         meta.train()
 
 
-@contextlib.contextmanager
-def _quiet_rng() -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # random branches are the same in each run
-        yield
-
-
 def _describe(
     model: nn.Module, meta: nn.Module, ref: ModelRef, table: Table, seen: BothModes
 ) -> ModelGraph:
     climbed = seen.training
     record, locator, layers = climbed.record, Locator(ref.file), Layers(table)
     parts, hidden = trace_pieces(meta, table, record)
-    parts = [
-        replace(p, block=ref.block, initial=initial_facts(p.record, model, table, whole=p.whole))
-        for p in parts
-    ]
+    parts = [replace(p, block=ref.block, facts=_facts_of(p, model, table, seen)) for p in parts]
     if climbed.crash is not None:
         parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
-    ops, edges = describe_parts(parts, layers, locator)
+    keys = keys_of(meta)
+    ops, edges = describe_parts(parts, layers, locator, keys)
     modules = describe_modules(meta, layers, locator, seen.train_calls(), seen.eval_calls(), record)
     trace = Trace(
         record.tracer,
@@ -129,7 +139,33 @@ def _describe(
         trace,
         modules,
         size_of(parameters_by_id(model.modules()).values()),
+        states=describe_states(model),
+        evaluation=_evaluation(seen, layers, locator, keys),
     )
+
+
+def _facts_of(
+    part: TracedPart, model: nn.Module, table: Table, seen: BothModes
+) -> Mapping[str, Mapping[str, Value]]:
+    """The facts of the calls of a part that are not read from the calls themselves."""
+    facts: dict[str, Mapping[str, Value]] = dict(
+        initial_facts(part.record, model, table, whole=part.whole)
+    )
+    facts |= entry_facts(model, part.record) if part.whole else {}
+    if part.record is seen.training.record and seen.evaluation.complete:
+        found = mode_facts(part.record, seen.evaluation.record, table)
+        facts |= {id: {**facts.get(id, {}), **more} for id, more in found.items()}
+    return facts
+
+
+def _evaluation(seen: BothModes, layers: Layers, locator: Locator, keys: dict[int, str]) -> str:
+    """A digest of what runs in eval mode, where that was traced by itself."""
+    if seen.evaluation is seen.training:
+        return ""
+    ops, edges = describe_parts([TracedPart(seen.evaluation.record)], layers, locator, keys)
+    plain = ((op.exact.get("name"), sorted(op.exact.items(), key=str)) for op in ops)
+    wires = Counter(edge.target for edge in edges)
+    return short_digest(*(f"{each} {wires[op.id]}" for each, op in zip(plain, ops, strict=True)))
 
 
 def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:

@@ -21,6 +21,8 @@ from bnlint.layers.shapes import quick
 from bnlint.layers.shapes.shape_rules import is_plain_tensor, like
 from bnlint.layers.table import Table, having
 from bnlint.models.guessing.guess import Guess, emptied
+from bnlint.models.meta.known_numbers import hollow
+from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import with_tensors
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.tracers import Record
@@ -77,9 +79,21 @@ def _run(call: Call, table: Table, values: Mapping[str, Any]) -> Any:
         return invoke(call.target, args, kwargs)
     except Exception as error:  # torch and the user's layers may raise anything
         if is_limit(error) or call.opaque:
-            return UNSEEN
+            return _all_on_meta(call.target, args, kwargs)
         call.error = first_line(str(error).strip()) or type(error).__name__
         return substitute(call.target, table, args)
+
+
+def _all_on_meta(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The result where one of the tensors was made on another device, or numbers are needed."""
+    try:
+        if isinstance(target, str):
+            return on_meta(getattr(torch.Tensor, target))(*args, **kwargs)
+        if isinstance(target, nn.Module):
+            return invoke(target, hollow(args), hollow(dict(kwargs)))
+        return on_meta(target)(*args, **kwargs)
+    except Exception:  # then nothing is known of the result
+        return UNSEEN
 
 
 def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

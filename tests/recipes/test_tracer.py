@@ -10,7 +10,8 @@ from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, given
 from bnlint.tracing import ladder
-from bnlint.tracing.ladder import LADDER, Needs, Rung, climb
+from bnlint.tracing.climbing import climb
+from bnlint.tracing.ladder import LADDER, Needs, Rung
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.tracers import Record, Refused
 

@@ -17,6 +17,8 @@ import pytest
 NET = """
 import torch.nn as nn
 
+pytestmark = pytest.mark.hostile
+
 
 class Net(nn.Module):
     def __init__(self):

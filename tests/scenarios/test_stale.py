@@ -16,6 +16,8 @@ from bnlint.pipeline.run import Means, check_whole
 
 NET = """
 import torch.nn as nn
+
+pytestmark = pytest.mark.hostile
 {}
 class Net(nn.Module):
     def __init__(self):

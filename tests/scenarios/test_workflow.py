@@ -288,3 +288,44 @@ def test_the_list_of_rules_weighs_them_as_a_run_would(
         "BN302": "info",
     }
     assert (listed["BN900"], listed["BN901"]) == ("off", "error")
+
+
+def test_inputs_of_a_model_hold_where_it_is_found(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "bnlint.toml").write_text('[inputs]\n"*.py::Net" = "2x3x17x19"\n')
+    _, out, _ = _run(capsys, "net.py", "--format", "json")
+    assert json.loads(out)["models"][0]["inputs"] == {
+        "source": "declared",
+        "shapes": [[2, 3, 17, 19]],
+    }
+
+
+def test_a_word_that_is_nearly_a_command_is_no_path(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = _run(capsys, "explian", "BN301")
+    assert (code, err) == (
+        2,
+        "bnlint: error: there is no command or file called 'explian'\n"
+        "    hint: did you mean 'explain'?\n",
+    )
+    (project / "explian").mkdir()
+    assert "command" not in _run(capsys, "explian")[2]
+
+
+def test_statistics_replace_the_findings(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, "net.py", "--statistics")
+    assert (code, out) == (1, "    1  BN301  warning  redundant-bias  fix: unsafe\n")
+    assert err.endswith("1 fix available (`--fix --unsafe-fixes`)\n")
+
+
+def test_after_a_baseline_was_written_the_next_step_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, err = _run(capsys, "baseline", "write", "net.py")
+    assert out == "bnlint-baseline.json: 1 finding written\n"
+    assert '    baseline = "bnlint-baseline.json"\n' in err
+    (project / "bnlint.toml").write_text('baseline = "bnlint-baseline.json"\n')
+    assert _run(capsys, "net.py")[0] == 0
+    assert _run(capsys, "baseline", "write", "net.py")[2] == "next: commit bnlint-baseline.json\n"

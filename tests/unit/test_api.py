@@ -88,3 +88,40 @@ def test_a_model_on_meta_keeps_its_modes() -> None:
 def test_what_is_no_path_is_told(paths: object) -> None:
     with pytest.raises(bnlint.BnlintError, match="paths are strings or Paths"):
         bnlint.check(paths)  # type: ignore[arg-type]
+
+
+def test_reports_and_graphs_are_short_in_a_console() -> None:
+    report = bnlint.check_model(Net(bias=True), torch.zeros(2, 3, 8, 8), select=["BN301"])
+    assert repr(report) == "<Report: 1 model checked, 1 finding (1 warning)>"
+    graph = bnlint.trace(Net(bias=True), torch.zeros(2, 3, 8, 8))
+    said = (
+        f"<ModelGraph Net: {len(graph.ops)} operations, 240 parameters, traced whole by symbolic>"
+    )
+    assert repr(graph) == said
+
+
+def test_a_graph_shows_itself_in_a_notebook() -> None:
+    shown = bnlint.trace(Net(bias=True), torch.zeros(2, 3, 8, 8))._repr_html_()
+    assert "<code>conv</code>" in shown
+    assert "2x8x6x6" in shown
+    assert "traced whole" in shown
+
+
+def test_a_path_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="nope.py") as warned:
+        report = bnlint.check(tmp_path / "nope.py")
+    assert warned[0].filename == __file__
+    assert "nope.py" in repr(report)
+    assert report.problems[0].kind.value == "not-found"
+
+
+def test_unknown_keywords_get_a_suggestion() -> None:
+    model = nn.Linear(2, 2)
+    for call, hint in (
+        (lambda: bnlint.check_model(model, selct=["BN3"]), "did you mean 'select'"),
+        (lambda: bnlint.check("net.py", format=["json"]), "did you mean 'formats'"),
+        (lambda: bnlint.probe(model, batchsize=3), "did you mean 'batch_size'"),
+        (lambda: bnlint.watch(model, evry=3), "did you mean 'every'"),
+    ):
+        with pytest.raises(bnlint.BnlintError, match=hint):
+            call()

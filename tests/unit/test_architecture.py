@@ -55,14 +55,14 @@ MOST_LINES = 40
 SHARED_STEMS = frozenset({"__init__", "__main__"})
 """Names of files that may occur more than once."""
 
-PUBLIC_FACES = frozenset({"Report", "ModelGraph"})
+PUBLIC_FACES = frozenset({"Report", "ModelGraph", "ModelComparison"})
 """Classes of the public API that add methods to the plain data of the same name."""
 
 WITHOUT_TORCH = """
 import importlib, pathlib, sys
 for path in sorted(pathlib.Path("bnlint").rglob("*.py")):
     name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    rooms = ("loading", "models", "tracing", "probing", "fixes.live")
+    rooms = ("loading", "models", "tracing", "probing", "fixes.live", "comparing.running")
     if not name.startswith(tuple(f"bnlint.{room}" for room in rooms)):
         importlib.import_module(name)
         assert "torch" not in sys.modules, name

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from bnlint.models.guessing.guess import Guesses
-from bnlint.models.guessing.of_forward import infer
+from bnlint.models.guessing.inputs.of_forward import infer
 
 from .entry import Entry
 from .operators import define_torchvision_operators

@@ -7,11 +7,15 @@ write a small decorated function in a module of this package (see :mod:`bnlint.g
 from __future__ import annotations
 
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
+    along,
     carried,
+    gradients,
+    reuse,
     siblings,
     structure,
     submodules,
     surroundings,
+    training,
 )
 from bnlint.graph.facts.fact import (
     MODEL_FACTS,

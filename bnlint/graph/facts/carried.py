@@ -7,29 +7,22 @@ input: one pass over the ops in the order of execution, whatever the branches.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from bnlint.domain.graph import Op, Shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
+from bnlint.graph.facts.layouts.axis import CHANNELS, Axis, Layout
+from bnlint.graph.facts.layouts.layout_pass import arriving_at, followed, spatial_axes
 from bnlint.graph.facts.surroundings import pooled
 from bnlint.graph.view import KERNEL, View
-from bnlint.layers.table import having, rank_of
+from bnlint.layers.table import having
 
 T = TypeVar("T")
 
 KEEPS_NORM = having("keeps", "norm")
 SETS_DISTRIBUTION = having("sets", "distribution")
-SETS_LAST = having("sets", "last")
 MERGES = having("acts", "merging")
-KEEPS_LAYOUT = having("keeps", "rank") | MERGES
-KEEPS = having("keeps", "channels")
-KEEPS_FIRST = having("keeps", "maps")
-"""These work on the axes after the channels, so they keep channels that come before those."""
 LAST_AXIS = having("reads", "last")
-SETS = having("sets", "channels")
-ELEMENTWISE_MERGES = having("acts", "merging") - {"concat"}
 
 
 def in_shape(op: Op) -> Shape | None:
@@ -62,14 +55,6 @@ def settled_shape(op: Op) -> Shape | None:
     return in_shape(op) if op.error is not None or out_shape(op) is not None else None
 
 
-def spatial_dims(op: Op) -> int | Unknown:
-    """1, 2 or 3 for a convolution."""
-    size = op.facts.get("kernel-size")
-    if isinstance(size, tuple):
-        return len(size)
-    return _or_unknown(rank_of(op.tags) if "conv" in op.tags else None)
-
-
 @op_fact("in-rank", shapes=True)
 def in_rank(view: View, op: Op) -> Answer:
     """Number of axes of the input: by shapes, else followed from the producer."""
@@ -79,24 +64,7 @@ def in_rank(view: View, op: Op) -> Answer:
 
 def rank_by_layers(view: View, op: Op) -> int | Unknown:
     """How many axes the input has, followed from the producer and not read from shapes."""
-    return _or_unknown(view.arriving(op, _rank_after))
-
-
-def _rank_after(op: Op, arriving: list[int | Unknown]) -> int | Unknown:
-    if "conv" in op.tags:
-        dims = spatial_dims(op)
-        return UNKNOWN if isinstance(dims, Unknown) else dims + 2
-    if op.kind == "flatten" and op.facts.get("start-dim") == 1:
-        return 2
-    if op.kind == "globalpool":
-        return UNKNOWN  # a mean: it may drop the axes
-    if op.tags & KEEPS_LAYOUT or "dense" in op.tags:
-        return _agreed(arriving)
-    return UNKNOWN
-
-
-def _agreed(arriving: Sequence[T]) -> T | Unknown:
-    return arriving[0] if len(set(arriving)) == 1 else UNKNOWN
+    return _or_unknown(followed(view, op).rank)
 
 
 @op_fact("spatial-size", shapes=True)
@@ -145,32 +113,12 @@ def _normalised_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
 
 @op_fact("channels-last")
 def channels_last(view: View, op: Op) -> Answer:
-    """Whether the producer keeps channels on the last axis; unknown after a reshape."""
-    return _or_unknown(view.arriving(op, _layout_after))
-
-
-def _layout_after(op: Op, arriving: list[bool | Unknown]) -> bool | Unknown:
-    if op.tags & SETS_LAST:
-        return True
-    if "recurrent" in op.tags:
-        return True if op.facts.get("channels-last") is True else UNKNOWN
-    if "conv" in op.tags:
-        return False
-    return _agreed(arriving) if op.tags & KEEPS_LAYOUT else UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """The channels of a result: how many, and on which axis.
-
-    That is the first (after the batch), the last, the only one there is, or empty for unknown.
-    """
-
-    count: int | Unknown = UNKNOWN
-    axis: str = ""
-
-
-NOTHING: Final = Carried()
+    """Whether the channels (features) that arrive are on the last axis."""
+    for layout in (followed(view, op), arriving_at(view, op)):
+        roles = [axis.role for axis in layout.axes]
+        if CHANNELS in roles:
+            return roles[-1] == CHANNELS
+    return UNKNOWN
 
 
 @op_fact("channels-arriving", shapes=True)
@@ -181,19 +129,25 @@ def channels_arriving(view: View, op: Op) -> Answer:
         return channels_of_shape(op, shape)
     if op.facts.get("alone") is True or op.facts.get("custom") is True:
         return UNKNOWN
-    carried = view.arriving(op, _after) or NOTHING
-    return carried.count if _reads(op, carried.axis) else UNKNOWN
+    return _or_unknown(_channel_axis(op, followed(view, op)).size)
 
 
-def _reads(op: Op, axis: str) -> bool:
-    """True when the op takes the axis for channels.
+def _channel_axis(op: Op, layout: Layout) -> Axis:
+    """The axis that the op takes for channels.
 
-    A batch norm behind a dense kernel does: all that it can read besides (N, C) is (N, L, C), of
-    which it would take the wrong axis.
+    Where only the last axis is known, that is the one a batch norm takes behind a dense kernel: all
+    that it can read besides (N, C) is (N, L, C), of which it would take the wrong axis.
     """
-    if op.tags & LAST_AXIS:
-        return axis in ("last", "only")
-    return axis in ("first", "only") or (axis == "last" and "batchnorm" in op.tags)
+    if op.tags & LAST_AXIS or (layout.open and "batchnorm" in op.tags):
+        return layout.axis(-1)
+    if layout.open:
+        return Axis()
+    if "conv" not in op.tags:
+        return layout.axis(1)
+    axes = spatial_axes(op)
+    if axes is None or layout.rank is None or layout.rank - axes not in (1, 2):
+        return Axis()
+    return layout.axis(-axes - 1)
 
 
 def channels_of_shape(op: Op, shape: Shape) -> int | Unknown:
@@ -204,64 +158,11 @@ def channels_of_shape(op: Op, shape: Shape) -> int | Unknown:
         return shape[-1]
     axis = 1
     if "conv" in op.tags:
-        dims = spatial_dims(op)
-        if isinstance(dims, Unknown):
+        dims = spatial_axes(op)
+        if dims is None:
             return UNKNOWN
         axis = len(shape) - dims - 1
     return shape[axis] if 0 <= axis < len(shape) else UNKNOWN
-
-
-def _after(op: Op, arriving: Sequence[Carried]) -> Carried:
-    first = arriving[0] if arriving else NOTHING
-    if op.tags & SETS:
-        return _after_kernel(op, first)
-    if isinstance(op.facts.get("channels"), int) and not op.tags & LAST_AXIS:
-        return _after_norm(op, first)
-    if "concat" in op.tags:
-        return _joined(op, arriving)
-    if op.tags & ELEMENTWISE_MERGES:
-        return first if arriving and all(a == first for a in arriving) else NOTHING
-    if "globalpool" in op.tags:
-        return Carried(first.count, "only") if first.axis == "first" else NOTHING
-    if op.kind == "flatten":
-        return first if first.axis == "only" else NOTHING
-    return first if _keeps(op, first.axis) else NOTHING
-
-
-def _keeps(op: Op, axis: str) -> bool:
-    if "gated" in op.tags:
-        return False  # half of the channels gate the others
-    spatial = bool(op.tags & KEEPS_FIRST) or ("pad" in op.tags and op.layer == op.module)
-    return bool(op.tags & KEEPS) or (spatial and axis == "first")
-
-
-def _after_kernel(op: Op, arriving: Carried) -> Carried:
-    count = op.facts.get("out-channels")
-    if not isinstance(count, int) or op.facts.get("custom") is True:
-        return NOTHING
-    if "conv" in op.tags:
-        return Carried(count, "first")
-    return Carried(count, "only" if arriving.axis == "only" else "last")
-
-
-def _after_norm(op: Op, arriving: Carried) -> Carried:
-    """A norm insists on its channels; where others arrive it is at fault, not what follows."""
-    count = op.facts["channels"]
-    assert isinstance(count, int)
-    if not isinstance(arriving.count, Unknown):
-        return arriving if arriving.count == count else NOTHING
-    spatial = "batchnorm" in op.tags and (rank_of(op.tags) or 0) > 1
-    return Carried(count, "first") if spatial else NOTHING
-
-
-def _joined(op: Op, parts: Sequence[Carried]) -> Carried:
-    """Concatenated channels add up, when it is along their axis."""
-    dim = op.facts.get("dim")
-    axis = "first" if dim == 1 else "last" if dim == -1 else ""
-    counts = [p.count for p in parts if not isinstance(p.count, Unknown)]
-    if not counts or len(counts) < len(parts) or any(p.axis not in (axis, "only") for p in parts):
-        return NOTHING
-    return Carried(sum(counts), parts[0].axis)
 
 
 @op_fact("misled")

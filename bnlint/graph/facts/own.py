@@ -47,8 +47,15 @@ OWN_FACTS: Mapping[str, str] = {
     "rank": "norms: 1, 2 or 3 spatial axes of BatchNormNd",
     "saturating": "activations: whether both ends (or one) are flat",
     "p": "dropout: probability",
-    "dim": "softmax, concat, flatten: the axis",
+    "dim": "softmax, concat, normalize, means and other operations along an axis: the axis",
     "start-dim": "flatten: the first axis that is merged",
+    "end-dim": "flatten: the last axis that is merged",
+    "keepdim": "means, sums: whether the axes are kept with size 1",
+    "permutation": "permute: the axes in their new order",
+    "swapped": "transpose: the two axes",
+    "sizes": "view, reshape: the sizes as written; `axis 0` is that of a tensor, null is unknown",
+    "indices": "indexing: for each axis keep, cut, pick, add, `...` or unknown",
+    "batch-first": "recurrent layers and attention: whether axis 0 is the batch",
     "global": "pooling: whether one value a channel is left",
     "normalized-shape": "layer norms: the axes that are normalised",
     "activation": "fused norms: kind of the activation inside",
@@ -59,6 +66,20 @@ OWN_FACTS: Mapping[str, str] = {
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
     "optional": "the same, where an input with a default may decide whether the module runs",
+    "places": "outputs: the index, key or field of each in what forward returns, empty for all",
+    "argument": "inputs: the name of the parameter of forward",
+    "required": "inputs: whether that parameter has no default",
+    "named": "inputs: whether forward reads the name of that parameter",
+    "shared-signature": "inputs: whether other models of the file or base classes take the same",
+    "discrete": "whether its result holds integers or truth values, which have no gradient",
+    "integer-inputs": "the arguments, from 0, that hold integers or truth values",
+    "rebuilt": "whether it makes a tensor of numbers that Python read from another one",
+    "kept": "whether Python reads the numbers of its result, or a module or buffer keeps it",
+    "recomputed": "layers: whether torch.utils.checkpoint runs it again in backward",
+    "called-from": "layers called several times: the lines that lead to the call, outermost first",
+    "on-in-evaluation": "dropout that is called as a function: whether it is on in eval mode",
+    "on-explicitly": "the same, where the code passes training=True literally",
+    "read-in-evaluation": "whether an output depends on it in eval mode only",
     "index": "inputs and outputs of the model: position",
     "init-dead-share": "share of units that start with zero weights or scale and no positive bias",
     "init-rows-equal": "kernels: whether all units start with the same weights",
@@ -113,6 +134,7 @@ model_fact("parameters", "how many numbers it learns")(lambda view: view.graph.p
 model_fact("ops", "how many operations it has")(lambda view: len(view.ops))
 model_fact("batchnorms", "how many batch norms it has")(lambda view: _layers(view, "batchnorm"))
 model_fact("norms", "how many norms it has")(lambda view: _layers(view, "norm"))
+model_fact("dropouts", "how many dropouts it has")(lambda view: _layers(view, "dropout"))
 model_fact("kernels", "how many kernels it has")(lambda view: _layers(view, "kernel"))
 model_fact("activations", "how many activations it has")(lambda view: _layers(view, "activation"))
 

@@ -1,4 +1,4 @@
-"""Facts about whole structures: chains, gradients, memory shared in place."""
+"""Facts about whole structures: chains, what leads to an output, memory shared in place."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from bnlint.domain.graph import Op
 from bnlint.domain.rule import Tags
-from bnlint.graph.facts.fact import UNKNOWN, Answer, model_fact, op_fact, op_fact_of_all
-from bnlint.graph.view import KERNEL, View, layer_key
+from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact, op_fact_of_all
+from bnlint.graph.view import KERNEL, View
 from bnlint.layers.table import having
 
 SAME_MEMORY = having("keeps", "memory")
 KEEPS_INPUT = having("needs", "input")
 """What torch was seen to refuse in backward when its input had been overwritten."""
-OUTPUT, DETACH = Tags(any_of=("output",)), Tags(any_of=("detach",))
+OUTPUT = Tags(any_of=("output",))
 BREAKS_CHAIN = Tags(any_of=tuple(having("ends", "chain")))
 
 
@@ -98,46 +98,18 @@ def chain_begins(view: View) -> Sequence[Answer]:
 @op_fact("reaches-output")
 def reaches_output(view: View, op: Op) -> Answer:
     """Whether a result of the model depends on it."""
-    return _reaches(view, op, view.once(_lead_to_output, False))
+    return view.once(_lead_to_output)[view.order(op)] or (
+        False if view.positions(OUTPUT) else UNKNOWN
+    )
 
 
-@op_fact("gradient-returns")
-def gradient_returns(view: View, op: Op) -> Answer:
-    """Whether a gradient comes back to it from some output."""
-    found = view.once(_lead_to_output, True)
-    if not op.facts.get("call-index") and op.facts.get("calls", 1) == 1:
-        return _reaches(view, op, found)
-    layers = view.once(_layers_with_gradient)
-    return True if layer_key(op) in layers else _reaches(view, op, found)
-
-
-@model_fact("trains")
-def trains(view: View) -> Answer:
-    """Whether a gradient returns to any kernel of it."""
-    answers = {gradient_returns(view, op) for op in view.fitting(KERNEL)}
-    return True if True in answers else UNKNOWN if UNKNOWN in answers else False
-
-
-def _reaches(view: View, op: Op, found: Sequence[bool]) -> Answer:
-    return found[view.order(op)] or (False if view.positions(OUTPUT) else UNKNOWN)
-
-
-def _layers_with_gradient(view: View) -> frozenset[str]:
-    found = view.once(_lead_to_output, True)
-    return frozenset(layer_key(op) for op, came in zip(view.ops, found, strict=True) if came)
-
-
-def _lead_to_output(view: View, gradient: bool) -> list[bool]:
-    """Whether each position leads to an output, and whether a gradient can come back from it."""
+def _lead_to_output(view: View) -> list[bool]:
+    """Whether each position leads to an output."""
     found = [False] * len(view.ops)
     todo = list(view.positions(OUTPUT))
-    closed: set[int] = set()
-    if gradient:
-        cut = (n for n, op in enumerate(view.ops) if op.facts.get("grad") is False)
-        closed = {*view.positions(DETACH), *cut}.difference(todo)
     while todo:
         n = todo.pop()
-        if not found[n] and n not in closed:
+        if not found[n]:
             found[n] = True
             view.visited()
             todo.extend(view.behind[n])

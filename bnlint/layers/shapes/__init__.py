@@ -13,25 +13,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.calls import is_module, name_of
-from bnlint.layers.shapes import elementwise, resizing
+from bnlint.layers.shapes import elementwise, recurrent, resizing
 from bnlint.layers.shapes.shape_rules import (
     function_rule,
     is_plain_module,
     is_plain_tensor,
     layer_rule,
+    most_inputs,
     takes,
 )
 from bnlint.layers.table import builtin_table, having
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-__all__ = ["elementwise", "quick", "resizing"]
+__all__ = ["elementwise", "quick", "recurrent", "resizing"]
 
 
-def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
-    """The result of the call with the right shape, or None where no rule is sure.
+def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The result of the call with the right shapes, or None where no rule is sure.
 
     Raises
     ------
@@ -55,12 +55,14 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torc
     return rule(*args, **kwargs)
 
 
-def _layer(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> torch.Tensor | None:
-    if kwargs or len(args) != 1 or not is_plain_tensor(args[0]) or not is_plain_module(module):
+def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if kwargs or not is_plain_module(module):
         return None
     rule = layer_rule(type(module))
+    if rule is not None and (most := most_inputs(rule)) > 1:  # it looks at them itself
+        return rule(module, *args) if len(args) <= most else None
+    if len(args) != 1 or not is_plain_tensor(args[0]):
+        return None
     if rule is None:
         kind = builtin_table().of_module(module)
         rule = elementwise.layer if kind and _is_pointwise(kind.name) else None

@@ -12,19 +12,24 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LayerRule = Callable[[Any, Any], "torch.Tensor | None"]
+LayerRule = Callable[..., Any]
 FunctionRule = Callable[..., "torch.Tensor | None"]
-_Rule = TypeVar("_Rule", bound=Callable[..., "torch.Tensor | None"])
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
 
 _LAYERS: dict[str, LayerRule] = {}
 _FUNCTIONS: dict[str, FunctionRule] = {}
+_INPUTS: dict[LayerRule, int] = {}
 _by_class: WeakKeyDictionary[type, LayerRule | None] = WeakKeyDictionary()
 
 
-def for_layers(*classes: str) -> Callable[[_Rule], _Rule]:
-    """Registers a rule ``(layer, x)`` for these classes of ``torch.nn`` and their subclasses."""
+def for_layers(*classes: str, inputs: int = 1) -> Callable[[_Rule], _Rule]:
+    """Registers a rule ``(layer, x)`` for these classes of ``torch.nn`` and their subclasses.
+
+    With more ``inputs``, the rule also takes calls with up to so many.
+    """
 
     def register(rule: _Rule) -> _Rule:
+        _INPUTS[rule] = inputs
         _LAYERS.update(dict.fromkeys(classes, rule))
         _by_class.clear()
         return rule
@@ -48,6 +53,11 @@ def layer_rule(cls: type) -> LayerRule | None:
         own = (b.__name__ for b in cls.__mro__ if b.__module__.startswith("torch.nn.modules."))
         _by_class[cls] = next((_LAYERS[name] for name in own if name in _LAYERS), None)
     return _by_class[cls]
+
+
+def most_inputs(rule: LayerRule) -> int:
+    """The number of inputs up to which a rule for layers answers."""
+    return _INPUTS.get(rule, 1)
 
 
 def function_rule(name: str) -> FunctionRule | None:

@@ -23,12 +23,15 @@ def imports_from(text: Source, path: str, name: str) -> bool:
 
 
 def _gives(node: ast.Import | ast.ImportFrom, name: str, path: str) -> bool:
-    if isinstance(node, ast.Import):
-        return any(_leads_to(alias.name, path) for alias in node.names)
-    named = {alias.name for alias in node.names}
-    if named & {name, "*"} and (node.module is None or _leads_to(node.module, path)):
-        return True
-    return any(_leads_to(each, path) for each in named)
+    """True if a statement brings the name, or the file, or the package that the file is in."""
+    near = _places(path)[:2]
+    named = {alias.name.rpartition(".")[2] for alias in node.names}
+    if isinstance(node, ast.Import) or named & set(near):
+        return bool(named & set(near))
+    home = (node.module or "").rpartition(".")[2]
+    if name in named:  # a package above may offer it, too
+        return not home or leads_to(home, path)
+    return "*" in named and (home in near or (not home and node.level > 0))
 
 
 def _places(path: str) -> list[str]:
@@ -38,7 +41,7 @@ def _places(path: str) -> list[str]:
     return [p for p in reversed(parts) if p and p != "__init__"]
 
 
-def _leads_to(module: str, path: str) -> bool:
+def leads_to(module: str, path: str) -> bool:
     """True if a dotted name ends with the file, or with a package or folder above it."""
     return module.rpartition(".")[2] in _places(path)[:4]
 

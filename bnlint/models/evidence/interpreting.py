@@ -6,27 +6,28 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from bnlint.models.evidence.bindings import (
+    MAPPING,
+    MODULE,
+    SEQUENCE,
+    TENSOR,
+    TENSOR_FIELDS,
+    WORD,
+    Bindings,
+    field_of,
+)
 from bnlint.models.evidence.bodies import Function
 from bnlint.models.evidence.callees import Inside, bound, is_layer, resolved
 from bnlint.models.evidence.uses import ParameterUse, is_condition_of
 from bnlint.models.lexicon import TENSORS
 from bnlint.models.outline import called
 
-_WORD = frozenset({"lower", "upper", "startswith", "endswith", "strip", "split", "replace"})
-_SEQUENCE = frozenset({"append", "index", "insert", "extend", "reverse", "count"})
-_MAPPING = frozenset({"items", "keys", "values"})
-_TENSOR = frozenset({"size", "dim", "unsqueeze", "float", "detach", "cuda", "numpy"})
-_TENSOR_FIELDS = frozenset({"shape", "ndim", "dtype", "T"})
-_MODULE = frozenset({"parameters", "children", "named_parameters", "named_children", "modules"})
-_SAME = frozenset({"lower", "upper", "strip", "copy"})
-_METHODS = _WORD | _SEQUENCE | _MAPPING | _TENSOR | _MODULE | _SAME | {"get", "pop", "setdefault"}
 _OF_SEQUENCES = frozenset(
     {"len", "enumerate", "zip", "list", "tuple", "sum", "sorted", "reversed", "iter", "set", "map"}
 )
 _OF_NUMBERS = frozenset({"range", "int", "float", "abs", "round", "divmod", "pow"})
 _TAKE_TENSORS = frozenset({"from_pretrained", "from_numpy", "as_tensor", "register_buffer"})
 _TAKE_SIZES = frozenset({*TENSORS, "sqrt", "log", "log2", "eye", "full"})
-_COPIES = frozenset({"list", "tuple", "int", "float", "str", "bool", "deepcopy", "copy"})
 
 
 class Follows(Protocol):
@@ -46,9 +47,8 @@ class Interpreter:
     def __init__(
         self, known: dict[str, ParameterUse], inside: Inside | None, follow: Follows, running: bool
     ) -> None:
-        self.known, self.inside, self.follow, self.running = known, inside, follow, running
+        self.values, self.follow, self.running = Bindings(known, inside), follow, running
         self.parents: dict[ast.AST, ast.AST] = {}
-        self.tables: dict[str, ast.expr] = {}
 
     def read(self, body: Function) -> None:
         """Note what the body does with the known values, and what it calls them."""
@@ -57,130 +57,15 @@ class Interpreter:
                 self.parents[child] = node
         for _ in range(2):  # names of names
             for node in ast.walk(body):
-                self._bind(node)
+                self.values.bind(node)
         for node in ast.walk(body):
             if isinstance(node, ast.expr):
                 self._look_at(node)
             elif isinstance(node, (ast.Assert, ast.If)):
                 self._require(node)
 
-    def use_of(self, node: ast.AST) -> ParameterUse | None:
-        """The use of the value that an expression is, or that is a field or an item of it."""
-        if isinstance(node, ast.Name):
-            return self.known.get(node.id)
-        if isinstance(node, ast.Attribute):
-            if self._is_own(node.value):
-                return self.known.get(f"self.{node.attr}")
-            owner = self.use_of(node.value)
-            plain = node.attr in _METHODS or node.attr in _TENSOR_FIELDS
-            return None if owner is None or plain else owner.at(node.attr)
-        if isinstance(node, ast.Subscript):
-            return self._entry(node)
-        if isinstance(node, ast.Call):
-            return self._copied(node)
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-            return self.use_of(node.values[0])
-        return None
-
-    def _is_own(self, node: ast.expr) -> bool:
-        return self.inside is not None and isinstance(node, ast.Name) and node.id == self.inside.own
-
-    def _entry(self, node: ast.Subscript) -> ParameterUse | None:
-        owner = self.use_of(node.value)
-        if owner is None or isinstance(node.slice, ast.Slice):
-            return owner
-        index = node.slice.value if isinstance(node.slice, ast.Constant) else None
-        if isinstance(index, str):
-            return owner.at(index)
-        return owner.item()
-
-    def _copied(self, node: ast.Call) -> ParameterUse | None:
-        """The use of what a call returns as it is: ``list(x)``, ``x.lower()``, ``x.get("key")``."""
-        func, args = node.func, node.args
-        if isinstance(func, ast.Name):
-            if func.id == "getattr" and len(args) > 1 and isinstance(args[1], ast.Constant):
-                owner = self.use_of(args[0])
-                return None if owner is None else _field(owner, args[1].value, len(args) > 2)
-            return self.use_of(args[0]) if func.id in _COPIES and len(args) == 1 else None
-        if isinstance(func, ast.Attribute) and (owner := self.use_of(func.value)) is not None:
-            if func.attr in _SAME:
-                return owner
-            if func.attr in ("get", "pop") and args and isinstance(args[0], ast.Constant):
-                optional = len(args) > 1 or func.attr == "get"
-                return _field(owner, args[0].value, optional)
-        return None
-
-    def _bind(self, node: ast.AST) -> None:
-        """Remember which names hold known values, and literal dicts and lists."""
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                self._bind_target(target, node.value)
-        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            self._bind_target(node.target, node.value)
-        elif isinstance(node, (ast.For, ast.comprehension)):
-            self._bind_items(node.target, node.iter)
-        elif isinstance(node, ast.Call) and called(node) == "save_hyperparameters":
-            self._bind_hyperparameters(node)
-
-    def _bind_hyperparameters(self, call: ast.Call) -> None:
-        """Lightning keeps one settings object, or all parameters, as ``self.hparams``."""
-        use = self.use_of(call.args[0]) if call.args else None
-        if use is None and not call.args:
-            use = ParameterUse(fields={n: u for n, u in self.known.items() if "." not in n})
-        if use is not None:
-            self.known.setdefault("self.hparams", use)
-
-    def _bind_target(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, (ast.Tuple, ast.List)):
-            if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
-                for one, part in zip(target.elts, value.elts, strict=True):
-                    self._bind_target(one, part)
-            elif (use := self.use_of(value)) is not None:
-                use.sequence, use.items = True, max(use.items, len(target.elts))
-                use.exact = not any(isinstance(e, ast.Starred) for e in target.elts)
-                for one in target.elts:
-                    self._name(one, use.item())
-            return
-        if (use := self.use_of(value)) is not None:
-            self._name(target, use)
-        elif isinstance(value, (ast.Dict, ast.List, ast.Tuple)) and isinstance(target, ast.Name):
-            self.tables[target.id] = value
-
-    def _bind_items(self, target: ast.expr, iterated: ast.expr) -> None:
-        call = iterated if isinstance(iterated, ast.Call) else ast.Call(iterated, [], [])
-        name, args = ("", []) if call is not iterated else (called(call), call.args)
-        if name == "enumerate" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
-            self._bind_items(target.elts[1], args[0] if args else iterated)
-        elif name == "zip" and isinstance(target, ast.Tuple):
-            for one, part in zip(target.elts, args, strict=False):
-                self._bind_items(one, part)
-        elif name in ("reversed", "sorted", "list", "tuple") and args:
-            self._bind_items(target, args[0])
-        elif (use := self.use_of(iterated)) is not None:
-            self._bind_item(target, use.item())
-
-    def _bind_item(self, target: ast.expr, item: ParameterUse) -> None:
-        if isinstance(target, (ast.Tuple, ast.List)):
-            item.sequence, item.items, item.exact = True, len(target.elts), True
-            for number, one in enumerate(target.elts):
-                name = one.id if isinstance(one, ast.Name) else ""
-                self._name(one, item.part(number, name))
-        else:
-            self._name(target, item)
-
-    def _name(self, target: ast.expr, use: ParameterUse) -> None:
-        if isinstance(target, ast.Name):
-            key = target.id
-        elif isinstance(target, ast.Attribute) and self._is_own(target.value):
-            key = f"self.{target.attr}"
-        else:
-            return
-        known = self.known.setdefault(key, use)
-        if known is not use and key.startswith("self."):
-            return
-
     def _look_at(self, node: ast.expr) -> None:
-        use, parent = self.use_of(node), self.parents.get(node)
+        use, parent = self.values.use_of(node), self.parents.get(node)
         if use is None or parent is None:
             return
         if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
@@ -192,7 +77,7 @@ class Interpreter:
             self._note_index(node)
 
     def _note_index(self, node: ast.Subscript) -> None:
-        owner = self.use_of(node.value)
+        owner = self.values.use_of(node.value)
         if owner is None:
             return
         if isinstance(node.slice, ast.Slice):
@@ -237,11 +122,11 @@ class Interpreter:
             if getattr(owner, "__name__", "") in ("torch.nn", "torch.nn.modules.activation"):
                 use.literals.append("ReLU")
         elif isinstance(call.args[1], ast.Constant) and call.func.id == "hasattr":  # type: ignore[attr-defined]
-            _field(use, call.args[1].value, True)
+            field_of(use, call.args[1].value, True)
 
     def _note_argument(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         """What is known of the parameter that takes the value."""
-        uses, parameters, target = self.follow.passed(call, self.inside, self.follow.names)
+        uses, parameters, target = self.follow.passed(call, self.values.inside, self.follow.names)
         for name, value in bound(call, parameters):
             if value is not node:
                 continue
@@ -256,11 +141,11 @@ class Interpreter:
 
     def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
         name = attribute.attr
-        use.word |= name in _WORD
-        use.sequence |= name in _SEQUENCE
-        use.mapping |= name in _MAPPING
-        use.tensor |= name in _TENSOR_FIELDS or (name in _TENSOR and not use.fields)
-        use.module |= name in _MODULE
+        use.word |= name in WORD
+        use.sequence |= name in SEQUENCE
+        use.mapping |= name in MAPPING
+        use.tensor |= name in TENSOR_FIELDS or (name in TENSOR and not use.fields)
+        use.module |= name in MODULE
 
     def _note_operation(self, node: ast.expr, use: ParameterUse, operation: ast.BinOp) -> None:
         other = operation.right if operation.left is node else operation.left
@@ -294,7 +179,7 @@ class Interpreter:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             node = node.func.value if node.func.attr == "keys" else node
         if isinstance(node, ast.Name):
-            node = self.tables.get(node.id, node)
+            node = self.values.tables.get(node.id, node)
         if isinstance(node, ast.Dict):
             return [key for key in node.keys if key is not None]
         if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
@@ -318,7 +203,7 @@ class Interpreter:
         if lookup.slice is node:
             table = lookup.value
             if isinstance(table, ast.Name):
-                table = self.tables.get(table.id, table)
+                table = self.values.tables.get(table.id, table)
             known = resolved(table, self.follow.names)
             if isinstance(table, ast.Dict) or isinstance(known, dict):
                 self._note_literals(use, self._entries(table))
@@ -355,7 +240,7 @@ class Interpreter:
                 return
             test = ast.UnaryOp(ast.Not(), test)
         for name in _free_names(test):
-            use = self.known.get(name)
+            use = self.values.known.get(name)
             if use is not None and is_condition_of(test, name):
                 use.conditions.append((test, name))
 
@@ -375,15 +260,6 @@ _NOTES: dict[type[ast.AST], tuple[Any, ...]] = {
     ast.Match: (Interpreter._note_match,),
 }
 """What each kind of expression around a value tells."""
-
-
-def _field(owner: ParameterUse, name: Any, optional: bool) -> ParameterUse | None:
-    if not isinstance(name, str):
-        return None
-    fresh = name not in owner.fields
-    use = owner.at(name)
-    use.optional = optional if fresh else use.optional and optional
-    return use
 
 
 def _is_tested_before(node: ast.expr, around: ast.AST | None) -> bool:

@@ -15,6 +15,8 @@ from functools import lru_cache
 
 from bnlint.domain.graph import Location
 from bnlint.loading.parsing import Source
+from bnlint.loading.sites import is_local
+from bnlint.models.evidence.imports import defines, imports_from
 from bnlint.sources.cells import SUFFIX, Cells, read_notebook
 
 _FILES, _BYTES, _FOLDERS = 200, 2_000_000, 120
@@ -58,6 +60,12 @@ class Project:
                 found = self._parsed(path, text)
                 if found is not None:
                     yield found
+
+    def importing(self, name: str) -> Iterator[Source]:
+        """Those of the files that import the name from the checked file, or from its package."""
+        for text in self.mentioning(name):
+            if not defines(text, name) and imports_from(text, self.own, name):
+                yield text
 
     def placed(self, at: Location) -> Location:
         """The place itself, or in its cell if it is in the plain text of a notebook."""
@@ -195,7 +203,13 @@ def _is_skipped(name: str) -> bool:
     return name.startswith((".", "_")) or name.lower() in _SKIPPED
 
 
+def project_of(source: Source) -> Project | None:
+    """The project of a checked file, the same each time; None for an installed file or a text."""
+    if not (source.folder and is_local(source.path)):
+        return None
+    return _project(source.folder, source.path)
+
+
 @lru_cache(maxsize=4)
-def project_of(source: Source) -> Project:
-    """The project of a checked file, the same each time it is asked for."""
-    return Project(source.folder or os.getcwd(), source.path)
+def _project(home: str, own: str) -> Project:
+    return Project(home, own)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bnlint.domain.graph import Location
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.callees import bound
-from bnlint.models.evidence.imports import defines, imports_from, names_in
+from bnlint.models.evidence.imports import names_in
 from bnlint.models.evidence.plain_values import evaluate, names_of
 from bnlint.models.evidence.project import Project
 from bnlint.models.evidence.uses import ParameterUse
@@ -71,10 +71,9 @@ def calls_in_project(callee: Callee, known: Surroundings) -> Iterator[WrittenCal
     """Calls in other files that import the name from the project's own file."""
     if known.project is None:
         return
-    for text in known.project.mentioning(callee.name + "("):
-        if not defines(text, callee.name) and imports_from(text, known.source.path, callee.name):
-            for call in _calls(callee, text, names_in(text, known.names)):
-                yield replace(call, place=known.project.placed(call.place))
+    for text in known.project.importing(callee.name):
+        for call in _calls(callee, text, names_in(text, known.names)):
+            yield replace(call, place=known.project.placed(call.place))
 
 
 def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[WrittenCall]:

@@ -21,7 +21,7 @@ from bnlint.domain.graph import Inputs, Location
 from bnlint.domain.phrases import shortened
 from bnlint.domain.request import InputSpec
 from bnlint.models.evidence.plain_values import built
-from bnlint.models.guessing.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 
 
 class Origin(StrEnum):
@@ -45,7 +45,9 @@ class Guess:
     """The arguments of one call and where they come from.
 
     ``place`` is the call in the source that they were read from. ``guessed`` names the arguments
-    that a call does not state and that were guessed for it.
+    that a call does not state and that were guessed for it. ``optional`` is true if inputs are
+    among them that may be left out: such a call may show that the model runs, but not that it
+    fails.
     """
 
     args: tuple[Any, ...] = ()
@@ -53,6 +55,7 @@ class Guess:
     origin: Origin = Origin.GUESSED
     place: Location | None = None
     guessed: tuple[str, ...] = ()
+    optional: bool = False
 
     def call(self, make: Callable[..., Any]) -> Any:
         """What ``make`` returns for these arguments; parts among them are built for each call."""

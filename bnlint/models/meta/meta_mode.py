@@ -28,6 +28,7 @@ _LIKE = frozenset({"zeros_like", "ones_like", "full_like", "rand_like", "randn_l
 _NEW = frozenset({"new_zeros", "new_ones", "new_full", "new_tensor"})
 """Functions that read no more of a tensor than its shape and type."""
 
+_CPU = torch.device("cpu")
 _WRITES = frozenset(
     {"__setitem__", "setitem", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__iand__"}
     | {"__ior__", "__ixor__", "__ifloordiv__", "__ipow__", "__imod__", "__idiv__"}
@@ -101,6 +102,7 @@ class _OnMeta:
         """The result on the numbers."""
         change = _shape_only if self.shaped else _numbers
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
+        args = tuple(_CPU if isinstance(a, torch.device) else a for a in args)
         with torch.no_grad():
             return self.func(*mapped(args, change), **mapped(kwargs, change))
 

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bnlint.models.lexicon import TENSORS
+from bnlint.models.reading.axes import AXES, note_method, note_pattern, sizes_of_new, terms_of
 from bnlint.models.reading.forward_code import Function, forward_of, method_of, parameters_of
 from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
 
 _DEPTH = 4
 """Forwards and methods inside each other that are read, if there are several arguments to tell."""
-_AXES = {"transpose": 2, "swapaxes": 2, "size": 1, "flatten": 1, "select": 1, "squeeze": 1}
-"""Methods of tensors, and how many of their arguments are numbers of axes."""
-
-_TAKE_SIZES = frozenset({*TENSORS, "view", "expand"})
 
 
 def read_forward(model: nn.Module) -> dict[str, Use]:
@@ -58,6 +54,8 @@ class _Reader:
         match node:
             case ast.Assign(targets=[target], value=value):
                 self._expression(value)
+                if isinstance(target, ast.Subscript):
+                    self._note_bounds(target.slice)
                 self.scope.assign(target, value)
             case ast.For(target=target, iter=source, body=body):
                 self._expression(source)
@@ -159,6 +157,7 @@ class _Reader:
             use.literals += [v for v in map(constant, options) if isinstance(v, str)]
 
     def _index(self, node: ast.Subscript) -> None:
+        self._note_bounds(node.slice)
         axis = constant(node.slice)
         if (shaped := self.scope.shape_of(node.value)) is not None:
             if type(axis) is int:
@@ -177,6 +176,15 @@ class _Reader:
         elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
             use.tensor = True
 
+    def _note_bounds(self, index: ast.expr) -> None:
+        """``cache[:, start : start + n]``: numbers that are 0 at the beginning of a sequence."""
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        for part in (p for p in parts if isinstance(p, ast.Slice)):
+            for bound in filter(None, (part.lower, part.upper)):
+                for use in filter(None, map(self.scope.use, terms_of(bound))):
+                    use.offset |= part.lower is bound
+                    use.counts = True
+
     # --- calls ---
 
     def _call(self, node: ast.Call) -> None:
@@ -187,26 +195,30 @@ class _Reader:
             return
         if isinstance(node.func, ast.Attribute):
             if (use := self.scope.use(node.func.value)) is not None:
-                _note_method(use, name, node.args)
+                note_method(use, name, node.args)
                 return
             if self.scope.module(node.func.value) is self.scope.owner:
                 self._enter(self.scope.owner, method_of(self.scope.owner, name), node)
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
-        self._note_pattern(name, node.args)
+            if name == "pack_padded_sequence" and place in (1, "lengths"):
+                use.time_first = not self._flag(node, "batch_first", 2)
+            if place == 0 and name in (*AXES, "permute"):  # torch.transpose(x, 1, 2)
+                note_method(use, name, node.args[1:])
+        note_pattern(self.scope, name, node.args)
+
+    def _flag(self, node: ast.Call, name: str, place: int) -> bool:
+        """The truth of an argument: a literal, or an attribute of the module."""
+        given = [*node.args[place : place + 1], *(k.value for k in node.keywords if k.arg == name)]
+        if given and isinstance(given[0], ast.Attribute):
+            return bool(getattr(self.scope.module(given[0].value), given[0].attr, False))
+        return bool(given and constant(given[0]))
 
     def _count_sizes(self, name: str, arguments: list[ast.expr]) -> None:
-        """Note what is a size of a new tensor or view: ``torch.zeros(n * x.size(0), 4)``."""
-        first = arguments[0] if arguments else None
-        sizes = first.elts if isinstance(first, (ast.Tuple, ast.List)) else arguments
-        if name not in _TAKE_SIZES or (sizes is arguments and len(sizes) < 2):
-            return
-        for size in sizes:
-            terms = (size.left, size.right) if isinstance(size, ast.BinOp) else (size,)
-            for use in map(self.scope.use, terms):
-                if use is not None:
-                    use.counts = True
+        for size in sizes_of_new(name, arguments):
+            for use in filter(None, map(self.scope.use, terms_of(size))):
+                use.counts = True
 
     def _call_module(self, module: nn.Module, node: ast.Call) -> None:
         for place, use in self._passed(node):
@@ -244,43 +256,8 @@ class _Reader:
         if inner.names or inner.mixtures:
             _Reader(inner, self.depth - 1).block(function.body)
 
-    def _note_pattern(self, name: str, args: list[ast.expr]) -> None:
-        """``rearrange(x, "b c h w -> b (h w) c")`` and ``einsum("bij,bjk->bik", x, y)``."""
-        pattern = next((t for t in map(constant, args[:2]) if isinstance(t, str)), "")
-        left = pattern.partition("->")[0]
-        if "." in left or "->" not in pattern:
-            return
-        operands = left.replace(" ", "").split(",") if name == "einsum" else []
-        for subscripts, argument in zip(operands, args[1:], strict=False):
-            if (use := self.scope.use(argument)) is not None:
-                use.has_rank(len(subscripts))
-        rearranged = self.scope.use(args[0]) if name in ("rearrange", "reduce", "repeat") else None
-        if rearranged is not None:
-            rearranged.has_rank(_axes_of_pattern(left))
-
-
-def _note_method(use: Use, method: str, args: list[ast.expr]) -> None:
-    literals = [constant(a) for a in args]
-    if method == "permute":
-        dims = args[0].elts if args and isinstance(args[0], (ast.Tuple, ast.List)) else args
-        use.has_rank(len(dims))
-    elif method in _AXES:
-        for axis in literals[: _AXES[method]]:
-            if type(axis) is int:
-                use.has_axis(axis)
-    elif method in ("startswith", "lower", "upper"):
-        use.literals += [word for word in literals if isinstance(word, str)] or [""]
-
 
 def _name(func: ast.expr) -> str:
     if isinstance(func, ast.Attribute):
         return func.attr
     return func.id if isinstance(func, ast.Name) else ""
-
-
-def _axes_of_pattern(pattern: str) -> int:
-    depth = count = 0
-    for token in pattern.replace("(", " ( ").replace(")", " ) ").split():
-        count += depth == 0 and token != ")"
-        depth += {"(": 1, ")": -1}.get(token, 0)
-    return count

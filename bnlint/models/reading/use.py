@@ -15,7 +15,9 @@ class Use:
     ``readers`` are the modules that are called with it, each with the number or the keyword of the
     argument there. ``mixers`` read it joined with something else: ``self.net(torch.cat((x, y)))``.
     ``rank`` is its number of axes; ``least_rank`` is set where only a lower limit is known.
-    ``guarded`` is true if the forward asks whether it is None.
+    ``counts`` is true for a number of things, ``offset`` for the place where a slice begins.
+    ``guarded`` is true if the forward asks whether it is None, ``time_first`` for lengths of
+    sequences whose steps come before their batch.
     """
 
     readers: list[tuple[nn.Module, int | str]] = field(default_factory=list)
@@ -28,9 +30,11 @@ class Use:
     least_rank: int = 0
     tensor: bool = False
     counts: bool = False
+    offset: bool = False
     flag: bool = False
     iterated: bool = False
     guarded: bool = False
+    time_first: bool = False
     length: int | None = None
 
     def item(self, key: int | str) -> Use:

@@ -21,7 +21,7 @@ from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.guessing.guess import Guess, Origin, choose, declared
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.nested import mapped, samples
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
 from bnlint.tracing.bare import on_meta
@@ -43,6 +43,7 @@ class Wish:
     report: Report | None = None
     graph: ModelGraph | None = None
     source: Source | None = None
+    untrained: bool = False
 
 
 def batches_for(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from bnlint.domain.errors import ProbeError
-from bnlint.probing.untouched import ACCELERATORS
+from bnlint.tracing.process_state import ACCELERATORS
 
 DTYPES = {name: getattr(torch, name) for name in ("float16", "half", "bfloat16", "float32")}
 

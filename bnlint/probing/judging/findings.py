@@ -1,180 +1,75 @@
-"""From measurements to findings: what the metrics judge, and evidence for findings of rules."""
+"""From measurements to findings: what the metrics judge, each at the user's line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-from bnlint.domain.finding import Evidence, Finding, Report
-from bnlint.domain.graph import Location, ModelGraph, Value
-from bnlint.domain.probe import ActivationStats, ProbeResult, Row, call_name
-from bnlint.probing.judging.metric import PREFIX, Metric, Verdict, metrics
+from bnlint.domain.finding import Evidence, Finding, Related
+from bnlint.domain.graph import Location, ModelGraph
+from bnlint.domain.probe import ProbeResult, Where
+from bnlint.domain.trials import Spot
+from bnlint.loading.sites import definition_of, is_local
+from bnlint.probing.judging.causes import Cause, causes
+from bnlint.probing.judging.metric import PREFIX
 
-Calls = tuple[tuple[str, int], ...]
-"""Layers, each with the number of a call of it."""
+NOWHERE = Location("<model>", 1)
+"""The place of a model whose source is not the user's."""
 
-Weigh = Callable[[Calls, ProbeResult], Evidence | None]
+Calls = Mapping[tuple[str, int], Location | None]
 
 
 def judged(
-    result: ProbeResult, definition: Location | None, graph: ModelGraph | None = None
+    result: ProbeResult, model: type, graph: ModelGraph | None = None
 ) -> tuple[Finding, ...]:
-    """The findings of all metrics, gravest first, then in the order of metrics and layers.
+    """The findings of all metrics: causes first, in the order in which they begin.
 
-    Each points at the call in the traced graph that was measured, or at the model's definition.
+    Each points at the call in the traced graph that was measured, at the user's line that made it,
+    or at the definition of the ``model`` if that is the user's.
     """
     calls = {(op.layer, op.number): op.location for op in graph.ops} if graph else {}
-    model = (graph.ref.definition if graph else None) or definition or Location("<model>", 1)
-    found = [
-        _finding(metric, verdict, result, _place(verdict.at, calls) or model)
-        for metric in metrics()
-        for verdict in metric.judge(result)
-    ]
-    return tuple(sorted(found, key=lambda f: f.severity.rank))
+    home = (graph.ref.definition if graph else None) or _own_definition(model)
+    return tuple(_finding(cause, result, calls, home) for cause in causes(result))
 
 
-def _place(at: Row | None, calls: Mapping[tuple[str, int], Location | None]) -> Location | None:
-    """The place of a call, or of the nearest module that holds its layer."""
-    layer = at.layer if at is not None else ""
-    while at is not None and layer:
-        found = calls.get((layer, at.call)) or calls.get((layer, 0))
-        if found is not None:
-            return found
+def _own_definition(model: type) -> Location:
+    found = definition_of(model)
+    return found if found is not None and is_local(found.path) else NOWHERE
+
+
+def _place(at: Where | None, calls: Calls) -> Location | None:
+    """The user's line of a call, or of the nearest module that holds its layer."""
+    if at is None:
+        return None
+    own: Location | None = getattr(at, "location", None)
+    exact = calls.get((at.layer, at.call))
+    if not calls or isinstance(at, Spot):
+        exact = own or exact
+    layer = at.layer
+    while exact is None and layer:
+        exact = calls.get((layer, 0))
         layer = layer.rpartition(".")[0]
-    return None
+    return exact or own
 
 
-def _finding(metric: Metric, verdict: Verdict, result: ProbeResult, place: Location) -> Finding:
+def _finding(cause: Cause, result: ProbeResult, calls: Calls, home: Location) -> Finding:
     source = "noise" if result.source == "synthetic" else "given"
     measured = f"on {result.samples} {source} samples on {result.device}"
+    at = cause.verdict.at
     return Finding(
-        rule=PREFIX + metric.name,
-        name=metric.name,
-        severity=verdict.severity,
-        message=verdict.message,
-        location=place,
+        rule=PREFIX + cause.metric.name,
+        name=cause.metric.name,
+        severity=cause.severity,
+        message=cause.text(),
+        location=_place(at, calls) or home,
         model=result.model,
-        layer=verdict.at.layer if verdict.at is not None else "",
-        evidence=Evidence(measured, verdict.values),
+        layer=at.layer if at is not None else "",
+        related=tuple(_related(follow, calls) for follow in cause.follows),
+        evidence=Evidence(measured, cause.verdict.values),
+        anchors=(home,),
     )
 
 
-def attach_evidence(report: Report, result: ProbeResult) -> Report:
-    """The report with a measurement on each finding whose layer was measured.
-
-    Findings about other models of the report stay as they are.
-    """
-    models = {f.model for f in report.findings}
-    wanted = {result.model} if len(models) > 1 else models
-    findings = tuple(
-        replace(f, evidence=_evidence(f, result) or f.evidence) if f.model in wanted else f
-        for f in report.findings
-    )
-    return replace(report, findings=findings)
-
-
-def calls_to_measure(measure: str, report: Report) -> list[tuple[str, int]]:
-    """The calls of layers on which ``measure`` would bear a finding of the report out."""
-    wanted = (finding.measurable for finding in report.findings)
-    return [call for w in wanted if w is not None and w.measure == measure for call in w.calls]
-
-
-def _evidence(finding: Finding, result: ProbeResult) -> Evidence | None:
-    wanted = finding.measurable
-    weigh = EVIDENCE.get(wanted.measure) if wanted is not None else None
-    return weigh(wanted.calls, result) if wanted is not None and weigh is not None else None
-
-
-def _activation(calls: Calls, result: ProbeResult) -> ActivationStats | None:
-    """The first of the calls that is a measured activation.
-
-    Each call of a function is measured by itself; any call of a module is of the same layer.
-    """
-    rows = {(a.layer, a.call): a for a in result.activations}
-    firsts = {a.layer: a for a in reversed(result.activations) if not a.layer.endswith("()")}
-    found = (rows.get(call) or firsts.get(call[0]) for call in calls)
-    return next(filter(None, found), None)
-
-
-def _on(result: ProbeResult) -> str:
-    kind = "noise " if result.source == "synthetic" else ""
-    return f"on {result.samples} {kind}samples"
-
-
-def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
-    """The units that are stuck before the norm comes: it cannot change their sign."""
-    a = _activation(calls, result)
-    if a is None:
-        return None
-    if a.saturated is not None:
-        text = f"{a.saturated:.0%} of the values that enter {a.layer} are saturated"
-        return Evidence(f"{text} {_on(result)}", {"saturated": a.saturated})
-    if a.dead is None:
-        return None
-    count = len(a.dead_units)
-    values: dict[str, Value] = {"dead": a.dead, "units": a.units}
-    if count == 0:
-        text = f"no unit of {a.layer} is stuck, so there is none that this norm could not revive"
-    else:
-        text = f"{count} of {a.units} units of {a.layer} are dead and stay dead behind this norm"
-        values["dead-units"] = a.dead_units[:20]
-    return Evidence(f"{text} ({_on(result)})", values)
-
-
-def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
-    """Dead, frozen and signal shares at the activation that lacks a norm, and with one."""
-    a = _activation(calls, result)
-    if a is None:
-        return None
-    values = {"without": (a.dead, a.frozen, a.signal)}
-    text = f"at {a.layer}: {_shown(a)} as it is"
-    variants = result.comparison.variants if result.comparison else ()
-    rows = (row for v in variants if v.name == "before" and not v.error for row in v.activations)
-    normed = next((row for row in rows if (row.layer, row.call) == (a.layer, a.call)), None)
-    if normed is not None:
-        values["with"] = (normed.dead, normed.frozen, normed.signal)
-        text += f"; {_shown(normed)} with a norm before each activation"
-    return Evidence(f"{text} ({_on(result)})", values)
-
-
-def _shown(a: ActivationStats) -> str:
-    shares = [] if a.dead is None else [f"{a.dead:.0%} dead", f"{a.frozen or 0:.0%} frozen"]
-    signal = "no signal to compare" if a.signal is None else f"signal {a.signal:.1e}"
-    return ", ".join((*shares, signal))
-
-
-def _bias(calls: Calls, result: ProbeResult) -> Evidence | None:
-    names = (call_name(*call) for call in calls)
-    change = next((result.biases[name] for name in names if name in result.biases), None)
-    if change is None:
-        return None
-    text = f"adding N(0, 1) to the bias changes the output by {change:.1e} of its spread"
-    return Evidence(f"{text} ({_on(result)})", {"change": change})
-
-
-def _calls(calls: Calls, result: ProbeResult) -> Evidence | None:
-    layers = {layer for layer, _ in calls}
-    rows = [n for n in result.norms if n.layer in layers and n.call_distance is not None]
-    if not rows:
-        return None
-    far = max(n.call_distance or 0.0 for n in rows)
-    text = f"the means that its {len(rows)} calls see lie up to {far:.2g} sigma apart"
-    return Evidence(f"{text} ({_on(result)})", {"distance": far, "calls": len(rows)})
-
-
-def _gradient(_: Calls, result: ProbeResult) -> Evidence | None:
-    ratio = result.gradient_ratio
-    if ratio is None:
-        return None
-    text = f"the gradient at the first kernel is {ratio:.1e} of that at the last"
-    return Evidence(f"{text} ({_on(result)})", {"ratio": ratio})
-
-
-EVIDENCE: Mapping[str, Weigh] = {
-    "stuck-units": _not_revived,
-    "with-a-norm": _with_and_without,
-    "bias-effect": _bias,
-    "call-distance": _calls,
-    "gradient-ratio": _gradient,
-}
-"""How each of ``domain.rule.MEASURES`` is put into words; rules name one in ``evidence``."""
+def _related(cause: Cause, calls: Calls) -> Related:
+    at = cause.verdict.at
+    said = f"{cause.metric.name}: {cause.verdict.message}"
+    return Related(at.layer if at is not None else "", _place(at, calls), said)

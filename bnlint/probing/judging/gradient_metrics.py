@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
-from bnlint.domain.probe import ActivationStats, KernelStats, ProbeResult, ends
-from bnlint.probing.judging.metric import Number, Verdict, metric
+from bnlint.domain.probe import KernelStats, ProbeResult, ends
+from bnlint.probing.judging.metric import Number, Verdict, metric, named
 
 GROWTH = 1.21
 """The factor by which one layer with batch norm multiplies the gradient at initialization."""
@@ -18,11 +18,18 @@ NUMBERS = (
     Number(KernelStats, "weight_norm", "Euclidean norm of the weight", page="norm of weight"),
     Number(KernelStats, "gradient", "Euclidean norm of its gradient", page="norm of gradient"),
     Number(KernelStats, "ratio", "gradient / weight_norm", page="gradient over weight"),
+    Number(
+        KernelStats,
+        "sensitivity",
+        "gradient x weight_norm: what a relative change of the weight does to the loss",
+        page="gradient times weight",
+    ),
 )
 
 RATIO = (
-    "norm(gradient) / norm(weight) of the first kernel over that of the last; a ratio (of kernels "
-    "that read the same tensor, as query, key and value do, the largest counts)"
+    "norm(gradient) x norm(weight) of the first conv/linear layer over that of the last: how the "
+    "loss depends on a relative change of the weights, whatever their scale (of layers that read "
+    "the same tensor, as query, key and value do, the largest counts)"
 )
 
 
@@ -30,22 +37,25 @@ RATIO = (
     "gradient-vanishing",
     Severity.ERROR,
     definition=RATIO,
-    default="under 1e-3 a warning, under 1e-6 or exactly 0 an error",
+    default="under 1e-3 a warning, under 1e-6 or exactly 0 an error; information where "
+    "branches start closed (LayerScale, ReZero)",
+    begins="backward",
     why="The first layers hardly change in training.",
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
     source="Glorot and Bengio 2010; thresholds from own measurements on healthy nets",
 )
 def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
-    found, ratio = ends(result.kernels), result.gradient_ratio
+    found, ratio = ends(result.kernels), result.sensitivity_ratio
     if found is None or ratio is None or not ratio < 1e-3:
         return
     first, last = found
+    closed = result.trials.closed  # by design, and they open
     exactly = " (exactly zero)" if ratio == 0 else ""
     yield Verdict(
         first,
-        Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
-        f"the gradient vanishes on its way from {last.layer} to {first.layer}: relative to the "
-        f"weights it is {ratio:.1e} of what it was{exactly}",
+        Severity.INFO if closed else Severity.ERROR if ratio < 1e-6 else Severity.WARNING,
+        f"The gradient vanishes on its way back from `{last.layer}` to `{first.layer}`: a relative "
+        f"change of the weights there has {ratio:.1e} of the effect{exactly}",
         {"ratio": ratio, "first": first.ratio, "last": last.ratio},
     )
 
@@ -55,20 +65,21 @@ def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     Severity.WARNING,
     definition=RATIO,
     default="over 70; with batch norms at half of the activations or more, over 10 x 1.21^kernels",
+    begins="backward",
     why="A learning rate that suits the last layers makes the first ones diverge.",
     remedy="Use a smaller learning rate, gradient clipping, or a smaller initialization.",
     source="Yang et al. 2019, A Mean Field Theory of Batch Normalization, arXiv:1902.08129",
 )
 def _gradient_explosion(result: ProbeResult) -> Iterator[Verdict]:
-    found, ratio = ends(result.kernels), result.gradient_ratio
+    found, ratio = ends(result.kernels), result.sensitivity_ratio
     if found is None or ratio is None or not ratio > limit(result):
         return
     first, last = found
     yield Verdict(
         first,
         Severity.WARNING,
-        f"the gradient explodes on its way from {last.layer} to {first.layer}: relative to the "
-        f"weights it grows {ratio:.3g} times",
+        f"The gradient explodes on its way back from `{last.layer}` to `{first.layer}`: a relative "
+        f"change of the weights there has {ratio:.3g} times the effect",
         {"ratio": ratio, "limit": limit(result)},
     )
 
@@ -82,30 +93,30 @@ def limit(result: ProbeResult) -> float:
 
 
 @metric(
-    "non-finite",
-    Severity.ERROR,
-    definition="inf or nan in a pre-activation or in the gradient at it",
+    "no-gradient",
+    Severity.WARNING,
+    definition="trainable parameters without a gradient after a backward through all outputs "
+    "(torch returns None for them, not zero)",
     default="any",
-    why="inf and nan spread to all weights with the next step.",
-    remedy="Look at what comes before the layer: a division, a logarithm, a weight that is inf.",
-    source="IEEE 754",
+    begins="forward",
+    why="They never change in training, however long it takes.",
+    remedy="Look for a result that nothing reads, .detach(), no_grad, argmax or numpy on the way; "
+    "or set requires_grad=False if that is intended",
+    source="torch.autograd.grad(allow_unused=True)",
 )
-def _non_finite(result: ProbeResult) -> Iterator[Verdict]:
-    """An error where it began: the first layer in the forward, the last for gradients."""
-    forward = [a for a in result.activations if not a.finite]
-    backward = [a for a in result.activations if not a.gradient_finite]
-    if forward:
-        yield _infinite(forward[0], "what enters", forward)
-    elif backward:
-        yield _infinite(backward[-1], "the gradient at", backward)
-
-
-def _infinite(where: ActivationStats, what: str, all_: list[ActivationStats]) -> Verdict:
-    return Verdict(
-        where,
-        Severity.ERROR,
-        f"{what} {where.layer} holds inf or nan; it is the first of {len(all_)} such layers",
-        {"layers": len(all_), "largest": where.largest},
+def _no_gradient(result: ProbeResult) -> Iterator[Verdict]:
+    cut, of = result.trials.cut, result.trials.trainable
+    if not cut:
+        return
+    names = [f"{s.layer}.{s.function}" if s.layer else s.function for s in cut]
+    shown = ", ".join(f"`{name}`" for name in names[:4])
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    yield Verdict(
+        cut[0],
+        Severity.ERROR if len(cut) == of else Severity.WARNING,
+        f"{len(cut)} of {of} trainable parameters get no gradient: no output depends on {shown}"
+        f"{more} through operations that can be derived",
+        {"parameters": len(cut), "trainable": of},
     )
 
 
@@ -127,7 +138,7 @@ def _half_headroom(result: ProbeResult) -> Iterator[Verdict]:
             yield Verdict(
                 a,
                 Severity.ERROR if headroom <= 1 else Severity.WARNING,
-                f"what enters {a.layer} reaches {a.largest:.3g}: float16 ends at 65504, a factor "
+                f"What enters {named(a)} reaches {a.largest:.3g}: float16 ends at 65504, a factor "
                 f"of {headroom:.2g} away",
                 {"headroom": headroom, "largest": a.largest},
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Value
-from bnlint.domain.probe import ProbeResult, Row
+from bnlint.domain.probe import ProbeResult, Where
 
 PREFIX = "probe/"
 """What the rule of a measured finding begins with: ``BN`` ids are those of the static rules."""
@@ -27,12 +27,18 @@ ENOUGH = 256
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A metric that fired at a measured call (None: the whole model), with its numbers."""
+    """A metric that fired at a measured call (None: the whole model), with its numbers.
 
-    at: Row | None
+    ``remedy`` replaces the metric's own where more is known. ``begin`` is the order of an earlier
+    call at which the fault begins.
+    """
+
+    at: Where | None
     severity: Severity
     message: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    remedy: str = ""
+    begin: int = 0
 
 
 Judge = Callable[[ProbeResult], Iterable[Verdict]]
@@ -45,6 +51,9 @@ class Metric:
     ``name`` says what is wrong, and is the rule of its findings. ``severity`` is that of its
     gravest verdict. ``definition`` states what is measured, in which unit, and ``default`` when it
     fires. ``why`` says what follows from it, ``remedy`` what to do, ``source`` where it is from.
+    ``leads_to`` are metrics that follow from it further on in the model: they are one finding.
+    ``begins`` is where in a step it does: in the ``data``, at its layer in the ``forward``, or in
+    the ``backward``.
     """
 
     name: str
@@ -55,6 +64,8 @@ class Metric:
     remedy: str
     source: str
     judge: Judge
+    leads_to: tuple[str, ...] = ()
+    begins: str = "forward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +101,28 @@ class Number:
         return found
 
 
-def metric(name: str, severity: Severity, **documentation: str) -> Callable[[Judge], Metric]:
+SIGNAL = (
+    *("dead-layer", "dead-units", "frozen-units", "signal-collapse", "saturation", "scale"),
+    *("inactive-share", "norm-low-variance", "half-headroom", "identical-units"),
+)
+"""What a wrong signal leads to further on."""
+
+BACKWARD = ("gradient-vanishing", "gradient-explosion", "initial-loss", "no-gradient")
+"""What a wrong signal does to loss and gradient."""
+
+
+def metric(
+    name: str,
+    severity: Severity,
+    *,
+    leads_to: tuple[str, ...] = (),
+    begins: str = "forward",
+    **documentation: str,
+) -> Callable[[Judge], Metric]:
     """Turns the decorated judge into a :class:`Metric` with this documentation."""
-    return lambda judge: Metric(name, severity, judge=judge, **documentation)
+    return lambda judge: Metric(
+        name, severity, judge=judge, leads_to=leads_to, begins=begins, **documentation
+    )
 
 
 def metrics() -> tuple[Metric, ...]:
@@ -117,3 +147,20 @@ def percent(share: float) -> str:
     """A share as people read it: ``37 %``, with one more digit below 10 %."""
     text = f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
     return text.replace("%", " %")
+
+
+def named(row: Where) -> str:
+    """How a message names a layer, with what feeds it: "`act` (relu, fed by `fc`)"."""
+    kind: str = getattr(row, "kind", "")
+    fed_by: str = getattr(row, "fed_by", "")
+    source = f"fed by `{fed_by}`" if fed_by and fed_by != row.layer else ""
+    if row.layer.endswith("()"):  # a function, called by the module before it
+        module, _, function = row.layer.rpartition(".")
+        name = f"`{module}` -> {function[:-2]}" if module else f"{function[:-2]}"
+        kind = ""
+    else:
+        name = f"`{row.layer}`" if row.layer else "the model"
+    if row.call:
+        name += f" (call {row.call + 1})"
+    about = ", ".join(filter(None, (kind, source)))
+    return f"{name} ({about})" if about else name

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.probe import NormStats, ProbeResult
-from bnlint.probing.judging.metric import Number, Verdict, metric, percent
+from bnlint.probing.judging.metric import BACKWARD, Number, Verdict, metric, named, percent
 
 N = NormStats
+
+BATCH = ("batchnorm", "batchnorm1d", "batchnorm2d", "batchnorm3d", "syncbatchnorm")
+"""Norms that use running statistics in evaluation."""
 
 SETTLED = 100
 """Running statistics are judged after this number of batches."""
@@ -16,7 +19,13 @@ SETTLED = 100
 NUMBERS = (
     Number(N, "mean", "mean of what enters", "mean", width=10),
     Number(N, "std", "standard deviation of what enters", "std", "deviation"),
-    Number(N, "low_variance", "share of nearly constant channels", "low variance", share=True),
+    Number(
+        N,
+        "low_variance",
+        "share of channels (or groups) that are nearly constant",
+        "low variance",
+        share=True,
+    ),
     Number(
         N,
         "drift_mean",
@@ -26,6 +35,7 @@ NUMBERS = (
         text="{:.2g} sigma".format,
         width=15,
         value=lambda n: n.drift_mean if n.tracked else None,
+        logged=True,
     ),
     Number(
         N,
@@ -36,6 +46,7 @@ NUMBERS = (
         text=lambda value: f"{2**value:.2g}x",
         width=13,
         value=lambda n: n.drift_variance if n.tracked else None,
+        logged=True,
     ),
 )
 
@@ -43,20 +54,25 @@ NUMBERS = (
 @metric(
     "norm-low-variance",
     Severity.WARNING,
-    definition="share of channels whose variance over the batch is under ten eps",
-    default="over .25 of a norm",
+    definition="share of channels whose variance over the batch is under ten eps; for group, layer "
+    "and instance norms of the groups of a sample",
+    default="over .25 of a norm; information on made-up noise, and nothing behind a global "
+    "pooling of it",
+    leads_to=("norm-low-variance", *BACKWARD),
     why="eps decides the scale of such channels, so their variance after the norm is below 1.",
     remedy="Check whether the channels are constant, or use a smaller eps.",
     source="Ioffe and Szegedy 2015, arXiv:1502.03167: eps then sets the scale",
 )
 def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
     for n in result.norms:
-        if n.batch_statistics and n.low_variance > 0.25:
+        own = n.batch_statistics or n.kind not in BATCH
+        flat = n.pooled and result.source == "synthetic"
+        if own and not flat and n.low_variance > 0.25:
             yield Verdict(
                 n,
-                Severity.WARNING,
-                f"{percent(n.low_variance)} of the {n.channels} channels that enter {n.layer} are "
-                f"almost constant: their variance is under ten eps ({10 * n.eps:.0e})",
+                Severity.INFO if result.source == "synthetic" else Severity.WARNING,
+                f"{percent(n.low_variance)} of what {named(n)} normalizes is almost constant: "
+                f"the variance is under ten eps ({10 * n.eps:.0e}), so eps decides the scale",
                 {"low-variance": n.low_variance, "eps": n.eps},
             )
 
@@ -66,7 +82,8 @@ def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
     Severity.WARNING,
     definition="median over channels of abs(running mean - batch mean) / sigma, and of "
     "abs(log2(running variance / batch variance)); synthetic inputs are not judged",
-    default="over .5 or over 1, once 100 batches were tracked",
+    default="over .5 or over 1, once 100 batches were tracked; also statistics that were never "
+    "tracked, in a model that was trained",
     why="Evaluation normalizes with statistics of other data than this.",
     remedy="Check that preprocessing is the same as in training, or update the statistics.",
     source="Ioffe and Szegedy 2015; Singh and Shrivastava 2019, EvalNorm, arXiv:1904.06031",
@@ -75,21 +92,28 @@ def _drift(result: ProbeResult) -> Iterator[Verdict]:
     if result.source == "synthetic":
         return
     for n in result.norms:
-        if n.drift_mean is None or n.drift_variance is None or not _settled(n):
+        if n.drift_mean is None or n.drift_variance is None or not _judged(n, result):
             continue
         if not (n.drift_mean > 0.5 or n.drift_variance > 1):
             continue
         yield Verdict(
             n,
             Severity.WARNING,
-            f"the running statistics of {n.layer} do not fit this data: means are "
-            f"{n.drift_mean:.2g} sigma off, variances by a factor of {2**n.drift_variance:.2g}",
+            f"The running statistics of {named(n)} do not fit this data: means are "
+            f"{n.drift_mean:.2g} sigma off, variances by a factor of {2**n.drift_variance:.2g}"
+            + ("" if n.tracked else "; no batch was ever tracked"),
             {"drift-mean": n.drift_mean, "drift-variance": n.drift_variance, "tracked": n.tracked},
         )
 
 
 def _settled(n: NormStats) -> bool:
     return n.tracked is not None and n.tracked >= SETTLED
+
+
+def _judged(n: NormStats, result: ProbeResult) -> bool:
+    """Settled, or never tracked although the norm, or another one, was trained."""
+    trained = n.learned or any(map(_settled, result.norms))
+    return _settled(n) or (not n.tracked and trained)
 
 
 @metric(
@@ -108,7 +132,7 @@ def _batch_noise(result: ProbeResult) -> Iterator[Verdict]:
         yield Verdict(
             None,
             Severity.INFO,
-            f"with batches of {result.batch_size} the outputs of a sample change by "
+            f"With batches of {result.batch_size} the outputs of a sample change by "
             f"{percent(result.batch_noise)} of their spread with the company it is in",
             {"batch-noise": result.batch_noise, "batch-size": result.batch_size},
         )
@@ -130,8 +154,8 @@ def _batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
             yield Verdict(
                 n,
                 Severity.INFO,
-                f"{n.layer} sees one value per channel and sample, so a batch of one sample "
-                "raises in training: drop the last batch of a loader if it may be that small",
+                f"{named(n)} sees one value per channel and sample, so a batch of one sample "
+                "raises an error in training",
                 {"values-per-sample": 1},
             )
             return
@@ -156,7 +180,7 @@ def _train_eval_gap(result: ProbeResult) -> Iterator[Verdict]:
         yield Verdict(
             None,
             Severity.WARNING,
-            f"the model behaves differently in eval mode: outputs change by "
+            f"The model behaves differently in eval mode: outputs change by "
             f"{percent(gap.output)} of their spread and the loss by {percent(gap.loss)}, "
             "with dropout off in both",
             {"output": gap.output, "loss": gap.loss},

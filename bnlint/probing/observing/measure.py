@@ -18,7 +18,13 @@ from torch import Tensor, nn
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind, builtin_table, having
 from bnlint.probing.observing.numbers import taken
-from bnlint.probing.observing.readings import ActivationReading, NormReading, SampleMoments, unseen
+from bnlint.probing.observing.readings import (
+    ActivationReading,
+    NormReading,
+    SampleMoments,
+    Whole,
+    unseen,
+)
 from bnlint.tracing.forward import Key
 
 Running = tuple[Tensor | None, Tensor | None]
@@ -89,12 +95,14 @@ def _raw(sample: Tensor, units: int) -> Tensor:
 def activation(
     x: Tensor, axis: int, key: Key, kind: str, arguments: Mapping[str, Any], scratch: Scratch
 ) -> ActivationReading:
-    """The reading of what enters an activation; two full passes, the rest on a sample.
+    """The reading of what enters an activation.
 
-    The sample is read twice, so that a small spread about a large mean keeps its digits.
+    Extremes and sums are of all values. A feature map is also sampled, and the sample read twice,
+    so that a small spread about a large mean keeps its digits.
     """
     x = with_units(x)
-    sample = _places(x, axis).float()
+    places = _places(x, axis)
+    sample = places.float()
     mean = sample.mean(0)
     deviations = torch.sub(sample, mean, out=scratch.like(sample)).square_().sum(0)
     dims = unit_dims(x.ndim, axis)
@@ -108,7 +116,30 @@ def activation(
         x.amin(dims),
         _raw(sample, x.shape[axis]),
         more=taken(x, axis),
+        whole=_whole(x) if places.numel() < x.numel() else None,
     )
+
+
+def _whole(x: Tensor) -> Whole:
+    """The sums over all values in two passes, in single precision."""
+    common = x.mean(0, dtype=torch.float32)
+    return Whole(
+        x.numel(),
+        common.mean(),
+        _square(x) / x.numel(),
+        common.square_().mean(),
+    )
+
+
+def _square(x: Tensor) -> Tensor:
+    """The sum of squares; a dot product is the fastest way to it, where the memory is one piece."""
+    if x.dtype is not torch.float32:
+        norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
+        return norm.square()
+    last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    flat = (x.movedim(1, -1) if last else x).reshape(-1)
+    found: Tensor = torch.dot(flat, flat)
+    return found
 
 
 def sampled(x: Tensor, axis: int) -> Tensor:
@@ -159,9 +190,53 @@ def norm(
         mean = sample.mean(dims, keepdim=True)
         mean, variance = mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
     values = x.numel() // (x.shape[0] * x.shape[axis]) if x.ndim > 1 else 1
+    own = None if "batchnorm" in kind.tags else _of_groups(x, arguments)
+    low = ((variance if own is None else own) < 10 * epsilon).float().mean()
     return NormReading(
-        key, kind.name, x.shape[0], values, epsilon, uses_batch, mean, variance, *running, tracked
+        key,
+        kind.name,
+        x.shape[0],
+        values,
+        epsilon,
+        uses_batch,
+        mean,
+        variance,
+        *running,
+        tracked,
+        low,
+        _learned(arguments),
     )
+
+
+def _of_groups(x: Tensor, arguments: Mapping[str, Any]) -> Tensor | None:
+    """The variance of each set of values that the norm puts together; None where unknown."""
+    shape, groups = arguments.get("normalized_shape"), arguments.get("num_groups")
+    if isinstance(shape, (tuple, list)):  # a layer norm, or of root mean squares
+        return x.float().var(tuple(range(x.ndim - len(shape), x.ndim)), correction=0)
+    if isinstance(groups, int):
+        return x.float().reshape(x.shape[0] * groups, -1).var(1, correction=0)
+    if "use_input_stats" in arguments and x.ndim > 2:
+        return x.float().flatten(2).var(2, correction=0)
+    return None
+
+
+def _learned(arguments: Mapping[str, Any]) -> Tensor | None:
+    """Whether weight or bias differ among channels, as training leaves them; None without any."""
+    weight, bias = arguments.get("weight"), arguments.get("bias")
+    if not isinstance(weight, Tensor):
+        return None
+    moved = (weight != weight.reshape(-1)[0]).any()
+    if isinstance(bias, Tensor):
+        moved = moved | (bias != bias.reshape(-1)[0]).any()
+    return moved.float()
+
+
+def same_units(weight: Tensor) -> Tensor:
+    """1 where the weights of all units (rows) are the same and not zero, else 0."""
+    flat = weight.detach()
+    if flat.ndim < 2 or flat.shape[0] < 2:
+        return flat.new_zeros((), dtype=torch.float32)
+    return ((flat == flat[:1]).all() & (flat[0] != 0).any()).float()
 
 
 def _saved(out: Tensor, eps: float) -> tuple[Tensor | None, Tensor | None]:

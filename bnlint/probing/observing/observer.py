@@ -36,6 +36,7 @@ from bnlint.probing.observing.subjects import (
     of_weights,
     operands,
 )
+from bnlint.probing.observing.ways import Ways
 from bnlint.tracing.forward import (
     Key,
     Runnable,
@@ -64,6 +65,7 @@ class Observer(Subscriber):
         self.layouts = measure.Layouts()
         self._made: list[tuple[ActivationReading, Any]] = []
         self._gates = Gates()
+        self._ways = Ways(watched)
         self._scratch = measure.Scratch()
         self._tracked = measure.batches_tracked(watched.registry.root)
 
@@ -113,6 +115,7 @@ class Observer(Subscriber):
         """Forgets what holds for one forward."""
         self.layouts = measure.Layouts()
         self._kernels.restart()
+        self._ways.restart()
 
     def module(self, module: nn.Module, run: Runnable) -> Runnable:
         """The call as it is; notes a module whose inside cannot be observed."""
@@ -153,6 +156,8 @@ class Observer(Subscriber):
         kind = self.watched.kind("activation") or kind
         moved = arguments_of(function.name, args, kwargs) if kind.name in moved_kinds() else {}
         reading = self._try(key, lambda: self._read_activation(key, kind.name, x, moved))
+        if isinstance(reading, ActivationReading):
+            reading.turn = self._ways.turn(key, x, self.layouts.axis(x.shape))
         out = run(*args, **kwargs)
         if isinstance(reading, ActivationReading) and isinstance(out, Tensor):
             self._after(reading, x, out)
@@ -193,6 +198,7 @@ class Observer(Subscriber):
         key = self.watched.now
         running = measure.running(arguments)
         out = run(*args, **kwargs)
+        self._ways.carried(x, out)
         self.layouts.note(out.shape, kind.name)
         axis = self.layouts.axis(out.shape)
         tracked = self._tracked.get(self.watched.path)
@@ -200,6 +206,7 @@ class Observer(Subscriber):
             key, lambda: measure.norm(x.detach(), axis, key, kind, arguments, out, running, tracked)
         )
         if isinstance(reading, NormReading):
+            reading.turn = self._ways.turn(key, x, axis)
             self.norms.append(reading)
         return out
 
@@ -213,7 +220,9 @@ class Observer(Subscriber):
         known = "linear" if kind.name == "matmul" else kind.name
         if isinstance(out, Tensor):
             self.layouts.note(out.shape, known)
-        self._kernels.note(self.watched.now, known, x, weight)
+        reading = self._kernels.note(self.watched.now, known, x, weight)
+        turn = self._ways.fed(self.watched.now, x, out, self.layouts)
+        reading.turn = reading.turn if reading.turn.order else turn
         return out
 
     def _try(self, key: Key, read: Callable[[], Any]) -> Any:

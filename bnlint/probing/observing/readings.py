@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bnlint.domain.graph import Location
 from bnlint.layers.regions import Region
 from bnlint.tracing.forward import Key
 
@@ -25,6 +26,34 @@ class SampleMoments:
 
 
 @dataclass(slots=True)
+class Whole:
+    """Exact sums over all values of a feature map, of which the moments are only a sample.
+
+    ``total`` and ``square`` are means of the values and of their squares, ``common`` the mean
+    square of what samples share: of the mean over samples at each place.
+    """
+
+    values: int
+    total: Tensor
+    square: Tensor
+    common: Tensor
+
+
+@dataclass(slots=True)
+class Turn:
+    """When a call came in its forward, where in the user's source, and what came before it.
+
+    ``fed_by`` is the conv/linear layer whose output it reads. ``pooled`` is true where space has
+    been averaged away: of noise that leaves nearly the same for every sample.
+    """
+
+    order: int = 0
+    location: Location | None = None
+    fed_by: str = ""
+    pooled: bool = False
+
+
+@dataclass(slots=True)
 class ActivationReading:
     """One call of an activation, in one batch or merged over several.
 
@@ -32,7 +61,8 @@ class ActivationReading:
     gradient arrived. ``at_output`` is true when the model returned what this call returned,
     ``is_gate`` when its result multiplied something else. ``asked`` is true if a gradient may come.
     ``compares`` is false where the rows are no samples: a table of positions has one row for a
-    whole batch. ``more`` holds what :mod:`bnlint.probing.observing.numbers` takes.
+    whole batch. ``more`` holds what :mod:`bnlint.probing.observing.numbers` takes, ``whole`` the
+    sums over a large feature map.
     """
 
     key: Key
@@ -50,11 +80,16 @@ class ActivationReading:
     asked: bool = False
     compares: bool = True
     more: dict[str, Tensor] = field(default_factory=dict)
+    whole: Whole | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(slots=True)
 class NormReading:
-    """One call of a norm in one batch; running statistics as they were before the probe."""
+    """One call of a norm in one batch; running statistics as they were before the probe.
+
+    ``low`` is the share of channels or groups whose variance is under ten eps.
+    """
 
     key: Key
     kind: str
@@ -67,6 +102,9 @@ class NormReading:
     running_mean: Tensor | None = None
     running_variance: Tensor | None = None
     tracked: Tensor | None = None
+    low: Tensor | None = None
+    learned: Tensor | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(slots=True)
@@ -84,15 +122,20 @@ class KernelReading:
     norms: list[Tensor] = field(default_factory=list)
     weight_norm: Tensor | None = None
     call: int = 0
+    identical: Tensor | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 Reading = ActivationReading | NormReading | KernelReading
 
 _TENSORS = {
     ActivationReading: ("maximum", "minimum", "before", "after"),
-    NormReading: ("mean", "variance", "running_mean", "running_variance", "tracked"),
-    KernelReading: ("weight_norm",),
+    NormReading: (
+        *("mean", "variance", "running_mean", "running_variance", "tracked", "low", "learned"),
+    ),
+    KernelReading: ("weight_norm", "identical"),
     SampleMoments: ("mean", "deviations"),
+    Whole: ("total", "square", "common"),
 }
 """The fields that hold a tensor."""
 
@@ -108,22 +151,54 @@ def bring(readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> list[f
 
     Returns the scalars as numbers; they travel along.
     """
-    values = list(scalars)
-    devices: dict[torch.device, list[tuple[Any, Any]]] = {}
-    for holder, name in (*_items(values), *_slots(readings)):
-        devices.setdefault(holder[name].device, []).append((holder, name))
-    with unseen():
-        for group in devices.values():
-            _transfer(group)
-        return [float(value) for value in values]
+    return Transfer(readings, scalars).finish()
 
 
-def _transfer(slots: list[tuple[Any, Any]]) -> None:
+class Transfer:
+    """Readings and scalars on their way to host memory, while the device and Python go on."""
+
+    def __init__(self, readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> None:
+        self._values = list(scalars)
+        devices: dict[torch.device, list[tuple[Any, Any]]] = {}
+        for holder, name in (*_items(self._values), *_slots(readings)):
+            devices.setdefault(holder[name].device, []).append((holder, name))
+        with unseen():
+            self._parts = [(slots, *_sent(slots)) for slots in devices.values()]
+
+    @property
+    def ready(self) -> bool:
+        """True once :meth:`finish` has nothing to wait for."""
+        return all(event is None or event.query() for *_, event in self._parts)
+
+    def finish(self) -> list[float]:
+        """Puts what has arrived into the readings; the scalars as numbers."""
+        with unseen():
+            for slots, copy, event in self._parts:
+                if event is not None:
+                    event.synchronize()
+                pieces = torch.split(copy, [holder[name].numel() for holder, name in slots])
+                for (holder, name), piece in zip(slots, pieces, strict=True):
+                    holder[name] = piece.view(holder[name].shape)
+            return [float(value) for value in self._values]
+
+
+def _sent(slots: list[tuple[Any, Any]]) -> tuple[Tensor, Any]:
+    """A copy of the tensors in host memory, and the event after which it is there; None if it is.
+
+    Only a copy to pinned memory does not wait, and only some backends have that.
+    """
     tensors = [holder[name] for holder, name in slots]
-    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors]).cpu()
-    pieces = torch.split(flat, [t.numel() for t in tensors])
-    for (holder, name), piece in zip(slots, pieces, strict=True):
-        holder[name] = piece.view(holder[name].shape)
+    flat = torch.cat([t.detach().reshape(-1).float() for t in tensors])
+    if flat.device.type == "cpu":
+        return flat, None
+    try:
+        copy = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
+        event = torch.Event(flat.device.type)
+        copy.copy_(flat, non_blocking=True)
+        event.record(torch.accelerator.current_stream(flat.device))
+        return copy, event
+    except (RuntimeError, NotImplementedError, AttributeError, TypeError):
+        return flat.cpu(), None
 
 
 class _Attributes:
@@ -145,13 +220,14 @@ def _slots(readings: Sequence[Reading]) -> Iterator[tuple[Any, Any]]:
         yield from _attributes(reading)
         if isinstance(reading, ActivationReading):
             yield from _attributes(reading.moments)
+            yield from _attributes(reading.whole) if reading.whole is not None else ()
             yield from _items(reading.gradients)
             yield from ((reading.more, name) for name in reading.more)
         if isinstance(reading, KernelReading):
             yield from _items(reading.norms)
 
 
-def _attributes(of: Reading | SampleMoments) -> Iterator[tuple[Any, Any]]:
+def _attributes(of: Reading | SampleMoments | Whole) -> Iterator[tuple[Any, Any]]:
     slots = ((_Attributes(of), name) for name in _TENSORS[type(of)])
     return (slot for slot in slots if slot[0][slot[1]] is not None)
 

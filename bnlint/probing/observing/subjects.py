@@ -98,8 +98,8 @@ class Kernels:
         self._stages.clear()
         self._last = 0
 
-    def note(self, call: Key, kind: str, x: Any, weight: Tensor) -> None:
-        """A call that multiplies ``x`` by ``weight``."""
+    def note(self, call: Key, kind: str, x: Any, weight: Tensor) -> KernelReading:
+        """The reading of a call that multiplies ``x`` by ``weight``."""
         key: Hashable = id(weight) if weight.is_leaf else call
         stage = self._stage(x)
         found = self.readings.get(key)
@@ -107,6 +107,7 @@ class Kernels:
             found = KernelReading(call[0], kind, weight, weight.requires_grad, stage, call=call[1])
             self.readings[key] = found
         found.weight = weight
+        return found
 
     def _stage(self, x: Any) -> int:
         """A number that kernels share if they read the same tensor."""

@@ -27,6 +27,9 @@ from bnlint.probing.observing.readings import (
     SampleMoments,
 )
 
+DIGITS = 1e-4
+"""Below this share of the mean square, sums in single precision are not exact any more."""
+
 KEPT = 1000
 """Raw values kept per activation for the pictures."""
 
@@ -48,7 +51,9 @@ def measured(model: nn.Module, seen: Observer, **about: Any) -> ProbeResult:
 
 def activation_rows(seen: Observer) -> tuple[ActivationStats, ...]:
     """The rows of the activation table: one for each call, in the order of first readings."""
-    return tuple(_activation_row(_merged(group)) for group in _sites(seen.activations))
+    return tuple(
+        _activation_row(_merged(group), _exact(group)) for group in _sites(seen.activations)
+    )
 
 
 def kernel_rows(seen: Observer) -> tuple[KernelStats, ...]:
@@ -84,6 +89,27 @@ def _merged(group: list[ActivationReading]) -> ActivationReading:
     )
 
 
+def _exact(group: list[ActivationReading]) -> tuple[float, float, float] | None:
+    """Mean, deviation and spread between samples over all places; None if they were not summed.
+
+    What batches share is not known place by place, so the spread is that within batches, each with
+    its lost degree of freedom. Where sums in single precision leave no digits, None too.
+    """
+    found = [(r.moments.samples, r.whole) for r in group if r.whole is not None]
+    if len(found) != len(group):
+        return None
+    values = sum(w.values for _, w in found)
+    mean = sum(float(w.total) * w.values for _, w in found) / values
+    square = sum(float(w.square) * w.values for _, w in found) / values
+    samples, free = sum(n for n, _ in found), sum(n - 1 for n, _ in found)
+    apart = sum(max(float(w.square) - float(w.common), 0.0) * n for n, w in found)
+    within = apart / free * (samples - 1) / samples if free else 0.0
+    variance = square - mean * mean
+    if not math.isfinite(square) or min(variance, within) < DIGITS * square:
+        return None
+    return mean, math.sqrt(variance), math.sqrt(within)
+
+
 def _chan(a: SampleMoments, b: SampleMoments) -> SampleMoments:
     """The moments of both samples together; places that differ in number are averaged first."""
     if a.mean.shape != b.mean.shape:
@@ -116,28 +142,37 @@ def _unit_moments(m: SampleMoments) -> tuple[Tensor, Tensor, Tensor]:
 
 def _merged_norm(group: list[NormReading]) -> NormReading:
     total = sum(r.samples for r in group)
+    lows = [r.low * (r.samples / total) for r in group if r.low is not None]
     mean = sum((r.mean.double() * (r.samples / total) for r in group), torch.zeros(()))
     variance = sum((r.variance.double() * (r.samples / total) for r in group), torch.zeros(()))
-    return replace(group[0], samples=total, mean=mean, variance=variance)
+    low = torch.stack(lows).sum() if len(lows) == len(group) else None
+    if group[0].batch_statistics or low is None:  # of the whole, which is exact
+        low = (variance < 10 * group[0].eps).double().mean()
+    return replace(group[0], samples=total, mean=mean, variance=variance, low=low)
 
 
-def _activation_row(a: ActivationReading) -> ActivationStats:
+def _figures(a: ActivationReading) -> tuple[float, float, float]:
+    """Mean, deviation and spread between samples from the moments."""
     unit_mean, variance, within = _unit_moments(a.moments)
     mean = unit_mean.mean()
-    spread = (variance + (unit_mean - mean).square()).mean().sqrt()
-    rms = (variance + unit_mean.square()).mean().sqrt()
+    deviation = (variance + (unit_mean - mean).square()).mean().sqrt()
+    return float(mean), float(deviation), float(within.mean().sqrt())
+
+
+def _activation_row(
+    a: ActivationReading, exact: tuple[float, float, float] | None
+) -> ActivationStats:
+    mean, deviation, within = exact or _figures(a)
     gradient = a.gradients[0] if a.gradients else None
     dead, always_on = _stuck(a, gradient)
     in_region = _share(a.before, a.region)
     extremes = torch.stack([a.maximum.abs(), a.minimum.abs()])
-    return ActivationStats(
-        layer=a.key[0],
-        kind=a.kind,
-        call=a.key[1],
+    row = ActivationStats(
+        *(a.key[0], a.kind, a.key[1]),
         samples=a.moments.samples,
         units=a.maximum.numel(),
-        mean=float(mean),
-        std=float(spread),
+        mean=mean,
+        std=deviation,
         minimum=float(a.minimum.min()),
         maximum=float(a.maximum.max()),
         largest=_largest_finite(extremes),
@@ -145,7 +180,7 @@ def _activation_row(a: ActivationReading) -> ActivationStats:
         always_on=None if always_on is None else len(always_on) / a.maximum.numel(),
         inactive=None if a.region.saturating else in_region,
         saturated=in_region if a.region.saturating else None,
-        signal=_signal(within, rms) if a.compares else None,
+        signal=_signal(within, math.hypot(mean, deviation)) if a.compares else None,
         gradient=None if gradient is None else float(gradient.max()),
         finite=bool(extremes.isfinite().all()),
         gradient_finite=gradient is None or bool(gradient.isfinite().all()),
@@ -156,12 +191,26 @@ def _activation_row(a: ActivationReading) -> ActivationStats:
         before=_thinned(a.before),
         after=_thinned(a.after) if a.after is not None else (),
         more=finished(a),
+        is_gate=a.is_gate,
+        identical=_identical(a),
+        sampled=exact is None and a.whole is not None,
+    )
+    turn = a.turn
+    return replace(
+        row, order=turn.order, fed_by=turn.fed_by, location=turn.location, pooled=turn.pooled
     )
 
 
-def _signal(within: Tensor, rms: Tensor) -> float | None:
+def _identical(a: ActivationReading) -> bool:
+    """Whether all units reach the same extremes, between which they vary."""
+    ends = (a.maximum, a.minimum)
+    same = all(bool((end == end[0]).all()) for end in ends)
+    return a.maximum.numel() > 1 and same and bool(a.maximum[0] > a.minimum[0])
+
+
+def _signal(within: float, rms: float) -> float | None:
     """The spread between samples over their size; 0 if all is zero, None if it is not finite."""
-    signal = 0.0 if rms == 0 else float(within.mean().sqrt() / rms)
+    signal = 0.0 if rms == 0 else within / rms
     return signal if math.isfinite(signal) else None
 
 
@@ -227,11 +276,15 @@ def _norm_row(r: NormReading, readings: Iterable[NormReading]) -> NormStats:
         std=float(rms),
         batch_statistics=r.batch_statistics,
         values_per_sample=r.values_per_sample,
-        low_variance=float((variance < 10 * r.eps).double().mean()),
+        low_variance=0.0 if r.low is None else float(r.low),
         drift_mean=drift_mean,
         drift_variance=drift_variance,
         tracked=None if r.tracked is None else int(r.tracked),
         call_distance=max((_distance(r, o) for o in others), default=None),
+        learned=r.learned is not None and bool(r.learned),
+        order=r.turn.order,
+        location=r.turn.location,
+        pooled=r.turn.pooled,
     )
 
 
@@ -254,4 +307,9 @@ def _distance(a: NormReading, b: NormReading) -> float:
 def _kernel_row(r: KernelReading) -> KernelStats:
     gradient = float(torch.stack(r.norms).double().square().mean().sqrt()) if r.norms else None
     weight = math.nan if r.weight_norm is None else float(r.weight_norm)
-    return KernelStats(r.layer, r.kind, weight, gradient, r.trainable, r.stage, r.call)
+    return KernelStats(
+        *(r.layer, r.kind, weight, gradient, r.trainable, r.stage, r.call),
+        identical=r.identical is not None and bool(r.identical),
+        order=r.turn.order,
+        location=r.turn.location,
+    )

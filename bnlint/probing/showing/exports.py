@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,15 +15,20 @@ from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
     KernelStats,
+    NormStats,
     ProbeResult,
-    Row,
+    UpdateStats,
     Variant,
     gradient_ratio,
 )
 from bnlint.probing.judging.metric import Number, numbers_of
-from bnlint.probing.showing import pictures
+from bnlint.probing.showing import pictures, terminal
+from bnlint.report.strict_json import json_text
 
 VERSION = 1
+
+Measured = ActivationStats | NormStats | KernelStats
+"""The rows that a table of calls shows."""
 
 _LEFT_OUT = {
     ActivationStats: {"before", "after", "more"},
@@ -38,7 +42,7 @@ _TITLES = {
     "units": "Units of each activation: dead, switching, always on",
     "grad-flow": "Gradient at each kernel",
     "ridge": "Values before and after each activation",
-    "loss": "Loss with the same weights and norms elsewhere",
+    "loss": "Loss with the same weights, norms removed or moved",
 }
 
 
@@ -54,7 +58,7 @@ def document(result: ProbeResult) -> dict[str, Any]:
 
 def to_json(result: ProbeResult) -> str:
     """The document as indented JSON with a line end."""
-    return json.dumps(document(result), indent=2, allow_nan=False) + "\n"
+    return json_text(document(result))
 
 
 def named(value: Any) -> Any:
@@ -86,11 +90,12 @@ def sections(result: ProbeResult) -> tuple[Section, ...]:
         _table("Activations", "activation", result.activations),
         _table("Norms", "norm", result.norms),
         _table("Kernels", "kernel", result.kernels),
+        _updates(result.updates),
         PageTable("Not observable", ("layer", "why"), unseen),
     )
     kept = tuple(table for table in tables if table.rows)
     first = Section(f"Probe of {result.model}", (*_head(result), *missing), drawn, kept)
-    return (first, _comparison(result.comparison)) if result.comparison else (first,)
+    return (first, _comparison(result, result.comparison)) if result.comparison else (first,)
 
 
 def _pictures(result: ProbeResult) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
@@ -122,43 +127,47 @@ def _head(result: ProbeResult) -> Iterator[str]:
     yield from result.notes
 
 
-def _table(title: str, what: str, rows: Sequence[Row]) -> PageTable:
+def _updates(rows: Sequence[UpdateStats]) -> PageTable:
+    """The parameters of a watched training, before and after a step."""
+    cells = tuple((u.name, _number(u.ratio), str(u.unchanged)) for u in rows)
+    columns = ("parameter", "update over weight", "observed steps without a change")
+    return PageTable("Updates", columns, cells)
+
+
+def _table(title: str, what: str, rows: Sequence[Measured]) -> PageTable:
     numbers = numbers_of(type(rows[0])) if rows else ()
     columns = (what, "kind", *(n.page or n.heading for n in numbers))
     return PageTable(title, columns, tuple(_cells(row, numbers) for row in rows))
 
 
-def _cells(row: Row, numbers: Sequence[Number]) -> tuple[Cell, ...]:
+def _cells(row: Measured, numbers: Sequence[Number]) -> tuple[Cell, ...]:
     call = 0 if isinstance(row, KernelStats) else row.call
     values = ((n, n.read(row)) for n in numbers)
     shown = (value if n.share else _number(value) for n, value in values)
     return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind, *shown
 
 
-def _comparison(comparison: Comparison) -> Section:
+def _comparison(result: ProbeResult, comparison: Comparison) -> Section:
     rates = comparison.rates
     names = ("norm", "norms", "dead", "smallest signal", "gradient, first over last", "loss before")
     after = tuple(f"after, rate {rate:g}" for rate in rates)
-    rows = tuple(_variant(v, len(rates)) for v in comparison.variants)
-    line = (
-        f"The same weights, batch and seed; {comparison.objective} on {comparison.samples} "
-        f"samples, before and after {comparison.steps} steps of plain gradient descent."
-    )
-    return Section("Norms elsewhere", (line,), (), (PageTable("Variants", (*names, *after), rows),))
+    rows = tuple((name, *_variant(v, len(rates))) for name, v in comparison.distinct)
+    table = PageTable("Variants", (*names, *after), rows)
+    lines = tuple(terminal.basis(result, comparison))
+    return Section("Comparison: same weights, norms removed or moved", lines, (), (table,))
 
 
 def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     if v.error:
-        return (v.name, f"failed: {v.error}", *(None,) * (4 + rates))
-    start = v.curves[0].losses[0] if v.curves else None
-    ends = tuple(_number(c.losses[-1]) for c in v.curves) or (None,) * rates
+        return (f"failed: {v.error}", *(None,) * (4 + rates))
+    start = terminal.loss_text(v.curves[0].losses[0]) if v.curves else None
+    ends = tuple(terminal.loss_text(c.losses[-1]) for c in v.curves) or (None,) * rates
     return (
-        v.name,
         str(v.norms),
         v.dead,
         _number(v.signal),
         _number(gradient_ratio(v.kernels)),
-        _number(start),
+        start,
         *ends,
     )
 

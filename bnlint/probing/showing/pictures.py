@@ -149,7 +149,8 @@ def _loss(result: ProbeResult) -> Figure:
 
 def _span(variants: Sequence[Variant]) -> tuple[float, float]:
     """From zero, or the lowest loss under it (a projection has no bound), to above the first."""
-    start = max(v.curves[0].losses[0] for v in variants)
+    firsts = (v.curves[0].losses[0] for v in variants)
+    start = max(filter(math.isfinite, firsts), default=0.0)
     every = [x for v in variants for c in v.curves for x in c.losses if math.isfinite(x)]
     low = min(every, default=0.0)
     if low >= 0:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from bnlint.domain.graph import Location
+from bnlint.domain.phrases import plural
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -43,7 +44,7 @@ def render(result: ProbeResult, paint: Paint = plain_paint) -> str:
             paint(f"not observable: {part.layer} ({part.reason})", "warning")
             for part in result.not_observable
         ),
-        _comparison(result.comparison, paint) if result.comparison else (),
+        _comparison(result, result.comparison, paint) if result.comparison else (),
         _findings(result, paint),
     ]
     return "\n\n".join(text for block in blocks if (text := "\n".join(block))) + "\n"
@@ -103,29 +104,48 @@ def _gradient(result: ProbeResult) -> Iterator[str]:
     )
 
 
-def _comparison(comparison: Comparison, paint: Paint) -> Iterator[str]:
-    yield paint(
-        f"the same weights with norms elsewhere: {comparison.objective} on {comparison.samples} "
-        f"samples, before and after {comparison.steps} steps of gradient descent",
-        "bold",
-    )
+def _comparison(result: ProbeResult, comparison: Comparison, paint: Paint) -> Iterator[str]:
+    yield paint("Comparison: same weights, norms removed or moved", "bold")
+    yield from basis(result, comparison)
     heads = "".join(f"{f'rate {rate:g}':>12}" for rate in comparison.rates)
-    title = f"{'variant':<12}{'norms':>6}{'dead':>8}{'signal':>10}{'gradient':>10}{'start':>9}"
+    variants = comparison.distinct
+    width = max(12, *(len(name) + 2 for name, _ in variants))
+    title = f"{'norm':<{width}}{'norms':>6}{'dead':>8}{'signal':>10}{'gradient':>10}{'start':>12}"
     yield paint(title + heads, "dim")
-    yield from (_variant(v) for v in comparison.variants)
+    yield from (f"{name:<{width}}{_variant(v)}" for name, v in variants)
     yield from _advice(comparison)
+
+
+def basis(result: ProbeResult, comparison: Comparison) -> Iterator[str]:
+    """What a comparison was measured on, and how far that carries."""
+    kind = "samples of N(0, 1) noise" if result.source == "synthetic" else "given samples"
+    yield (
+        f"Loss: {comparison.objective} on {comparison.samples} {kind}, before and after "
+        f"{plural(comparison.steps, 'step')} of gradient descent."
+    )
+    if "random" in comparison.objective:
+        yield (
+            "There is nothing to learn in it but these random numbers: the losses show how well "
+            "each variant can be trained, not how well it does your task. For that, pass data "
+            "with targets and a loss (--data, --loss)."
+        )
+
+
+def loss_text(value: float) -> str:
+    """A loss with enough digits to tell 2.303 from 2.280."""
+    return f"{value:#.4g}"
 
 
 def _variant(v: Variant) -> str:
     if v.error:
-        return f"{v.name:<12}failed: {v.error}"
+        return f"failed: {v.error}"
     dead = "-" if v.dead is None else f"{v.dead:.0%}"
     signal = v.signal or 0.0
     ratio = gradient_ratio(v.kernels)
     grown = "-" if ratio is None else f"{ratio:.1e}"
-    start = f"{v.curves[0].losses[0]:>9.3g}" if v.curves else f"{'-':>9}"
-    ends = "".join(f"{c.losses[-1]:>12.3g}" for c in v.curves)
-    return f"{v.name:<12}{v.norms:>6}{dead:>8}{signal:>10.1e}{grown:>10}{start}{ends}"
+    start = loss_text(v.curves[0].losses[0]) if v.curves else "-"
+    ends = "".join(f"{loss_text(c.losses[-1]):>12}" for c in v.curves)
+    return f"{v.norms:>6}{dead:>8}{signal:>10.1e}{grown:>10}{start:>12}{ends}"
 
 
 def _advice(comparison: Comparison) -> Iterator[str]:
@@ -136,12 +156,13 @@ def _advice(comparison: Comparison) -> Iterator[str]:
     none, before = best.get("none"), best.get("before")
     if none is not None and before is not None and none > 1.5 * before > 0:
         yield (
-            "a norm is one way out; an initialisation that fits the activation (He, LSUV) or "
-            "residual connections may do as well"
+            "A norm is one way out; an initialization that fits the activation (He, LSUV) or "
+            "skip connections may do as well."
         )
 
 
-def _place(at: Location) -> str:
+def place(at: Location) -> str:
+    """The start of a line about this place; empty where there is no file."""
     if not at.path or at.path.startswith("<"):
         return ""
     path = os.path.relpath(at.path)
@@ -151,7 +172,7 @@ def _place(at: Location) -> str:
 def _findings(result: ProbeResult, paint: Paint) -> Iterator[str]:
     for f in result.report.findings:
         severity = paint(f.severity.value, f.severity.value)
-        yield f"{paint(_place(f.location), 'dim')}{severity} {f.name}: {f.message}"
+        yield f"{paint(place(f.location), 'dim')}{severity} {f.name}: {f.message}"
         if f.evidence is not None and not f.rule.startswith(PREFIX):
             yield f"    measured: {f.evidence.summary}"
     if not result.report.findings:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.domain.errors import ProbeError
-from bnlint.domain.probe import Comparison, Curve, Variant
+from bnlint.domain.probe import AS_WRITTEN, Comparison, Curve, Variant
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.table import having
 from bnlint.models.nested import tensors
@@ -28,6 +28,7 @@ from bnlint.probing.observation import Observed, observe
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.observing.summarise import activation_rows, kernel_rows
 from bnlint.probing.session import Session
+from bnlint.probing.trying.steps_shown import advance, expect
 from bnlint.probing.untouched import kept
 from bnlint.tracing.forward import Key, Runnable, Subscriber, TorchFunction, WatchedForward
 
@@ -40,8 +41,6 @@ CARRIES = having("within", "feeding")
 RATES = (0.02, 0.1, 0.3)
 """The rates of plain gradient descent at which each variant trains."""
 
-AS_WRITTEN = "as-written"
-
 
 def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comparison:
     """Every variant, measured and trained for ``steps`` steps; weights are restored each time.
@@ -49,6 +48,8 @@ def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comp
     ``seen`` is the observation of the model as written.
     """
     spared = {r.key for r in seen.observer.activations if r.at_output or r.is_gate}
+    arrangements = len(PLACEMENTS) + bool(seen.observer.norms)
+    expect(arrangements * len(RATES) * (steps + 1))
     variants = [_variant(session, batch, p, spared, steps) for p in PLACEMENTS]
     if seen.observer.norms:
         variants.append(_as_written(session, batch, seen, steps))
@@ -115,6 +116,7 @@ def _descend(
             with kept(session.watched, batch.parts):
                 loss = session.loss(batch)
                 losses.append(loss.detach())
+                advance("comparing")
                 if step == steps or not loss.requires_grad:
                     break
                 gradients = torch.autograd.grad(loss, trained, allow_unused=True)

@@ -15,7 +15,7 @@ from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
-from bnlint.probing.untouched import kept, memory
+from bnlint.probing.untouched import kept, memory, seed
 from bnlint.tracing.forward import (
     Key,
     Runnable,
@@ -51,9 +51,9 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     norms = _norms(session)
     if not norms:
         return None
-    train, eval_ = _run(session, batch, norms), _run(session, batch, ())
+    train, eval_ = run(session, batch, norms), run(session, batch, ())
     losses = [float(session.objective(o, batch.targets)[0]) for o in (train, eval_)]
-    change = _change(_flat(train, batch.samples), _flat(eval_, batch.samples))
+    change = _change(flat(train, batch.samples), flat(eval_, batch.samples))
     if change is None:
         return None
     return TrainEvalGap(change, abs(losses[1] - losses[0]) / max(abs(losses[0]), 1e-12))
@@ -72,13 +72,14 @@ def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
     outputs = []
     for index in (torch.arange(total), order):
         parts = map(pool.part, index.chunk(count))
-        flat = torch.cat([_flat(_run(session, p, norms), size) for p in parts])
+        flat = torch.cat([flat(run(session, p, norms), size) for p in parts])
         outputs.append(flat[index.argsort().to(flat.device)])
     return _change(*outputs)
 
 
-def _run(session: Session, batch: Batch, training: Container[int]) -> Any:
-    session.reseed()
+def run(session: Session, batch: Batch, training: Container[int], number: int | None = None) -> Any:
+    """The outputs with these modules in train mode, and the generators at the seed ``number``."""
+    seed(session.device, session.seed if number is None else number)
     batch = batch.on(session.device)
     inputs = {memory(t) for t in tensors(batch.parts)}
 
@@ -90,7 +91,7 @@ def _run(session: Session, batch: Batch, training: Container[int]) -> Any:
         return mapped(session.forward(batch), own)
 
 
-def _flat(outputs: Any, samples: int) -> Tensor:
+def flat(outputs: Any, samples: int) -> Tensor:
     """The floating-point outputs as one matrix, a row a sample."""
     rows = [
         t.detach().float().reshape(samples, -1)
@@ -137,12 +138,12 @@ class _OtherBias(Subscriber):
 def bias_effects(session: Session, batch: Batch, kernels: list[Key]) -> Mapping[str, float]:
     """How far the output moves in train mode when N(0, 1) is added to the bias of each kernel."""
     norms = _norms(session)
-    plain = _flat(_run(session, batch, norms), batch.samples)
+    plain = flat(run(session, batch, norms), batch.samples)
     found = {}
     for name in dict.fromkeys(call_name(*kernel) for kernel in kernels):
         bias = _OtherBias(session.watched, name)
         with session.changed_by(bias):
-            other = _flat(_run(session, batch, norms), batch.samples)
+            other = flat(run(session, batch, norms), batch.samples)
         change = _change(plain, other)
         if bias.met and change is not None:
             found[name] = change

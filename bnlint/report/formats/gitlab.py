@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bnlint.domain.finding import Finding, Report, Severity
 from bnlint.report import Format, RenderOptions
 from bnlint.report.lines import in_cell, in_file, of_model
+from bnlint.report.strict_json import json_text
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}
 
@@ -15,7 +15,7 @@ _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO
 def render(report: Report, options: RenderOptions) -> str:
     """A JSON array of the findings; GitLab has no place for problems."""
     issues = [_issue(finding, options) for finding in report.findings]
-    return json.dumps(issues, indent=2) + "\n"
+    return json_text(issues)
 
 
 def _issue(finding: Finding, options: RenderOptions) -> dict[str, Any]:

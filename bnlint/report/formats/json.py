@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bnlint.domain.codec import encode
 from bnlint.domain.finding import Finding, Fix, ModelSummary, Problem, Report
-from bnlint.domain.graph import Location
+from bnlint.domain.graph import Location, TrainingCode
+from bnlint.domain.model_cost import ModelCost
 from bnlint.report import Format, RenderOptions
-from bnlint.report.lines import counts
+from bnlint.report.lines import counts, fixable
+from bnlint.report.strict_json import json_text
 
 VERSION = 1
 
 
 def render(report: Report, options: RenderOptions) -> str:
     """The whole report as one JSON document."""
-    return json.dumps(document(report, options), indent=2) + "\n"
+    return json_text(document(report, options))
 
 
 def document(report: Report, options: RenderOptions) -> dict[str, Any]:
@@ -32,11 +33,12 @@ def document(report: Report, options: RenderOptions) -> dict[str, Any]:
             "suppressed": report.suppressed,
             "baselined": report.baselined,
             "unchanged": report.unchanged,
+            "fixable": fixable(report),
             "undecided": {u.rule: u.count for u in report.undecided},
         },
         "models": [_model(model, options) for model in report.models],
         "findings": [_finding(finding, options) for finding in report.findings],
-        "problems": [_problem(problem, options) for problem in report.problems],
+        "problems": [problem_entry(problem, options) for problem in report.problems],
     }
 
 
@@ -56,6 +58,47 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
         "ops": model.ops,
         "batchnorms": model.batchnorms,
         "parameters": model.parameters,
+        "training": _training(model.training, options),
+        "cost": cost_entry(model.cost) if model.cost else None,
+    }
+
+
+def _training(code: TrainingCode, options: RenderOptions) -> dict[str, Any]:
+    return {
+        "losses": [
+            {
+                "loss": use.loss,
+                "result": use.result,
+                "after": list(use.after),
+                **_place(use.place, options),
+            }
+            for use in code.losses
+        ],
+        "evaluated": _place(code.evaluated, options) if code.evaluated else None,
+        "switched": code.switched,
+    }
+
+
+def cost_entry(cost: ModelCost) -> dict[str, Any]:
+    """What a model costs, then each layer that costs something; null is what is not known."""
+    return {
+        "parameters": cost.parameters,
+        "trainable": cost.trainable,
+        "tied": cost.tied,
+        "unused": cost.unused,
+        "multiply_adds": cost.multiply_adds,
+        "activation_bytes": cost.activation_bytes,
+        "uncounted": list(cost.uncounted),
+        "layers": [
+            {
+                "layer": each.layer,
+                "kind": each.kind,
+                "parameters": each.parameters,
+                "multiply_adds": each.multiply_adds,
+                "activation_bytes": each.activation_bytes,
+            }
+            for each in cost.layers
+        ],
     }
 
 
@@ -108,7 +151,8 @@ def _fix(fix: Fix, options: RenderOptions) -> dict[str, Any]:
     return {"message": fix.message, "safety": fix.safety, "edits": edits}
 
 
-def _problem(problem: Problem, options: RenderOptions) -> dict[str, Any]:
+def problem_entry(problem: Problem, options: RenderOptions) -> dict[str, Any]:
+    """What could not be checked, as JSON-ready data."""
     return {
         "kind": problem.kind.value,
         "file": options.relative(problem.file),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from bnlint.domain.finding import Finding, Fix, Problem, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.lines import in_cell, in_file, of_model, with_hint
+from bnlint.report.rule_links import rule_link
+from bnlint.report.strict_json import json_text
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -24,7 +25,7 @@ _BASE = "SRCROOT"
 def render(report: Report, options: RenderOptions) -> str:
     """A SARIF log with one run."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report, options)]}
-    return json.dumps(log, indent=2) + "\n"
+    return json_text(log)
 
 
 def _run(report: Report, options: RenderOptions) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def _run(report: Report, options: RenderOptions) -> dict[str, Any]:
     driver = {
         "name": "bnlint",
         **({"version": options.version} if options.version else {}),
-        "rules": [_rule(rule) for rule in rules],
+        "rules": [_rule(rule, options) for rule in rules],
     }
     run: dict[str, Any] = {
         "tool": {"driver": driver},
@@ -58,7 +59,7 @@ def _rules(report: Report, options: RenderOptions) -> Sequence[RuleInfo]:
     return [info for _, info in sorted((fired | dict(options.rules)).items())]
 
 
-def _rule(rule: RuleInfo) -> dict[str, Any]:
+def _rule(rule: RuleInfo, options: RenderOptions) -> dict[str, Any]:
     references = "\n".join(f"- {reference}" for reference in rule.references)
     parts = [rule.why, rule.evidence, rule.instead]
     text = "\n\n".join(part.strip() for part in (*parts, references) if part.strip())
@@ -73,6 +74,8 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
         markdown = f"# {rule.id} {rule.name}\n\n{text}"
         shown["fullDescription"] = {"text": (rule.why or rule.summary).strip()}
         shown["help"] = {"text": text, "markdown": markdown}
+    if page := rule_link(rule.id, options.docs_url):
+        shown["helpUri"] = page
     return shown
 
 

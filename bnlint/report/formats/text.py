@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
-from bnlint.domain.graph import Location, ModelGraph, Op, Shape
+from bnlint.domain.graph import LossUse, ModelGraph, Op, Shape
+from bnlint.domain.model_cost import ModelCost
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions
+from bnlint.report.excerpts import excerpt
 from bnlint.report.formats.concise import headline
 from bnlint.report.lines import (
     line_place,
+    next_fixes,
     of_model,
-    padding,
     paint,
     place,
     plain,
     problem_place,
     refusals,
+    short_number,
     summary,
 )
-
-_NARROWEST = 20
 
 
 def render(report: Report, options: RenderOptions) -> str:
@@ -35,7 +37,7 @@ def notes(report: Report, options: RenderOptions) -> str:
     if options.verbose:
         lines += _details(report, options)
     if not options.quiet:
-        lines.append(summary(report, options))
+        lines += filter(None, (summary(report, options), next_fixes(report)))
     return "".join(line + "\n" for line in lines)
 
 
@@ -47,7 +49,7 @@ def problems(report: Report, options: RenderOptions) -> str:
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
     parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
-    lines = [line for p in shown if p not in parts for line in _problem(p, options)]
+    lines = [line for p in shown if p not in parts for line in problem_lines(p, options)]
     return [*lines, *_parts(parts)]
 
 
@@ -65,7 +67,7 @@ def _parts(problems: list[Problem]) -> Iterator[str]:
 def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
     yield headline(finding, options)
     if options.excerpts:
-        yield from _excerpt(finding.location, finding.severity.value, options)
+        yield from excerpt(finding.location, finding.severity.value, options)
     if options.excerpts or options.verbose:
         for related in finding.related:
             at = place(related.location, options)
@@ -76,35 +78,8 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
         yield f"    fix ({finding.fix.safety}): {plain(finding.fix.message)}"
 
 
-def _excerpt(at: Location, style: str, options: RenderOptions) -> Iterator[str]:
-    """The source line and a caret under the place; nothing if the file cannot be read."""
-    lines = options.lines_at(at)
-    if not 0 < at.line <= len(lines):
-        return
-    number = f"{at.line:>5} | "
-    line, column = _window(lines[at.line - 1].rstrip(), at.column, options.width - len(number))
-    same_line = at.end_line in (0, at.line) and at.end_column > at.column
-    width = min(at.end_column - at.column if same_line else 1, max(len(line) - column + 1, 1))
-    gutter = paint(number, "dim", options.colour)
-    empty = paint(" " * (len(number) - 2) + "| ", "dim", options.colour)
-    yield gutter + "\t".join(map(plain, line.split("\t")))
-    yield empty + padding(line, column) + paint("^" * width, style, options.colour)
-
-
-def _window(line: str, column: int, width: int) -> tuple[str, int]:
-    """The part of a long line around a column, and where the column is in it.
-
-    If the terminal wrapped the line, the caret would point at nothing.
-    """
-    if width < _NARROWEST or len(line) <= width:
-        return line, column
-    start = max(0, min(column - 1 - width // 3, len(line) - width))
-    part = line[start : start + width]
-    part = ("…" if start else part[:1]) + part[1:]
-    return (part[:-1] + "…" if start + width < len(line) else part), column - start
-
-
-def _problem(problem: Problem, options: RenderOptions) -> Iterator[str]:
+def problem_lines(problem: Problem, options: RenderOptions) -> Iterator[str]:
+    """What could not be checked, why and what would help."""
     head = paint(plain(problem_place(problem, options)), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
@@ -145,9 +120,36 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         yield f"time: {spent}"
 
 
-def drawn(graph: ModelGraph) -> str:
-    """A heading, a line for each operation, and the parts that could not be seen into."""
-    return "\n".join(_drawing(graph))
+def drawn(graph: ModelGraph, cost: ModelCost | None = None) -> str:
+    """A heading, a line for each operation, what could not be seen into, and the cost by layer."""
+    return "\n".join((*_drawing(graph), *(cost_table(cost) if cost else ())))
+
+
+def cost_table(cost: ModelCost) -> Iterator[str]:
+    """The cost of a model, then of each layer that costs something."""
+    unused = f", {short_number(cost.unused)} unused" if cost.unused else ""
+    tied = f", {short_number(cost.tied)} tied" if cost.tied else ""
+    yield (
+        f"cost: {short_number(cost.parameters)} parameters ({short_number(cost.trainable)} "
+        f"trainable{tied}{unused}), {short_number(cost.multiply_adds)} multiply-adds, "
+        f"{short_number(cost.activation_bytes, 'B')} of activations"
+    )
+    rows = [
+        (
+            each.layer,
+            each.kind,
+            f"{short_number(each.parameters)} parameters",
+            f"{short_number(each.multiply_adds)} multiply-adds",
+            short_number(each.activation_bytes, "B"),
+        )
+        for each in cost.layers
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "      " + "  ".join([*cells, row[4]])
+    if cost.uncounted:
+        yield f"not counted: {', '.join(cost.uncounted)}"
 
 
 def _drawing(graph: ModelGraph) -> Iterator[str]:
@@ -164,6 +166,8 @@ def _drawing(graph: ModelGraph) -> Iterator[str]:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[4]]).rstrip()
+    for use in graph.training.losses:
+        yield f"loss: {_loss(use)}"
     for part in graph.trace.opaque:
         yield f"not seen into: {part.path or 'the model'}: {part.reason}"
 
@@ -179,6 +183,15 @@ def _row(op: Op, number: Mapping[str, int], sources: Iterable[str]) -> tuple[str
         f"{op.layer}{':' + line if line else ''}",
         shape + (f"  {op.error}" if op.error else ""),
     )
+
+
+def _loss(use: LossUse) -> str:
+    """What is applied to which result, and where: ``nll_loss of result 1 (train.py:12)``."""
+    result = f"result {use.result}" if use.result else "the result"
+    after = f" after {', '.join(use.after)}" if use.after else ""
+    at = use.place
+    place = f" ({PurePath(at.path).name}:{at.line})" if at else ""
+    return f"{use.loss} of {result}{after}{place}"
 
 
 def _shape(shape: Shape) -> str:

@@ -13,15 +13,19 @@ from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
 from bnlint.layers.calls import RAISED, Call, Ref, dotted_name, name_of
+from bnlint.layers.of_axes import SizeOf, axis_facts, sizes_read
 from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
 from bnlint.layers.of_modules import Layers, parameters_of
 from bnlint.layers.table import Kind, Table
 from bnlint.loading.sites import Locator, site_of
+from bnlint.models.nested import tensors
 from bnlint.tracing.describing.dataflow import (
     collapse_self_gates,
     data_sources,
     point_to_inplace,
 )
+from bnlint.tracing.describing.exact import ExactText
+from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
 
@@ -31,14 +35,14 @@ class TracedPart:
 
     ``prefix`` keeps the ids of several parts apart. ``whole`` is true if the inputs and outputs
     are those of the model. ``block`` is true if another model of the same file calls this one.
-    ``initial`` holds the facts about initial weights by the ids of calls.
+    ``facts`` holds more facts by the ids of calls: about initial weights, and the other mode.
     """
 
     record: Record
     prefix: str = ""
     whole: bool = True
     block: bool = False
-    initial: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -48,10 +52,14 @@ class Description:
     layers: Layers
     locator: Locator
     part: TracedPart
+    keys: Mapping[int, str] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    sizes: Mapping[str, SizeOf] | None = None
+    exact: ExactText = field(init=False)
 
     @property
     def table(self) -> Table:
@@ -62,11 +70,15 @@ class Description:
         """Fill ``ops`` and ``edges`` from the calls of the part."""
         calls = self.part.record.calls
         self.shapes = {c.id: tuple(_shapes_of(c.value)) for c in calls}
+        self.values = {c.id: c.value for c in calls}
         sources = data_sources(calls)
         kept = [c for c in calls if c.id in sources and (c.role == "op" or c.error is not None)]
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))
         self.numbers = _numbers(calls)
+        symbolic = self.part.record.tracer == "symbolic"  # in others, sizes are plain numbers
+        self.sizes = sizes_read(calls) if symbolic else None
+        self.exact = ExactText({c.id: c for c in calls}, sources, self.keys)
         seen: Counter[int] = Counter()
         for call in kept:
             key = id(call.target)
@@ -87,23 +99,14 @@ class Description:
     ) -> Op:
         module = call.target if isinstance(call.target, nn.Module) else None
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
-        facts: dict[str, Value] = {
-            "registered": not call.held,
-            "grad": call.grad,
-            "call-index": index,
-            "calls": total,
-            **self.part.initial.get(call.id, {}),
-        }
-        if self.part.record.left_out and (self.part.block or not self.part.whole):
-            facts["alone"] = True
-        if call.held:
-            facts["held"] = call.held
+        facts = self._circumstances(call, index, total)
+        facts |= usage_facts(call, inputs, self.values, total)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
-            name = facts["class"] = name_of(call.target)
-            facts |= function_facts(name, kind, arguments_of(call.target, call.args, call.kwargs))
+            facts |= self._function_facts(call, kind)
         kind = refine(kind, facts, call, self.table, data_inputs)
+        exact, reads = self.exact.of(call, inputs)
         site = site_of(module) if module is not None else None
         if library := self.locator.library(site.frames if site else call.frames):
             facts["library"] = library
@@ -121,14 +124,40 @@ class Description:
             construction=self.locator.locate(site.frames) if site else None,
             error=call.error,
             number=number,
+            exact=exact,
+            reads=reads,
+            memory=_bytes_of(call.value),
         )
+
+    def _circumstances(self, call: Call, index: int, total: int) -> dict[str, Value]:
+        """What is true of a call whatever it calls."""
+        facts: dict[str, Value] = {
+            "registered": not call.held,
+            "grad": call.grad,
+            "call-index": index,
+            "calls": total,
+            **self.part.facts.get(call.id, {}),
+        }
+        if self.part.record.left_out and (self.part.block or not self.part.whole):
+            facts["alone"] = True
+        if call.held:
+            facts["held"] = call.held
+        return facts
 
     def _kind(self, call: Call) -> Kind:
         if call.opaque:
             return self.table.kind("opaque")
+        if call.also:
+            return self.table.kind("step")
         if call.target == "input":
             return self.table.kind("input" if self.part.whole else "opaque")
         return kind_of(call, self.table) or self.table.kind("other")
+
+    def _function_facts(self, call: Call, kind: Kind) -> dict[str, Value]:
+        name = name_of(call.target)
+        arguments = arguments_of(call.target, call.args, call.kwargs)
+        read = function_facts(name, kind, arguments) | axis_facts(call, self.sizes)
+        return {"class": name, **read}
 
     def _add_module_facts(self, facts: dict[str, Value], module: nn.Module, kind: Kind) -> None:
         parameters = list(parameters_of(module))
@@ -143,8 +172,14 @@ class Description:
     def _add_output(self, sources: Mapping[str, str]) -> None:
         kind = self.table.kind("output" if self.part.whole else "opaque")
         name = self._name("=output")  # no call's id: a layer of the model may be called output
-        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), {}))
-        known = [r for r in self.part.record.outputs if r.id in sources]
+        record = self.part.record
+        seen = [n for n, ref in enumerate(record.outputs) if ref.id in sources]
+        known = [record.outputs[n] for n in seen]
+        facts: dict[str, Value] = {}
+        if len(record.places) == len(record.outputs):
+            facts["places"] = tuple(record.places[n] for n in seen)
+        exact = self.exact.of_output(known)
+        self.ops.append(Op(name, kind.name, kind.tags, "output", "", (), facts, exact=exact))
         for slot, ref in enumerate(known):
             self.edges.append(Edge(self._name(sources[ref.id]), name, slot))
 
@@ -153,17 +188,29 @@ class Description:
 
 
 def describe_parts(
-    parts: Iterable[TracedPart], layers: Layers, locator: Locator
+    parts: Iterable[TracedPart],
+    layers: Layers,
+    locator: Locator,
+    keys: Mapping[int, str] | None = None,
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
-    """The operations and edges of all parts, in the order of the parts."""
+    """The operations and edges of all parts, in the order of the parts.
+
+    ``keys`` are those of the model's states by identity.
+    """
     ops: list[Op] = []
     edges: list[Edge] = []
     for part in parts:
-        description = Description(layers, locator, part)
+        description = Description(layers, locator, part, keys or {})
         description.build()
         ops += description.ops
         edges += description.edges
     return tuple(ops), tuple(edges)
+
+
+def _bytes_of(value: Any) -> int | None:
+    """The bytes of all tensors of a result; None if it is not known."""
+    found = [t for t in tensors(value) if not is_lazy(t)]
+    return sum(t.numel() * t.element_size() for t in found) if found else None
 
 
 def _shapes_of(value: Any) -> Iterator[Shape]:

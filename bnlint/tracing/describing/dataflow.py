@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.domain.graph import Edge, Op
+from bnlint.domain.graph import Edge, Op, Value
 from bnlint.layers.calls import Call, Ref, name_of
 from bnlint.layers.table import Table, having
 
@@ -115,10 +115,12 @@ def collapse_self_gates(
     wiring = _wire(ops, edges)
     gone: set[str] = set()
     roots: dict[str, str] = {}
+    formulas: dict[str, list[Op]] = {}
     for op in products:
         found = _self_gate(op, wiring)
         if found is not None:
             roots[op.id], steps = found
+            formulas[op.id] = [step for step in ops if step.id in steps or step is op]
             gone.update(steps)
     if not roots:
         return ops, edges
@@ -128,12 +130,25 @@ def collapse_self_gates(
     def collapsed(op: Op) -> Op:
         if op.id not in roots:
             return op
-        return replace(op, kind=kind.name, tags=kind.tags, facts={**op.facts, **plain})
+        steps = formulas[op.id]
+        return replace(
+            op,
+            kind=kind.name,
+            tags=kind.tags,
+            facts={**op.facts, **plain},
+            exact={"name": "self-gated", "formula": tuple(map(_formula, steps))},
+            reads=tuple(dict.fromkeys(key for step in steps for key in step.reads)),
+        )
 
     kept = [collapsed(op) for op in ops if op.id not in gone]
     cut = gone | roots.keys()
     rest = [e for e in edges if e.source not in gone and e.target not in cut]
     return kept, rest + [Edge(source, target, 0) for target, source in roots.items()]
+
+
+def _formula(op: Op) -> Value:
+    """What a step of a formula computes."""
+    return tuple((name, value) for name, value in sorted(op.exact.items()))
 
 
 def _self_gate(op: Op, wiring: _Wiring) -> tuple[str, set[str]] | None:

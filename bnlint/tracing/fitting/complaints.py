@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
 _WHOLE = re.compile(
     r"following scalar types: Long, Int|of type LongTensor|must be long, int|"
     r"[Ee]xpected dtype int|dtype int64 for index|expected scalar type Long|"
-    r"[Ii]ndex tensor must be|to be LongTensor"
+    r"[Ii]ndex tensor must be|to be LongTensor|only integer tensors of a single element"
 )
 _TRUTH = re.compile(
     r"predicate to be bool|boolean masks|to be a boolean|only supports bool|"
@@ -37,8 +37,15 @@ _AXES: tuple[tuple[re.Pattern[str], Callable[..., int]], ...] = (
     (re.compile(r"rong shape: expected (?:>=\s?)?(\d+) dims\. Received (\d+)-dim"), int.__sub__),
     (re.compile(r"not enough values to unpack \(expected (\d+), got (\d+)\)"), int.__sub__),
     (re.compile(r"expected a (?:\dD or )?(\d)D tensor,? but got (\d)D"), int.__sub__),
+    (
+        re.compile(r"number of sizes provided \((\d+)\).*dimensions in the tensor \((\d+)\)"),
+        int.__sub__,
+    ),
     (re.compile(r"too many values to unpack \(expected \d+\)"), lambda: -1),
-    (re.compile(r"tuple index out of range|iteration over a 0-d tensor"), lambda: 1),
+    (
+        re.compile(r"(?:tuple|list assignment) index out of range|iteration over a 0-d tensor"),
+        lambda: 1,
+    ),
 )
 
 
@@ -46,8 +53,12 @@ def more_axes(text: str) -> int:
     """How many axes more a tensor must have; 0 if the error says nothing of it."""
     for pattern, difference in _AXES:
         if found := pattern.search(text):
-            return difference(*map(int, found.groups()))
+            return difference(*_numbers(found))
     return 0
+
+
+def _numbers(found: re.Match[str]) -> Iterator[int]:
+    return (int(group) for group in found.groups() if group.lstrip("-").isdigit())
 
 
 def wanted_type(text: str) -> torch.dtype | None:

@@ -49,9 +49,11 @@ def fitted(
     ``prepare`` is called before each forward.
     """
     starts = {tuple((t.ndim, t.dtype) for t in slots_of(g)): g for g in reversed(guesses)}
+    plain = [g for g in reversed(starts.values()) if not g.optional]
+    more = [g for g in reversed(starts.values()) if g.optional]
     failing: list[Guess] = []
     ended: list[Guess] = []
-    for start in clock.within(list(reversed(starts.values()))[:_STARTS]):
+    for start in clock.within([*plain[:_STARTS], *more[:_STARTS]]):
         fitter = Fitter(model, table, prepare, clock)
         found = fitter.fitted(start)
         if fitter.passed:
@@ -75,6 +77,13 @@ class Fitter:
 
     def fitted(self, start: Guess) -> tuple[Guess, ...]:
         """The inputs that get furthest, and others of other sizes if something still fails."""
+        current = self.furthest(start)
+        if self.passed:
+            return (current.guess,)
+        return (current.guess, *self._variants(current))
+
+    def furthest(self, start: Guess) -> Attempt:
+        """The forward with the inputs that get furthest."""
         current = self._run(start)
         while (fault := self._pending(current)) is not None and not self._is_spent():
             better = self._improved(current, fault)
@@ -86,9 +95,7 @@ class Fitter:
                 self.accepted.add(fault.key)
         self.passed = all(needs_values(fault.text) for fault in current.faults)
         self.ended = current.ended
-        if self.passed:
-            return (current.guess,)
-        return (current.guess, *self._variants(current))
+        return current
 
     def _is_spent(self) -> bool:
         return self.runs >= _RUNS or self.clock.is_over()

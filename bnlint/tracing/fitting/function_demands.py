@@ -41,6 +41,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         return
     if is_too_small(fault.text):
         yield Larger(read[0])
+    if "of a single element" in fault.text and read[0].ndim:
+        yield OtherRank(read[0], -read[0].ndim)
     yield from _types(fault.text, read)
     yield from _ranks(fault, name, read)
     if name in ("view", "reshape"):
@@ -87,6 +89,9 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     values = math.prod(map(abs, own))
     if values > 1:
         yield OtherSize(x, 0, values, flat=True)
+    elif 0 in sizes[1:] and x.ndim > 1 and sizes[0] > x.shape[0] > 0 == sizes[0] % x.shape[0]:
+        # x.view(b * frames, c // frames, h, w): the frames are joined with the channels
+        yield OtherSize(x, 1, x.shape[1] * (sizes[0] // x.shape[0]), channels=False)
 
 
 def _split(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from bnlint.loading.sites import is_machinery
-from bnlint.tracing.modes import tree_of
+from bnlint.tracing.modes.reads_of_mode import tree_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,15 @@ from bnlint.layers.calls import UNSEEN, name_of
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import Guess
+from bnlint.models.meta.known_numbers import hollow, wants_numbers
+from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import tensors, with_tensors
+from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
+from bnlint.tracing.forward.devices import ASKS_DEVICE, told_device
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.shapes import on_bare_weights, substitute
+from bnlint.tracing.tracers.answers import Answers
 
 _REARRANGING = frozenset({"view", "reshape", "flatten", "_unsafe_view", "unflatten", "Flatten"})
 
@@ -97,6 +102,7 @@ def attempt(model: nn.Module, table: Table, guess: Guess) -> Attempt:
     args, kwargs = watcher.enter(guess)
     try:
         with (
+            attributes_kept(model),
             torch.device("meta"),
             torch.no_grad(),
             WatchedForward(Registry(model), table).by(watcher),
@@ -115,6 +121,7 @@ class _Watcher(Subscriber):
         self._step = 0
         self._quiet = 0
         self._raised: Fault | None = None
+        self._answers = Answers()
 
     def enter(self, guess: Guess) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with a tensor of its own for each input."""
@@ -140,17 +147,20 @@ class _Watcher(Subscriber):
             return run
 
         def bare(*args: Any, **kwargs: Any) -> Any:
-            return on_bare_weights(module, run, args, kwargs)
+            return on_bare_weights(module, run, hollow(args), hollow(kwargs))
 
         return lambda *args, **kwargs: self._observe(module, bare, args, kwargs)
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
-        """Every function of torch outside a leaf."""
+        """Every function of torch outside a leaf, with what is made elsewhere on meta, too."""
+        if function.func == ASKS_DEVICE:
+            return told_device
+        on_one_device = on_meta(function.func, run)
 
         def observed(*args: Any, **kwargs: Any) -> Any:
             if self._quiet:
-                return run(*args, **kwargs)
-            return self._observe(function.func, run, args, kwargs)
+                return on_one_device(*args, **kwargs)
+            return self._observe(function.func, on_one_device, args, kwargs)
 
         return observed
 
@@ -165,6 +175,10 @@ class _Watcher(Subscriber):
                 found = quick(target, args, kwargs)
                 result = run(*args, **kwargs) if found is None else found
             except Exception as error:
+                result = self._answer(target, args, kwargs, error)
+                if result is not UNSEEN:
+                    self._pass_on(target, args, kwargs, result)
+                    return result
                 result = substitute(target, self.table, args)
                 ended = result is UNSEEN
                 trails = self._trails_of(args, kwargs)
@@ -175,6 +189,15 @@ class _Watcher(Subscriber):
                 self.seen.faults.append(fault)
         self._pass_on(target, args, kwargs, result)
         return result
+
+    def _answer(self, target: Any, args: Any, kwargs: Any, error: Exception) -> Any:
+        """The result of a call that needs numbers; UNSEEN for another one."""
+        if not wants_numbers(error):
+            return UNSEEN
+        try:
+            return self._answers.answer(target, args, kwargs)
+        except Exception:
+            return UNSEEN
 
     @contextlib.contextmanager
     def _whole(self) -> Any:
@@ -189,6 +212,7 @@ class _Watcher(Subscriber):
         results = list(tensors(result))
         if not results:
             return
+        self._answers.note(target, args, kwargs, result)
         found = list(self._trails_of(args, kwargs).values())
         if not found:
             return

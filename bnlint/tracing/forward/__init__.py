@@ -75,7 +75,8 @@ class Subscriber:
 class WatchedForward(TorchFunctionMode):
     """Notifies subscribers of what a model does in this thread, and names its calls.
 
-    ``now`` is the key of the running function call, if it belongs to one of the families. A call
+    ``now`` is the key of the running function call, if it belongs to one of the families, ``turn``
+    counts those calls in a forward. A call
     is named after the running module if that is of the same family, else after the function and
     the module whose forward calls it.
     """
@@ -85,6 +86,7 @@ class WatchedForward(TorchFunctionMode):
         self.registry = registry
         self.table = table
         self.now: Key = ("", 0)
+        self.turn = 0
         self._running: list[tuple[nn.Module, str | None]] = [(registry.root, None)]
         self._subscribers: list[Subscriber] = []
         self._routes: dict[Any, Runnable] = {}
@@ -158,6 +160,7 @@ class WatchedForward(TorchFunctionMode):
 
     def _begin(self) -> None:
         self._calls.clear()
+        self.turn = 0
         self.registry.forget_strays()
         for subscriber in self._subscribers:
             subscriber.begins()
@@ -229,6 +232,7 @@ class WatchedForward(TorchFunctionMode):
 
         def named(*args: Any, **kwargs: Any) -> Any:
             self.now = self._key(plain, family)
+            self.turn += 1
             return run(*args, **kwargs)
 
         return named

@@ -6,6 +6,7 @@ whose weights are on meta get no such facts.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,6 +15,7 @@ from typing import TypeGuard
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import is_parametrized
 
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
@@ -181,6 +183,7 @@ class _Reader:
 
 def weights_of(module: nn.Module, kind: Kind) -> Weights | None:
     """The weights of a kernel with one row for each unit; None if they are on meta or lazy."""
+    module = _at_rest(module)
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if not _has_numbers(weight) or weight.ndim < 2:
         return None
@@ -197,8 +200,14 @@ def weights_of(module: nn.Module, kind: Kind) -> Weights | None:
 
 
 def _scale_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor] | None:
+    module = _at_rest(module)
     scale, shift = getattr(module, "weight", None), getattr(module, "bias", None)
     return (scale, shift) if _has_numbers(scale) and _has_numbers(shift) else None
+
+
+def _at_rest(module: nn.Module) -> nn.Module:
+    """The module, or a copy of one that computes its weights at each read, and may change then."""
+    return copy.deepcopy(module).eval() if is_parametrized(module) else module
 
 
 def _has_numbers(tensor: object) -> TypeGuard[torch.Tensor]:

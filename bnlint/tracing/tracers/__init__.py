@@ -40,6 +40,8 @@ class Refused:
 class Record:
     """What a tracer recorded of a model or of a part of it, in the order of execution.
 
+    ``places`` says where in the result each of the ``outputs`` is: "", "0", "logits".
+
     ``left_out`` is true if optional inputs of the forward were left at their defaults, so that
     another call may run other operations. ``crash`` is the call at which the forward ended with an
     error, which is not among ``calls``; ``crash_is_own`` if no input could have prevented it.
@@ -48,6 +50,7 @@ class Record:
     tracer: str
     calls: list[Call] = field(default_factory=list)
     outputs: list[Ref] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     called: dict[int, int] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)

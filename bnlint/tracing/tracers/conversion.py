@@ -18,6 +18,7 @@ from bnlint.layers.calls import (
     schema_of,
 )
 from bnlint.layers.table import Kind, Table, having
+from bnlint.models.nested import placed
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.tracers import Record
 
@@ -57,7 +58,8 @@ class _Conversion:
         if node.op == "call_module":
             self._append(node)
         elif node.op == "output":
-            fx.node.map_arg(node.args, self._output)
+            for place, part in placed(node.args[0], fx.Node):
+                self._output(part, place)
         elif node.op == "get_attr":
             # fx itself keeps objects that are no tensors (script objects) as attributes
             state = node.meta.get("state") or State(str(node.target), ())
@@ -93,10 +95,11 @@ class _Conversion:
         """
         return self.values.get(node)
 
-    def _output(self, node: fx.Node) -> None:
+    def _output(self, node: fx.Node, place: str) -> None:
         value = self._value(node)
         if isinstance(value, Ref) and node not in self.numbers:
             self.record.outputs.append(value)
+            self.record.places.append(place)
 
     def _role(self, node: fx.Node) -> str:
         if node.op != "call_module":
@@ -165,4 +168,6 @@ class _Conversion:
             role=role,
             value=meta.get("value", UNSEEN),
             error=meta.get("error"),
+            kept=meta.get("kept", False),
+            recomputed=meta.get("recomputed", False),
         )

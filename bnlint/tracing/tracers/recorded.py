@@ -8,7 +8,6 @@ an identity) therefore returns an alias, so that the values before and after it 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from bnlint.domain.phrases import first_line
 from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.sites import call_frames, is_machinery
+from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.models.meta.known_numbers import (
     hollow,
@@ -29,15 +28,18 @@ from bnlint.models.meta.known_numbers import (
     wants_numbers,
 )
 from bnlint.models.meta.meta_mode import on_meta
-from bnlint.models.nested import tensors, with_tensors
+from bnlint.models.nested import placed, tensors, with_tensors
+from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
+from bnlint.tracing.forward.devices import ASKS_DEVICE, told_device
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers import Record, Refused, frames_of, reason_of
 from bnlint.tracing.tracers.answers import Answers, is_doubtful
 from bnlint.tracing.tracers.autograd import intercept_autograd
+from bnlint.tracing.tracers.outside import NumbersRead, inside, is_recomputed, kept_by
 
 
 def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
@@ -47,7 +49,7 @@ def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
     recorder.record.left_out = leaves_out(model.forward, call)
     args, kwargs = recorder.enter(call)
     try:
-        with recorder.watching():
+        with attributes_kept(model), recorder.watching():
             result = model(*args, **kwargs)
     except Exception as error:  # the user's forward may raise anything
         where = recorder.failed_in or registry.path(registry.root)
@@ -72,10 +74,12 @@ class ForwardRecorder(Subscriber):
         self.returned_nothing = False
         self._quiet = 0
         self._answers = Answers()
+        self._numbers = NumbersRead()
         self._asking: dict[nn.Module, Refused] = {}
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
+        self._before = {id(value) for value in kept_by(self.registry.modules)}
         self._states = {
             id(t): (name, isinstance(t, nn.Parameter))
             for name, t in (*root.named_parameters(), *root.named_buffers())
@@ -105,10 +109,17 @@ class ForwardRecorder(Subscriber):
 
     def leave(self, result: Any) -> None:
         """Note the tensors that the model returned as outputs of the record."""
-        for tensor in tensors(result):
+        returned = (self._refs.get(id(value)) for value in inside(result))
+        for place, tensor in placed(result, torch.Tensor):
             ref = self._refs.get(id(tensor))
             if ref is not None:
                 self.record.outputs.append(ref)
+                self.record.places.append(place)
+        held = (self._refs.get(id(value)) for value in kept_by(self.registry.modules))
+        beside = {ref.id for ref in (*held, *returned) if ref is not None}
+        kept = (self._numbers.read | beside).difference(ref.id for ref in self.record.outputs)
+        for call in self.record.calls:
+            call.kept = call.kept or call.id in kept
 
     def crashed(self, error: Exception, path: str) -> None:
         """Note the call that ended the forward, or else the line; not for want of numbers."""
@@ -173,8 +184,8 @@ class ForwardRecorder(Subscriber):
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
         """The function, run on meta, and recorded if its result holds tensors."""
-        if function.func == _DEVICE:
-            return _told_device
+        if function.func == ASKS_DEVICE:
+            return told_device
         func, plain = function.func, run
 
         def by_formula(*args: Any, **kwargs: Any) -> Any:
@@ -213,6 +224,8 @@ class ForwardRecorder(Subscriber):
             self._note(target, args, kwargs, path, args[0], error)
             return result
         if next(tensors(result), None) is None:
+            refs = (self._refs.get(id(t)) for t in tensors((args, kwargs)))
+            self._numbers.note(self.watched.path, target, filter(None, refs), result)
             return result
         self._quiet += 1  # the alias is no operation of the model
         result = self._apart(result, args, kwargs)
@@ -270,18 +283,18 @@ class ForwardRecorder(Subscriber):
         call = self._call(target, args, kwargs, path, result, error)
         self.record.calls.append(call)
         self._answers.note(target, args, kwargs, result)
-        for tensor in tensors(result):
-            self._point(tensor, Ref(call.id))
+        for item, tensor in enumerate(tensors(result)):
+            self._point(tensor, Ref(call.id, item))
 
     def _call(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
     ) -> Call:
         held = self.registry.held(target) if isinstance(target, nn.Module) else ""
+        noted = self._noted(args), self._noted(kwargs)
         return Call(
             self._fresh_id(),
             _readable(target),
-            self._noted(args),
-            self._noted(kwargs),
+            *noted,
             owner=self.watched.path,
             path=path,
             frames=call_frames(),
@@ -289,17 +302,38 @@ class ForwardRecorder(Subscriber):
             held=held,
             value=result,
             error=error,
+            also=self._numbers.behind(self.watched.path, target, args),
+            recomputed=isinstance(target, nn.Module) and is_recomputed(),
         )
 
     def _noted(self, value: Any) -> Any:
         """Arguments with references instead of tensors."""
         if isinstance(value, torch.Tensor):
-            return self._refs.get(id(value)) or self._state(value)
+            return self._refs.get(id(value)) or self._rebuilt(value) or self._state(value)
         if isinstance(value, (tuple, list)):
             return tuple(map(self._noted, value))
         if isinstance(value, dict):
             return {k: self._noted(v) for k, v in value.items()}
+        if isinstance(value, slice):
+            return slice(*map(self._noted, (value.start, value.stop, value.step)))
         return value
+
+    def _rebuilt(self, tensor: torch.Tensor) -> Ref | None:
+        """A tensor that was made of an array which Python read; None for any other.
+
+        The call that made it cannot be observed.
+        """
+        if not self._numbers.arrays or id(tensor) in self._states or id(tensor) in self._before:
+            return None
+        also = tuple(self._numbers.arrays.get(self.watched.path, ()))
+        if not also or not tensor.is_floating_point():
+            return None
+        frames, name = call_frames(), "from_numpy"
+        call = Call(self._fresh_id(), name, owner=self.watched.path, frames=frames, also=also)
+        call.value = tensor
+        self.record.calls.append(call)
+        self._point(tensor, Ref(call.id))
+        return Ref(call.id)
 
     def _state(self, tensor: torch.Tensor) -> State:
         path, parameter = self._states.get(id(tensor), ("constant", False))
@@ -312,15 +346,6 @@ class ForwardRecorder(Subscriber):
 
     def _fresh_id(self) -> str:
         return f"n{len(self.record.calls)}"
-
-
-_DEVICE = torch.Tensor.device.__get__
-
-
-def _told_device(tensor: torch.Tensor, *_: Any) -> torch.device:
-    """The CPU to code of the model, which treats meta in a way of its own or not at all."""
-    torchs = is_machinery(sys._getframe(2).f_code.co_filename)
-    return tensor.device if torchs and numbers_of(tensor) is None else torch.device("cpu")
 
 
 def _readable(target: Any) -> Any:

@@ -21,10 +21,12 @@ from bnlint.layers.calls import Frames, State
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess
+from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.forward.module_names import Registry, parameters_by_id
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
+from bnlint.tracing.tracers.outside import inside, is_recomputed, kept_by
 
 
 def trace_symbolically(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
@@ -69,7 +71,7 @@ class LeafTracer(fx.Tracer):
         """The record of the model's forward; refused if it raises an error."""
         root = self.registry.root
         try:
-            with intercept_autograd(self.call_autograd):
+            with attributes_kept(root), intercept_autograd(self.call_autograd):
                 # fx walks a module for what is looked up in other ways here
                 self.trace(root if isinstance(root, fx.GraphModule) else type(root).forward)
         except Exception as error:  # the user's forward may raise anything
@@ -120,7 +122,7 @@ class LeafTracer(fx.Tracer):
         self, m: nn.Module, path: str, args: Any, kwargs: Any, *, opaque: bool = False
     ) -> fx.Proxy:
         proxy = self.create_proxy("call_module", path or "root", args, kwargs)
-        proxy.node.meta.update(module=m, path=path, opaque=opaque)
+        proxy.node.meta.update(module=m, path=path, opaque=opaque, recomputed=is_recomputed())
         return proxy
 
     def _last_node(self) -> fx.Node:
@@ -206,7 +208,11 @@ class LeafTracer(fx.Tracer):
         def call() -> Any:
             if is_leaf(self.registry.root, self.table):  # a single layer is one operation
                 return self.call_module(self.registry.root, forward, tuple(args), kwargs)
-            return forward(*args, **kwargs)
+            result = forward(*args, **kwargs)
+            for value in (*inside(result), *kept_by(self.registry.modules)):
+                if isinstance(value, fx.Proxy) and value.node.graph is self.graph:
+                    value.node.meta["kept"] = True
+            return result
 
         return call, []
 

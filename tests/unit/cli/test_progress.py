@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
-from bnlint.cli.output import bar
+from bnlint.cli import progress as line
 from bnlint.config import Settings
 
 
@@ -14,29 +16,47 @@ class Terminal(io.StringIO):
         return True
 
 
-def _advance(
-    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, total: int, **given: bool
-) -> str:
-    monkeypatch.setattr(sys, "stderr", stream)
-    with bar(Settings(**given)) as progress:  # type: ignore[arg-type]
-        if progress:
-            for done in range(1, total + 1):
-                progress(done, total, f"models/net{done}.py")
-    return stream.getvalue()
-
-
-def test_many_files_on_a_terminal_show_a_bar_that_goes_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     monkeypatch.setenv("TERM", "xterm")
-    text = _advance(monkeypatch, Terminal(), 20)
-    assert "models/net20.py" in text
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(
+        stream: io.StringIO, total: int, lasts: float, patience: float = 0.0, **given: bool
+    ) -> str:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(line, "_PATIENCE", patience)
+        with line.bar(Settings(**given), "waiting") as advance:  # type: ignore[arg-type]
+            for done in range(total):
+                if advance:
+                    advance(done, total, f"models/net{done}.py")
+            time.sleep(lasts)
+        return stream.getvalue()
+
+    return run
+
+
+def test_the_file_that_is_being_run_is_shown_while_it_runs(drawn: Callable[..., str]) -> None:
+    text = drawn(Terminal(), 20, 0.5)
+    assert "19/20" in text
+    assert "models/net19.py" in text
     assert text.rstrip().endswith("\x1b[2K")
 
 
-def test_nothing_is_drawn_for_few_files_without_a_terminal_or_when_quiet(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_single_file_and_what_has_no_files_are_shown_too(drawn: Callable[..., str]) -> None:
+    text = drawn(Terminal(), 1, 0.5)
+    assert "models/net0.py" in text
+    assert "0/1" not in text
+    assert "waiting" in drawn(Terminal(), 0, 0.5)
+
+
+def test_nothing_is_drawn_for_a_moment_without_a_terminal_or_when_quiet(
+    drawn: Callable[..., str],
 ) -> None:
-    assert _advance(monkeypatch, Terminal(), 2) == ""
-    assert _advance(monkeypatch, io.StringIO(), 20) == ""
-    assert _advance(monkeypatch, Terminal(), 20, quiet=True) == ""
+    assert drawn(Terminal(), 20, 0.0, patience=30.0) == ""
+    assert drawn(io.StringIO(), 20, 0.1) == ""
+    assert drawn(Terminal(), 20, 0.1, quiet=True) == ""
+
+
+def test_the_line_appears_within_a_second() -> None:
+    assert line._PATIENCE <= 0.8  # rich takes the rest to load

@@ -265,3 +265,26 @@ def test_every_option_can_be_given_somewhere_and_has_help() -> None:
     assert set(CONFIG_KEYS.values()) < set(OPTIONS)
     assert CONFIG_KEYS["inputs"] == "inputs_for"
     assert Settings().timeout == 60.0
+
+
+def test_severities_are_also_given_on_the_command_line(tmp_path: Path) -> None:
+    _project(tmp_path, FULL)
+    given = {"paths": [], "severity": ["BN101=error,BN3=info", "BN102 = warning"]}
+    expected = {"BN101": "error", "BN3": "info", "BN102": "warning"}
+    assert load_settings(given, tmp_path).severity == expected
+    assert load_settings({"severity": ["BN9=off"]}, tmp_path).severity == {
+        "BN101": "off",
+        "BN9": "off",
+    }
+    with pytest.raises(UsageError) as error:
+        load_settings({"severity": ["BN101", "BN102=eror"]}, tmp_path)
+    first, second = map(str, error.value.mistakes)
+    assert "--severity: 'BN101' is not RULE=LEVEL" in first
+    assert "did you mean 'error'?" in second
+
+
+def test_a_dash_is_standard_output(tmp_path: Path) -> None:
+    loaded = load_settings({"formats": ["json=-", "text=out.txt"]}, tmp_path)
+    assert loaded.formats == (Output("json"), Output("text", "out.txt"))
+    with pytest.raises(UsageError, match="two formats for standard output"):
+        load_settings({"formats": ["json=-", "text"]}, tmp_path)

@@ -97,7 +97,8 @@ def test_ids_and_names_are_never_used_twice(tmp_path, id, name):
         (("XX102",), (), ["XX102"]),
         (("XX1",), ("second-rule",), ["XX101"]),
         (("first-rule",), (), ["XX101"]),
-        (("all",), (), ["XX101", "XX102"]),
+        (("all",), (), ["XX101", "XX102", "XX201"]),
+        (("ALL",), ("XX102",), ["XX101", "XX201"]),
         (("XX201",), (), ["XX201"]),
         (("XX",), (), ["XX101", "XX102"]),
         (("third-rule", "XX1"), (), ["XX101", "XX102", "XX201"]),
@@ -107,6 +108,25 @@ def test_ids_and_names_are_never_used_twice(tmp_path, id, name):
 )
 def test_selection(rules, select, ignore, expected):
     assert ids(select_rules(rules, select, ignore)) == expected
+
+
+@pytest.mark.parametrize(
+    ("select", "extend", "expected"),
+    [
+        ((), ("XX201",), ["XX101", "XX102", "XX201"]),
+        (("XX101",), ("third-rule",), ["XX101", "XX201"]),
+        (("XX101",), ("XX1",), ["XX101", "XX102"]),
+        ((), ("XX2",), ["XX101", "XX102"]),
+        ((), ("ALL",), ["XX101", "XX102", "XX201"]),
+    ],
+)
+def test_more_rules_leave_out_none(rules, select, extend, expected):
+    assert ids(select_rules(rules, select, extend=extend)) == expected
+
+
+def test_a_severity_for_all_turns_none_on(rules):
+    chosen = select_rules(rules, severities={"ALL": "info", "XX101": "error"})
+    assert [(r.id, r.severity.value) for r in chosen] == [("XX101", "error"), ("XX102", "info")]
 
 
 def test_unknown_words_are_all_named_with_a_suggestion(rules):

@@ -12,6 +12,8 @@ from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.isolation.pool import Pool
 from tests.unit.isolation.conftest import LINEAR, Check
 
+pytestmark = pytest.mark.hostile
+
 
 def only(outcome: TraceOutcome) -> Problem:
     (problem,) = outcome.problems

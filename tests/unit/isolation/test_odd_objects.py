@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit.isolation.conftest import LINEAR, Check
 
+pytestmark = pytest.mark.hostile
+
 ODD = {
     "an attribute that raises": (
         "class Odd:\n    def __getattr__(self, n): raise OSError(n)\nodd = Odd()"),

@@ -16,6 +16,8 @@ from bnlint.isolation import sandbox
 from bnlint.isolation.pool import Pool
 from tests.unit.isolation.conftest import LINEAR
 
+pytestmark = pytest.mark.hostile
+
 needed = pytest.mark.skipif(bool(sandbox.lacking()), reason=sandbox.lacking() or "there is one")
 
 ATTEMPTS = {

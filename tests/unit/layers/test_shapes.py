@@ -244,3 +244,73 @@ def test_attention_is_sure_of_what_fits() -> None:
 @pytest.mark.parametrize("layer", [nn.Conv1d(4, 4, (1, 3)), nn.ConvTranspose1d(4, 4, (1, 3))])
 def test_a_window_of_other_axes_than_the_layer_is_left_to_torch(layer: nn.Module) -> None:
     assert quick(layer, (torch.empty(2, 4, 5, 6, device="meta"),), {}) is None
+
+
+def shapes(value: Any) -> Any:
+    """The shapes of all tensors in a result, in its containers."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    return tuple(map(shapes, value))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    kind=st.sampled_from([nn.RNN, nn.GRU, nn.LSTM]),
+    layers=st.integers(1, 3),
+    both=st.booleans(),
+    first=st.booleans(),
+    batched=st.booleans(),
+    with_state=st.booleans(),
+    projected=st.booleans(),
+    features=st.sampled_from([3, 5]),
+)
+def test_recurrent_layers(
+    kind: Any,
+    layers: int,
+    both: bool,
+    first: bool,
+    batched: bool,
+    with_state: bool,
+    projected: bool,
+    features: int,
+) -> None:
+    more = {"proj_size": 2} if projected and kind is nn.LSTM else {}
+    layer = kind(3, 4, layers, batch_first=first, bidirectional=both, **more)
+    x = tensor(*((7, 2) if batched else (7,)), features)
+    state = [tensor(layers * (1 + both), *(((7, 2)[not first],) if batched else ()), 4)]
+    if more:
+        state.insert(0, tensor(*state[0].shape[:-1], 2))
+    elif kind is nn.LSTM:
+        state *= 2
+    given_state = (tuple(state) if len(state) > 1 else state[0],) if with_state else ()
+    bare = torch.utils._pytree.tree_map(lambda t: t.to("meta"), (x, *given_state))
+    found = quick(layer.to("meta"), bare, {})
+    if features != 3:
+        assert found is None  # the layer itself says what is wrong
+        return
+    real_layer = kind(3, 4, layers, batch_first=first, bidirectional=both, **more)
+    assert shapes(found) == shapes(real_layer(x, *given_state))
+
+
+def test_a_recurrent_layer_takes_packed_sequences() -> None:
+    layer = nn.LSTM(3, 4, bidirectional=True)
+    for ordered in (True, False):
+        packed = nn.utils.rnn.pack_padded_sequence(
+            tensor(7, 2, 3), torch.tensor([7, 4]), enforce_sorted=ordered
+        )
+        bare = packed._replace(data=packed.data.to("meta"))
+        output, state = quick(layer, (bare,), {})
+        expected, last = layer(packed)
+        assert shapes((output.data, state)) == shapes((expected.data, last))
+        assert output.batch_sizes is bare.batch_sizes
+
+
+def test_a_state_of_another_shape_is_left_to_the_layer() -> None:
+    x, state = torch.empty(7, 2, 3, device="meta"), torch.empty(1, 3, 4, device="meta")
+    assert quick(nn.GRU(3, 4), (x, state), {}) is None
+
+
+def test_the_length_of_a_sequence_costs_nothing() -> None:
+    x = torch.empty(1 << 20, 2, 3, device="meta")
+    output, _ = quick(nn.GRU(3, 4), (x,), {})
+    assert output.shape == (1 << 20, 2, 4)

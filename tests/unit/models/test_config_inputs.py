@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bnlint.models.guessing.of_forward import infer
+from bnlint.models.guessing.inputs.of_forward import infer
 
 
 class VisionConfig:

@@ -183,8 +183,8 @@ def test_guesses_that_do_not_fit_together_are_tried_anew() -> None:
 
 
 def test_guesses_that_never_fit_say_nothing_about_shapes() -> None:
-    code = net(arguments="zc, hidden_dim", layer="nn.Sequential(nn.Linear(3, zc), nn.Linear(5, 4))")
-    code = code.replace("zc", "num_classes")
+    layers = "nn.Sequential(nn.Linear(3, num_classes), nn.Linear(num_classes + 1, 4))"
+    code = net(arguments="num_classes, hidden_dim", layer=layers)
     (graph,) = records(code)
     assert isinstance(graph, ModelGraph)
     assert graph.ref.inputs.source == "none"
@@ -401,3 +401,26 @@ def test_a_model_that_is_named_is_traced_like_one_that_is_found(name: str) -> No
     alone = described(name)
     assert len(alone) == 1
     assert described() in ([], alone)  # a part is not checked by itself
+
+
+REFUSES = """
+class Settings:
+    def __init__(self, words=-1, width=8):
+        self.words, self.width = words, width
+
+class Net(nn.Module):
+    def __init__(self, settings: Settings):
+        super().__init__()
+        assert settings.words > 0, "set the number of words"
+        self.layer = nn.Embedding(settings.words, settings.width)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
+def test_a_default_that_the_constructor_refuses_is_changed() -> None:
+    (graph,) = records(REFUSES)
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.guessed == ("settings",)
+    assert graph.parameters == 64 * 8

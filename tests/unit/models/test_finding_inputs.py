@@ -11,7 +11,7 @@ from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source, read
 from bnlint.models.guessing.guess import Guesses, choose, describe
-from bnlint.models.guessing.of_forward import find_inputs, infer, required_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs, infer, required_inputs
 
 
 def source(code: str) -> Source:
@@ -235,3 +235,31 @@ def test_an_example_may_be_a_dict() -> None:
 def test_an_argument_that_is_spread_is_not_shown() -> None:
     assert mined("net = Net()\nsizes = (2, 3)\nnet(torch.rand(*sizes))").source == "mined"
     assert mined("net = Net()\nx = load()\nnet(*x)").source == "none"
+
+
+class _Sample(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 4)
+
+    @property
+    def dummy_inputs(self) -> dict[str, torch.Tensor]:
+        return {"x": torch.zeros(5, 3)}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+class _Unready(_Sample):
+    @property
+    def dummy_inputs(self) -> dict[str, torch.Tensor]:
+        raise RuntimeError("no config")
+
+
+def test_inputs_that_a_model_holds_are_used() -> None:
+    given = mined("", model=_Sample())
+    assert (given.source, shapes(given)) == ("mined", ((5, 3),))
+
+
+def test_a_property_that_raises_holds_no_inputs() -> None:
+    assert mined("", model=_Unready()).source == "inferred"

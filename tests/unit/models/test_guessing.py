@@ -11,10 +11,11 @@ import pytest
 from torch import nn
 
 from bnlint.loading.parsing import Source, read
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
+from bnlint.models.guessing.arguments.of_parameters import fill
 from bnlint.models.guessing.guess import Guess, Origin
-from bnlint.models.guessing.guessed_settings import GuessedSettings
-from bnlint.models.guessing.of_constructor import CallEvidence, find_calls
-from bnlint.models.guessing.of_parameters import Knowledge, Lacking, fill
 from bnlint.models.lexicon import PROFILES, WIDTH
 from bnlint.models.survey import maker_of
 

@@ -51,3 +51,10 @@ def test_a_twin_is_made_once_and_leaves_the_tensor_alone():
         tensor.add_(1)
         assert twin.tolist() == [1, 2, 3]
     assert torch.equal(tensor, torch.arange(3))
+
+
+def test_numbers_stay_known_on_another_device():
+    with MetaMode():
+        lengths = torch.tensor([4, 2]).to("cpu")
+    assert lengths.is_meta
+    assert numbers_of(lengths).tolist() == [4, 2]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bnlint.models.guessing.of_forward import infer, required_inputs
+from bnlint.models.guessing.inputs.of_forward import infer, required_inputs
 from bnlint.models.reading.read_forward import read_forward
 
 
@@ -122,9 +122,66 @@ class Optional(Net):
         return self.conv(x) + extra.mean()
 
 
+class Reader(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 16)
+        self.rnn = nn.GRU(16, 32)
+
+    def forward(self, text, sizes):
+        x = nn.utils.rnn.pack_padded_sequence(self.words(text), sizes.to("cpu"))
+        return self.rnn(x)[1]
+
+
+class Translated(Net):
+    """Steps come before the batch; the target's words are read one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = Reader()
+
+    def forward(self, source, sizes, target, ratio=0.5):
+        state = self.reader(source, sizes)[0]
+        for step in range(1, target.shape[0]):
+            word = target[step - 1, :]
+            state = state + self.words(word).mean()
+        return state
+
+
+class OnGpu(Net):
+    def forward(self, x, CUDA):
+        x = self.fc(x)
+        return x.cuda() if CUDA else x
+
+
+class Gathered(Net):
+    def forward(self, x, places):
+        return torch.index_select(torch.transpose(x, 1, 3), 2, places)
+
+
+class OfItsOwn(nn.Module):
+    """Its first layer is not of torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(9, 5))
+
+    def forward(self, x):
+        return F.linear(x, self.weight)
+
+
+class Mapped(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mapping = nn.Sequential(nn.ReLU(), OfItsOwn())
+
+    def forward(self, z):
+        return self.mapping(z)
+
+
 def first(model: nn.Module) -> Any:
-    args = infer(model)[0].args
-    return [shown(a) for a in args]
+    guess = infer(model)[0]
+    return [shown(value) for value in (*guess.args, *guess.kwargs.values())]
 
 
 def shown(value: Any) -> Any:
@@ -156,6 +213,10 @@ GUESSED = {
     Timed: [IMAGE, ("long", 2)],
     Sampling: [ROW, 2, 2],
     Optional: [IMAGE, IMAGE],
+    Translated: [("long", 2, 16), ("long", 16), ("long", 2, 16)],
+    OnGpu: [ROW, False],
+    Gathered: [(2, 3, 64, 64), ("long", 2)],
+    Mapped: [(2, 5)],
 }
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from bnlint.loading.sites import record_sites
-from bnlint.models.guessing.of_forward import infer
-from bnlint.models.guessing.of_layers import Stated, stated
+from bnlint.models.guessing.inputs.of_forward import infer
+from bnlint.models.guessing.inputs.of_layers import Stated, stated
 
 
 class Patches(nn.Module):
@@ -25,7 +25,7 @@ class Patches(nn.Module):
         return self.embed(rows.permute(0, 2, 3, 1, 4, 5).flatten(3))
 
 
-def _image(height: int, width: int, channels: int) -> Stated:
+def _image(height: int, width: int, channels: int | None) -> Stated:
     return Stated((height, width), (height, width), channels)
 
 
@@ -111,3 +111,18 @@ def test_an_input_size_is_an_image_only_where_a_convolution_reads_it() -> None:
 def test_frames_make_a_film() -> None:
     film = Stated((32, 32), channels=3, frames=8)
     assert list(film.shapes(2)) == [(2, 3, 8, 32, 32), (2, 3, 32, 32)]
+
+
+def test_height_and_width_are_one_size_together() -> None:
+    model = nn.Module()
+    model.h_image_size, model.w_image_size = 96, 48
+    assert stated(model) == _image(96, 48, channels=None)
+    alone = nn.Module()
+    alone.width = 48  # of its layers, maybe
+    assert stated(alone) == Stated()
+
+
+def test_settings_that_a_model_keeps_state_sizes_too() -> None:
+    model = nn.Module()
+    model.net_info = {"type": "net", "height": "416", "width": "320", "batch": "64"}
+    assert stated(model) == _image(416, 320, channels=None)

@@ -6,7 +6,7 @@ from torch import nn
 from bnlint.domain.finding import Finding, Measurable, Related, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.domain.rule import MEASURES
-from bnlint.probing.judging.findings import EVIDENCE, attach_evidence
+from bnlint.probing.judging.evidence import EVIDENCE, attach_evidence
 from bnlint.probing.probe_model import probe
 
 

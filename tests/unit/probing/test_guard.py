@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
 from bnlint.probing.probe_model import probe
-from bnlint.probing.untouched import generators
+from bnlint.tracing.process_state import process_state
 from tests.unit.probing.nets import ResNet, mlp
 
 
@@ -292,10 +292,10 @@ def test_the_generators_of_every_card_are_put_back(monkeypatch: pytest.MonkeyPat
     put: list[object] = []
     monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["first", "second"])
     monkeypatch.setattr(torch.cuda, "set_rng_state_all", put.append)
-    with generators(torch.device("cuda")):
+    with process_state("cuda"):
         pass
     assert put == [["first", "second"]]
-    with generators(torch.device("cpu")):
+    with process_state("cpu"):
         pass
     assert len(put) == 1
 

@@ -13,7 +13,7 @@ from bnlint.api import check_model
 from bnlint.domain.finding import Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location, ModelGraph
 from bnlint.models.guessing.guess import Guesses, given
-from bnlint.probing.judging.findings import attach_evidence
+from bnlint.probing.judging.evidence import attach_evidence
 from bnlint.probing.probe_model import probe
 from bnlint.tracing.model import trace_model
 

@@ -99,7 +99,7 @@ def test_the_comparison_is_a_chapter_of_its_own() -> None:
     _, chapter = sections(replace(RESULT, comparison=comparison))
     (table,) = chapter.tables
     assert table.columns[-2:] == ("after, rate 0.1", "after, rate 0.2")
-    assert table.rows[0] == ("none", "0", 0.25, "0.9", None, "2", "1", "0.5")
+    assert table.rows[0] == ("none", "0", 0.25, "0.9", None, "2.000", "1.000", "0.5000")
     assert table.rows[1][:2] == ("before", "failed: out of memory")
     assert len(table.rows[1]) == len(table.columns)
 

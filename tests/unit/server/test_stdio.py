@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -185,6 +188,8 @@ def test_a_proved_fix_is_offered_for_what_is_saved(serve: Serve) -> None:
         (found,) = await client.open("net.py", NET)
         fix, ignore = await client.actions("net.py", found)
         assert fix.title.startswith("Fix BN301: ")
+        assert fix.title.endswith(" (unsafe: changes behavior or checkpoints)")
+        assert fix.is_preferred is False
         assert ignore.title == "Ignore BN301 here"
         assert fix.edit is not None
         ((uri, edits),) = (fix.edit.changes or {}).items()
@@ -198,6 +203,63 @@ def test_a_proved_fix_is_offered_for_what_is_saved(serve: Serve) -> None:
         assert [a.title for a in await client.actions("net.py", found)] == ["Ignore BN301 here"]
 
     serve(session)
+
+
+def test_a_safe_fix_is_preferred_and_the_page_of_a_rule_is_linked(serve: Serve) -> None:
+    pytest.importorskip("libcst")
+    text = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 8)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.norm(self.fc(x))
+
+
+net = Net()
+net(torch.randn(2, 4))
+"""
+
+    async def session(client: Client) -> None:
+        config = 'select = ["BN202"]\ndocs-url = "https://example.org"\n'
+        (client.folder / "bnlint.toml").write_text(config)
+        (client.folder / "net.py").write_text(text)
+        (found,) = await client.open("net.py", text)
+        assert found.code_description is not None
+        assert found.code_description.href == "https://example.org/rules/BN202/"
+        fix, _ = await client.actions("net.py", found)
+        assert (fix.is_preferred, "unsafe" in fix.title) == (True, False)
+
+    serve(session)
+
+
+@pytest.mark.parametrize("waits", [0.0, 3.0])
+def test_the_server_ends_at_once_with_code_0_and_without_a_word(waits: float) -> None:
+    def message(**content: object) -> bytes:
+        text = json.dumps({"jsonrpc": "2.0", **content}).encode()
+        return b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+
+    nothing = {"capabilities": {}, "processId": None, "rootUri": None}
+    command = [sys.executable, "-m", "bnlint", "server"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as server:
+        assert server.stdin is not None
+        assert server.stderr is not None
+        server.stdin.write(message(id=1, method="initialize", params=nothing))
+        server.stdin.write(message(method="initialized", params={}))
+        server.stdin.flush()
+        time.sleep(waits)
+        server.stdin.write(message(id=2, method="shutdown"))
+        server.stdin.write(message(method="exit"))
+        server.stdin.flush()
+        assert server.wait(PATIENCE) == 0
+        assert server.stderr.read() == b""
 
 
 def test_the_buffer_counts_and_not_what_is_on_the_disk(serve: Serve) -> None:

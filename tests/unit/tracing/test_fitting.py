@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.models.guessing.guess import Guesses
-from bnlint.models.guessing.of_forward import infer
+from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.tracing.model import trace_model
 from tests.unit.tracing.layouts import TAKEN
 

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import given
-from bnlint.tracing.ladder import climb
+from bnlint.tracing.climbing import climb
 from bnlint.tracing.model import trace_model
-from bnlint.tracing.modes import watched_mode
+from bnlint.tracing.modes.reads_of_mode import watched_mode
 
 
 class Holding(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import ModelRef
-from bnlint.models.guessing.of_forward import find_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.search_clock import SearchClock
 

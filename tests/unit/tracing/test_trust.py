@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bnlint.models.guessing.guess import Guess, Guesses, Origin
-from bnlint.models.guessing.of_forward import infer
+from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.tracing.model import trace_model
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.formats.html.graph_json import graph_data
 from bnlint.report.formats.html.markup import MARKS, SourceLinks, chapters, code, items, shape, text
 from bnlint.report.lines import counts, refusals, summary
+from bnlint.report.rule_links import rule_link
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("tree.js", "rows.js", "layout.js", "drawing.js", "panel.js", "graph.js", "page.js")
@@ -29,12 +30,12 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 def render(report: Report, options: RenderOptions) -> str:
     """The page; its slots are filled in one pass, so that no inserted text is filled in turn."""
-    style, parts = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
+    style, parts = page_asset("page.css"), "\n".join(map(page_asset, SCRIPTS))
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
     files = sorted({options.relative(model.ref.file) for model in report.models})
     torch = f", torch {report.torch}" if report.torch else ""
     slots = {
-        "policy": _policy(style, script),
+        "policy": content_policy(style, script),
         "title": text(f"bnlint: {files[0] if len(files) == 1 else f'{len(files)} files'}"),
         "style": style,
         "script": script,
@@ -51,14 +52,20 @@ def render(report: Report, options: RenderOptions) -> str:
         "count_problems": str(len(report.problems)),
         "data": graph_data(report, options),
     }
-    return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
+    return filled(page_asset("page.html"), slots)
 
 
-def _asset(name: str) -> str:
+def filled(page: str, slots: Mapping[str, str]) -> str:
+    """The page with all of its slots filled in one pass."""
+    return _SLOT.sub(lambda slot: slots[slot[1]], page)
+
+
+def page_asset(name: str) -> str:
+    """The text of a style, a script or a page of this folder."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
     """The content policy: nothing is loaded, and only our own script and style are allowed."""
     digests = (sha256(content.encode()).digest() for content in (style, script))
     styles, scripts = (f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
@@ -136,15 +143,17 @@ def _rule_texts(found: Sequence[Finding], options: RenderOptions) -> str:
     fired = sorted({finding.rule for finding in found} & set(options.rules))
     if not fired:
         return ""
-    pages = "".join(_rule(options.rules[rule]) for rule in fired)
+    pages = "".join(_rule(options.rules[rule], options) for rule in fired)
     return f"<section class=rules><h3>{plural(len(fired), 'rule')}</h3>{pages}</section>"
 
 
-def _rule(rule: RuleInfo) -> str:
+def _rule(rule: RuleInfo, options: RenderOptions) -> str:
     named = (("why", rule.why), ("evidence", rule.evidence), ("instead", rule.instead))
     parts = [f"<dt>{name}</dt><dd>{text(value.strip())}</dd>" for name, value in named if value]
     if rule.references:
         parts.append(f"<dt>references</dt><dd>{items(map(text, rule.references), 'refs')}</dd>")
+    if page := text(rule_link(rule.id, options.docs_url)):
+        parts.append(f'<dt>page</dt><dd><a href="{page}" rel=noreferrer>{page}</a></dd>')
     head = f"<b>{text(rule.id)}</b> {text(rule.name)}: {text(rule.summary)}"
     body = f"<summary>{head}</summary><dl>{''.join(parts)}</dl>"
     return f'<details id="rule-{text(rule.id)}">{body}</details>'

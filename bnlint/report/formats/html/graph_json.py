@@ -34,9 +34,18 @@ def graph_data(report: Report, options: RenderOptions) -> str:
         "files": writer.files,
         "facts": writer.facts,
     }
-    # ASCII without characters that could end the element, so that every name stays a string.
+    return safe_json(data)
+
+
+def safe_json(data: Any) -> str:
+    """ASCII without characters that could end the element, so that every name stays a string."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def graph_entry(graph: ModelGraph, options: RenderOptions) -> dict[str, Any]:
+    """One graph by itself, without findings."""
+    return _GraphWriter(options).graph(graph, Report())
 
 
 def _fitting(report: Report) -> list[ModelGraph]:

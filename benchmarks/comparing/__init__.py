@@ -1,0 +1,1 @@
+"""How right the answers of ``bnlint compare`` are: pairs of models with known answers."""

@@ -1,0 +1,1 @@
+"""What the probe says of healthy and of sick nets."""

@@ -1,0 +1,158 @@
+"""Which old key of a checkpoint is which new one: candidates, to be tried by loading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bnlint.comparing.alignment import Alignment, align
+from bnlint.comparing.canonical import Canonical
+from bnlint.domain.graph import ModelGraph, Op, StateInfo
+from bnlint.domain.request import KeyMap, ProofResult
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Two alignments, with the names of layers and without, and the maps of keys they give."""
+
+    named: Alignment
+    nameless: Alignment
+    maps: tuple[KeyMap, ...]
+
+    @classmethod
+    def of(cls, old: Canonical, new: Canonical) -> Plans:
+        """The plans for two graphs."""
+        named, nameless = align(old, new), align(old, new, names=False)
+        return cls(named, nameless, key_maps(old.graph, new.graph, named, nameless))
+
+    def chosen(self, proof: ProofResult | None) -> Alignment:
+        """The alignment whose map made the outputs equal; the one with names otherwise."""
+        other = proof is not None and proof.ran and proof.equal and proof.chosen > 0
+        return self.nameless if other else self.named
+
+
+def key_maps(
+    old: ModelGraph, new: ModelGraph, aligned: Alignment, nameless: Alignment
+) -> tuple[KeyMap, ...]:
+    """Maps of the keys that don't keep their name, most likely first; none if all do.
+
+    The first leaves every key alone that fits as it is; the second follows the graphs alone, as
+    where a layer that was inserted moves the numbers of those behind it.
+    """
+    before = {s.key: s for s in old.states if s.persistent}
+    after = {s.key: s for s in new.states if s.persistent}
+    if _fit(before, after):
+        return ()
+    found: list[KeyMap] = []
+    for keeping, alignment in ((True, aligned), (False, nameless)):
+        pairs = list(_pairs(alignment, before, after))
+        chosen = _chosen(pairs, before, after, keeping)
+        chosen |= _by_prefix(chosen, before, after)
+        unread = {k for op in old.ops for k in op.reads}, {k for op in new.ops for k in op.reads}
+        chosen |= _leftover(chosen, before, after, unread)
+        renames = tuple((o, n) for o, n in chosen.items() if o != n)
+        if renames and renames not in found:
+            found.append(renames)
+    return tuple(found)
+
+
+def _fit(before: Mapping[str, StateInfo], after: Mapping[str, StateInfo]) -> bool:
+    same = before.keys() == after.keys()
+    return same and all(before[k].shape == after[k].shape for k in before)
+
+
+def _pairs(
+    aligned: Alignment, before: Mapping[str, StateInfo], after: Mapping[str, StateInfo]
+) -> Iterator[tuple[str, str]]:
+    """The keys that aligned operations read, by their last word or else in order."""
+    for old, new in (*aligned.pairs, *aligned.moved):
+        yield from (
+            (o, n)
+            for o, n in _of_ops(old, new)
+            if o in before and n in after and before[o].shape == after[n].shape
+        )
+
+
+def _of_ops(old: Op, new: Op) -> Iterator[tuple[str, str]]:
+    if len(old.reads) == len(new.reads):
+        yield from zip(old.reads, new.reads, strict=True)
+        return
+    by_word = {key.rpartition(".")[2]: key for key in new.reads}
+    for key in old.reads:
+        word = key.rpartition(".")[2]
+        if word in by_word:
+            yield key, by_word[word]
+
+
+def _chosen(
+    pairs: Sequence[tuple[str, str]],
+    before: Mapping[str, StateInfo],
+    after: Mapping[str, StateInfo],
+    keeping: bool,
+) -> dict[str, str]:
+    """One new key for each old one, and the other way round."""
+    chosen: dict[str, str] = {}
+    if keeping:
+        same = (k for k in before if k in after and before[k].shape == after[k].shape)
+        chosen = {key: key for key in same}
+    taken = set(chosen.values())
+    for old, new in pairs:
+        if old not in chosen and new not in taken:
+            chosen[old] = new
+            taken.add(new)
+    if not keeping:
+        for key in before:
+            fits = key in after and before[key].shape == after[key].shape
+            if fits and key not in chosen and key not in taken:
+                chosen[key] = key
+                taken.add(key)
+    return chosen
+
+
+def _by_prefix(
+    chosen: Mapping[str, str],
+    before: Mapping[str, StateInfo],
+    after: Mapping[str, StateInfo],
+) -> dict[str, str]:
+    """Keys that no operation reads, renamed with the modules that hold the others."""
+    prefixes: dict[str, str] = {}
+    for old, new in chosen.items():
+        left, right = old.split("."), new.split(".")
+        while left and right and left[-1] == right[-1]:
+            left, right = left[:-1], right[:-1]
+        prefixes.setdefault(".".join(left), ".".join(right))
+    taken = set(chosen.values())
+    found = {}
+    for key in before.keys() - chosen.keys():
+        parts = key.split(".")
+        for end in range(len(parts) - 1, -1, -1):
+            prefix = ".".join(parts[:end])
+            if prefix not in prefixes:
+                continue
+            new = ".".join(filter(None, (prefixes[prefix], *parts[end:])))
+            if new in after and new not in taken and after[new].shape == before[key].shape:
+                found[key] = new
+                taken.add(new)
+                break
+    return found
+
+
+def _leftover(
+    chosen: Mapping[str, str],
+    before: Mapping[str, StateInfo],
+    after: Mapping[str, StateInfo],
+    read: tuple[set[str], set[str]],
+) -> dict[str, str]:
+    """Keys that no operation reads on either side: by last word and shape, where that is certain.
+
+    Aliases of a tied weight are such keys, too, and all keys of a part that was not traced.
+    """
+    taken = set(chosen.values())
+    groups: dict[tuple[str, tuple[int, ...]], tuple[list[str], list[str]]] = {}
+    for side, states, used in ((0, before, chosen.keys()), (1, after, taken)):
+        for key, state in states.items():
+            if key not in used and key not in read[side]:
+                word = key.rpartition(".")[2], state.shape
+                groups.setdefault(word, ([], []))[side].append(key)
+    even = (pair for pair in groups.values() if len(pair[0]) == len(pair[1]))
+    return {old: new for left, right in even for old, new in zip(left, right, strict=True)}

@@ -1,0 +1,1 @@
+"""The part of a comparison that runs models; imports torch."""

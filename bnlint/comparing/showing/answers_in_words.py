@@ -1,0 +1,325 @@
+"""The answers of a comparison as short lines, which text and Markdown share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from bnlint.domain.finding import Finding
+from bnlint.domain.graph import Location, Value
+from bnlint.domain.model_comparison import (
+    ADDED,
+    IDENTICAL,
+    REMOVED,
+    CheckpointAnswer,
+    FunctionAnswer,
+    LayerChange,
+    ModelComparison,
+    Renamed,
+)
+from bnlint.domain.model_cost import ModelCost
+from bnlint.domain.phrases import listed, plural
+from bnlint.report import RenderOptions
+from bnlint.report.lines import line_place, short_number
+
+_FEW = 4
+_FIGURES = (
+    ("parameters", "parameters", ""),
+    ("multiply-adds", "multiply_adds", ""),
+    ("activations", "activation_bytes", "B"),
+)
+
+
+def heading(each: ModelComparison, options: RenderOptions) -> str:
+    """``net.py::Net  main -> working tree``."""
+    old, new = each.old, each.new
+    name = f"{options.relative(each.file)}::{each.model}"
+    if old is None or new is None:
+        return name
+    if old.revision or new.revision:
+        before = "" if old.file == each.file else f" {options.relative(old.file)}"
+        before += "" if old.model == each.model else f" {old.model}"
+        return f"{name}  {old.revision}{before} -> {new.revision}"
+    shown = (
+        f"{options.relative(old.file)}::{old.model}" if old.model else options.relative(old.file)
+    )
+    return f"{shown} -> {name}"
+
+
+def verdict_words(each: ModelComparison) -> str:
+    """The verdict; where nothing was compared, with the reason."""
+    return f"{each.verdict}: {each.reason}" if each.reason else each.verdict
+
+
+# --- checkpoint ---
+
+
+def checkpoint_lines(each: ModelComparison) -> Iterator[str]:
+    """Whether old weights load, and what became of the keys."""
+    answer = each.checkpoint
+    if answer is None:
+        return
+    if answer.loads is None:
+        yield f"not tried: {answer.reason}" if answer.reason else "not tried"
+        return
+    if answer.loads:
+        yield "loads: all keys and shapes fit"
+        return
+    said = [*_renamed(answer.renamed), *_keys(answer)]
+    yield f"does not load: {', '.join(said) or answer.reason}"
+    if answer.renamed:
+        if answer.loads_with_renames:
+            yield "with the key map, all old weights load"
+        else:
+            yield "with the key map, the rest of the old weights still does not fit"
+
+
+def _keys(answer: CheckpointAnswer) -> Iterator[str]:
+    for word, keys in (("new", answer.missing), ("gone", answer.unexpected)):
+        for prefix, group in _by_module(keys).items():
+            yield f"`{prefix}` is {word} ({plural(len(group), 'key')})"
+    for each in answer.reshaped[:_FEW]:
+        yield f"`{each.key}` was {_shape(each.old)} and is {_shape(each.new)}"
+    if len(answer.reshaped) > _FEW:
+        yield f"{len(answer.reshaped) - _FEW} more shapes differ"
+
+
+def _by_module(keys: Sequence[str]) -> dict[str, list[str]]:
+    """The keys by the module that holds them; by outer modules where those would be many."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(key.rpartition(".")[0] or key, []).append(key)
+    depth = max((name.count(".") for name in groups), default=0)
+    while len(groups) > _FEW and depth > 0:
+        depth -= 1
+        merged: dict[str, list[str]] = {}
+        for name, group in groups.items():
+            merged.setdefault(".".join(name.split(".")[: depth + 1]), []).extend(group)
+        groups = merged
+    return groups
+
+
+def _renamed(renamed: Sequence[Renamed]) -> Iterator[str]:
+    for old, new, count in rename_groups(renamed):
+        yield f"`{old}` was renamed to `{new}` ({plural(count, 'key')})"
+
+
+def rename_groups(renamed: Sequence[Renamed]) -> list[tuple[str, str, int]]:
+    """Renames of whole prefixes with their number of keys: one line, not forty."""
+    groups: dict[tuple[str, str], int] = {}
+    for each in renamed:
+        left, right = each.old.split("."), each.new.split(".")
+        while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
+            left, right = left[:-1], right[:-1]
+        pair = ".".join(left), ".".join(right)
+        groups[pair] = groups.get(pair, 0) + 1
+    return [(old, new, count) for (old, new), count in groups.items()]
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+# --- function ---
+
+
+def function_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
+    """Whether the same weights give the same outputs."""
+    answer = each.function
+    if answer is None:
+        return
+    if not answer.compared:
+        yield f"not compared: {answer.reason}"
+    elif answer.equal:
+        how = "equal" if answer.exact else "equal up to rounding"
+        yield f"{how} on the same weights, in {_modes(answer)} mode {_measured(answer)}"
+        if answer.reason:
+            yield answer.reason
+    else:
+        yield f"changed: {_difference(answer, options)} {_measured(answer)}"
+
+
+def _difference(answer: FunctionAnswer, options: RenderOptions) -> str:
+    first = answer.first_difference
+    said = answer.reason
+    if not said:
+        shown = [
+            f"{v:.2g} in {m} mode" for m, v in answer.max_difference.items() if v and isfinite(v)
+        ]
+        said = f"outputs differ by up to {listed(shown)}" if shown else "outputs differ"
+    if first is None or not first.layer:
+        return said
+    at = f" ({line_place(first.location, options)})" if first.location else ""
+    return f"{said}, from `{first.layer}` on{at}"
+
+
+def _modes(answer: FunctionAnswer) -> str:
+    return listed(sorted(answer.max_difference)) or "eval"
+
+
+def _measured(answer: FunctionAnswer) -> str:
+    return f"({answer.dtype}, tolerance {answer.tolerance:g} of the largest output)"
+
+
+# --- graph ---
+
+
+def graph_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
+    """One line a change; the sign says what it is."""
+    graph = each.graph
+    if graph is None:
+        return
+    if not graph.complete:
+        yield "only partly traced: more may have changed"
+    for sign, changes in (("+", graph.added), ("-", graph.removed), (">", graph.moved)):
+        yield from (f"{sign} {_layer(c)}{_detail(c, options)}" for c in changes)
+    for c in graph.changed:
+        yield f"~ {_layer(c)} {change_words(c)}{_at(c.location, options)}{_count(c)}"
+    if not graph and each.verdict != IDENTICAL:
+        yield "the same layers and operations"
+
+
+def change_words(change: LayerChange) -> str:
+    """``kernel-size 2 -> 3``."""
+    if change.old is None and change.new is None:
+        return f"{change.setting} changed"
+    return f"{change.setting} {_value(change.old)} -> {_value(change.new)}"
+
+
+def _layer(change: LayerChange) -> str:
+    return f"`{change.layer}` ({change.kind})" if change.kind else f"`{change.layer}`"
+
+
+def _detail(change: LayerChange, options: RenderOptions) -> str:
+    detail = f" {change.detail}" if change.detail else ""
+    return detail + _at(change.location, options) + _count(change)
+
+
+def _at(at: Location | None, options: RenderOptions) -> str:
+    return f"  {line_place(at, options)}" if at else ""
+
+
+def _count(change: LayerChange) -> str:
+    return f" (x{change.count})" if change.count > 1 else ""
+
+
+def _value(value: Value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_value, value))})"
+    return str(value)
+
+
+# --- cost and findings ---
+
+
+def cost_lines(each: ModelComparison) -> Iterator[str]:
+    """Parameters, multiply-adds and activations, before and after."""
+    old, new = each.cost
+    if each.verdict == IDENTICAL or (old is None and new is None):
+        return
+    parts = [
+        _figure(name, getattr(old, field, None), getattr(new, field, None), unit)
+        for name, field, unit in _FIGURES
+    ]
+    yield ", ".join(parts)
+    yield from _not_counted(new or old)
+
+
+def _not_counted(cost: ModelCost | None) -> Iterator[str]:
+    if cost is not None and cost.uncounted:
+        more = len(cost.uncounted) - _FEW
+        shown = [*cost.uncounted[:_FEW], *([f"{more} more"] if more > 0 else [])]
+        yield f"not counted: {listed(shown)}"
+
+
+def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
+    if old == new:
+        return f"{name} {short_number(new, unit)}"
+    change = f" ({(new - old) / old:+.0%})".replace("%", " %") if old and new is not None else ""
+    return f"{name} {short_number(old, unit)} -> {short_number(new, unit)}{change}"
+
+
+def findings_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
+    """The findings that the change brings or removes."""
+    fresh = [_finding(f, options) for f in each.new_findings]
+    gone = [f.rule for f in each.gone_findings]
+    if each.verdict in (ADDED, REMOVED) and not fresh:
+        return
+    said = [f"new: {', '.join(fresh)}"] if fresh else []
+    said += [f"gone: {', '.join(gone)}"] if gone else []
+    if said:
+        yield "; ".join(said)
+
+
+def _finding(finding: Finding, options: RenderOptions) -> str:
+    return f"{finding.rule} {line_place(finding.location, options)}"
+
+
+# --- in a few words, for a table ---
+
+
+def short_checkpoint(each: ModelComparison) -> str:
+    """``load``, ``load with the key map (7 keys renamed)``, ``5 new, 2 gone``."""
+    answer = each.checkpoint
+    if answer is None:
+        return ""
+    if answer.loads is None:
+        return "not tried"
+    if answer.loads:
+        return "load"
+    counts = (
+        (len(answer.renamed), "renamed"),
+        (len(answer.missing), "new"),
+        (len(answer.unexpected), "gone"),
+        (len(answer.reshaped), "reshaped"),
+    )
+    said = ", ".join(f"{count} {word}" for count, word in counts if count)
+    if answer.loads_with_renames:
+        return f"load with the key map ({plural(len(answer.renamed), 'key')} renamed)"
+    return f"do not load: {said} keys" if said else "do not load"
+
+
+def short_function(each: ModelComparison) -> str:
+    """``equal``, ``differ from `norm` on``, ``not compared``."""
+    answer = each.function
+    if answer is None:
+        return ""
+    if not answer.compared:
+        return "not compared"
+    if answer.equal:
+        return "equal" if not answer.reason else "equal; draws in another order"
+    first = answer.first_difference
+    return f"differ from `{first.layer}` on" if first and first.layer else "differ"
+
+
+def short_graph(each: ModelComparison) -> str:
+    """``+1 -1 ~2``."""
+    graph = each.graph
+    if graph is None:
+        return ""
+    counts = (("+", graph.added), ("-", graph.removed), (">", graph.moved), ("~", graph.changed))
+    return " ".join(f"{sign}{sum(c.count for c in found)}" for sign, found in counts if found)
+
+
+def short_cost(each: ModelComparison) -> str:
+    """The change of parameters and multiply-adds."""
+    old, new = each.cost
+    if old is None or new is None:
+        return ""
+    pairs = (
+        ("parameters", old.parameters, new.parameters),
+        ("multiply-adds", old.multiply_adds, new.multiply_adds),
+    )
+    said = [_figure(name, a, b, "") for name, a, b in pairs if a != b]
+    return ", ".join(said) or "unchanged"
+
+
+def sides_in_words(each: ModelComparison, options: RenderOptions) -> str:
+    """Where both models come from, if that is not the same file and name."""
+    old, new = each.old, each.new
+    if old is None or new is None or (old.file, old.model) == (new.file, new.model):
+        return ""
+    before, after = (f"{options.relative(s.file)}::{s.model}".rstrip(":") for s in (old, new))
+    return f"`{before}` → `{after}`"

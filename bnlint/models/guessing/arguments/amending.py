@@ -1,0 +1,252 @@
+"""Another try for a call that failed: what the error says of a guessed argument is changed.
+
+Guessed arguments and settings are changed, no others. A list is tried where a number was
+subscripted, another word where none of those compared with was given, a larger number where
+something does not divide.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from torch import nn
+
+from bnlint.models.guessing.arguments.blamed import (
+    Blame,
+    ErrorAt,
+    Path,
+    blamed,
+    guards,
+    origins,
+    spots_of,
+)
+from bnlint.models.guessing.arguments.revising import (
+    NOT_GUESSED,
+    current_value,
+    revised,
+    settings_at,
+)
+from bnlint.models.guessing.guess import Guess
+from bnlint.models.lexicon import WIDTH, layer_type
+
+_SIZES = (
+    WIDTH,
+    32,
+    128,
+    16,
+    256,
+    96,
+    8,
+    10,
+    12,
+    18,
+    512,
+    4,
+    2,
+    1,
+    3,
+    6,
+    24,
+    48,
+    192,
+    384,
+    768,
+    224,
+)
+_CLASSES = (nn.BatchNorm2d, nn.ReLU, nn.Conv2d, nn.Identity)
+
+Change = Callable[[Any, Blame, str], Any]
+"""A new value for a guessed one, by the expression that failed and the error's text."""
+
+
+def amended(guess: Guess, error: BaseException, tried: set[str]) -> Guess | None:
+    """A call like ``guess`` that the same error does not refuse, none of those that were tried.
+
+    None if no guessed argument is to blame.
+    """
+    spots = spots_of(error)
+    if not spots or not isinstance(error, Exception):
+        return None
+    for path, value in _changes(guess, error, spots):
+        changed = revised(guess, path, value)
+        if changed.key() not in tried:
+            return changed
+    return None
+
+
+def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """Guessed arguments and settings with other values for them, the likeliest first."""
+    text = f"{type(error).__name__}: {error}"
+    faults = blamed(spots)
+    if isinstance(error, (AttributeError, KeyError)):
+        yield from _missing(guess, faults, spots)
+    for pattern, change in _RULES:
+        if not re.search(pattern, text):
+            continue
+        for fault in faults:
+            for path in fault.paths:
+                current = current_value(guess, path)
+                if current is NOT_GUESSED:
+                    continue
+                value = change(current, fault, text)
+                if value is not NOT_GUESSED:
+                    yield path, value
+    if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
+        yield from _by_guards(guess, spots)
+    if isinstance(error, UnboundLocalError):
+        yield from _by_comparisons(guess, spots)
+
+
+def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """A number for a setting of which nothing is known, and a key that a dict has."""
+    for fault in faults:
+        for path in fault.paths:
+            owner = settings_at(guess, path)
+            if owner is not None and path[-1] not in owner:
+                yield path, WIDTH
+    node = spots[-1].node
+    if isinstance(node, ast.Subscript):
+        table = spots[-1].value(node.value)
+        for path in origins(spots, node.slice) if isinstance(table, dict) else ():
+            if current_value(guess, path) is not NOT_GUESSED:
+                yield from ((path, key) for key in islice(table, 4))
+
+
+def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """Values for which the conditions around a ``raise`` come out the other way."""
+    tests = guards(spots[-1])
+    for test in tests:
+        for node in ast.walk(test):
+            if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+                for path in origins(spots, node):
+                    current = current_value(guess, path)
+                    if current is not NOT_GUESSED:
+                        yield from _others(current, path, test, node, spots[-1], tests)
+
+
+def _others(
+    current: Any,
+    path: Path,
+    test: ast.expr,
+    node: ast.expr,
+    spot: ErrorAt,
+    tests: list[ast.expr],
+) -> Iterator[tuple[Path, Any]]:
+    before = _holds(test, spot, "", None)
+    for option in (*_literals(tests), *(_SIZES if _is_number(current) else ())):
+        if option == current or type(option) is bool:
+            continue
+        name = node.id if isinstance(node, ast.Name) else ""
+        direct = name and spot.frame.f_locals.get(name) == current
+        if not direct or _holds(test, spot, name, option) is not before:
+            yield path, option
+
+
+def _by_comparisons(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """Literals that the function compares a guessed value with: one of its branches was missing."""
+    for node in ast.walk(spots[-1].function):
+        if isinstance(node, ast.Compare):
+            for path in origins(spots, node.left):
+                current = current_value(guess, path)
+                for option in _literals([node]) if current is not NOT_GUESSED else ():
+                    if option != current:
+                        yield path, option
+
+
+def _holds(test: ast.expr, spot: ErrorAt, name: str, value: Any) -> bool | None:
+    try:
+        code = compile(ast.Expression(test), "<condition>", "eval")
+        given = {**spot.frame.f_locals, **({name: value} if name else {})}
+        return bool(eval(code, {**spot.frame.f_globals, **given}))
+    except Exception:
+        return None
+
+
+def _literals(tests: list[ast.expr]) -> list[Any]:
+    """The texts and numbers in conditions, in their order."""
+    found = (n.value for t in tests for n in ast.walk(t) if isinstance(n, ast.Constant))
+    return list(dict.fromkeys(v for v in found if isinstance(v, (str, int)) and v is not True))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _to_list(current: Any, fault: Blame, text: str) -> Any:
+    if isinstance(current, (list, tuple, dict)) or (
+        fault.value is not None and isinstance(fault.value, (list, tuple, dict, nn.Module))
+    ):
+        return NOT_GUESSED
+    value = current if _is_number(current) else WIDTH
+    return [WIDTH if value == 3 else value] * 4
+
+
+def _to_number(current: Any, fault: Blame, text: str) -> Any:
+    if isinstance(current, (list, tuple)) and current:
+        return current[0]
+    return WIDTH if current is None or isinstance(current, (str, bool, type)) else NOT_GUESSED
+
+
+def _to_callable(current: Any, fault: Blame, text: str) -> Any:
+    if callable(current):
+        others = [c for c in _CLASSES if c is not current]
+        return others[0]
+    return layer_type(fault.paths[0][-1].lower()) or nn.BatchNorm2d
+
+
+def _to_word(current: Any, fault: Blame, text: str) -> Any:
+    return NOT_GUESSED if isinstance(current, str) else "relu"
+
+
+def _to_mapping(current: Any, fault: Blame, text: str) -> Any:
+    return NOT_GUESSED if isinstance(current, dict) else {}
+
+
+def _larger(current: Any, fault: Blame, text: str) -> Any:
+    """The next of the usual sizes; the numbers before it were tried."""
+    if isinstance(current, (list, tuple)) and current and all(map(_is_number, current)):
+        return [WIDTH if max(current) < WIDTH else 2 * max(current)] * len(current)
+    if not _is_number(current):
+        return NOT_GUESSED
+    return WIDTH if current < WIDTH else 2 * current if current < 1024 else NOT_GUESSED
+
+
+def _longer(current: Any, fault: Blame, text: str) -> Any:
+    if not isinstance(current, (list, tuple)) or not current or len(current) > 16:
+        return NOT_GUESSED
+    return [*current, *[current[-1]] * max(1, len(current))]
+
+
+def _as_long(current: Any, fault: Blame, text: str) -> Any:
+    """As many items as are unpacked."""
+    count = int(found[1]) if (found := re.search(r"expected (\d+)", text)) else 2
+    if isinstance(current, (list, tuple)) and current:
+        return ([*current] * count)[:count]
+    return [current if _is_number(current) else WIDTH] * count
+
+
+_RULES: tuple[tuple[str, Change], ...] = (
+    (r"values to unpack", _as_long),
+    (r"object is not (subscriptable|iterable|reversible)|has no len\(\)", _to_list),
+    (r"must be an iterable|must be iterable|zip argument|not an iterator", _to_list),
+    (
+        r"'(int|float|bool|str|NoneType)' object has no attribute '(append|copy|index|pop)'",
+        _to_list,
+    ),
+    (r"object is not callable|missing \d+ required|unexpected keyword argument", _to_callable),
+    (r"takes .*positional argument", _to_callable),
+    (r"no attribute '(lower|upper|startswith|split|strip|endswith)'", _to_word),
+    (r"attribute name must be string|must be str", _to_word),
+    (r"no attribute '(items|keys|values|get)'|must be a mapping", _to_mapping),
+    (r"cannot be interpreted as an integer|unsupported operand|can't multiply", _to_number),
+    (r"not supported between|must be (an )?int|must be real|invalid combination", _to_number),
+    (r"can only concatenate|must be .*not (list|tuple|str)", _to_number),
+    (r"IndexError|out of range", _longer),
+    (r"divisible|ZeroDivision|negative|must be (positive|greater|non-?zero|>)|at least", _larger),
+    (r"range\(\) arg|positive|empty", _larger),
+)
+"""What an error says, and how a guess that it is about is changed."""

@@ -1,0 +1,56 @@
+"""What the values for parameters of a constructor rest on, and what is said without any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from bnlint.models.evidence.plain_values import built
+from bnlint.models.evidence.uses import ParameterUse
+from bnlint.models.lexicon import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """No call can be made, because nothing is known about this parameter."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A model that becomes an argument of another one: each try gets one of its own."""
+
+    cls: type[nn.Module]
+    arguments: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """The call that builds it."""
+        shown = (f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.cls.__name__}({', '.join(shown)})"
+
+    def value(self) -> nn.Module:
+        """The model, built now."""
+        made = self.cls(**{name: built(value) for name, value in self.arguments.items()})
+        for name, value in self.attributes.items():
+            if not hasattr(made, name):
+                setattr(made, name, value)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a guess may rest on: numbers that go together, names of the module, uses by parameter.
+
+    ``configured`` finds the known values of a settings object, ``part`` a model of a class.
+    """
+
+    profile: Profile
+    names: Mapping[str, Any]
+    uses: Mapping[str, ParameterUse]
+    configured: Callable[[str, ParameterUse], Any] = lambda _name, _use: None
+    part: Callable[[type[nn.Module]], Any] = lambda _cls: None

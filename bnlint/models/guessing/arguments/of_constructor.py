@@ -1,0 +1,201 @@
+"""Calls of a constructor or a factory: as it is, as the source calls it, or with guessed arguments.
+
+Values for required arguments are guessed from annotations, from what the code does with them, and
+from their names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from torch import nn
+
+from bnlint.loading.parsing import Source
+from bnlint.models.evidence.bodies import Bodies
+from bnlint.models.evidence.command_lines import UNSET
+from bnlint.models.evidence.configured import Provided, of_class, settings_for
+from bnlint.models.evidence.following import Follower
+from bnlint.models.evidence.project import Project, project_of
+from bnlint.models.evidence.uses import ParameterUse
+from bnlint.models.evidence.written_calls import (
+    Callee,
+    WrittenCall,
+    calls_in_file,
+    calls_in_project,
+)
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking, Part
+from bnlint.models.guessing.arguments.of_parameters import fill, settings, values_of
+from bnlint.models.guessing.guess import Guess, Origin
+from bnlint.models.lexicon import CONFIG, PROFILES, WITHOUT_WEIGHTS, Profile
+from bnlint.models.survey import Maker, maker_of
+
+_DEEPEST = 3
+"""Models that are guessed for a parameter of one that is guessed for a parameter."""
+
+
+@dataclass(slots=True)
+class CallEvidence:
+    """All that calls of one module's makers are concluded from.
+
+    ``names`` is the module's namespace, where annotations and classes of the file are looked up.
+    """
+
+    source: Source
+    names: Mapping[str, Any]
+    follower: Follower = field(init=False)
+    project: Project | None = field(init=False)
+    parts: list[type] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.follower = Follower(Bodies(self.source), self.names)
+        self.project = project_of(self.source)
+
+    def knowledge(self, maker: Maker, profile: Profile) -> Knowledge:
+        """What values for the parameters of a maker are guessed from."""
+        uses = self.follower.uses(maker.make)
+        known = Knowledge(profile, self.names, uses)
+
+        def configured(name: str, use: ParameterUse) -> Any:
+            if not (use.fields or CONFIG.fullmatch(name.lower())) or use.applied or use.tensor:
+                return None
+            declared = getattr(maker.make, "config_class", None)
+            if isinstance(declared, type) and (own := of_class(declared)) is not None:
+                return own.whole
+            found = settings_for(use, self.source, self.names, self.project)
+            return None if found is None else _as_object(name, use, found, known)
+
+        return replace(known, configured=configured, part=self._part)
+
+    def _part(self, cls: type[nn.Module]) -> Part | None:
+        """A model of a class with guessed arguments; None if nothing is known, or it goes on."""
+        if len(self.parts) >= _DEEPEST or cls in self.parts:
+            return None
+        self.parts.append(cls)
+        try:
+            maker = maker_of(cls, cls.__name__, self.source)
+            filled = fill(maker.required, self.knowledge(maker, PROFILES[0]))
+        finally:
+            self.parts.pop()
+        return None if isinstance(filled, Lacking) else Part(cls, filled)
+
+
+def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
+    """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown."""
+    maker = _with_keywords(maker, evidence)
+    if not maker.required:
+        yield from _without_requirements(maker, evidence)
+        return
+    incomplete: list[Guess] = []
+    for call in _written_calls(maker, evidence):
+        completed = _completed(maker, call, evidence)
+        if completed is None:
+            continue
+        if completed.guessed:
+            incomplete.append(completed)
+        else:
+            yield completed
+    yield from incomplete
+    yield from _guessed(maker, evidence)
+
+
+def _with_keywords(maker: Maker, evidence: CallEvidence) -> Maker:
+    """The maker with parameters for the keys that its code reads from its ``**kwargs``."""
+    rest = next((p for p in maker.parameters if p.kind is p.VAR_KEYWORD), None)
+    use = evidence.follower.uses(maker.make).get(rest.name) if rest else None
+    if use is None:
+        return maker
+    uses = evidence.follower.uses(maker.make)
+    known = {p.name for p in maker.parameters}
+    read = [n for n, field_ in use.fields.items() if not field_.optional and n not in known]
+    uses.update({name: use.fields[name] for name in read})
+    keys = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in read if n.isidentifier()]
+    return replace(maker, parameters=(*maker.parameters[:-1], *keys, *maker.parameters[-1:]))
+
+
+def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall]:
+    """Calls in the file and its tests, then in other files of the project; each once."""
+    parameters = [p.name for p in maker.parameters]
+    known = evidence.knowledge(maker, PROFILES[0])
+
+    def configured(text: Source, name: str, fields: ParameterUse) -> Any:
+        names = evidence.names if text is evidence.source else {}
+        found = settings_for(fields, text, names, evidence.project)
+        return None if found is None else _as_object(name, fields, found, known)
+
+    callee = Callee(maker.name, parameters, known.uses, configured)
+    seen: set[str] = set()
+    for call in chain(calls_in_file(callee, evidence), calls_in_project(callee, evidence)):
+        text = repr((sorted(call.known.items(), key=lambda item: item[0]), call.unknown))
+        if text not in seen:
+            seen.add(text)
+            yield call
+
+
+def _as_object(name: str, use: ParameterUse, found: Provided, known: Knowledge) -> Any:
+    """The object that was found if it has all that is read, else one that guesses the rest."""
+    if found.whole is not None and found.share(use) == 1.0:
+        return found.whole
+    values = {n: v for n, v in found.values.items() if v is not UNSET}
+    return settings(name, use, known, values)
+
+
+def _without_requirements(maker: Maker, evidence: CallEvidence) -> Iterator[Guess]:
+    """The plain call, those of the file and the project, and numbers for what may be required."""
+    yield Guess(origin=Origin.NONE)
+    known = {p.name: WITHOUT_WEIGHTS[p.name] for p in maker.parameters if p.name in WITHOUT_WEIGHTS}
+    if known:
+        yield Guess((), known)
+    for call in _written_calls(maker, evidence):
+        completed = None if call.unknown else _completed(maker, call, evidence)
+        if completed is not None and not completed.assumed():
+            yield completed
+    unset = [p for p in maker.parameters if p.default is None and p.name not in WITHOUT_WEIGHTS]
+    knowledge = evidence.knowledge(maker, PROFILES[0])
+    values = {p.name: next(values_of(p, knowledge), None) for p in unset}
+    if numbers := {name: v for name, v in values.items() if type(v) in (int, float)}:
+        yield Guess((), numbers, guessed=tuple(numbers))
+
+
+def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess | None:
+    """A call written in the source, with guesses for the arguments that it lacks."""
+    accepted = {p.name for p in maker.parameters}
+    anything = any(p.kind is p.VAR_KEYWORD for p in maker.parameters)
+    if not (anything or set(call.known) <= accepted):
+        return None
+    missing = tuple(p for p in maker.required if p.name not in call.known)
+    if not call.known:
+        return None
+    filled = fill(missing, evidence.knowledge(maker, PROFILES[0]))
+    if isinstance(filled, Lacking):
+        return None
+    values = {**call.known, **filled}
+    first = [p.name for p in maker.parameters[: call.positions]]
+    rest = [p.name for p in maker.parameters[call.positions :] if p.name in values]
+    named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
+    args = tuple(values[name] for name in first)
+    return Guess(args, named, Origin.FOUND, call.place, tuple(filled))
+
+
+def known_values(maker: Maker, evidence: CallEvidence) -> dict[str, Any]:
+    """Values for the required parameters of which something is known."""
+    known = evidence.knowledge(maker, PROFILES[0])
+    found = {p.name: next(values_of(p, known), ...) for p in maker.required}
+    return {name: value for name, value in found.items() if value is not ...}
+
+
+def _guessed(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
+    """Calls with every required argument guessed, one for each profile."""
+    tried: dict[str, Guess] = {}
+    profiles = PROFILES[1:] + PROFILES[:1] if maker.part else PROFILES
+    for profile in profiles:
+        filled = fill(maker.required, evidence.knowledge(maker, profile))
+        if isinstance(filled, Lacking):
+            yield filled
+            return
+        guess = Guess((), filled, guessed=tuple(filled))
+        if tried.setdefault(guess.written(maker.name), guess) is guess:
+            yield guess

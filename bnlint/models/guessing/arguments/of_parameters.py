@@ -1,0 +1,133 @@
+"""Values for the parameters of a constructor, by annotation, by use and by name."""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.models.evidence.uses import ParameterUse
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
+from bnlint.models.guessing.arguments.of_annotations import (
+    annotation_of,
+    by_annotation,
+    fitted_to,
+    is_class_of_settings,
+    is_open,
+    origin_of,
+)
+from bnlint.models.guessing.arguments.of_parameter_use import (
+    by_use,
+    layer_types,
+    literal_of,
+    models_for,
+    satisfying,
+)
+from bnlint.models.lexicon import CONFIG, DEVICES, LAYER_PARAMETER, MODELS, WIDTH, number
+
+_NOTHING = inspect.Parameter.empty
+
+
+def fill(parameters: tuple[inspect.Parameter, ...], known: Knowledge) -> dict[str, Any] | Lacking:
+    """Values for these parameters by name, or the first one that nothing is known about."""
+    filled = {}
+    for parameter in parameters:
+        value = next(values_of(parameter, known), _NOTHING)
+        if value is _NOTHING:
+            return Lacking(parameter.name)
+        filled[parameter.name] = value
+    return filled
+
+
+def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
+    """Values that may work, likeliest first."""
+    hint, name = annotation_of(parameter, known.names), parameter.name.lower().strip("_")
+    use = known.uses.get(parameter.name, ParameterUse())
+    unannotated = is_open(hint, use)
+    if unannotated and (found := known.configured(parameter.name, use)) is not None:
+        yield found
+    wants_type = origin_of(hint) in (type, collections.abc.Callable)
+    if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name) and not use.literals):
+        yield from layer_types(name, known.names)
+    if unannotated:
+        yield from by_use(parameter.name, use, known)
+    elif hint is str and use.literals:
+        yield literal_of(name, use)
+    yield from _by_module(hint, name, use, known)
+    value = number(name, known.profile)
+    if value is not None:
+        for fitting in fitted_to(hint, value, use):
+            yield satisfying(fitting, use)
+    if not unannotated:
+        yield from by_annotation(hint, name, known.profile)
+    if unannotated or (use.fields and is_class_of_settings(hint)):
+        yield from _by_name(parameter.name, use, known)
+
+
+def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
+    """Values for names that ask for something else than a number."""
+    key = name.lower().strip("_")
+    if DEVICES.fullmatch(key):
+        yield "cpu"
+    if name in known.uses and not use.read:
+        yield None  # nothing is done with it
+    if key in MODELS:
+        yield from models_for(key, use, known)
+    if CONFIG.fullmatch(key) or use.fields:
+        yield settings(name, use, known)
+    elif use.read:
+        yield WIDTH  # the error will say what it should have been
+
+
+def _by_module(hint: Any, name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
+    """A model where the annotation asks for one, of the class that it names if it can be built."""
+    if isinstance(hint, type) and issubclass(hint, nn.Module):
+        if hint is not nn.Module and (found := known.part(hint)) is not None:
+            yield found
+        yield from models_for(name, use, known)
+    elif hint is torch.Tensor:
+        yield torch.empty(100, WIDTH, device="meta")
+
+
+def settings(
+    name: str, use: ParameterUse, known: Knowledge, found: Mapping[str, Any] | None = None
+) -> Any:
+    """A settings object with the values found, and guesses for those that the code reads."""
+    given = dict(found or {})
+
+    def answer(key: str) -> Any:
+        wanted = use.fields.get(key, ParameterUse())
+        if wanted.optional:
+            raise LookupError(key)
+        return guessed_setting(key, f"{name}.{key}", wanted, known)
+
+    made = GuessedSettings(given, answer, name)
+    for key, wanted in use.fields.items():
+        inner = dict.get(made, key)
+        if isinstance(inner, dict) and not isinstance(inner, GuessedSettings):
+            made[key] = settings(f"{name}.{key}", wanted, known, inner)
+        elif key not in made and not wanted.optional:
+            with contextlib.suppress(KeyError):
+                _ = made[key]
+    return made
+
+
+def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) -> Any:
+    """A guess for one setting; LookupError if nothing is known about it."""
+    if use.fields and not (use.tensor or use.applied or use.sequence):
+        return settings(path, use, known)
+    name = key.lower().strip("_")
+    value = next(by_use(key, use, known), None)
+    if value is None:
+        value = number(name, known.profile)
+    if value is None and use.read and not use.called:
+        value = WIDTH if use.number or use.role[0] else None
+    if value is None:
+        raise LookupError(key)
+    return value

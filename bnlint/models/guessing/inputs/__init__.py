@@ -1,0 +1,1 @@
+"""Inputs of a forward, found or guessed."""

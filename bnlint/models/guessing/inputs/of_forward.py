@@ -1,0 +1,181 @@
+"""The inputs of a model's forward: given, else found in its file, else guessed from its layers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice, takewhile
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.domain.graph import ModelRef, Shape
+from bnlint.domain.request import InputSpec
+from bnlint.loading.parsing import Source
+from bnlint.models.evidence.project import project_of
+from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
+from bnlint.models.guessing.inputs.of_config import by_config
+from bnlint.models.guessing.inputs.of_data import image_size
+from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
+from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
+from bnlint.models.guessing.inputs.written_inputs import carried, passed
+from bnlint.models.lexicon import WIDTH
+from bnlint.models.outline import tests_of
+from bnlint.models.reading.read_forward import read_forward
+from bnlint.models.reading.use import Use
+
+_LIMIT = 12
+"""Calls that are guessed for one model."""
+
+_CALLERS = 12
+"""Files that use a model and are read for its inputs."""
+
+
+def find_inputs(
+    model: nn.Module,
+    source: Source | None,
+    ref: ModelRef,
+    specs: tuple[InputSpec, ...] = (),
+) -> Guesses:
+    """The calls of the model's forward that may work; nothing is run to find them.
+
+    Inputs that the source passes to a model built by this very call are used as they are. Those
+    passed to a model of the same class that is built in another way only come first among the
+    guessed ones, because its channels may differ.
+    """
+    if specs:
+        return declared(specs)
+    if own := carried(model):
+        return Guesses((own,))
+    if source is None:
+        return Guesses(infer(model))
+    project, name = project_of(source), ref.name.rpartition(".")[2]
+    callers = islice(project.importing(name), _CALLERS) if project is not None else ()
+    around = (*tests_of(source), *callers)
+    sure, likely = passed((source, *around), ref)
+    if sure:
+        return Guesses(sure[:1])
+    return Guesses((*likely, *infer(model, image_size((*around, source)))))
+
+
+def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
+    """Calls that may work for the model, likeliest first; empty if its layers say nothing.
+
+    ``image`` is the size of the images that its data has, if that is known.
+    """
+    if (configured := by_config(model)) is not None:
+        return configured
+    asked = required_inputs(model)
+    if not asked:
+        return ()
+    sizes = stated(model).or_image(image)
+    if len(asked) == 1 and (plain := _from_first_layer(model, sizes)) and not _speaks(asked[0]):
+        tall = [t for t in plain if t.ndim >= asked[0].use.least_rank]
+        read = values_of(asked[0], model, sizes) if _is_read_by_another(asked[0], model) else []
+        options = [[*read, *(tall or plain)]]
+    else:
+        options = [values_of(one, model, sizes) for one in asked]
+    if not all(options):
+        fallback = next((o for o in options if o and _is_tensor(o[0])), None)
+        fallback = fallback or _from_first_layer(model, sizes)
+        options = [o or fallback for o in options]
+    if not any(options):
+        return ()
+    count = max(map(len, options))
+    calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
+    guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
+    return (*guesses, *_with_optional_inputs(guesses[0], asked, model, sizes))
+
+
+def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
+    """The call with these inputs, those after an input that is left out by their names."""
+    names = list(inspect.signature(model.forward).parameters)
+    together = takewhile(lambda pair: pair[0].name == pair[1], zip(asked, names, strict=False))
+    count = len(list(together)) if asked[-1].name in names[1:] else len(asked)
+    named = zip(asked[count:], values[count:], strict=True)
+    return Guess(values[:count], {one.name: value for one, value in named})
+
+
+def _with_optional_inputs(
+    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated
+) -> Iterator[Guess]:
+    """The first call with the inputs that are None by default: those used unasked, then all."""
+    given = {one.name for one in asked}
+    uses = read_forward(model)
+    others = [
+        Asked(p.name, uses[p.name], p.annotation)
+        for p in inspect.signature(model.forward).parameters.values()
+        if p.default is None and p.name not in given and p.name in uses
+    ]
+    values = {one.name: values_of(one, model, sizes) for one in others if _says_anything(one.use)}
+    known = {name: found[0] for name, found in values.items() if found}
+    unasked = {name: known[name] for name in known if not uses[name].guarded}
+    for kwargs in (unasked, known) if unasked != known else (known,):
+        if kwargs:
+            yield replace(plain, kwargs={**plain.kwargs, **kwargs}, optional=True)
+
+
+def _says_anything(use: Use) -> bool:
+    """True if the forward does something with the input."""
+    return bool(use.readers or use.mixers or use.functions or use.tensor or use.rank or use.items)
+
+
+def _speaks(asked: Asked) -> bool:
+    """True if the source says more of an only input than that a layer reads it."""
+    use = asked.use
+    return bool(use.rank or use.items or use.attributes or use.iterated or use.literals)
+
+
+def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
+    """True if it is not the first layer of the model that reads an input."""
+    first = next((module for module, _ in asked.use.readers), None)
+    if first is None:
+        return False
+    entry = entry_of(first)
+    return bool(of_own_weight(first)) if entry is None else entry is not entry_of(model)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _from_first_layer(model: nn.Module, sizes: Stated) -> list[Any]:
+    """Tensors for the first layer of the model, or of the sizes that the model states."""
+    if (entry := entry_of(model)) is not None:
+        return [empty(*spec) for spec in specs_of(entry, model, sizes)]
+    known = [empty(shape) for shape in sizes.shapes(BATCH)]
+    return known or _for_a_stand_in(model)
+
+
+def _for_a_stand_in(model: nn.Module) -> list[Any]:
+    """Images or rows for a model around another one, in whose place there is an identity."""
+    if not any(type(m) is nn.Identity and m is not model for m in model.modules()):
+        return []
+    return [empty((BATCH, 3, 224, 224)), empty((BATCH, WIDTH))]
+
+
+def required_inputs(model: nn.Module) -> list[Asked]:
+    """The inputs that a call must have; the first one if all are optional."""
+    try:
+        parameters = list(inspect.signature(model.forward).parameters.values())
+    except (TypeError, ValueError):
+        return [Asked("x", Use())]
+    uses = read_forward(model)
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in plain if _is_needed(p, uses)] or plain[:1]
+    if needed:
+        return [Asked(p.name, uses.get(p.name, Use()), p.annotation) for p in needed]
+    if not parameters:
+        return []
+    spread = uses.get(parameters[0].name, Use())  # *inputs
+    count = spread.length or max((k + 1 for k in spread.items if isinstance(k, int)), default=1)
+    return [Asked(parameters[0].name, spread.items.get(i, Use())) for i in range(count)]
+
+
+def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
+    """True without a default, and for a default None that the forward uses like a tensor."""
+    if parameter.default is None and (use := uses.get(parameter.name)) is not None:
+        return not use.guarded and (use.tensor or use.rank is not None)
+    return parameter.default is parameter.empty

@@ -1,0 +1,268 @@
+"""The ladder climbed for one model: which inputs each tracer gets, and which record is kept.
+
+Symbolic tracing comes first, since it needs no input and is cheapest. If it cannot trace the whole
+model, or its record fails on the inputs, the forward is run and recorded, and fx traces with
+concrete shapes; in eval mode last, for models that need targets in training.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from bnlint.layers.calls import Call
+from bnlint.layers.table import Table, is_leaf
+from bnlint.models.guessing.guess import NONE, Guess, Guesses
+from bnlint.tracing.bare import Lazies
+from bnlint.tracing.belief import (
+    Judgement,
+    Run,
+    failed,
+    forget_others,
+    judge,
+    lacks_input,
+    look_at,
+    place_of,
+)
+from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.ladder import LADDER, Climb, Needs, Rung
+from bnlint.tracing.search_clock import SearchClock
+from bnlint.tracing.shapes import clear_values, run_on_meta
+from bnlint.tracing.tracers import Record, Refused
+from bnlint.tracing.tracers.recorded import record_forward
+
+_FILLED, _TRACED = 64, 10
+"""Inputs that are varied from a guessed one: where a record is run again, and a whole forward."""
+
+
+def climb(
+    model: nn.Module, table: Table, inputs: Guesses, clock: SearchClock | None = None
+) -> Climb:
+    """The most complete record of ``model`` in its current mode, else in eval mode.
+
+    ``clock`` limits the search for inputs that fit, together with other searches.
+    """
+    clock = clock or SearchClock()
+    climber = _Climber(model, table, inputs, Lazies(model), clock)
+    found = climber.without_inputs() or climber.with_inputs()
+    found.cut = clock.cut
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one tracer recorded of one call."""
+
+    record: Record
+    candidate: Guess
+    training: bool
+    rung: Rung
+
+    @property
+    def given(self) -> Guesses:
+        """The inputs it ran with."""
+        return Guesses((self.candidate,))
+
+
+def _most_telling(attempts: list[_Attempt]) -> _Attempt:
+    """A complete attempt, else one whose forward ended with an error, else the first."""
+    complete = (a for a in attempts if a.record.complete)
+    crashed = (a for a in attempts if a.record.crash is not None)
+    return next(complete, None) or next(crashed, None) or attempts[0]
+
+
+def _crash_there(run: Run, attempts: list[_Attempt]) -> bool:
+    """True if the forward ended at the same line in one of the attempts."""
+    crashes = (a.record.crash for a in attempts)
+    return any(crash is not None and place_of(crash) == run.place for crash in crashes)
+
+
+@dataclass(slots=True)
+class _Climber:
+    """Tries the tracers on one model; keeps the refusals and the best record without inputs."""
+
+    model: nn.Module
+    table: Table
+    inputs: Guesses
+    lazies: Lazies
+    clock: SearchClock
+    refusals: list[tuple[str, Refused]] = field(default_factory=list)
+    unfed: Record = field(default_factory=lambda: Record(""))
+    fitted: tuple[Guess, ...] | None = None
+
+    @property
+    def guessed(self) -> bool:
+        """True if nobody stated the inputs."""
+        return self.inputs.source == "inferred"
+
+    def without_inputs(self) -> Climb | None:
+        """The first complete record of a tracer that needs no inputs, with shapes filled in."""
+        call = next(iter(self.inputs.candidates), Guess())
+        records: list[Record] = []
+        for rung in (r for r in LADDER if r.needs is Needs.NAMES):
+            records.append(record := rung.trace(self.model, self.table, call))
+            self._note_refusals(record)
+            if record.complete:
+                given, unfit = self._fill_shapes(record)
+                if unfit is not None and lacks_input(unfit, record) and self._has_more():
+                    break
+                return self._second_look(record, given, unfit)
+        self.unfed = max(records, key=self._seen, default=self.unfed)
+        return None
+
+    def _has_more(self) -> bool:
+        """True if there are calls with optional inputs to try."""
+        return any(candidate.optional for candidate in self.inputs.candidates)
+
+    def with_inputs(self) -> Climb:
+        """The best record of the tracers that need inputs and of those that were tried before."""
+        attempts: list[_Attempt] = []
+        for attempt in self._attempts():
+            self._note_refusals(attempt.record)
+            attempts.append(attempt)
+            if attempt.record.complete and not (self.guessed and failed(attempt.record)):
+                return Climb(attempt.record, attempt.given, self.refusals, attempt.training)
+        if not attempts:
+            return Climb(self.unfed, NONE, self.refusals)
+        found = self._furthest(attempts)
+        self.lazies.restore()  # what they hold now may come from another attempt
+        return found
+
+    def _furthest(self, attempts: list[_Attempt]) -> Climb:
+        """What is known of a forward that no tracer ran without a failure."""
+        first = _most_telling(attempts)
+        verdict = self._verdict(first, attempts)
+        if verdict.run.record.complete:
+            forget_others(verdict.run.record, verdict.believed)
+            given = Guesses((verdict.run.candidate,))
+            return Climb(verdict.run.record, given, self.refusals, first.training)
+        best = max(attempts, key=lambda attempt: self._seen(attempt.record))
+        if self.guessed:
+            forget_others(best.record, frozenset())
+        if self._seen(best.record) > self._seen(self.unfed):
+            found = Climb(best.record, best.given, self.refusals, best.training)
+        else:
+            found = Climb(self.unfed, self._fill_shapes(self.unfed)[0], self.refusals)
+        crash, sure = verdict.run.record.crash, verdict.doubtful is None
+        found.crash, found.unfit = (crash, None) if sure else (None, crash)
+        return found
+
+    def _verdict(self, first: _Attempt, attempts: list[_Attempt]) -> Judgement:
+        """Whether the forward fails with every input; of given ones, it is the one that counts."""
+        known = {
+            id(a.candidate): a.record
+            for a in attempts
+            if a.rung is first.rung and a.training == first.training
+        }
+
+        def trial(candidate: Guess) -> Run:
+            record = known.get(id(candidate))
+            if record is None:
+                self.lazies.restore()
+                record = first.rung.trace(self.model, self.table, candidate)
+            return look_at(record, self.table, candidate)
+
+        if not self.guessed:
+            return Judgement(trial(first.candidate))
+        mode = self.model.training
+        self.model.train(first.training)
+        try:
+            found = judge(self._candidates(), trial, _TRACED, self.clock, if_sure=True)
+        finally:
+            self.model.train(mode)
+        other = [a for a in attempts if a.training != first.training]
+        if other and not found.run.record.complete and not _crash_there(found.run, other):
+            return Judgement(found.run, frozenset(), found.run.first)
+        return found
+
+    def _attempts(self) -> Iterator[_Attempt]:
+        """The records of the tracers that need inputs, in order of preference."""
+        rungs = [r for r in LADDER if r.needs is not Needs.NAMES]
+        mode = self.model.training
+        yield from self._in_mode(rungs, mode)
+        if not mode:
+            return
+        self.model.eval()
+        try:
+            yield from self._in_mode([r for r in rungs if r.in_eval], False)
+        finally:
+            self.model.train()
+
+    def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
+        for candidate in self.lazies.each(self._candidates()):
+            for rung in rungs:
+                record = rung.trace(self.model, self.table, candidate)
+                yield _Attempt(record, candidate, training, rung)
+
+    def _fill_shapes(self, record: Record) -> tuple[Guesses, Call | None]:
+        """Run the record on the first inputs that pass, else on those that get furthest.
+
+        If the inputs were guessed, only failures that occur with all of them are kept; the call
+        that fails with the best of them, if others may pass, is returned as it failed.
+        """
+
+        def trial(candidate: Guess) -> Run:
+            self.lazies.restore()
+            run_on_meta(record, self.table, candidate)
+            return look_at(record, self.table, candidate, in_part=not record.complete)
+
+        if not self.inputs.candidates:
+            clear_values(record)
+            return NONE, None
+        if not self.guessed:
+            return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
+        verdict = judge(self._candidates(), trial, _FILLED, self.clock)
+        again = trial(verdict.run.candidate)
+        unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
+        forget_others(record, verdict.believed)
+        return Guesses((verdict.run.candidate,)), unfit
+
+    def _candidates(self) -> Iterator[Guess]:
+        """The inputs to try: after the first guess, those fitted to what the forward does."""
+        began = time.monotonic()
+        yield from self.inputs.candidates[:1]
+        self.clock.start(time.monotonic() - began)
+        if self.guessed and self.inputs.candidates:
+            yield from self.clock.within(self._fitted())
+
+    def _fitted(self) -> tuple[Guess, ...]:
+        """The inputs that were changed to fit; once found, they are kept."""
+        if self.fitted is None:
+            given, prepare = self.inputs.candidates, self.lazies.restore
+            self.fitted = fitted(self.model, self.table, given, prepare, self.clock)
+        return self.fitted
+
+    def _second_look(self, record: Record, given: Guesses, unfit: Call | None) -> Climb:
+        """The recorded forward, if ``record`` fails on its inputs and the forward does not.
+
+        A symbolic trace can take the wrong branch without an error, since ``isinstance(x, Tensor)``
+        is false for a proxy.
+        """
+        found = Climb(record, given, self.refusals, unfit=unfit)
+        if not given.candidates or not (unfit or failed(record)):
+            return found
+        self.lazies.restore()
+        recorded = record_forward(self.model, self.table, given.candidates[0])
+        if recorded.complete and not failed(recorded):
+            return Climb(recorded, given, self.refusals)
+        crash, first = recorded.crash, next((c for c in record.calls if c.error is not None), None)
+        own = crash and recorded.crash_is_own and not failed(recorded)
+        if crash and first and own and place_of(crash) != place_of(first):
+            found.crash = crash  # Python itself stopped there
+            forget_others(record, frozenset())
+        return found
+
+    def _note_refusals(self, record: Record) -> None:
+        self.refusals += [(record.tracer, refused) for refused in record.refused]
+
+    def _seen(self, record: Record) -> tuple[int, bool]:
+        """The number of leaf layers that a record shows as calls, and whether nothing is opaque.
+
+        Layers that the table does not know are not counted, but an opaque call may hold some.
+        """
+        seen = {id(c.target) for c in record.calls if not c.opaque}
+        clear = bool(record.outputs) and not any(c.opaque for c in record.calls)
+        return sum(id(m) in seen and is_leaf(m, self.table) for m in self.model.modules()), clear

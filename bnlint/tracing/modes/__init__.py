@@ -1,0 +1,1 @@
+"""The modes of a model: whether evaluation differs from training, and what it tells."""

@@ -1,0 +1,98 @@
+"""What a forward may change in the process: generators, and torch's own settings."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+
+ACCELERATORS = ("cuda", "xpu", "mps")
+
+Restoration = Callable[[], object]
+"""Puts something back as it was."""
+
+
+@contextmanager
+def process_state(device: str = "cpu", drawn: Iterable[torch.Generator] = ()) -> Iterator[None]:
+    """Runs the block, then restores generators, default dtype and device, and the grad mode."""
+    before = kept_process(device, drawn)
+    try:
+        yield
+    finally:
+        restore(before)
+
+
+def kept_process(
+    device: str = "cpu", drawn: Iterable[torch.Generator] = ()
+) -> tuple[Restoration, ...]:
+    """What restores the state that the process has now."""
+    return (*_settings(), *_generators(device, drawn))
+
+
+def restore(before: Iterable[Restoration]) -> None:
+    """Restores everything; what fails does not keep the rest from being restored."""
+    failed: list[Exception] = []
+    for put_back in before:
+        try:
+            put_back()
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _generators(device: str = "cpu", drawn: Iterable[torch.Generator] = ()) -> list[Restoration]:
+    """The state of Python's, numpy's (if loaded) and torch's generators.
+
+    Of accelerators, all devices of the kind ``device`` and of those already in use: asking others
+    would start them.
+    """
+    sources: list[Restoration] = [
+        partial(random.setstate, random.getstate()),
+        partial(torch.set_rng_state, torch.get_rng_state()),
+    ]
+    numpy = sys.modules.get("numpy.random")
+    sources += [partial(numpy.set_state, numpy.get_state())] if numpy is not None else []
+    sources += [_source(kind) for kind in {*ACCELERATORS, device} if _in_use(kind, device)]
+    return [*sources, *(partial(g.set_state, g.get_state()) for g in drawn)]
+
+
+def seed_all(number: int) -> None:
+    """Seeds the generators of Python, numpy (if loaded) and torch on the CPU."""
+    random.seed(number)
+    torch.default_generator.manual_seed(number)
+    if (numpy := sys.modules.get("numpy.random")) is not None:
+        numpy.seed(number)
+
+
+def _settings() -> list[Restoration]:
+    return [
+        partial(torch.set_default_dtype, torch.get_default_dtype()),
+        partial(_set_default_device, torch.get_default_device()),
+        partial(torch.set_grad_enabled, torch.is_grad_enabled()),
+    ]
+
+
+def _set_default_device(device: torch.device) -> None:
+    if torch.get_default_device() != device:
+        torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _source(kind: str) -> Restoration:
+    """The generators of all devices of a kind."""
+    backend = getattr(torch, kind)
+    if hasattr(backend, "get_rng_state_all"):
+        return partial(backend.set_rng_state_all, backend.get_rng_state_all())
+    return partial(backend.set_rng_state, backend.get_rng_state())
+
+
+def _in_use(kind: str, device: str) -> bool:
+    """True if this process has started the device."""
+    backend = getattr(torch, kind, None)
+    if kind == "cpu" or not hasattr(backend, "get_rng_state"):
+        return False
+    return kind == device or bool(getattr(backend, "is_initialized", lambda: False)())

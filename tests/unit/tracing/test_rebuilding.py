@@ -1,0 +1,122 @@
+"""Guessed arguments of a constructor that do not fit together are replaced by others that do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bnlint.domain.graph import ModelGraph
+from bnlint.models.guessing.arguments.knowledge import Part
+from bnlint.models.guessing.arguments.refitting import alternatives
+from bnlint.models.guessing.guess import Guess
+from tests.unit.models.test_discovery import net, records
+
+HIDDEN = """
+class Tagger(nn.Module):
+    def __init__(self, embed, units, rows):
+        super().__init__()
+        self.table = nn.Embedding(1000, embed)
+        self.rnn = nn.GRU(embed, units, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(rows, 10)
+
+    def forward(self, words):
+        steps, _ = self.rnn(self.table(words))
+        return self.head(steps[:, -1])
+"""
+CLIPS = """
+class Clips(nn.Module):
+    def __init__(self, clips, planes):
+        super().__init__()
+        self.clips = clips
+        self.conv = nn.Conv2d(3, planes, 3, padding=1)
+        self.bn = nn.BatchNorm2d(planes)
+
+    def forward(self, x):
+        y = self.bn(self.conv(x))
+        n, c, h, w = y.shape
+        return y.view(n // self.clips, self.clips, c, h, w).mean(1)
+"""
+PICKED = """
+class Picked(nn.Module):
+    def __init__(self, widths, level):
+        super().__init__()
+        self.level = level
+        pairs = zip([3, *widths], widths)
+        self.stages = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in pairs)
+
+    def forward(self, x):
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps[self.level]
+"""
+UNFOLDED = """
+class Unfolded(nn.Module):
+    def __init__(self, upscale, planes):
+        super().__init__()
+        self.conv = nn.Conv2d(3, planes, 3, padding=1)
+        self.up = nn.PixelShuffle(upscale)
+        self.last = nn.Conv2d(20, 3, 3)
+
+    def forward(self, x):
+        return self.last(self.up(self.conv(x)))
+"""
+
+
+@pytest.mark.parametrize("code", [HIDDEN, CLIPS, PICKED, UNFOLDED])
+def test_guessed_arguments_are_changed_until_the_forward_runs(code: str) -> None:
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.trace.complete
+    assert graph.trace.unfit is None
+    assert graph.ref.guessed
+    assert all(op.outputs for op in graph.ops if op.kind != "output")
+
+
+def test_a_fault_of_the_model_stays_unexplained() -> None:
+    code = net("Net", "width", "nn.Sequential(nn.Linear(width, 30), nn.Linear(40, 2))")
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.trace.unfit is not None
+    assert "30" in graph.trace.unfit.reason
+
+
+def values(guess: Guess, conflict: tuple[int, int] | None, name: str) -> list[object]:
+    return [g.kwargs[name] for g in alternatives(guess, conflict) if g.kwargs != guess.kwargs]
+
+
+def test_the_numbers_of_the_error_come_first() -> None:
+    guess = Guess((), {"a": 64}, guessed=("a",))
+    assert values(guess, (64, 48), "a")[0] == 48
+    assert values(guess, (48, 64), "a")[0] == 48
+    assert values(guess, (128, 96), "a")[0] == 48  # 128 is twice the argument
+    assert values(guess, (32, 20), "a")[0] == 40  # and 32 half of it
+
+
+def test_an_error_without_numbers_and_one_about_an_empty_tensor_say_nothing() -> None:
+    guess = Guess((), {"a": 64}, guessed=("a",))
+    assert values(guess, None, "a") == values(guess, (0, 64), "a")
+
+
+def test_only_guessed_arguments_are_changed() -> None:
+    guess = Guess((3,), {"a": 64, "b": 64}, guessed=("b",))
+    assert {g.kwargs["a"] for g in alternatives(guess, (64, 48))} == {64}
+    assert {g.args for g in alternatives(guess, (64, 48))} == {(3,)}
+
+
+def test_arguments_of_parts_and_sizes_of_tensors_are_changed() -> None:
+    part = Part(torch.nn.Linear, {"in_features": 64, "out_features": 8})
+    guess = Guess((), {"body": part}, guessed=("body",))
+    first = next(alternatives(guess, (64, 48)))
+    assert first.kwargs["body"].arguments == {"in_features": 48, "out_features": 8}
+    table = Guess((), {"table": torch.empty(100, 64)}, guessed=("table",))
+    assert next(alternatives(table, (64, 48))).kwargs["table"].shape == (100, 48)
+
+
+def test_lists_get_other_entries_and_other_lengths() -> None:
+    guess = Guess((), {"widths": [8, 8]}, guessed=("widths",))
+    tried = values(guess, (8, 6), "widths")
+    assert tried[:3] == [[6, 8], [8, 6], [6, 6]]
+    assert [8] in tried
+    assert [8, 8, 8] in tried
