@@ -29,7 +29,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         ("bnlint exp", ["explain"]),
         ("bnlint ne", ["net.py"]),
         ("bnlint check ne", ["net.py"]),
-        ("bnlint explain BN30", ["BN301", "BN302", "BN303", "BN304", "BN305"]),
+        ("bnlint explain BN301", ["BN301"]),
         ("bnlint explain norm-dr", ["norm-drift"]),
         ("bnlint --stat", ["--statistics"]),
         ("bnlint net.py --fail-on w", ["warning"]),
