@@ -114,7 +114,7 @@ def test_rules(arguments: Sequence[str]) -> int:
     parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
     given, settings = _with_rules(parser, arguments)
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
     from bnlint.cli.rule_commands import self_test
 
     with bar(settings, "testing rules"):
@@ -133,7 +133,7 @@ def baseline(arguments: Sequence[str]) -> int:
         raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint.cli.output import write_problems
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
     from bnlint.pipeline.renew_baseline import prune_baseline, what_next, write_baseline
 
     renew = write_baseline if action == "write" else prune_baseline
@@ -207,7 +207,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def _lint(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_report
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
 
     with bar(settings) as progress:
         report = pipeline.check(settings, progress=progress)
@@ -218,7 +218,7 @@ def _lint(settings: Settings) -> int:
 def _graph(settings: Settings) -> int:
     from bnlint import pipeline
     from bnlint.cli.output import write_problems
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
 
     with bar(settings, "tracing"):
         text, unseen = pipeline.show_graphs(settings)
@@ -231,7 +231,7 @@ def _graph(settings: Settings) -> int:
 def _fix(settings: Settings) -> int:
     """Show or apply fixes; standard output holds only a diff, so that ``git apply`` can read it."""
     from bnlint.cli.output import write_report
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
     from bnlint.fixes import apply
 
     with bar(settings, "checking, and proving fixes"):
@@ -247,7 +247,7 @@ def _fix(settings: Settings) -> int:
 
 def _add_ignores(settings: Settings) -> int:
     from bnlint.cli.output import write_report
-    from bnlint.cli.progress import bar
+    from bnlint.cli.progress_line import bar
     from bnlint.fixes.add_ignores import add_ignores
 
     if not settings.add_ignores.strip():

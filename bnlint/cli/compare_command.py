@@ -10,6 +10,7 @@ from typing import Any
 
 from bnlint.cli.output import wants_colour, write_text
 from bnlint.cli.parsers import Parser, parse
+from bnlint.cli.progress_line import bar
 from bnlint.comparing.failing import ANSWERS, fails
 from bnlint.comparing.showing import FORMATS, render
 from bnlint.comparing.targets import compare
@@ -62,7 +63,8 @@ def run(arguments: Sequence[str]) -> int:
     chosen = {name: given[name] for name in _SETTINGS if name in given}
     words = tuple(given["targets"])
     settings = load_settings({"paths": [_file(word) for word in words], **chosen})
-    report = compare(settings, words, staged=bool(given.get("staged")))
+    with bar(settings, "comparing"):
+        report = compare(settings, words, staged=bool(given.get("staged")))
     for output in outputs:
         write_text(output, render(output.format, report, _options(settings, output)))
     return exit_code(report, answers, settings)

@@ -61,8 +61,9 @@ def _whole(shtab: Any) -> Parser:
     for parser in (explain_parser(), rules_parser(), probe_parser(), init_parser()):
         _add(commands, parser.prog.split()[-1], parser)
     _add(commands, "check", check_parser())
-    for name in ("test-rules", "server"):
-        commands.add_parser(name, help=name)
+    for name in ("compare", "test-rules"):
+        commands.add_parser(name, help=name).add_argument("paths", nargs="*")
+    commands.add_parser("server", help="server")
     commands.add_parser("completion", help="completion").add_argument("shell", choices=SHELLS)
     baseline = commands.add_parser("baseline", help="baseline").add_subparsers(dest="action")
     for action in ("write", "prune"):

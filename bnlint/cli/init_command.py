@@ -10,7 +10,7 @@ from typing import Any
 
 from bnlint import pipeline
 from bnlint.cli.output import write_problems
-from bnlint.cli.progress import bar
+from bnlint.cli.progress_line import bar
 from bnlint.config import load_settings
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.pipeline.first_config import FILENAME, first_config

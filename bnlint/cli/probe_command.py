@@ -11,7 +11,7 @@ from pathlib import Path
 from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import FOR_PROBES, parse, probe_parser
-from bnlint.cli.progress import bar
+from bnlint.cli.progress_line import bar
 from bnlint.config import Output, Settings, load_settings
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Severity

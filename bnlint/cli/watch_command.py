@@ -10,7 +10,7 @@ from typing import Any
 
 from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report
-from bnlint.cli.progress import bar
+from bnlint.cli.progress_line import bar
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import BnlintError, Mistake, UsageError
 from bnlint.isolation.jobs import Limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("shtab")
 
 from bnlint.cli import main
+from bnlint.cli.commands import COMMANDS
 from bnlint.cli.completion import SHELLS
 
 
@@ -29,7 +31,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         ("bnlint exp", ["explain"]),
         ("bnlint ne", ["net.py"]),
         ("bnlint check ne", ["net.py"]),
-        ("bnlint explain BN30", ["BN301", "BN302", "BN303", "BN304", "BN305"]),
+        ("bnlint explain BN301", ["BN301"]),
         ("bnlint explain norm-dr", ["norm-drift"]),
         ("bnlint --stat", ["--statistics"]),
         ("bnlint net.py --fail-on w", ["warning"]),
@@ -49,6 +51,13 @@ def test_bash_completes(script: Path, tmp_path: Path, line: str, expected: list[
     )
     done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == expected, done.stderr
+
+
+def test_every_command_is_completed(script: Path) -> None:
+    (line,) = re.findall(
+        r"^_shtab_bnlint_pos_0_choices=\((.*)\)$", script.read_text(), re.MULTILINE
+    )
+    assert set(line.split()) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bnlint.cli import progress as line
+from bnlint.cli import progress_line as line
 from bnlint.config import Settings
 
 
