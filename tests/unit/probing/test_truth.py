@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bnlint.domain.probe import ProbeResult
 from bnlint.probing.probe_model import probe
-from tests.unit.probing.nets import ResNet, mlp
+from tests.unit.probing.nets import mlp
 
 CLOSE = 0.03
 
@@ -234,5 +234,5 @@ def test_an_exact_zero_is_told_from_a_small_gradient() -> None:
         net[2].bias.fill_(-100.0)
     result = probe(net, torch.randn(256, 32))
     assert result.sensitivity_ratio == 0
-    assert [f.name for f in result.report.findings][0] == "dead-layer"
+    assert next(f.name for f in result.report.findings) == "dead-layer"
     assert math.isfinite(result.kernels[0].weight_norm)
