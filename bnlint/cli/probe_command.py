@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     for output in settings.formats:
         _write(result, settings, output)
     if given["plot"]:
-        for path in pictures.save(result, given["plot"]):
+        for path in pictures.save(result, given["plot"], given["titles"]):
             print(f"written: {path}", file=sys.stderr)
     worst = result.report.worst()
     counts = worst is not None and worst.at_least(Severity(settings.fail_on))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bnlint.comparing.canonical import Canonical, label_of
+from bnlint.comparing.canonical import Canonical
 from bnlint.domain.graph import Op
 
 Pair = tuple[int, int]
@@ -65,7 +65,7 @@ def _named(side: Canonical, op: Op) -> Hashable:
 
 
 def _plain(side: Canonical, op: Op) -> Hashable:
-    return label_of(op, side.states, keys=False)
+    return side.label(op)
 
 
 def _kind(side: Canonical, op: Op) -> Hashable:

@@ -46,6 +46,7 @@ class Canonical:
     reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     states: dict[str, StateInfo] = field(default_factory=dict)
+    _labels: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: ModelGraph) -> Canonical:
@@ -63,6 +64,12 @@ class Canonical:
                 skipped[op.id] = found.reads[op.id][0]
         found.order = [name for name in _flow_order(found.reads, graph) if name not in skipped]
         return found
+
+    def label(self, op: Op) -> str:
+        """What an operation is, whatever its states are called."""
+        if op.id not in self._labels:
+            self._labels[op.id] = label_of(op, self.states, keys=False)
+        return self._labels[op.id]
 
     def names(self, *, keys: bool) -> dict[str, str]:
         """A digest of each operation and all before it, by id."""

@@ -18,7 +18,7 @@ from bnlint.domain.model_comparison import (
     FunctionAnswer,
     ModelComparison,
 )
-from bnlint.domain.request import KeyMap, ModelSpec, ProofRequest, ProofResult
+from bnlint.domain.request import KeyMap, ProofRequest, ProofResult
 from bnlint.graph.cost import cost_of
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar", ".pkl")
@@ -72,7 +72,13 @@ def _tried(
 ) -> tuple[ProofResult | None, str]:
     """What the model said to the file; built on meta, whatever its size."""
     request = ProofRequest(
-        model.request, "", ModelSpec(model.call), maps=maps, limit=0, checkpoint=path
+        model.request,
+        "",
+        model.spec,
+        maps=maps,
+        limit=0,
+        arguments=model.graph.ref.arguments,
+        checkpoint=path,
     )
     (outcome,) = tracing.trace([request])
     result = next(iter(outcome.proofs), None)

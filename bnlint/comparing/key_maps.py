@@ -22,7 +22,10 @@ class Plans:
     @classmethod
     def of(cls, old: Canonical, new: Canonical) -> Plans:
         """The plans for two graphs."""
-        named, nameless = align(old, new), align(old, new, names=False)
+        named = align(old, new)
+        if keys_fit(old.graph, new.graph):
+            return cls(named, named, ())
+        nameless = align(old, new, names=False)
         return cls(named, nameless, key_maps(old.graph, new.graph, named, nameless))
 
     def chosen(self, proof: ProofResult | None) -> Alignment:
@@ -34,15 +37,13 @@ class Plans:
 def key_maps(
     old: ModelGraph, new: ModelGraph, aligned: Alignment, nameless: Alignment
 ) -> tuple[KeyMap, ...]:
-    """Maps of the keys that don't keep their name, most likely first; none if all do.
+    """Maps of the keys that don't keep their name, most likely first.
 
     The first leaves every key alone that fits as it is; the second follows the graphs alone, as
     where a layer that was inserted moves the numbers of those behind it.
     """
     before = {s.key: s for s in old.states if s.persistent}
     after = {s.key: s for s in new.states if s.persistent}
-    if _fit(before, after):
-        return ()
     found: list[KeyMap] = []
     for keeping, alignment in ((True, aligned), (False, nameless)):
         pairs = list(_pairs(alignment, before, after))
@@ -56,9 +57,10 @@ def key_maps(
     return tuple(found)
 
 
-def _fit(before: Mapping[str, StateInfo], after: Mapping[str, StateInfo]) -> bool:
-    same = before.keys() == after.keys()
-    return same and all(before[k].shape == after[k].shape for k in before)
+def keys_fit(old: ModelGraph, new: ModelGraph) -> bool:
+    """True if both have the same keys with the same shapes."""
+    before, after = ({s.key: s.shape for s in g.states if s.persistent} for g in (old, new))
+    return before == after
 
 
 def _pairs(

@@ -63,6 +63,12 @@ class TracedModel:
         """What builds the model."""
         return self.graph.ref.arguments or self.graph.ref.name
 
+    @property
+    def spec(self) -> ModelSpec:
+        """The model as a user names it: its call if it was named by one."""
+        ref = self.graph.ref
+        return ModelSpec(self.call if ref.origin == "named" and not ref.guessed else ref.name)
+
 
 @dataclass(frozen=True, slots=True)
 class TracedFile:

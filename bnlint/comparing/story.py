@@ -25,12 +25,16 @@ from bnlint.domain.model_comparison import (
     LayerChange,
     ModelComparison,
 )
-from bnlint.domain.request import InputSpec, KeyMap, ModelSpec, ProofRequest, ProofResult
+from bnlint.domain.request import InputSpec, KeyMap, ProofRequest, ProofResult
 from bnlint.graph.cost import cost_of
 
 _BYTES = 24
 """That a parameter takes while a model runs: twice in double precision, and its gradient."""
 _LARGEST = 1 << 40
+_WORK = 400_000_000
+"""Multiply-adds of one forward above which images are made smaller for the runs."""
+_STEP = 32
+"""Images keep sizes that can be halved five times."""
 
 
 def compare_models(
@@ -213,13 +217,36 @@ def _requests(
     old: TracedModel, new: TracedModel, maps: tuple[KeyMap, ...], store: str, limit: int
 ) -> _Sides:
     given = new.request.inputs
-    traced = filter(None, (_inputs(old.graph), _inputs(new.graph)))
-    inputs = (given,) if given else tuple(dict.fromkeys(traced))
+    inputs = (given,) if given else inputs_to_try(old.graph, new.graph)
+    asked = ProofRequest(old.request, store, old.spec, inputs=inputs, limit=limit)
+    again = replace(asked, file=new.request, model=new.spec, against=True, maps=maps)
     return _Sides(
-        ProofRequest(old.request, store, ModelSpec(old.call), inputs=inputs, limit=limit),
-        ProofRequest(
-            new.request, store, ModelSpec(new.call), True, maps, inputs=inputs, limit=limit
-        ),
+        replace(asked, arguments=old.graph.ref.arguments),
+        replace(again, arguments=new.graph.ref.arguments),
+    )
+
+
+def inputs_to_try(*graphs: ModelGraph) -> tuple[tuple[InputSpec, ...], ...]:
+    """The inputs that models were traced with; large images are tried in a smaller size first."""
+    found = [(_inputs(graph), cost_of(graph).multiply_adds or 0) for graph in graphs]
+    small = [_smaller(specs, work) for specs, work in found if work > _WORK]
+    return tuple(dict.fromkeys(filter(None, (*small, *(specs for specs, _ in found)))))
+
+
+def _smaller(specs: tuple[InputSpec, ...], work: int) -> tuple[InputSpec, ...]:
+    """The inputs with images so small that a model needs few operations; not the given ones."""
+    share = (_WORK / work) ** 0.5
+
+    def size(pixels: int) -> int:
+        return (
+            max(_STEP * 2, round(pixels * share / _STEP) * _STEP) if pixels > _STEP * 2 else pixels
+        )
+
+    return tuple(
+        replace(spec, shape=(*spec.shape[:2], *map(size, spec.shape[2:])))
+        if len(spec.shape) == 4
+        else spec
+        for spec in specs
     )
 
 

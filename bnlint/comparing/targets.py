@@ -80,6 +80,12 @@ def _report(
 
 def _compare_revisions(tracing: Tracing, words: Sequence[str], staged: bool) -> ComparisonReport:
     repository = Repository(Path.cwd())
+    if not words:
+        hint = "name a revision or two files: bnlint compare main"
+        raise UsageError(Mistake("nothing to compare", hint=hint))
+    if not repository.knows("HEAD"):
+        said = "there is no commit to compare with yet"
+        return ComparisonReport(problems=(Problem(ProblemKind.SKIPPED_CODE, words[0], said),))
     revisions, paths = _split(repository, words)
     old, new = repository.versions(revisions, staged=staged)
     with ExitStack() as stack:
@@ -100,9 +106,6 @@ def _compare_revisions(tracing: Tracing, words: Sequence[str], staged: bool) -> 
 
 def _split(repository: Repository, words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The revisions, which come first, and the paths."""
-    if not words:
-        hint = "name a revision or two files: bnlint compare main"
-        raise UsageError(Mistake("nothing to compare", hint=hint))
     first, *rest = words
     if ".." not in first and rest and not Path(rest[0]).exists() and repository.knows(rest[0]):
         return [first, rest[0]], rest[1:]

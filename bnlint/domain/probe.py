@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import Location
-from bnlint.domain.trials import InputStats, OutputStats, Spot, Trials
+from bnlint.domain.trials import CallSite, InputStats, OutputStats, Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class UpdateStats:
 Row = ActivationStats | NormStats | KernelStats | UpdateStats
 """What was measured of one layer or one call."""
 
-Where = Row | Spot
+Where = Row | CallSite
 """What a verdict can be about: a measured row, or another place in the forward."""
 
 

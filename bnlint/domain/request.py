@@ -133,7 +133,9 @@ class ProofRequest:
     The old side comes first and writes its weights, inputs and results to the file ``store``; the
     new side (``against``) tries to load the old state, with each of the ``maps`` too, and compares
     its results. ``inputs`` are the calls to try, ``limit`` is the number of parameters up to which
-    a model is run. ``checkpoint`` is a file whose state takes the place of the old model's.
+    a model is run. ``arguments`` is the call that built the traced model, which may name what only
+    its place in the source knows. ``checkpoint`` is a file whose state takes the place of the old
+    model's.
     """
 
     file: TraceRequest
@@ -143,6 +145,7 @@ class ProofRequest:
     maps: tuple[KeyMap, ...] = ()
     inputs: tuple[tuple[InputSpec, ...], ...] = ()
     limit: int = 200_000_000
+    arguments: str = ""
     checkpoint: str = ""
 
     @property

@@ -9,7 +9,7 @@ from bnlint.domain.graph import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class CallSite:
     """A place in the forward: the running layer, the function, and the user's line.
 
     ``order`` counts the calls of a forward.
@@ -27,7 +27,7 @@ class Parting:
     """How far the outputs of two runs differ, over their spread, and where they first do."""
 
     change: float
-    at: Spot | None = None
+    at: CallSite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class NotFinite:
     kind: str
     name: str
     value: str = "nan"
-    at: Spot | None = None
+    at: CallSite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +110,17 @@ class Trials:
     leak: Parting | None = None
     random: Parting | None = None
     first_evaluation: float | None = None
-    first_evaluation_at: Spot | None = None
+    first_evaluation_at: CallSite | None = None
     not_finite: NotFinite | None = None
-    cut: tuple[Spot, ...] = ()
+    cut: tuple[CallSite, ...] = ()
     trainable: int = 0
-    silent: tuple[Spot, ...] = ()
-    twice: tuple[Spot, ...] = ()
-    moving: tuple[Spot, ...] = ()
+    silent: tuple[CallSite, ...] = ()
+    twice: tuple[CallSite, ...] = ()
+    moving: tuple[CallSite, ...] = ()
     alone: Alone | None = None
     labels: Labels | None = None
     initial_loss: tuple[float, int] | None = None
-    frozen_end: Spot | None = None
+    frozen_end: CallSite | None = None
     switched: int = 0
     closed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from bnlint.domain.finding import Finding, Undecided
 from bnlint.domain.graph import ModelGraph, Value
 from bnlint.domain.rule import Capture, Rule
 from bnlint.engine.conditions import Match, Scope, decide_all, unknown_facts
-from bnlint.engine.wording import fold, place_key, write_finding
+from bnlint.engine.wording import fold, place_key, severity_of, write_finding
 from bnlint.graph.facts import INITIAL_PREFIX, UNKNOWN, Facts
 from bnlint.graph.view import View, fits
 
@@ -52,6 +52,8 @@ def check_graph(
     fired = {(walk.rule.id, key) for walk in walks for key in walk.fired}
     for walk in walks:
         walk.give_way(fired)
+    _keep_heaviest(walks)
+    for walk in walks:
         findings += walk.written()
         open_ = {k: r for k, r in walk.undecided.items() if k not in walk.fired}
         if open_:
@@ -150,6 +152,20 @@ class _Walk:
         matches = [scope.match for scope in self.fired.values()]
         folded = fold(self.rule, self.facts, matches, findings)
         return [folded] if folded else findings
+
+
+def _keep_heaviest(walks: Sequence[_Walk]) -> None:
+    """Let only one form of a rule report a layer: the heaviest, the last of several."""
+    heaviest: dict[tuple[str, str], tuple[int, _Walk]] = {}
+    for walk in walks:
+        for key, scope in walk.fired.items():
+            rank = severity_of(walk.rule, scope).rank
+            known = heaviest.get((walk.rule.id, key))
+            if known is None or rank <= known[0]:
+                heaviest[walk.rule.id, key] = rank, walk
+    for walk in walks:
+        mine = ((key, scope) for key, scope in walk.fired.items())
+        walk.fired = {k: scope for k, scope in mine if heaviest[walk.rule.id, k][1] is walk}
 
 
 def _judge(rule: Rule, scope: Scope) -> bool | tuple[str, ...]:

@@ -33,7 +33,7 @@ def write_finding(rule: Rule, scope: Scope) -> Finding:
     return Finding(
         rule=rule.id,
         name=rule.name,
-        severity=_severity(rule, scope),
+        severity=severity_of(rule, scope),
         message=fill(rule.report.message, _Namer(scope, ref)) + _assumptions(rule, scope, ref),
         location=place_of(at, ref, rule.report.place),
         model=ref.name,
@@ -64,7 +64,8 @@ def place_of(subject: Subject, ref: ModelRef, place: str = "layer") -> Location:
     return own or ref.definition or Location(ref.file, 1)
 
 
-def _severity(rule: Rule, scope: Scope) -> Severity:
+def severity_of(rule: Rule, scope: Scope) -> Severity:
+    """The severity of a finding: that of the rule, unless something lowers it."""
     if built_by(scope.match[rule.report.at]):
         return Severity.INFO
     for downgrade in rule.downgrade:

@@ -159,11 +159,18 @@ class Stub:
 
 
 class StubLayer(nn.Module):
-    """The place of a missing layer in a container; no trace goes through it."""
+    """The place of a missing layer in a model; no trace goes through it."""
 
     def __init__(self, stub: Stub) -> None:
         super().__init__()
-        self.stub = stub
+        self.__dict__["stub"] = stub
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the missing layer; while a model is traced, a method is its call."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        stub = self.__dict__["stub"]
+        return self.__call__ if stub._bnlint_stubs.closed else getattr(stub, name)
 
     def forward(self, *inputs: Any, **_: Any) -> Any:
         """What the missing layer would make of its inputs: nothing that is known."""

@@ -43,6 +43,15 @@ def _take_layer(self: nn.Module, name: str, module: Any) -> None:
     _add_module(self, name, StubLayer(module) if is_a(module, Stub) else module)
 
 
+_set_attribute = nn.Module.__setattr__
+
+
+def _take_attribute(self: nn.Module, name: str, value: Any) -> None:
+    """Set an attribute of a module; what a missing package made for it becomes a layer."""
+    made = is_a(value, Stub) and value._bnlint_name.endswith("()")
+    _set_attribute(self, name, StubLayer(value) if made else value)
+
+
 class Stubs(MetaPathFinder, Loader):
     """The packages and names that are replaced; a finder on ``sys.meta_path`` while open.
 
@@ -62,6 +71,7 @@ class Stubs(MetaPathFinder, Loader):
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
         nn.Module.add_module = _take_layer  # type: ignore[method-assign]
+        nn.Module.__setattr__ = _take_attribute  # type: ignore[method-assign]
         self.names.append(name)
 
     def add_attribute(self, module: ModuleType, name: str) -> None:
@@ -74,6 +84,7 @@ class Stubs(MetaPathFinder, Loader):
         """Take all stubs out of ``sys``; those that someone still holds raise when used."""
         self.closed = True
         nn.Module.add_module = _add_module  # type: ignore[method-assign]
+        nn.Module.__setattr__ = _set_attribute  # type: ignore[method-assign]
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name, module in list(sys.modules.items()):

@@ -150,7 +150,7 @@ def _halves(session: Session, batch: Batch, error: Exception) -> list[Batch]:
             f"out of memory on {session.device} with {total} samples",
             hint="use a device with more memory, or a lower precision (dtype=)",
         )
-    half = (total + 1) // 2
+    half = session.fits = (total + 1) // 2
     session.note(f"out of memory with {total} samples at once: went on with {half}")
     return [batch.part(slice(half)), batch.part(slice(half, None))]
 

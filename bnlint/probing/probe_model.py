@@ -143,7 +143,10 @@ def _put_into_train_mode(model: nn.Module) -> int:
     if len(modes) > 1 and model.training:
         return 0
     before = [p.requires_grad for p in model.parameters()]
-    model.train()
+    try:
+        model.train()
+    except NotImplementedError:  # an exported model is what it is
+        return 0
     after = [p.requires_grad for p in model.parameters()]
     return sum(a != b for a, b in zip(before, after, strict=False))
 
@@ -224,7 +227,7 @@ def _tried(
     session: Session, batches: list[Batch], wish: Wish, observed: Observed
 ) -> dict[str, Any]:
     """What extra experiments found, each on the first batch, as fields of the result."""
-    first, attempt = batches[0], Attempts(session)
+    first, attempt = batches[0].part(slice(session.fits)), Attempts(session)
     found = tried(attempt, first, _sound(observed))
     found["gap"] = attempt("train against eval", lambda: train_eval_gap(session, first))
     size = wish.batch_size or (first.samples if len(batches) > 1 else None)
@@ -239,6 +242,7 @@ def _tried(
         found["comparison"] = attempt(
             "the comparison", lambda: compared(session, first, observed, wish.steps)
         )
+    attempt.note()
     found["trials"] = replace(found["trials"], seconds=attempt.seconds)
     return found
 

@@ -40,8 +40,8 @@ class Session:
 
     ``criterion`` is the user's loss. ``watched`` is the model's forward, for everyone who looks at
     it, ``switched`` counts the parameters that its ``train()`` froze or thawed, ``labels`` says how
-    the targets fit the loss. Random labels come from ``seed`` alone, so that two losses of one
-    batch agree.
+    the targets fit the loss, ``fits`` how many samples memory is enough for. Random labels come
+    from ``seed`` alone, so that two losses of one batch agree.
     """
 
     model: nn.Module
@@ -54,6 +54,7 @@ class Session:
     scale: float = 1.0
     notes: list[str] = field(default_factory=list)
     switched: int = 0
+    fits: int | None = None
     labels: Labels | None = None
     watched: WatchedForward = field(init=False)
     _changes: tuple[Subscriber, ...] = ()

@@ -15,6 +15,7 @@ from torch import nn
 
 from bnlint.layers.calls import Call
 from bnlint.layers.table import Table, is_leaf
+from bnlint.loading.stubs import StubUsed
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import (
@@ -222,11 +223,15 @@ class _Climber:
 
     def _candidates(self) -> Iterator[Guess]:
         """The inputs to try: after the first guess, those fitted to what the forward does."""
-        began = time.monotonic()
+        began = time.process_time()
         yield from self.inputs.candidates[:1]
-        self.clock.start(time.monotonic() - began)
-        if self.guessed and self.inputs.candidates:
+        self.clock.start(time.process_time() - began)
+        if self.guessed and self.inputs.candidates and not self._lacks_a_package():
             yield from self.clock.within(self._fitted())
+
+    def _lacks_a_package(self) -> bool:
+        """True if a forward ended at a package that is not installed: no input mends that."""
+        return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
 
     def _fitted(self) -> tuple[Guess, ...]:
         """The inputs that were changed to fit; once found, they are kept."""

@@ -1,7 +1,8 @@
 """The time that may be spent on guesses for one model, beside the runs that every model needs.
 
 What a search costs is bound to what one run costs, so that a model that no guess fits takes a few
-times as long as one that the first guess fits, and not a hundred times.
+times as long as one that the first guess fits, and not a hundred times. It is the time of the
+processor, so that a busy machine finds the same as an idle one.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class SearchClock:
     def start(self, first_run: float) -> None:
         """Start to count after a first run that took so many seconds; later calls do nothing."""
         if self.end == math.inf:
-            self.end = time.monotonic() + self.seconds + _RUNS * first_run
+            self.end = time.process_time() + self.seconds + _RUNS * first_run
 
     def is_over(self) -> bool:
         """True if a search must end now, which is noted."""
-        over = time.monotonic() > self.end
+        over = time.process_time() > self.end
         self.cut |= over
         return over
 

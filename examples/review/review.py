@@ -5,7 +5,8 @@
 
 A comment stands at the finding's line when that is a part of the diff, else at a layer that takes
 part and is; what has no line in the diff goes into the text of the review. With ``--fixes`` (needs
-``bnlint[fix]``), proved fixes become suggestions that can be taken with a click.
+``bnlint[fix]``), proved fixes become suggestions that can be taken with a click. With
+``--compare``, the text also says what the diff does to each model: checkpoints, outputs, cost.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import re
 import subprocess
+import sys
 import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,11 +36,22 @@ def main() -> None:
         "--since", required=True, help="a revision; main... compares as GitHub does"
     )
     parser.add_argument("--fixes", action="store_true", help="suggest fixes (takes longer)")
+    parser.add_argument("--compare", action="store_true", help="compare old and new models")
     given = parser.parse_args()
     settings = {"diff": True, "unsafe_fixes": True} if given.fixes else {}
     report = bnlint.check(given.paths, since=given.since, **settings)
     top = Path(git("rev-parse", "--show-toplevel").strip())
-    print(json.dumps(review(report, diff_lines(given.since), top), indent=2))
+    found = review(report, diff_lines(given.since), top)
+    if given.compare:
+        found["body"] += "\n\n" + compared(given.since, given.paths)
+    print(json.dumps(found, indent=2))
+
+
+def compared(revision: str, paths: Sequence[str]) -> str:
+    """What ``bnlint compare`` says about the models, as Markdown."""
+    command = [sys.executable, "-m", "bnlint", "compare", revision, *paths, "--format=markdown"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    return done.stdout or f"bnlint compare: {done.stderr.strip()}"
 
 
 def review(report: bnlint.Report, lines: Lines, top: Path) -> dict[str, Any]:

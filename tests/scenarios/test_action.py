@@ -36,6 +36,7 @@ class Runner:
         own = {key: EXPRESSION.sub(self._value, text) for key, text in step["env"].items()}
         where = EXPRESSION.sub(self._value, step.get("working-directory", "."))
         github = {"GITHUB_OUTPUT": str(output), "GITHUB_WORKSPACE": str(self.folder)}
+        github["GITHUB_STEP_SUMMARY"] = str(self.folder / "summary")
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
             cwd=self.folder / where,
@@ -105,3 +106,20 @@ def test_no_input_is_pasted_into_a_script(project: Path) -> None:
     runner = Runner(project, paths='"; touch pwned; "\n$(touch pwned)', options="`touch pwned`")
     runner.run("Lint")
     assert not (project / "pwned").exists()
+
+
+def test_a_comparison_goes_into_the_job_summary_and_fails_the_job(project: Path) -> None:
+    net = "from torch import nn\n\nnet = nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 2))\n"
+    for text in (net, net.replace("8, 2", "8, 3")):
+        (project / "with blank" / "net.py").write_text(text)
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+            who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+            subprocess.run(["git", *who, *command], cwd=project, check=True)
+    runner = Runner(project, paths="with blank", compare="HEAD~1")
+    done = runner.run("Compare")
+    assert done.returncode == 0, done.stderr
+    summary = (project / "summary").read_text(encoding="utf-8")
+    assert "### bnlint compare: `HEAD~1` → `working tree`" in summary
+    assert "1.weight" in summary
+    assert runner.run("Conclude the comparison").returncode == 1
+    assert STEPS["Compare"]["if"] == "inputs.compare != ''"

@@ -133,6 +133,22 @@ def test_a_mistake_in_the_configuration_stops_the_commit(
     assert "unknown setting 'selct'" in done.stdout + done.stderr
 
 
+def test_a_commit_that_breaks_a_checkpoint_is_stopped(
+    project: Path, environment: dict[str, str], hooks: Path
+) -> None:
+    config = project / ".pre-commit-config.yaml"
+    config.write_text(config.read_text().replace("bnlint-system", "bnlint-compare"))
+    assert _commit(project, environment, **{"net.py": GOOD}).returncode == 0
+    done = _commit(project, environment, **{"net.py": GOOD.replace("nn.ReLU()", "nn.GELU()")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = _commit(
+        project, environment, **{"net.py": GOOD.replace("nn.Conv", "nn.ReLU(), nn.Conv")}
+    )
+    assert done.returncode == 1
+    assert "with the key map, all old weights load" in done.stdout + done.stderr
+    assert _commits(project, environment) == 3
+
+
 def test_the_manifest_is_valid(environment: dict[str, str]) -> None:
     command = (sys.executable, "-m", "pre_commit", "validate-manifest", str(MANIFEST))
     done = _run(ROOT, environment, *command)

@@ -17,10 +17,11 @@ from bnlint.comparing.running.loading_attempt import try_to_load
 from bnlint.comparing.running.new_side import compare_with
 from bnlint.comparing.running.old_side import run_old
 from bnlint.comparing.running.run_model import Call
+from bnlint.comparing.story import inputs_to_try
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
 from bnlint.domain.graph import ModelGraph, Shape
 from bnlint.domain.model_comparison import ComparedSide, ModelComparison
-from bnlint.domain.request import InputSpec, KeyMap, ProofResult
+from bnlint.domain.request import KeyMap, ProofResult
 from bnlint.graph.cost import cost_of
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.inputs.of_forward import infer
@@ -94,8 +95,4 @@ def _given(inputs: Any) -> Call:
 
 def _found(model: nn.Module, graphs: tuple[ModelGraph, ModelGraph]) -> list[Call]:
     """The inputs that the models were traced with, then guessed ones."""
-    traced = [
-        tuple(map(InputSpec, g.ref.inputs.shapes, g.ref.inputs.names, g.ref.inputs.dtypes))
-        for g in graphs
-    ]
-    return list(calls_of(model, list(dict.fromkeys(traced)), infer(model)))
+    return list(calls_of(model, inputs_to_try(*graphs), infer(model)))

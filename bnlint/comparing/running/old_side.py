@@ -94,11 +94,12 @@ def run_old(
         kept.reason = "the model cannot be built with real weights here"
     elif not calls:
         kept.reason = "no input is known"
+    end = time.monotonic() + _SECONDS
     for dtype in DTYPES if not kept.reason else ():
         _settle(model, calls, dtype)
         kept = _inventory(model)
         for number, call in enumerate(calls):
-            if kept.trials and number >= wanted:
+            if kept.trials and (number >= wanted or time.monotonic() > end):
                 break
             bench = _bench(model, dtype, table, file)
             trial, reason = _first_trial(bench, call, dtype)

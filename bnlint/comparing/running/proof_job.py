@@ -7,6 +7,7 @@ kept in a file: keys and shapes, buffers, inputs, outputs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -18,11 +19,14 @@ from bnlint.comparing.running.loading_attempt import try_to_load
 from bnlint.comparing.running.new_side import compare_with
 from bnlint.comparing.running.old_side import OldResults, run_old
 from bnlint.domain.finding import Problem
-from bnlint.domain.request import Closing, ProofRequest, ProofResult, Record
+from bnlint.domain.request import Closing, ModelSpec, ProofRequest, ProofResult, Record
 from bnlint.layers.table import Table, builtin_table
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.tracing.file import opened
+
+_ATTEMPTS = 8
+"""Calls of one class or function that are tried."""
 
 _load = torch.load  # the user's code gets another one, which reads no weights
 
@@ -41,7 +45,7 @@ def proof_records(request: ProofRequest) -> Iterator[Record]:
 
 
 def _side(workshop: Workshop, request: ProofRequest, table: Table) -> ProofResult:
-    built = next(iter(workshop.named(request.model)), None)
+    built = _built(workshop, request)
     if not isinstance(built, Built):
         name = request.model.call
         return ProofResult(False, f"{name} is not built: {built.message if built else 'no model'}")
@@ -58,6 +62,20 @@ def _side(workshop: Workshop, request: ProofRequest, table: Table) -> ProofResul
     loads = try_to_load(model, loaded.keys)
     mapped = tuple(try_to_load(model, loaded.keys, renames) for renames in request.maps)
     return compare_with(model, loaded, (loads, mapped), request.maps, table, workshop.file)
+
+
+def _built(workshop: Workshop, request: ProofRequest) -> Built | Problem | None:
+    """The model by the call that built the traced one, found again or else read as text."""
+    first: Built | Problem | None = None
+    for each in islice(workshop.named(request.model), _ATTEMPTS):
+        first = first or each
+        if isinstance(each, Built) and each.ref.arguments == request.arguments:
+            return each
+    if request.arguments and request.arguments != request.model.call:
+        called = next(iter(workshop.named(ModelSpec(request.arguments))), None)
+        if isinstance(called, Built):
+            return called
+    return first
 
 
 def _with_file(model: nn.Module, request: ProofRequest) -> ProofResult:

@@ -237,7 +237,8 @@ def _not_counted(cost: ModelCost | None) -> Iterator[str]:
 def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
     if old == new:
         return f"{name} {short_number(new, unit)}"
-    change = f" ({(new - old) / old:+.0%})".replace("%", " %") if old and new is not None else ""
+    share = round(100 * (new - old) / old) if old and new is not None else 0
+    change = f" ({share:+d} %)" if share else ""
     return f"{name} {short_number(old, unit)} -> {short_number(new, unit)}{change}"
 
 

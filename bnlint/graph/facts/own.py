@@ -150,6 +150,22 @@ def norm_families(view: View) -> Answer:
     return tuple(sorted(f for f in FAMILIES if view.fitting(Tags(any_of=(f,)))))
 
 
+@op_fact("switches-off")
+def switches_off(_: View, op: Op) -> Answer:
+    """Activations: whether a unit can be off or saturated on every sample, and then stays so."""
+    return not op.tags.isdisjoint(("relu-family", "saturating", "hardswish"))
+
+
+@op_fact("late-norm-means")
+def late_norm_means(view: View, op: Op) -> Answer:
+    """Activations: what follows from a norm that comes after it and not before, in words."""
+    if "saturating" in op.tags:
+        return "units that saturate on every sample stay saturated"
+    if switches_off(view, op):
+        return "units that are negative on every sample cannot recover"
+    return "nothing keeps its inputs around zero, so units may use one side of it only"
+
+
 @op_fact("family")
 def family(_: View, op: Op) -> Answer:
     """Batchnorm, instancenorm, groupnorm, layernorm, ... of a norm."""

@@ -189,6 +189,29 @@ def _producers(view: View, op: Op) -> frozenset[str]:
     return frozenset("" if "input" in o.tags else layer_key(o) for o in met)
 
 
+@op_fact("chained-calls")
+def chained_calls(view: View, op: Op) -> Answer:
+    """Whether a later call of the layer reads, near or far, the result of an earlier one."""
+    first, *later = view.once(_calls)[layer_key(op)]
+    met = {o.id for o in view.reach(first, Tags())} if later else set()
+    return any(call.id in met for call in later)
+
+
+@op_fact("spare-norm")
+def spare_norm(view: View, op: Op) -> Answer:
+    """Kernels: an unused norm that stands beside it and has as many channels; null without one."""
+    channels, home = op.facts.get("out-channels"), _holder(op.module)
+    if "kernel" not in op.tags or channels is None:
+        return None
+    spare = (info for info in view.once(_unused_norms) if info.facts.get("channels") == channels)
+    return next((info.path for info in spare if _holder(info.path) == home), None)
+
+
+def _unused_norms(view: View) -> tuple[ModuleInfo, ...]:
+    norms = (info for info in view.graph.modules if "norm" in info.tags)
+    return tuple(info for info in norms if used(view, info) is False)
+
+
 @op_fact("next-of-calls")
 def next_of_calls(view: View, op: Op) -> Answer:
     """Tags that all readers of all its calls share, looking through passthrough, pooling,

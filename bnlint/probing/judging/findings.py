@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bnlint.domain.finding import Evidence, Finding, Related
 from bnlint.domain.graph import Location, ModelGraph
 from bnlint.domain.probe import ProbeResult, Where
-from bnlint.domain.trials import Spot
+from bnlint.domain.trials import CallSite
 from bnlint.loading.sites import definition_of, is_local
 from bnlint.probing.judging.causes import Cause, causes
 from bnlint.probing.judging.metric import PREFIX
@@ -42,7 +42,7 @@ def _place(at: Where | None, calls: Calls) -> Location | None:
         return None
     own: Location | None = getattr(at, "location", None)
     exact = calls.get((at.layer, at.call))
-    if not calls or isinstance(at, Spot):
+    if not calls or isinstance(at, CallSite):
         exact = own or exact
     layer = at.layer
     while exact is None and layer:

@@ -103,7 +103,7 @@ class Number:
 
 SIGNAL = (
     *("dead-layer", "dead-units", "frozen-units", "signal-collapse", "saturation", "scale"),
-    *("inactive-share", "norm-low-variance", "half-headroom", "identical-units"),
+    *("inactive-share", "norm-low-variance", "identical-units"),
 )
 """What a wrong signal leads to further on."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult
-from bnlint.domain.trials import Parting, Spot
+from bnlint.domain.trials import CallSite, Parting
 from bnlint.probing.judging.metric import Number, Verdict, metric
 
 NUMBERS: tuple[Number, ...] = ()
@@ -133,7 +133,7 @@ def _batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
     yield Verdict(None, Severity.WARNING, said)
 
 
-def _listed(spots: tuple[Spot, ...]) -> str:
+def _listed(spots: tuple[CallSite, ...]) -> str:
     names = ", ".join(f"`{s.layer}`" for s in spots[:3])
     return names + (f" and {len(spots) - 3} more" if len(spots) > 3 else "")
 

@@ -92,8 +92,8 @@ def _merged(group: list[ActivationReading]) -> ActivationReading:
 def _exact(group: list[ActivationReading]) -> tuple[float, float, float] | None:
     """Mean, deviation and spread between samples over all places; None if they were not summed.
 
-    What batches share is not known place by place, so the spread is that within batches, each with
-    its lost degree of freedom. Where sums in single precision leave no digits, None too.
+    The spread within batches is exact; what batches differ in is known of a sample of places only,
+    so it is raised in the same proportion. Where single precision leaves no digits, None too.
     """
     found = [(r.moments.samples, r.whole) for r in group if r.whole is not None]
     if len(found) != len(group):
@@ -101,13 +101,20 @@ def _exact(group: list[ActivationReading]) -> tuple[float, float, float] | None:
     values = sum(w.values for _, w in found)
     mean = sum(float(w.total) * w.values for _, w in found) / values
     square = sum(float(w.square) * w.values for _, w in found) / values
-    samples, free = sum(n for n, _ in found), sum(n - 1 for n, _ in found)
-    apart = sum(max(float(w.square) - float(w.common), 0.0) * n for n, w in found)
-    within = apart / free * (samples - 1) / samples if free else 0.0
+    apart = sum(max(float(w.square) - float(w.common), 0.0) * w.values for _, w in found)
+    within = apart / values * _raised([r.moments for r in group])
     variance = square - mean * mean
     if not math.isfinite(square) or min(variance, within) < DIGITS * square:
         return None
     return mean, math.sqrt(variance), math.sqrt(within)
+
+
+def _raised(batches: list[SampleMoments]) -> float:
+    """The spread over all samples, over that within batches."""
+    total = sum(m.samples for m in batches)
+    parts = sum(float(_unit_moments(m)[2].mean()) * m.samples for m in batches) / total
+    whole = float(_unit_moments(reduce(_chan, batches))[2].mean())
+    return whole / parts if parts > 0 else 1.0
 
 
 def _chan(a: SampleMoments, b: SampleMoments) -> SampleMoments:
@@ -168,11 +175,7 @@ def _activation_row(
     in_region = _share(a.before, a.region)
     extremes = torch.stack([a.maximum.abs(), a.minimum.abs()])
     row = ActivationStats(
-        *(a.key[0], a.kind, a.key[1]),
-        samples=a.moments.samples,
-        units=a.maximum.numel(),
-        mean=mean,
-        std=deviation,
+        *(a.key[0], a.kind, a.key[1], a.moments.samples, a.maximum.numel(), mean, deviation),
         minimum=float(a.minimum.min()),
         maximum=float(a.maximum.max()),
         largest=_largest_finite(extremes),
@@ -185,19 +188,27 @@ def _activation_row(
         finite=bool(extremes.isfinite().all()),
         gradient_finite=gradient is None or bool(gradient.isfinite().all()),
         dtype=a.dtype,
-        at_output=a.at_output,
         dead_units=dead or (),
         always_on_units=always_on or (),
+    )
+    return _placed(row, a, sampled=exact is None and a.whole is not None)
+
+
+def _placed(row: ActivationStats, a: ActivationReading, sampled: bool) -> ActivationStats:
+    """The row with what the call does in its model, and with samples of its values."""
+    return replace(
+        row,
+        at_output=a.at_output,
         before=_thinned(a.before),
         after=_thinned(a.after) if a.after is not None else (),
         more=finished(a),
+        order=a.turn.order,
+        fed_by=a.turn.fed_by,
+        location=a.turn.location,
         is_gate=a.is_gate,
+        pooled=a.turn.pooled,
         identical=_identical(a),
-        sampled=exact is None and a.whole is not None,
-    )
-    turn = a.turn
-    return replace(
-        row, order=turn.order, fed_by=turn.fed_by, location=turn.location, pooled=turn.pooled
+        sampled=sampled,
     )
 
 

@@ -18,13 +18,13 @@ class Probed(ProbeResult):
 
     __slots__ = ()
 
-    def plot(self, name: str) -> Figure:
+    def plot(self, name: str, title: bool = True) -> Figure:
         """The picture ``units``, ``grad-flow``, ``ridge`` or ``loss`` as a matplotlib figure."""
-        return pictures.draw(self, name)
+        return pictures.draw(self, name, title)
 
-    def save_plots(self, folder: str | Path) -> tuple[Path, ...]:
-        """The paths of all pictures, written as PNG to ``folder``."""
-        return pictures.save(self, folder)
+    def save_plots(self, folder: str | Path, titles: bool = True) -> tuple[Path, ...]:
+        """The paths of all pictures, written as PNG and SVG to ``folder``."""
+        return pictures.save(self, folder, titles)
 
     def __str__(self) -> str:
         """The table that the command prints."""

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.trials import Spot
+from bnlint.domain.errors import is_out_of_memory
+from bnlint.domain.trials import CallSite
 from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
@@ -30,11 +31,11 @@ class Differentiated:
     """What the pass found; ``unread`` is a share for each floating-point input, in their order."""
 
     outputs: Any
-    cut: tuple[Spot, ...] = ()
-    silent: tuple[Spot, ...] = ()
+    cut: tuple[CallSite, ...] = ()
+    silent: tuple[CallSite, ...] = ()
     trainable: int = 0
-    twice: tuple[Spot, ...] = ()
-    moving: tuple[Spot, ...] = ()
+    twice: tuple[CallSite, ...] = ()
+    moving: tuple[CallSite, ...] = ()
     unread: tuple[float | None, ...] = ()
     reached: tuple[float, float] | None = None
     convolved: bool = False
@@ -57,11 +58,11 @@ def differentiated(session: Session, batch: Batch) -> Differentiated:
     found = Differentiated(outputs, reached=first.reached, convolved=first.convolved)
     found.own = first.own(leaves)
     found.moving = tuple(
-        Spot(path) for (path, m), mean in zip(norms, means, strict=True) if _moves(m, mean)
+        CallSite(path) for (path, m), mean in zip(norms, means, strict=True) if _moves(m, mean)
     )
     _differentiate(session, leaves, found)
     after = zip(norms, counts, strict=True)
-    found.twice = tuple(Spot(path) for (path, m), count in after if _count(m) > count)
+    found.twice = tuple(CallSite(path) for (path, m), count in after if _count(m) > count)
     return found
 
 
@@ -83,7 +84,12 @@ def _differentiate(session: Session, leaves: list[Tensor], found: Differentiated
     generator = torch.Generator().manual_seed(session.seed)
     drawn = [torch.randn(t.shape, generator=generator).to(t) for t in floats]
     wanted = [p for _, p in named] + leaves
-    got = torch.autograd.grad(floats, wanted, drawn, allow_unused=True)
+    try:
+        got = torch.autograd.grad(floats, wanted, drawn, allow_unused=True)
+    except Exception as error:  # of the user's own functions: the observation has said so
+        if is_out_of_memory(error):
+            raise
+        return
     pairs = list(zip(named, got, strict=False))
     found.cut = tuple(_spot(name) for (name, _), g in pairs if g is None)
     zero = [(name, g) for (name, p), g in pairs if g is not None and p.numel()]
@@ -92,9 +98,9 @@ def _differentiate(session: Session, leaves: list[Tensor], found: Differentiated
     found.unread = tuple(_unread(g, found.convolved) for g in got[len(named) :])
 
 
-def _spot(name: str) -> Spot:
+def _spot(name: str) -> CallSite:
     layer, _, parameter = name.rpartition(".")
-    return Spot(layer, parameter)
+    return CallSite(layer, parameter)
 
 
 def _unread(gradient: Tensor | None, convolved: bool) -> float | None:
@@ -210,7 +216,7 @@ def _same(session: Session, batch: Batch, number: int, columns: slice, plain: Te
     return torch.equal(other, plain)
 
 
-def frozen_end(session: Session) -> Spot | None:
+def frozen_end(session: Session) -> CallSite | None:
     """The output layer where it is frozen while layers before it train."""
     layers = [
         (path, m)
@@ -218,4 +224,4 @@ def frozen_end(session: Session) -> Spot | None:
         if (kind := kind_of(m, session.table)) is not None and "kernel" in kind.tags
     ]
     flags = [any(p.requires_grad for p in m.parameters(recurse=False)) for _, m in layers]
-    return Spot(layers[-1][0]) if len(flags) > 1 and any(flags) and not flags[-1] else None
+    return CallSite(layers[-1][0]) if len(flags) > 1 and any(flags) and not flags[-1] else None

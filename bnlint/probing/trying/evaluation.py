@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from bnlint.domain.errors import ProbeError
-from bnlint.domain.trials import Alone, Parting, Spot
+from bnlint.domain.trials import Alone, CallSite, Parting
 from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.session import Session
 from bnlint.probing.trying.experiments import flat, run
-from bnlint.probing.trying.trail import ForwardTrail, rescaled
+from bnlint.probing.trying.footprints import Footprints, rescaled
 from bnlint.tracing.forward import kind_of
 
 SIZES = (5, 7, 3, 11)
@@ -32,11 +32,11 @@ def sample_leak(session: Session, batch: Batch) -> Parting | None:
         return None
     one = batch.part(slice(size))
     other = batch.part(torch.tensor([0, *range(size, 2 * size - 1)]))
-    trail = ForwardTrail(session.watched, size)
+    trail = Footprints(session.watched, size)
     with session.watched.by(trail):
         first = run(session, one, ())
     again = run(session, one, ())
-    second = ForwardTrail(session.watched, size, trail)
+    second = Footprints(session.watched, size, trail)
     with session.watched.by(second):
         changed = run(session, other, ())
     change = _first_row(first, changed, size)
@@ -78,10 +78,10 @@ def _first_row(a: Any, b: Any, size: int) -> float:
 def chance(session: Session, batch: Batch) -> Parting | None:
     """How far two equal evaluations differ, and where; None if they do not."""
     batch = batch.part(slice(min(batch.samples, 8)))
-    trail = ForwardTrail(session.watched)
+    trail = Footprints(session.watched)
     with session.watched.by(trail):
         first = flat(run(session, batch, ()), batch.samples)
-    second = ForwardTrail(session.watched, before=trail)
+    second = Footprints(session.watched, before=trail)
     with session.watched.by(second):
         other = flat(run(session, batch, (), session.seed + 1), batch.samples)
     if first.shape != other.shape:
@@ -92,18 +92,18 @@ def chance(session: Session, batch: Batch) -> Parting | None:
 
 
 @torch.no_grad()
-def first_evaluation(session: Session, batch: Batch) -> tuple[float, Spot | None]:
+def first_evaluation(session: Session, batch: Batch) -> tuple[float, CallSite | None]:
     """The scale of the outputs in eval mode after one training forward, over that before it.
 
     Batch norms with a momentum stay in eval mode: their statistics move slowly, by design.
     """
     slow = {id(m) for m in session.model.modules() if _is_slow(session, m)}
     others = {id(m) for m in session.model.modules()} - slow
-    trail = ForwardTrail(session.watched)
+    trail = Footprints(session.watched)
     with session.watched.by(trail):
         before = flat(run(session, batch, ()), batch.samples)
     run(session, batch, others)
-    second = ForwardTrail(session.watched, before=trail, differs=rescaled)
+    second = Footprints(session.watched, before=trail, differs=rescaled)
     with session.watched.by(second):
         after = flat(run(session, batch, ()), batch.samples)
     one, other = float(before.std()), float(after.std())

@@ -51,7 +51,8 @@ def train_eval_gap(session: Session, batch: Batch) -> TrainEvalGap | None:
     norms = _norms(session)
     if not norms:
         return None
-    train, eval_ = run(session, batch, norms), run(session, batch, ())
+    eval_ = run(session, batch, ())  # first: the other run moves the statistics
+    train = run(session, batch, norms)
     losses = [float(session.objective(o, batch.targets)[0]) for o in (train, eval_)]
     change = _change(flat(train, batch.samples), flat(eval_, batch.samples))
     if change is None:
@@ -72,8 +73,8 @@ def batch_noise(session: Session, pool: Batch, size: int) -> float | None:
     outputs = []
     for index in (torch.arange(total), order):
         parts = map(pool.part, index.chunk(count))
-        flat = torch.cat([flat(run(session, p, norms), size) for p in parts])
-        outputs.append(flat[index.argsort().to(flat.device)])
+        rows = torch.cat([flat(run(session, p, norms), size) for p in parts])
+        outputs.append(rows[index.argsort().to(rows.device)])
     return _change(*outputs)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bnlint.domain.graph import Location
-from bnlint.domain.trials import NotFinite, Spot
+from bnlint.domain.trials import CallSite, NotFinite
 from bnlint.loading.sites import is_local, is_machinery
 from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
@@ -43,7 +43,7 @@ def _weights(session: Session) -> NotFinite | None:
     for name, state in (*model.named_parameters(), *model.named_buffers()):
         value = _value(state)
         if value and (state.requires_grad or "running" in name or "mask" not in name):
-            return NotFinite("parameter", name, value, Spot(name.rpartition(".")[0]))
+            return NotFinite("parameter", name, value, CallSite(name.rpartition(".")[0]))
     return None
 
 
@@ -94,7 +94,7 @@ def _backward(error: str, said: list[str]) -> NotFinite | None:
     if found is None:
         return None
     lines = list(_lines(said))
-    at = Spot("", found["name"].lower(), lines[-1] if lines else None)
+    at = CallSite("", found["name"].lower(), lines[-1] if lines else None)
     return NotFinite("gradient", found["name"].lower(), "nan", at)
 
 
@@ -126,6 +126,6 @@ class _FirstNotFinite(Subscriber):
                 value = next((v for t in tensors(out) if (v := _value(t))), "")
             if value:
                 line = users_line(sys._getframe(1))
-                at = Spot(self.watched.path, name, line, self.watched.turn)
+                at = CallSite(self.watched.path, name, line, self.watched.turn)
                 self.found = NotFinite("operation", name, value, at)
         return out

@@ -44,22 +44,28 @@ class Attempts:
 
     session: Session
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, list[str]] = field(default_factory=dict)
 
     def __call__(self, what: str, run: Callable[[], T]) -> T | None:
-        """What an experiment found; None, with a note, if the model fails or memory runs out."""
+        """What an experiment found; None, to be noted, if the model fails or memory runs out."""
         started = time.perf_counter()
         try:
             with fresh(self.session):
                 return run()
         except ProbeError as error:
-            self.session.note(f"not measured: {what}: {error.mistakes[0].message}")
-        except Exception as error:  # of a model that does not take another batch, or of torch
+            self.failed.setdefault(error.mistakes[0].message, []).append(what)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:  # of torch
             out = is_out_of_memory(error)
             said = "out of memory" if out else f"{type(error).__name__}: {error}"
-            self.session.note(f"not measured: {what}: {said[:200]}")
+            self.failed.setdefault(said[:200], []).append(what)
         finally:
             self.seconds[what] = time.perf_counter() - started
         return None
+
+    def note(self) -> None:
+        """Adds what failed to the notes, once for each reason."""
+        for reason, names in self.failed.items():
+            self.session.note(f"not measured: {', '.join(names)}: {reason}")
 
 
 def tried(attempt: Attempts, batch: Batch, sound: bool) -> dict[str, Any]:

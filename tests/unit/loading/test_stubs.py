@@ -91,8 +91,25 @@ def test_stubs_that_a_model_holds_are_found(stubs: Stubs) -> None:
 
     model = nn.Sequential(nn.Linear(2, 2))
     assert list(held_stubs(model)) == []
-    model[0].act = nowhere.Act()
-    assert list(held_stubs(model)) == ["nowhere.Act()"]
+    model[0].act = nowhere.act
+    assert list(held_stubs(model)) == ["nowhere.act"]
+
+
+def test_what_a_missing_package_made_for_a_model_is_a_layer_of_it(stubs: Stubs) -> None:
+    import nowhere
+
+    model = nn.Module()
+    model.body = nowhere.Body.load("large")
+    assert isinstance(model.body, nn.Module)
+    assert isinstance(model.body.width, Stub)
+    assert list(held_stubs(model)) == []
+    with stubs.unusable():
+        for call in (model.body, model.body.features):
+            with pytest.raises(StubUsed, match=r"nowhere\.Body\.load"):
+                call(torch.ones(1, 2))
+    stubs.close()
+    model.other = nn.ReLU()
+    assert type(model.other) is nn.ReLU
 
 
 def test_a_stub_takes_the_place_of_a_layer_in_containers(stubs: Stubs) -> None:

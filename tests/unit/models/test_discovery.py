@@ -14,6 +14,7 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.parsing import Source, read
+from bnlint.loading.stubs import Stubs
 from bnlint.models.building import Workshop
 from bnlint.tracing.discovery import Models
 
@@ -424,3 +425,73 @@ def test_a_default_that_the_constructor_refuses_is_changed() -> None:
     assert isinstance(graph, ModelGraph)
     assert graph.ref.guessed == ("settings",)
     assert graph.parameters == 64 * 8
+
+
+def test_a_layer_of_a_missing_package_is_a_part_that_is_not_seen() -> None:
+    stubs = Stubs()
+    stubs.add("nowhere")
+    try:
+        code = """
+            from nowhere import Body
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.body = Body(3, 8)
+                    self.conv = nn.Conv2d(8, 4, 3)
+                    self.bn = nn.BatchNorm2d(4)
+
+                def forward(self, x):
+                    return self.bn(self.conv(self.body.features(x)))
+        """
+        text = HEAD + textwrap.dedent(code)
+        source = read(PATH, text)
+        assert isinstance(source, Source)
+        module = ModuleType("net")
+        exec(compile(text, PATH, "exec"), vars(module))
+        workshop = Workshop(module, source)
+        found = Models(workshop, TraceRequest(PATH), builtin_table(), stubs).records()
+        (graph,) = [r for r in found if isinstance(r, ModelGraph)]
+    finally:
+        stubs.close()
+    assert [part.path for part in graph.trace.opaque] == ["body"]
+    assert {"conv", "bn"} <= {op.layer for op in graph.ops}
+
+
+def test_one_of_several_classes_of_settings_is_made() -> None:
+    code = """
+        class Seen:
+            def __init__(self, width=32):
+                self.width = width
+
+        class Read:
+            def __init__(self, width=48):
+                self.width = width
+
+        class Net(nn.Module):
+            def __init__(self, config: Seen | Read):
+                super().__init__()
+                self.layer = nn.Linear(config.width, 4)
+
+            def forward(self, x):
+                return self.layer(x)
+    """
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.parameters == 33 * 4
+
+
+def test_what_a_library_keeps_in_a_config_for_itself_is_not_set() -> None:
+    code = """
+        class Net(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.config = config
+                self.layer = nn.Linear(config.width, config.width)
+
+            def forward(self, x):
+                return self.layer(x) if self.config._kind is None else x
+    """
+    (graph,) = records(code)
+    assert isinstance(graph, ModelGraph)
+    assert graph.trace.complete

@@ -126,3 +126,6 @@ def test_settings_that_a_model_keeps_state_sizes_too() -> None:
     model = nn.Module()
     model.net_info = {"type": "net", "height": "416", "width": "320", "batch": "64"}
     assert stated(model) == _image(416, 320, channels=None)
+    blocks = nn.Module()
+    blocks.blocks = [{"height": 96, "width": 64}, {"type": "convolutional", "size": "3"}]
+    assert stated(blocks) == _image(96, 64, channels=None)

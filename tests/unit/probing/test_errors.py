@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from bnlint.domain.errors import ProbeError
+from bnlint.domain.finding import Severity
 from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import mlp
 from tests.unit.probing.test_guard import fingerprint, same
@@ -46,7 +49,7 @@ def test_a_mistake_is_named_and_nothing_left_behind(options: dict, says: str) ->
 
 
 def test_what_is_no_model() -> None:
-    with pytest.raises(ProbeError, match="a function is no model"):
+    with pytest.raises(ProbeError, match="a function is not a model"):
         probe(lambda x: x, X)  # type: ignore[arg-type]
 
 
@@ -74,12 +77,16 @@ def test_a_backward_that_fails_leaves_no_gradient() -> None:
     assert [k.gradient for k in result.kernels] == [None, None]
 
 
-def test_a_model_without_activations() -> None:
-    with pytest.raises(ProbeError, match="no activation was seen"):
-        probe(nn.Sequential(nn.Linear(4, 4)), torch.randn(8, 4))
-    lstm = nn.LSTM(4, 4)
-    with pytest.raises(ProbeError, match=r"no activation was seen.*fused recurrent layer"):
-        probe(lstm, torch.randn(8, 3, 4))
+def test_a_model_without_activations_is_measured_for_what_it_has() -> None:
+    linear = probe(nn.Sequential(nn.Linear(4, 4)), torch.randn(8, 4))
+    assert [(k.layer, k.kind) for k in linear.kernels] == [("0", "linear")]
+    assert linear.outputs[0].shape == (8, 4)
+    lstm = probe(nn.LSTM(4, 4, batch_first=True), torch.randn(8, 3, 4))
+    assert "fused recurrent layer" in lstm.not_observable[0].reason
+    assert lstm.trials.trainable == 4
+    attention = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 1)
+    leak = probe(attention, torch.randn(16, 3, 8)).report.findings[0]
+    assert leak.name == "sample-leak"
 
 
 def test_a_model_without_weights() -> None:
@@ -89,7 +96,7 @@ def test_a_model_without_weights() -> None:
         probe(model, X)
 
 
-def test_infinite_activations_are_a_finding_and_infinite_outputs_a_mistake() -> None:
+def test_infinite_outputs_are_a_finding() -> None:
     class Log(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -98,8 +105,15 @@ def test_infinite_activations_are_a_finding_and_infinite_outputs_a_mistake() -> 
         def forward(self, x):
             return (self.net(x) * 0).log()
 
-    with pytest.raises(ProbeError, match="the model's output is not finite"):
-        probe(Log(), X)
+    (found,) = [f for f in probe(Log(), X).report.findings if f.severity is Severity.ERROR]
+    assert found.name == "non-finite"
+    assert "`log`" in found.message
+    assert found.location.line == _line_of(Log, ".log()")
+
+
+def _line_of(made: type, text: str) -> int:
+    lines, first = inspect.getsourcelines(made)
+    return first + next(number for number, line in enumerate(lines) if text in line)
 
 
 class Hungry(nn.Module):
@@ -120,6 +134,7 @@ def test_running_out_of_memory_halves_the_batch_and_says_so() -> None:
     torch.manual_seed(0)
     x = torch.randn(64, 32)
     result = probe(Hungry(16), x)
+    assert result.trials.trainable == 6
     assert result.notes == (
         "out of memory with 64 samples at once: went on with 32",
         "out of memory with 32 samples at once: went on with 16",

@@ -161,13 +161,14 @@ def test_the_gradient_ratio_is_that_of_the_chain() -> None:
 def test_vanishing_and_exactly_zero_gradients() -> None:
     torch.manual_seed(0)
     deep = mlp(12, 32, he=False)
-    found = the(probe(deep, torch.randn(256, 32)), "gradient-vanishing")
-    assert found.severity is Severity.WARNING
+    found = the(probe(deep, torch.randn(256, 32)), "signal-collapse")
+    (vanishing,) = [r for r in found.related if r.message.startswith("gradient-vanishing")]
+    assert "exactly zero" not in vanishing.message
     with torch.no_grad():
         deep[0].bias.fill_(-1e4)
-    found = the(probe(deep, torch.randn(256, 32)), "gradient-vanishing")
+    found = the(probe(deep, torch.randn(256, 32)), "dead-layer")
     assert found.severity is Severity.ERROR
-    assert "exactly zero" in found.message
+    assert any("exactly zero" in r.message for r in found.related)
 
 
 def test_a_head_that_starts_at_zero_is_no_vanishing_gradient() -> None:
@@ -200,7 +201,8 @@ def test_non_finite_values_name_where_they_began() -> None:
     with torch.no_grad():
         model[2].weight[0, 0] = float("inf")
     found = the(probe(model, torch.randn(300, 32)), "non-finite")
-    assert (found.layer, found.severity) == ("3", Severity.ERROR)
+    assert (found.layer, found.severity) == ("2", Severity.ERROR)
+    assert "`2.weight` holds inf" in found.message
 
 
 def test_half_precision_headroom() -> None:

@@ -29,7 +29,9 @@ def compared():
 
 def test_every_picture_is_drawn_and_no_label_leaves_the_page(compared, tmp_path: Path) -> None:
     written = compared.save_plots(tmp_path)
-    assert [p.name for p in written] == ["units.png", "grad-flow.png", "ridge.png", "loss.png"]
+    assert [p.name for p in written] == [
+        f"{name}.{suffix}" for name in pictures.PLOTS for suffix in ("png", "svg")
+    ]
     for name in pictures.PLOTS:
         assert fits(compared.plot(name)), name
 
@@ -47,7 +49,7 @@ def test_long_names_and_many_layers_stay_on_the_page() -> None:
             return inner["and_a_child_whose_name_is_long_too"](x)
 
     result = probe(Deep(), torch.randn(32, 8))
-    assert "of 60 shown" in result.plot("units").axes[0].get_title()
+    assert "of 60 shown" in result.plot("units").get_suptitle()
     for name in pictures.drawable(result):
         assert fits(result.plot(name)), name
 

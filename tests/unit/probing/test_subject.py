@@ -39,7 +39,7 @@ class Net(nn.Module):
 def test_what_is_made_of_weights_alone_is_no_activation_of_data(between) -> None:
     result = probe(Net(between), torch.randn(300, 8))
     assert [a.kind for a in result.activations] == ["relu"]
-    assert result.report.findings == ()
+    assert [f.name for f in result.report.findings] == ["no-gradient"]  # of its unused layer
 
 
 def test_a_table_of_positions_has_no_samples_to_compare() -> None:

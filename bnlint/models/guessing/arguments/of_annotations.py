@@ -81,6 +81,9 @@ def by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
         return
     if type(None) in typing.get_args(hint):
         yield None
+    elif origin_of(hint) in (typing.Union, types.UnionType):
+        for option in typing.get_args(hint):
+            yield from by_annotation(option, name, profile)
     elif origin_of(hint) is typing.Literal:
         yield typing.get_args(hint)[0]
     elif origin_of(hint) in (dict, collections.abc.Mapping):

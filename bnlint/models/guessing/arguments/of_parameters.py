@@ -105,6 +105,8 @@ def settings(
         wanted = use.fields.get(key, ParameterUse())
         if wanted.optional:
             raise LookupError(key)
+        if key.startswith("_") and not wanted.known:
+            return None  # what a library keeps for itself is not set yet
         return guessed_setting(key, f"{name}.{key}", wanted, known)
 
     made = GuessedSettings(given, answer, name)

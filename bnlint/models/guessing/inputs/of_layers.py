@@ -99,13 +99,18 @@ def _values(model: nn.Module) -> Iterator[tuple[str, Any]]:
             parameters = inspect.signature(type(model)).parameters.values()
             yield from [(p.name, p.default) for p in parameters if p.default is not p.empty]
     for name, value in vars(model).items():
-        if type(value) is dict and not name.startswith("_"):
-            yield from (
-                (key, _as_number(entry)) for key, entry in value.items() if type(key) is str
-            )
+        if not name.startswith("_"):
+            yield from _settings_in(value)
         yield name, value
     if site is not None:
         yield from site.arguments
+
+
+def _settings_in(value: Any) -> Iterator[tuple[str, Any]]:
+    """The settings of a dict, or of the first of a list of blocks: that of the whole network."""
+    first = value[0] if type(value) is list and value else value
+    if type(first) is dict:
+        yield from ((key, _as_number(entry)) for key, entry in first.items() if type(key) is str)
 
 
 def _as_number(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bnlint.domain.trials import Spot
+from bnlint.domain.trials import CallSite
 from bnlint.models.nested import tensors
 from bnlint.probing.observing.readings import unseen
 from bnlint.probing.observing.ways import users_line
@@ -40,7 +40,7 @@ def rescaled(a: Tensor, b: Tensor) -> bool:
     return max(one, other) > GROWN**2 * min(one, other) > 0
 
 
-class ForwardTrail(Subscriber):
+class Footprints(Subscriber):
     """Keeps a piece of what each call returns; with ``before``, finds the first that differs.
 
     With ``rows``, only the first row of results with that number of rows is looked at: the first
@@ -51,12 +51,12 @@ class ForwardTrail(Subscriber):
         self,
         watched: WatchedForward,
         rows: int = 0,
-        before: ForwardTrail | None = None,
+        before: Footprints | None = None,
         differs: Differs = unequal,
     ) -> None:
         self.watched, self.rows, self.before, self.differs = watched, rows, before, differs
         self.pieces: list[tuple[str, Tensor]] = []
-        self.parted: Spot | None = None
+        self.parted: CallSite | None = None
         self._lost = False
 
     def function(self, function: TorchFunction, run: Runnable) -> Runnable:
@@ -88,4 +88,4 @@ class ForwardTrail(Subscriber):
             self._lost = True  # the second run took another way
         elif self.differs(piece, before[at][1]):
             line = users_line(sys._getframe(1))
-            self.parted = Spot(self.watched.path, name, line, self.watched.turn)
+            self.parted = CallSite(self.watched.path, name, line, self.watched.turn)
