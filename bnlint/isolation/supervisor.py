@@ -1,6 +1,6 @@
 """A process between the host and a job that runs alone: it ends all that the job started.
 
-It lives as long as the job, adopts what left the job for a session of its own, and is told when the
+It lives as long as the job, adopts what left the job for a session of its own, and learns when the
 host is gone, however that ended. It never runs the user's code.
 """
 

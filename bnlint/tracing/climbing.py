@@ -230,7 +230,7 @@ class _Climber:
             yield from self.clock.within(self._fitted())
 
     def _lacks_a_package(self) -> bool:
-        """True if a forward ended at a package that is not installed: no input mends that."""
+        """True if a forward ended at a package that is not installed: no input fixes that."""
         return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
 
     def _fitted(self) -> tuple[Guess, ...]:

@@ -25,14 +25,15 @@ HABITS = {
     r"\bno part of\b": "not a submodule of",
     r"\bin spite of\b": "even if",
     r"\bhold(?:s|ing)? back\b": "hide",
-    r"\bblind\b": "could not be checked",
+    r"(?<!color-)\bblind\b": "could not be checked",
     r"\bnot seen whole\b": "only partly traced",
     r"normalis|initialis|optimis|recognis": "American spelling: normalize, initialize",
 }
 """Words that don't return, and what is said instead."""
 
 _NAMES = re.compile(
-    r"`[^`\n]*`|\$?[\w.]*(?:vanishing-by-initialisation|sisters)[\w-]*|[\w-]+-\w*is\w*"
+    r"`[^`\n]*`|\$?[\w.]*sisters[\w-]*|(?:vanishing|exploding)-by-initialisation|unnormalised-input"
+    r"|normalised-before|self-normalising"
 )
 """Code, and names of rules and facts that programs rely on."""
 

@@ -43,7 +43,7 @@ class Judged:
     other_order: bool = False
 
     def differ(self, reason: str, first: TapeStep | None = None) -> None:
-        """Note a difference; the first one is told."""
+        """Note a difference; the first one is reported."""
         if self.equal:
             self.equal, self.reason, self.first = False, reason, first
 

@@ -1,4 +1,4 @@
-"""Facts carried along the data flow: rank, layout, channels, whether a value was normalised.
+"""Facts carried along the data flow: rank, layout, channels, whether a value was normalized.
 
 By traced shapes where there are any; else followed from the layers that fix them, which needs no
 input: one pass over the ops in the order of execution, whatever the branches.

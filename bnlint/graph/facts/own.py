@@ -57,7 +57,7 @@ OWN_FACTS: Mapping[str, str] = {
     "indices": "indexing: for each axis keep, cut, pick, add, `...` or unknown",
     "batch-first": "recurrent layers and attention: whether axis 0 is the batch",
     "global": "pooling: whether one value a channel is left",
-    "normalized-shape": "layer norms: the axes that are normalised",
+    "normalized-shape": "layer norms: the dimensions that are normalized",
     "activation": "fused norms: kind of the activation inside",
     "composite": "whether it is a layer made of layers that was not looked into",
     "parameters": "how many parameters (tensors) it has",

@@ -1,4 +1,4 @@
-"""What a comparison says of the whole model: a fault that no norm can mend."""
+"""What a comparison says of the whole model: a fault that no norm can fix."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _places(x: Tensor, axis: int) -> int:
 def users_line(frame: FrameType | None) -> Location | None:
     """The innermost line of the user's own file inside the watched forward; None if there is none.
 
-    What called the forward is no part of the model.
+    What called the forward is not a part of the model.
     """
     found: list[tuple[Any, int]] = []
     inside = 0

@@ -20,7 +20,7 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
 
     A layer that is used for other inputs, other flags or by another method than ``forward`` is
     named somewhere besides the constructor. A layer in a container goes by the container's name.
-    A class further up counts if it has no part of its own with that name.
+    A class further up counts if it has none of its own with that name.
     """
     owner, name = _owner(path, modules)
     holder = modules[owner]

@@ -41,7 +41,7 @@ def draw_losses(result: ProbeResult) -> Figure:
 
 
 def _scaled(axis: Any, series: Sequence[Series]) -> None:
-    """An axis on which the curves are told apart: logarithmic, or close around them.
+    """An axis on which the curves can be told apart: logarithmic, or close around them.
 
     What rises far above the first loss leaves the page: one diverging rate hides all else.
     """

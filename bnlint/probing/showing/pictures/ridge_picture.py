@@ -33,7 +33,7 @@ APART = 10.0
 def draw_ridge(result: ProbeResult) -> Figure:
     """Curves of the values, a row for each activation.
 
-    Exact zeros after an activation are no part of the curve; their share is printed beside it.
+    Exact zeros after an activation are not part of the curve; their share is printed beside it.
     """
     every = series_of(result)
     shown = {AS_WRITTEN, "none", "before"}
