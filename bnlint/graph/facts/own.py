@@ -77,7 +77,7 @@ OWN_FACTS: Mapping[str, str] = {
     "kept": "whether Python reads the numbers of its result, or a module or buffer keeps it",
     "recomputed": "layers: whether torch.utils.checkpoint runs it again in backward",
     "called-from": "layers called several times: the lines that lead to the call, outermost first",
-    "on-in-evaluation": "dropout that is called as a function: whether it is on in eval mode",
+    "on-in-evaluation": "dropout: whether it is on in eval mode",
     "on-explicitly": "the same, where the code passes training=True literally",
     "read-in-evaluation": "whether an output depends on it in eval mode only",
     "index": "inputs and outputs of the model: position",

@@ -23,9 +23,12 @@ TO_KERNELS = Tags(
 def unread(view: View, op: Op) -> Answer:
     """Whether no result depends on it, nothing keeps or prints it, and no layer reads it.
 
-    Unknown where something failed or was not seen: what comes after that may read it.
+    Unknown where something was not seen, which may read it. Where the forward failed, the error
+    comes first and this is no question.
     """
-    if view.once(_has_blind_spots):
+    if view.once(_failed):
+        return False
+    if view.once(_has_unseen_parts):
         return UNKNOWN
     if reaches_output(view, op) is not False:
         return False
@@ -46,10 +49,14 @@ def unread_with_it(view: View, op: Op) -> Answer:
     return f" (nor of {', '.join(names[:SHOWN])}{more} before it)" if names else ""
 
 
-def _has_blind_spots(view: View) -> bool:
+def _failed(view: View) -> bool:
+    return any(op.error is not None for op in view.ops)
+
+
+def _has_unseen_parts(view: View) -> bool:
     returned = any(view.behind[n] for n in view.positions(OUTPUT))
-    failed = any(op.error is not None or op.facts.get("alone") for op in view.ops)
-    return failed or not returned or not view.graph.trace.complete
+    alone = any(op.facts.get("alone") for op in view.ops)
+    return alone or not returned or not view.graph.trace.complete
 
 
 @op_fact("unread-input")
@@ -62,7 +69,9 @@ def unread_input(view: View, op: Op) -> Answer:
         return False
     if op.facts["named"] is False:
         return True
-    if view.once(_has_blind_spots):
+    if view.once(_failed):
+        return False
+    if view.once(_has_unseen_parts):
         return UNKNOWN
     ahead = view.reach(op, Tags())
     used = any(o.facts.get("kept") is True or o.facts.get("read-in-evaluation") for o in ahead)

@@ -28,8 +28,8 @@ def usage_facts(
     facts: dict[str, Value] = {}
     if call.kept or _writes_into_state(call):
         facts["kept"] = True
-    if call.recomputed:
-        facts["recomputed"] = True
+    if isinstance(call.target, nn.Module):
+        facts["recomputed"] = call.recomputed
     if call.also:
         facts["rebuilt"] = True
     if _is_discrete(call.value, 0):

@@ -37,8 +37,8 @@ def mode_facts(
     facts: dict[str, dict[str, Value]] = {}
     on = {_place(c) for c in evaluation.calls if _is_loose(c, table) and _is_on(c)}
     for call in training.calls:
-        if _is_loose(call, table):
-            found = _place(call) in on
+        if _drops(call, table):  # a registered layer follows the mode of the model
+            found = _is_loose(call, table) and _place(call) in on
             facts[call.id] = {"on-in-evaluation": found}
             if found and _says_true(call):
                 facts[call.id]["on-explicitly"] = True
@@ -54,10 +54,12 @@ def _place(call: Call) -> _Place:
 
 def _is_loose(call: Call, table: Table) -> bool:
     """Whether it is a dropout as a function, or a layer that is not registered."""
+    return _drops(call, table) and (bool(call.held) or not is_module(call.target))
+
+
+def _drops(call: Call, table: Table) -> bool:
     kind = kind_of(call, table)
-    if kind is None or _DROPS.isdisjoint(kind.tags):
-        return False
-    return bool(call.held) or not is_module(call.target)
+    return kind is not None and not _DROPS.isdisjoint(kind.tags)
 
 
 def _is_on(call: Call) -> bool:
