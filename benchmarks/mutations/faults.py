@@ -17,6 +17,7 @@ from torch import nn
 
 from bnlint.domain.graph import Op
 
+from .around import AlwaysDropped, CutOff, ThrownAway
 from .site import Site, Surroundings, layer_ops
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -208,6 +209,24 @@ def unused(site: Site) -> tuple[str, ...]:
     return (f"{parent}.spare".lstrip("."),)
 
 
+def within(
+    make: Callable[[nn.Module], nn.Module], blamed: str
+) -> Callable[[Site], tuple[str, ...]]:
+    """The layer inside of a module, whose operation ``blamed`` is the fault."""
+
+    def plant(site: Site) -> tuple[str, ...]:
+        site.put(site.op.module, make(site.layer))
+        return (f"{site.op.module}.{blamed}",)
+
+    return plant
+
+
+def is_lone_way(around: Surroundings, op: Op) -> bool:
+    """The first kernel of a model, which is not its last, so that it starves alone."""
+    source = around.source(op)
+    return is_kernel(around, op) and source is not None and "input" in source.tags
+
+
 MUTATIONS: dict[str, Mutation] = {
     "norm moved behind its activation": Mutation("BN101", has_activation, behind_activation),
     "bias switched on": Mutation("BN301", is_normed_kernel, bias_on),
@@ -229,4 +248,7 @@ MUTATIONS: dict[str, Mutation] = {
     "in-place on a residual": Mutation(
         "BN406", reads_shared, beside("act", lambda _: nn.ReLU(inplace=True), before=True)
     ),
+    "dropout that stays on": Mutation("BN306", is_kernel, within(AlwaysDropped, "dropout()")),
+    "result thrown away": Mutation("BN407", is_kernel, within(ThrownAway, "extra")),
+    "gradient cut": Mutation("BN410", is_lone_way, within(CutOff, "detach()")),
 }

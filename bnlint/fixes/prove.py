@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bnlint.domain.finding import Finding, Problem
+from bnlint.domain.finding import Finding, Problem, Severity
 from bnlint.domain.graph import ModelGraph, Op, Subject
 from bnlint.domain.request import (
     Fold,
@@ -99,7 +99,7 @@ def _look_differs(
         reason, new_ones = _findings_differ(before, after, gone, renames)
         if reason:
             return reason
-        fresh += new_ones
+        fresh += [f for f in new_ones if f.severity is not Severity.INFO]  # a hint blocks nothing
     return ""
 
 

@@ -215,3 +215,44 @@ class Net(nn.Module):
         return left + self.conv({before})
 """
     assert mend(code, "BN406") == (code.replace(before, after), {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("F.dropout(x)", "F.dropout(x, training=self.training)"),
+        ("F.dropout(x, 0.2)", "F.dropout(x, 0.2, training=self.training)"),
+        ("F.dropout2d(x, p=0.2)", "F.dropout2d(x, p=0.2, training=self.training)"),
+    ],
+)
+def test_a_dropout_follows_the_mode_of_its_module(before: str, after: str) -> None:
+    code = f"""{HEAD}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.conv = nn.Conv2d(8, 4, 3)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.conv({before})
+"""
+    assert mend(code, "BN306") == (code.replace(before, after), {})
+
+
+def test_a_dropout_outside_of_a_module_has_no_mode_to_follow() -> None:
+    code = f"""{HEAD}
+def dropped(x):
+    return F.dropout(x, 0.2)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 4, 3)
+
+    def forward(self, x):
+        return self.conv(dropped(x))
+"""
+    done, refused = mend(code, "BN306")
+    assert done == code
+    assert refused
