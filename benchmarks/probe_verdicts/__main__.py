@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.probe_verdicts.healthy import HEALTHY
+from benchmarks.probe_verdicts.libraries import register
 from benchmarks.probe_verdicts.sick import SICK
 from bnlint.domain.errors import BnlintError
 from bnlint.domain.finding import Finding, Severity
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only", choices=("healthy", "sick"))
     given = parser.parse_args()
+    register()
     lines: list[str] = []
 
     def say(line: str) -> None:

@@ -12,6 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
+from bnlint.probing.observing.measure import origin
 from bnlint.probing.observing.readings import ActivationReading, KernelReading
 from bnlint.tracing.forward import Key
 
@@ -133,24 +134,34 @@ def operands(kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     return next((a for a in factors if a is not weight), None), weight
 
 
+def _is_of(factor: Any, out: Tensor | None, maker: Any) -> bool:
+    """Whether a factor is this result of an activation, or a reshaped one."""
+    if not isinstance(factor, Tensor):
+        return False
+    return factor is out or (maker is not None and origin(factor) is maker)
+
+
 class Gates:
     """The saturating activations of a forward whose result may still multiply something.
 
-    Inputs and results are held weakly: the address of a freed one may be reused.
+    Inputs and results are held weakly: the address of a freed one may be reused. A result may be
+    reshaped first (``gate.view(n, c, 1, 1)``): autograd knows where it is from.
     """
 
     def __init__(self) -> None:
-        self._open: list[tuple[ActivationReading, weakref.ref[Tensor], weakref.ref[Tensor]]] = []
+        self._open: list[
+            tuple[ActivationReading, weakref.ref[Tensor], weakref.ref[Tensor], Any]
+        ] = []
 
     def note(self, reading: ActivationReading, x: Tensor, out: Tensor) -> None:
         """Notes an activation that computed ``out`` from ``x``."""
         if reading.region.saturating:
-            self._open.append((reading, weakref.ref(x), weakref.ref(out)))
+            self._open.append((reading, weakref.ref(x), weakref.ref(out), out.grad_fn))
 
     def multiplied(self, factors: tuple[Any, ...]) -> None:
         """``x * sigmoid(x)`` is one activation; what multiplies something else is a gate."""
-        for reading, x, out in self._open:
-            if len(factors) != 2 or not any(f is not None and f is out() for f in factors):
+        for reading, x, out, maker in self._open:
+            if len(factors) != 2 or not any(_is_of(f, out(), maker) for f in factors):
                 continue
             if reading.kind == "sigmoid" and any(f is not None and f is x() for f in factors):
                 reading.kind, reading.region = "silu", region_of("silu", {})

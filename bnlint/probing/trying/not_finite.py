@@ -80,7 +80,7 @@ def _operation(session: Session, batch: Batch) -> NotFinite | None:
                     return watch.found
                 loss = session.objective(outputs, batch.targets)[0]
                 if _value(loss):
-                    return watch.found or NotFinite("loss", "", _value(loss))
+                    return NotFinite("loss", "", _value(loss))
                 trained = [p for p in session.model.parameters() if p.requires_grad]
                 torch.autograd.grad(loss, trained, allow_unused=True)
         except RuntimeError as error:

@@ -21,7 +21,6 @@ X = torch.randn(16, 32)
     [
         ({"batches": torch.randn(1, 32)}, "a batch of one sample"),
         ({"batches": torch.randn(16, 7)}, r"forward raised RuntimeError.*\n.*\(16, 7\)"),
-        ({"batches": X, "loss": lambda o: o.sum() * float("nan")}, "the loss is not finite"),
         ({"batches": X, "loss": lambda o: o}, r"must be a scalar tensor, not \(16, 10\)"),
         ({"batches": X, "loss": lambda o: o.nope}, "the loss raised AttributeError"),
         ({"batches": X, "device": "cuda:7"}, "'cuda:7' is not there\n.*this machine has cpu"),
@@ -109,6 +108,12 @@ def test_infinite_outputs_are_a_finding() -> None:
     assert found.name == "non-finite"
     assert "`log`" in found.message
     assert found.location.line == _line_of(Log, ".log()")
+
+
+def test_a_loss_that_is_not_finite_is_a_finding() -> None:
+    found = probe(mlp(2), X, loss=lambda outputs: outputs.sum() * float("nan")).report.findings
+    assert [f.name for f in found if f.severity is Severity.ERROR] == ["non-finite"]
+    assert "loss" in found[0].message
 
 
 def _line_of(made: type, text: str) -> int:
