@@ -242,7 +242,14 @@ class Report:
         return min((f.severity for f in self.findings), key=lambda s: s.rank, default=None)
 
 
-Cell = str | float | None
+class Marked(NamedTuple):
+    """A number that is a fault, and how grave: error or warning."""
+
+    value: str | float
+    style: str
+
+
+Cell = str | float | Marked | None
 """A cell of a page's table: text, a share from 0 to 1 that is drawn as a bar, or nothing."""
 
 

@@ -345,6 +345,17 @@ def site_name(layer: str, call: int) -> str:
     return f"{layer}#{call + 1}" if call else layer
 
 
+def shown_name(row: Row) -> str:
+    """How tables and pictures name a call: ``layers.2 -> relu`` where a function makes it."""
+    fed_by: str = getattr(row, "fed_by", "")
+    if not row.layer.endswith("()"):
+        return site_name(row.layer, row.call)
+    module, _, function = row.layer.removesuffix("()").rpartition(".")
+    again = f" #{row.call + 1}" if row.call and not fed_by else ""
+    source = fed_by or module
+    return f"{source} -> {function}{again}" if source else f"{function}{again}"
+
+
 def call_name(layer: str, call: int) -> str:
     """A kernel's layer; a function has a name for each of its calls."""
     return site_name(layer, call) if layer.endswith("()") else layer

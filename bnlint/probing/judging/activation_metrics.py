@@ -44,7 +44,7 @@ NUMBERS = (
         "share of units that are never in the zero region",
         "always on",
         share=True,
-        mark=lambda a: "warning" if (a.frozen or 0) >= 0.9 else "",
+        mark=lambda a: "warning" if (a.frozen or 0) >= 0.9 and a.always_on else "",
         logged=True,
     ),
     Number(A, "inactive", "share of values with little slope", "inactive", share=True),

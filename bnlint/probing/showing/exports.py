@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.finding import Cell, Finding, PageTable, Picture, Report, Section
+from bnlint.domain.finding import Cell, Finding, Marked, PageTable, Picture, Report, Section
 from bnlint.domain.phrases import plural
 from bnlint.domain.probe import (
     ActivationStats,
@@ -20,6 +20,7 @@ from bnlint.domain.probe import (
     UpdateStats,
     Variant,
     gradient_ratio,
+    shown_name,
 )
 from bnlint.probing.judging.metric import Number, numbers_of
 from bnlint.probing.showing import pictures, terminal
@@ -141,10 +142,16 @@ def _table(title: str, what: str, rows: Sequence[Measured]) -> PageTable:
 
 
 def _cells(row: Measured, numbers: Sequence[Number]) -> tuple[Cell, ...]:
-    call = 0 if isinstance(row, KernelStats) else row.call
-    values = ((n, n.read(row)) for n in numbers)
-    shown = (value if n.share else _number(value) for n, value in values)
-    return (f"{row.layer} #{call + 1}" if call else row.layer), row.kind, *shown
+    name = row.layer if isinstance(row, KernelStats) else shown_name(row)
+    shown = (_marked(n, row) for n in numbers)
+    return name, row.kind, *shown
+
+
+def _marked(number: Number, row: Measured) -> Cell:
+    """A number as a cell that stands out if it is a fault."""
+    value, style = number.read(row), number.mark(row)
+    cell = value if number.share else _number(value)
+    return cell if cell is None or not style else Marked(cell, style)
 
 
 def _comparison(result: ProbeResult, comparison: Comparison) -> Section:
@@ -172,5 +179,5 @@ def _variant(v: Variant, rates: int) -> tuple[Cell, ...]:
     )
 
 
-def _number(value: float | None) -> Cell:
+def _number(value: float | None) -> str | None:
     return None if value is None else f"{value + 0.0:.3g}"  # no minus before a zero

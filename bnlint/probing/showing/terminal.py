@@ -15,7 +15,7 @@ from bnlint.domain.probe import (
     Variant,
     ends,
     gradient_ratio,
-    site_name,
+    shown_name,
 )
 from bnlint.probing.judging.metric import PREFIX, Number, numbers_of
 
@@ -72,7 +72,7 @@ def _table(what: str, rows: Sequence[Row], kind_width: int, paint: Paint) -> Ite
     if not rows:
         return
     numbers = [n for n in numbers_of(type(rows[0])) if n.heading]
-    names = [site_name(row.layer, row.call) for row in rows]
+    names = [shown_name(row) for row in rows]
     width = max(10, *map(len, names))
     heads = "".join(
         f"  {n.heading:<{BAR + 5}}" if n.share else n.heading.rjust(n.width) for n in numbers

@@ -8,12 +8,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bnlint.domain.errors import ProbeError
 from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
+from bnlint.probing.given.placing import available
 from bnlint.probing.observation import observe
 from bnlint.probing.observing.measure import norm_of
 from bnlint.probing.observing.observer import Observer
-from bnlint.probing.observing.readings import KernelReading, bring
+from bnlint.probing.observing.readings import KernelReading, Transfer, bring
 from bnlint.probing.probe_model import probe
 from bnlint.probing.session import Session
+from bnlint.probing.watch import watch
 from bnlint.tracing.forward import WatchedForward
 from bnlint.tracing.forward.module_names import Registry
 from tests.unit.probing.nets import ResNet, mlp
@@ -74,6 +76,56 @@ def test_collecting_runs_where_nothing_can_be_read_back() -> None:
     torch.autograd.grad(out.sum(), list(model.parameters()))
     assert not observer.unseen
     assert {r.maximum.device.type for r in observer.activations} == {"meta"}
+
+
+@pytest.mark.parametrize("device", available())
+def test_every_device_of_this_machine_measures_the_same(device: str) -> None:
+    torch.manual_seed(0)
+    model, x = ResNet(), torch.randn(32, 3, 8, 8)
+    here, there = probe(model, x), probe(model, x, device=device)
+    assert there.device.startswith(device)
+    for a, b in zip(here.activations, there.activations, strict=True):
+        assert (a.layer, a.units) == (b.layer, b.units)
+        assert (b.mean, b.std, b.signal) == pytest.approx((a.mean, a.std, a.signal), rel=1e-2)
+
+
+@pytest.mark.parametrize("device", available())
+def test_a_training_on_every_device_is_watched(device: str) -> None:
+    model = mlp(2).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(model, every=2, quiet=True) as w:
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(16, 32, device=device)).square().mean().backward()
+            optimizer.step()
+    assert [step for step, _ in w.results] == [0, 2, 4]
+    assert w.last is not None
+    assert w.last.loss is not None
+    assert all(u.ratio is not None for u in w.last.updates if u.dimensions > 1)
+
+
+def test_a_watched_step_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device whose copy to the host is still under way."""
+    monkeypatch.setattr(Transfer, "ready", False)
+    model, x = ResNet(), torch.randn(8, 3, 8, 8)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, foreach=True)
+    with watch(model, every=9, quiet=True) as w:
+        with Watcher() as watcher:
+            for _ in range(3):
+                model(x).square().mean().backward()
+                optimizer.step()
+        assert not w.results
+    assert watcher.waits == []
+    assert w.last is not None
+    assert w.last.updates
+
+
+def test_what_is_sent_is_taken_when_it_is_there() -> None:
+    reading = KernelReading("a", "linear", torch.ones(2), norms=[torch.full((), 2.0)])
+    sent = Transfer([reading], [torch.ones(())])
+    assert sent.ready
+    assert sent.finish() == [1.0]
+    assert reading.norms == [2.0]
 
 
 def test_memory_of_a_batch_is_not_kept() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bnlint.domain.errors import Mistake, UsageError
+from bnlint.domain.finding import Marked
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -20,6 +21,7 @@ from bnlint.domain.probe import (
 )
 from bnlint.probing.showing import pictures
 from bnlint.probing.showing.exports import sections
+from bnlint.report.formats.html.markup import chapters
 
 ACTIVATION = ActivationStats(
     layer="act",
@@ -72,7 +74,7 @@ def stub_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_table_for_each_kind_of_layer() -> None:
     (chapter,) = sections(RESULT)
     rows = {table.title: table.rows for table in chapter.tables}
-    act = ("act #2", "relu", "0", "1", 0.25, 0.0, 0.5, None, "0.9", None)
+    act = ("act#2", "relu", "0", "1", 0.25, 0.0, 0.5, None, "0.9", None)
     assert rows["Activations"] == (act,)
     # Statistics that were never tracked have not drifted.
     assert rows["Norms"] == (("bn", "batchnorm1d", "0.1", "1", 0.5, None, None),)
@@ -81,6 +83,16 @@ def test_a_table_for_each_kind_of_layer() -> None:
     assert rows["Not observable"] == (("lstm", "fused"),)
     for table in chapter.tables:
         assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_numbers_that_are_faults_stand_out() -> None:
+    sick = replace(RESULT.activations[0], dead=0.75)
+    (chapter,) = sections(replace(RESULT, activations=(sick,)))
+    cells = chapter.tables[0].rows[0]
+    assert Marked(0.75, "error") in cells
+    page = chapters((chapter,))
+    assert 'class="share error fault"' in page
+    assert "fault" not in chapters(sections(RESULT))
 
 
 def test_what_was_done_is_said() -> None:

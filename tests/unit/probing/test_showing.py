@@ -12,7 +12,7 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Evidence, Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.domain.probe import KernelStats, ProbeResult
+from bnlint.domain.probe import KernelStats, ProbeResult, shown_name
 from bnlint.probing.probe_model import probe
 from bnlint.probing.showing import exports, pictures, terminal
 from bnlint.tracing.model import trace_model
@@ -123,6 +123,63 @@ def fits(figure) -> bool:
     return min(low) > -0.01 and max(high) < 0.01
 
 
+def test_functions_are_named_by_what_feeds_them() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = torch.relu(layer(x))
+            return x
+
+    figure = probe(Net(), torch.randn(32, 8)).plot("units")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == [f"layers.{i} -> relu" for i in range(3)]
+
+
+def test_all_pictures_have_one_width_and_titles_are_optional(compared) -> None:
+    for name in pictures.PLOTS:
+        assert compared.plot(name).get_figwidth() == pictures.series.WIDTH
+        assert compared.plot(name).get_suptitle()
+        assert not compared.plot(name, title=False).get_suptitle()
+
+
+def test_legends_name_every_series_and_the_zeros() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 3), nn.ReLU())
+    nn.init.constant_(net[0].bias, -30.0)
+    result = probe(net, torch.randn(64, 8), compare=True, steps=1)
+    shown = {text.get_text() for text in result.plot("grad-flow").legends[0].get_texts()}
+    assert {"as written", "without norm", "norm before each activation"} <= shown
+    assert "exactly zero" in shown
+    ridge = {text.get_text() for text in result.plot("ridge").legends[0].get_texts()}
+    assert "share of exact zeros" in ridge
+    crosses = {
+        line.get_color() for line in result.plot("grad-flow").axes[0].lines
+        if line.get_marker() == "x" and len(line.get_xdata())
+    }  # fmt: skip
+    assert crosses <= set(pictures.series.COLOURS.values()), "in the colour of their series"
+    assert crosses
+
+
+def test_losses_have_an_axis_on_which_they_differ(compared) -> None:
+    def scale(*ends: float) -> tuple[str, tuple[float, float]]:
+        pairs = zip(compared.comparison.variants, ends, strict=True)
+        variants = tuple(
+            replace(v, curves=tuple(replace(c, losses=(2.31, end)) for c in v.curves))
+            for v, end in pairs
+        )
+        comparison = replace(compared.comparison, variants=variants)
+        axis = replace(compared, comparison=comparison).plot("loss").axes[0]
+        return axis.get_yscale(), axis.get_ylim()
+
+    kind, (low, high) = scale(2.303, 2.280, 2.29, 2.303)
+    assert kind == "linear"
+    assert high - low < 0.1
+    assert scale(2.303, 0.002, 0.01, 2.303)[0] == "log"
+
+
 def test_a_label_that_leaves_the_page_is_noticed(compared) -> None:
     figure = compared.plot("units")
     figure.text(0.9, 0.5, "a label that is too long for this place")
@@ -140,7 +197,9 @@ def test_the_table_names_every_activation_norm_and_finding() -> None:
     result = probe(ResNet(), torch.randn(8, 3, 8, 8))
     shown = str(result)
     for row in (*result.activations, *result.norms):
-        assert row.layer in shown
+        assert shown_name(row) in shown
+    assert "layers.0.relu" in shown
+    assert "stem -> relu" in shown or "relu()" not in shown
     assert "8 samples" in shown
     assert result.objective in shown
     assert "\x1b" not in shown

@@ -16,7 +16,7 @@ from bnlint.domain.probe import (
     Curve,
     KernelStats,
     ProbeResult,
-    site_name,
+    shown_name,
 )
 
 if TYPE_CHECKING:
@@ -112,14 +112,8 @@ def labels_of(rows: Sequence[ActivationStats]) -> list[str]:
 
 
 def _label(row: ActivationStats) -> str:
-    if not row.layer.endswith("()"):
-        return f"{site_name(row.layer, row.call)} ({row.kind})"
-    module, _, function = row.layer.removesuffix("()").rpartition(".")
-    source = row.fed_by or module
-    if not source:
-        return site_name(function, row.call)
-    again = f" #{row.call + 1}" if row.call and not row.fed_by else ""
-    return f"{source} -> {function}{again}"
+    name = shown_name(row)
+    return name if row.layer.endswith("()") else f"{name} ({row.kind})"
 
 
 def shortened(name: str) -> str:

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import PurePath
 from urllib.parse import quote
 
-from bnlint.domain.finding import Cell, PageTable, Picture, Section, Severity
+from bnlint.domain.finding import Cell, Marked, PageTable, Picture, Section, Severity
 from bnlint.domain.graph import Location, Shape
 from bnlint.report import RenderOptions
 from bnlint.report.lines import place, plain
@@ -100,8 +100,20 @@ def _table(table: PageTable) -> str:
 
 
 def _cell(cell: Cell) -> str:
+    style = ""
+    if isinstance(cell, Marked):
+        cell, style = cell.value, cell.style
     if cell is None:
         return "<td></td>"
     if isinstance(cell, str):
-        return f"<td>{text(cell)}</td>"
-    return f"<td class=share><meter value={cell:.4f}></meter> {cell:.0%}</td>"
+        return f"<td{_classes(style)}>{text(cell)}</td>"
+    share = _classes("share", style)
+    return f"<td{share}><meter value={cell:.4f}></meter> <span>{cell:.0%}</span></td>"
+
+
+def _classes(*names: str) -> str:
+    """The attribute for these classes; faults have one of their own for all styles."""
+    given = [name for name in names if name]
+    if any(name in ("error", "warning") for name in given):
+        given.append("fault")
+    return f' class="{" ".join(given)}"' if given else ""
