@@ -19,7 +19,9 @@ def graph_changes(old: Canonical, new: Canonical, aligned: Alignment) -> GraphAn
     changed = [c for pair in aligned.pairs for c in _settings(*pair, old, new)]
     changed += list(_rewired(old, new, aligned))
     changed += [
-        replace(_change(b), setting="kind", old=_kind(a), new=_kind(b)) for a, b in aligned.replaced
+        replace(_change(b), setting="kind", old=_kind(a), new=_kind(b))
+        for a, b in aligned.replaced
+        if _kind(a) != _kind(b)
     ]
     moved = [
         _change(second, f"was {_neighbours(old, first)}, is {_neighbours(new, second)}")

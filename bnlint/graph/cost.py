@@ -22,7 +22,7 @@ _UNKNOWN = frozenset({"opaque"})
 def cost_of(graph: ModelGraph) -> ModelCost:
     """The cost of a model, with a line for each layer that costs something."""
     sizes = {state.key: state for state in graph.states}
-    ops = [op for op in graph.ops if not op.tags & {"input", "output"}]
+    ops = [op for op in graph.ops if not op.tags & {"input", "output"} and not _is_border(op)]
     layers = _layers(ops, sizes)
     known = graph.ref.inputs.source != "none" and bool(ops)
     uncounted = [c.layer for c in layers if c.multiply_adds is None or c.activation_bytes is None]
@@ -39,6 +39,11 @@ def cost_of(graph: ModelGraph) -> ModelCost:
         tuple(layers),
         tuple(dict.fromkeys(uncounted)) if known else ("all layers: no input is known",),
     )
+
+
+def _is_border(op: Op) -> bool:
+    """True for what enters or leaves a part that was traced by itself."""
+    return op.types in ((), ("torch.Tensor.input",)) and not op.reads
 
 
 def _layers(ops: Iterable[Op], sizes: Mapping[str, StateInfo]) -> list[LayerCost]:

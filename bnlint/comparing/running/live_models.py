@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.models.nested import moved
 from bnlint.pipeline import trace_live
+from bnlint.tracing.bare import copied
 
 
 def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> ModelComparison:
@@ -75,10 +75,10 @@ def _proof(
     """What running copies of both showed; the state of random numbers is left as it is."""
     table = builtin_table()
     with torch.random.fork_rng(devices=[]):
-        try:
-            first, second = (copy.deepcopy(model).cpu() for model in (old, new))
-        except Exception as error:  # locks, generators, hooks: anything may refuse a copy
-            return ProofResult(False, f"a model cannot be copied: {type(error).__name__}")
+        first, second = (copied(model, {}, torch.clone) for model in (old, new))
+        if first is None or second is None:
+            return ProofResult(False, "a model cannot be copied")
+        first, second = first.cpu(), second.cpu()
         calls = [_given(inputs)] if inputs is not None else _found(first, graphs)
         kept = run_old(first, calls, max(len(calls), 1), table, graphs[0].ref.file)
         loads = try_to_load(second, kept.keys)

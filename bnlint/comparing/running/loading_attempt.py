@@ -70,3 +70,35 @@ def _refused(bare: nn.Module, state: Mapping[str, torch.Tensor], said: str) -> L
 
 def _shape(text: str) -> Shape:
     return tuple(int(part) for part in text.split(",") if part.strip())
+
+
+def loaded_under(model: nn.Module, keys: Mapping[str, Shape]) -> KeyMap:
+    """Which key each old state comes to, where hooks of the model rename keys.
+
+    Each old state holds its own number, and the real model is loaded. Its buffers are restored; its
+    parameters are not.
+    """
+    buffers = {key: buffer.detach().clone() for key, buffer in model.named_buffers()}
+    state = {
+        key: torch.full(shape, float(number), dtype=torch.float64)
+        for number, (key, shape) in enumerate(keys.items(), 1)
+    }
+    _load(model, state)
+    found = [
+        (old, new)
+        for new, value in model.state_dict().items()
+        if isinstance(value, torch.Tensor) and (old := _number_in(value, tuple(keys))) is not None
+    ]
+    with torch.no_grad():
+        for key, buffer in model.named_buffers():
+            buffer.copy_(buffers[key])
+    return tuple((old, new) for old, new in found if old != new)
+
+
+def _number_in(value: torch.Tensor, keys: tuple[str, ...]) -> str | None:
+    """The old key whose number all elements of a state hold."""
+    if not value.numel() or value.dtype == torch.bool:
+        return None
+    first = round(float(value.flatten()[0]))
+    whole = bool((value == value.flatten()[0]).all())
+    return keys[first - 1] if whole and 0 < first <= len(keys) else None

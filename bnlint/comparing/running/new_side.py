@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from bnlint.comparing.running.loading_attempt import loaded_under
 from bnlint.comparing.running.old_side import Key, OldResults, OldTrial, run_draw
 from bnlint.comparing.running.run_model import TRAIN, Bench, ForwardRun
 from bnlint.comparing.running.tape import TapeStep, first_difference
@@ -22,6 +23,7 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """Relative to the largest output."""
 _GRADIENTS = 1e-6
 _NONE = (0.0, 0.0)
+_OVERFLOWS = "for large inputs the new model returns values that are not finite"
 _OTHER_ORDER = (
     "random numbers are drawn in another order; with numbers that don't depend on the order, the "
     "outputs are equal"
@@ -65,19 +67,30 @@ def compare_with(
         return _with(tried, reason="the new model cannot be built with real weights here")
     best: tuple[int, Judged] | None = None
     reason = ""
-    keys = {state.key for state in describe_states(model) if state.persistent}
-    plain = -1 if not maps or (loads.loads and keys == kept.keys.keys()) else 0
-    for number in range(plain, len(maps)):
-        judged, reason = _under(model, kept, maps[number] if number >= 0 else (), table, file)
+    for number, renames in _to_run(model, kept, loads, maps):
+        judged, reason = _under(model, kept, renames, table, file)
         if judged is None:
             continue
         if best is None or judged.equal:
             best = number, judged
-        if judged.equal or loads.loads:
-            break  # what loads as it is runs as it is
+        if judged.equal:
+            break
     if best is None:
         return _with(tried, reason=reason)
     return _result(tried, *best)
+
+
+def _to_run(
+    model: nn.Module, kept: OldResults, loads: LoadAttempt, maps: Sequence[KeyMap]
+) -> Iterator[tuple[int, KeyMap]]:
+    """The maps to run with, by their numbers; what loads as it is runs as it was loaded."""
+    keys = {state.key for state in describe_states(model) if state.persistent}
+    if loads.loads and keys != kept.keys.keys():
+        yield -1, loaded_under(model, kept.keys)
+    elif loads.loads or not maps:
+        yield -1, ()
+    else:
+        yield from enumerate(maps)
 
 
 def _with(tried: ProofResult, *, reason: str) -> ProofResult:
@@ -152,7 +165,10 @@ def _taken(renames: KeyMap) -> frozenset[str]:
 def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: ForwardRun, bench: Bench) -> None:
     """Compare one run; what is not finite in the old one is left out."""
     outputs = old["outputs"]
-    if not all(bool(torch.isfinite(t).all()) for t in outputs if t.is_floating_point()):
+    if not _finite(outputs):
+        return
+    if key[0] and not _finite(new.outputs):  # at usual values it is told as any difference
+        judged.reason = judged.reason or _OVERFLOWS
         return
     judged.compared += 1
     mode = key[1]
@@ -168,6 +184,10 @@ def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: ForwardRun, be
     judged.differences[mode] = max(judged.differences.get(mode, 0.0), apart)
     if judged.equal and mode == TRAIN:
         _judge_training(judged, old, new, bench)
+
+
+def _finite(outputs: Sequence[torch.Tensor]) -> bool:
+    return all(bool(torch.isfinite(t).all()) for t in outputs if t.is_floating_point())
 
 
 def _tolerance(judged: Judged) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
@@ -244,14 +245,19 @@ def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
 
 def findings_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
     """The findings that the change brings or removes."""
-    fresh = [_finding(f, options) for f in each.new_findings]
-    gone = [f.rule for f in each.gone_findings]
+    fresh = _counted([_finding(f, options) for f in each.new_findings])
+    gone = _counted([f.rule for f in each.gone_findings])
     if each.verdict in (ADDED, REMOVED) and not fresh:
         return
     said = [f"new: {', '.join(fresh)}"] if fresh else []
     said += [f"gone: {', '.join(gone)}"] if gone else []
     if said:
         yield "; ".join(said)
+
+
+def _counted(words: Sequence[str]) -> list[str]:
+    """Each word once, with how often it occurs."""
+    return [f"{w} (x{n})" if n > 1 else w for w, n in Counter(words).items()]
 
 
 def _finding(finding: Finding, options: RenderOptions) -> str:

@@ -1,0 +1,51 @@
+"""What changed in the graph: settings, layers, places."""
+
+from __future__ import annotations
+
+from bnlint.domain.model_comparison import GraphAnswer
+from tests.unit.comparing.live_pairs import changed
+
+
+def graph(*edits: tuple[str, str]) -> GraphAnswer:
+    found = changed(*edits).graph
+    assert found is not None
+    return found
+
+
+def test_a_setting_that_is_equal_in_all_dimensions_is_one_number() -> None:
+    found = graph(("(3, 8, 3)", "(3, 8, 3, stride=2)"))
+    (change,) = found.changed
+    assert (change.layer, change.setting, change.old, change.new) == ("conv", "stride", 1, 2)
+    assert (*found.added, *found.removed, *found.moved) == ()
+
+
+def test_a_layer_of_another_kind_keeps_its_name() -> None:
+    (change,) = graph(("self.act = nn.ReLU()", "self.act = nn.GELU()")).changed
+    assert (change.layer, change.setting, change.old, change.new) == ("act", "kind", "relu", "gelu")
+
+
+def test_a_norm_on_the_other_side_of_its_activation_has_moved() -> None:
+    found = graph(("self.act(self.norm(self.conv(x)))", "self.norm(self.act(self.conv(x)))"))
+    assert [change.layer for change in (*found.moved, *found.changed)] in (["norm"], ["act"])
+    assert (*found.added, *found.removed) == ()
+
+
+def test_a_changed_constant_is_a_setting() -> None:
+    twice = "x.mean((2, 3))", "x.mean((2, 3)) * 2.0"
+    assert [change.kind for change in graph(twice).added] == ["scale"]
+
+
+def test_the_other_half_of_a_chunk() -> None:
+    source = """
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+        def forward(self, x):
+            a, b = self.conv(x).chunk(2, 1)
+            return a.exp() - b
+    """
+    found = changed(("a.exp() - b", "b.exp() - a"), source=source)
+    assert found.verdict == "changed"
+    assert found.graph is not None
+    assert found.graph.changed
