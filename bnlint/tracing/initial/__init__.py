@@ -23,7 +23,7 @@ from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Kind, Table, having
 from bnlint.loading.weights import left_out
 from bnlint.tracing.forward.module_names import states_of
-from bnlint.tracing.initial.meanfield import SignalMoments
+from bnlint.tracing.initial.meanfield import SignalMoments, Units
 from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
 from bnlint.tracing.tracers import Record
 
@@ -32,6 +32,8 @@ Facts = dict[str, Value]
 DEVIATIONS = {True: 4.0, False: 3.2}
 """Standard deviations from the mean to the largest value of a batch: feature maps, vectors."""
 
+_LEAST = 1e-12
+_MOST = 0.5
 _PICKS = frozenset({"kernel", "recurrent", "slice", "split", "pixelshuffle", "opaque", "other"})
 """What may read each channel in a way of its own."""
 _SETS_SCALE = having("sets", "scale")
@@ -140,6 +142,8 @@ class _Reader:
 
     def read_stretch(self, run: Sequence[Step]) -> None:
         """Predict the signal and gradient of a stretch whose input has a known scale."""
+        if any(step.call.error is not None for step in run):
+            return
         source = next((self.calls[ref.id] for ref in run[0].call.refs()), None)
         kind = kind_of(source, self.table) if source else None
         entry = self.whole and source is not None and source.target == "input"
@@ -156,8 +160,12 @@ class _Reader:
             self.facts[last.call.id].update({
                 "init-first": prediction.first,
                 "init-kernels": prediction.kernels,
+                "init-scale": _rounded(prediction.scale),
                 "init-signal": _rounded(prediction.signal),
                 "init-gradient": _rounded(prediction.gradient),
+                "init-scale-left": _in_words(prediction.scale),
+                "init-signal-left": _in_words(prediction.signal),
+                "init-gradient-left": _in_words(prediction.gradient),
                 "init-kept": _rounded(min(prediction.signal, prediction.gradient)),
                 "init-dies": died,
             })  # fmt: skip
@@ -167,18 +175,35 @@ class _Reader:
 
         Layers after the first such one get no signal, so nothing is predicted for them.
         """
-        for step, after in pairwise(run):
-            if step.units is None or "relu-family" not in after.kind.tags:
-                continue
+        rectified = [
+            (step, step.units)
+            for step, after in pairwise(run)
+            if step.units is not None and "relu-family" in after.kind.tags
+        ]
+        for n, (step, units) in enumerate(rectified):
             largest = DEVIATIONS[step.leaving > 1]
-            dead = step.units.starting_dead(largest)
-            by_bias = dead - step.units.without_bias().starting_dead(largest)
+            dead = units.starting_dead(largest)
+            by_bias = dead - units.without_bias().starting_dead(largest)
             self.facts[step.call.id].update(
                 {"init-starting-dead": round(dead, 3), "init-dead-by-bias": round(by_bias, 3)}
             )
-            if by_bias > 0.5:
+            if by_bias > _MOST:
+                more = sum(_starts_dead(*other) for other in rectified[n + 1 :])
+                self.facts[step.call.id]["init-dead-behind"] = _and_behind(more)
+                self.facts[step.call.id]["init-dead-percent"] = f"{100 * dead:.0f} %"
                 return True
         return False
+
+
+def _and_behind(count: int) -> str:
+    """How many layers behind a dead one start dead, too, as the end of a sentence."""
+    if not count:
+        return ""
+    return f", and so do {count} layers behind it" if count > 1 else ", and so does one behind it"
+
+
+def _starts_dead(step: Step, units: Units) -> bool:
+    return units.starting_dead(DEVIATIONS[step.leaving > 1]) > _MOST
 
 
 def weights_of(module: nn.Module, kind: Kind) -> Weights | None:
@@ -239,6 +264,11 @@ def _all_equal(values: torch.Tensor) -> bool:
 
 def _share(chosen: torch.Tensor) -> float:
     return round(float(chosen.float().mean()), 4)
+
+
+def _in_words(value: float) -> str:
+    """The value for a message; below what floating point can tell from nothing, a bound."""
+    return f"{value:.1g}" if value >= _LEAST else f"less than {_LEAST:g}"
 
 
 def _rounded(value: float) -> float:

@@ -80,13 +80,15 @@ class Step:
 class Prediction:
     """How a stretch of ``kernels`` kernels that starts at the layer ``first`` scales a signal.
 
-    ``signal`` is the standard deviation between samples of the last kernel's output, relative to
-    its root mean square. ``gradient`` is norm(gradient) / norm(weight) of the first kernel,
-    relative to that of the last.
+    ``scale`` is the root mean square of the last kernel's output over that of the input.
+    ``signal`` is the standard deviation between samples of that output, relative to its root mean
+    square. ``gradient`` is norm(gradient) / norm(weight) of the first kernel, relative to that of
+    the last.
     """
 
     first: str
     kernels: int
+    scale: float
     signal: float
     gradient: float
 
@@ -222,6 +224,7 @@ def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
     return Prediction(
         kernels[0].call.path or "",
         len(kernels),
+        math.sqrt(after.total / run[0].before.total),
         math.sqrt(after.spread / after.total) if after.total > 0 else 0.0,
         sizes[-1] / sizes[0] if sizes[0] > 0 else 0.0,
     )

@@ -269,3 +269,22 @@ def test_each_row_belongs_to_one_output(layer, shape):
         rows = weights_of(layer, kind).rows
         assert rows.shape[0] == 6
         assert torch.equal(rows.abs().sum(1) > 0, used)
+
+
+def test_what_is_less_than_nothing_is_said_in_words():
+    from bnlint.tracing.initial import _in_words
+
+    assert _in_words(3.21e-5) == "3e-05"
+    assert _in_words(0.0) == _in_words(1e-14) == "less than 1e-12"
+
+
+def test_layers_behind_a_dead_one_are_counted():
+    body = [layer for _ in range(6) for layer in (nn.Linear(32, 32), nn.ReLU())]
+    net = nn.Sequential(*body, nn.Linear(32, 4))
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            nn.init.constant_(layer.bias, -0.4)
+    graph = trace_model(net)
+    said = [op.facts["init-dead-behind"] for op in graph.ops if "init-dead-behind" in op.facts]
+    assert len(said) == 1
+    assert said[0].endswith(("layers behind it", "one behind it"))
