@@ -79,7 +79,7 @@ def test_a_table_for_each_kind_of_layer() -> None:
     # Statistics that were never tracked have not drifted.
     assert rows["Norms"] == (("bn", "batchnorm1d", "0.1", "1", 0.5, None, None),)
     assert rows["Kernels"][0] == ("one", "linear", "2", "1", "0.5", "2")
-    assert rows["Kernels"][1] == ("two", "linear", "2", None, None)
+    assert rows["Kernels"][1] == ("two", "linear", "2", None, None, None)
     assert rows["Not observable"] == (("lstm", "fused"),)
     for table in chapter.tables:
         assert {len(row) for row in table.rows} == {len(table.columns)}

@@ -54,7 +54,7 @@ def _marks(series: Sequence[Series]) -> list[Any]:
     from matplotlib.patches import Patch
 
     patches = [Patch(color=one.colour, alpha=0.6, label=one.label) for one in series]
-    how = {"linestyle": "", "marker": r"$\%$", "markersize": 7, "color": GREY}
+    how: dict[str, Any] = {"linestyle": "", "marker": r"$\%$", "markersize": 7, "color": GREY}
     return [*patches, Line2D([], [], label="share of exact zeros", **how)]
 
 
