@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bnlint.comparing.git_commands import BlobEntry, Repository, Version
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.domain.phrases import plural
 
 _SOURCES = (".py", ".pyi", ".ipynb")
 _LARGEST, _LARGEST_SOURCE = 512 << 10, 16 << 20
@@ -99,7 +100,7 @@ def _write(
         else:
             path.write_bytes(data)
     if lost:
-        said = f"{lost} files of {version.name} are not in this clone"
+        said = f"{plural(lost, 'file')} of {version.name} could not be read from this clone"
         yield Problem(ProblemKind.UNREADABLE, version.name, said, "fetch them first: git fetch")
 
 

@@ -84,8 +84,8 @@ def _compare_revisions(tracing: Tracing, words: Sequence[str], staged: bool) -> 
         hint = "name a revision or two files: bnlint compare main"
         raise UsageError(Mistake("nothing to compare", hint=hint))
     if not repository.knows("HEAD"):
-        said = "there is no commit to compare with yet"
-        return ComparisonReport(problems=(Problem(ProblemKind.SKIPPED_CODE, words[0], said),))
+        reason = "there is no commit to compare with yet"
+        return ComparisonReport(problems=(Problem(ProblemKind.SKIPPED_CODE, words[0], reason),))
     revisions, paths = _split(repository, words)
     old, new = repository.versions(revisions, staged=staged)
     with ExitStack() as stack:

@@ -34,11 +34,17 @@ def cost_of(graph: ModelGraph) -> ModelCost:
         sum(_size(s) for s in own if s.trainable),
         sum(_size(s) for s in parameters if s.tied),
         _unused(graph, own),
-        sum(c.multiply_adds or 0 for c in layers) if known else None,
-        sum(c.activation_bytes or 0 for c in layers) if known else None,
+        _sum([c.multiply_adds for c in layers]) if known else None,
+        _sum([c.activation_bytes for c in layers]) if known else None,
         tuple(layers),
         tuple(dict.fromkeys(uncounted)) if known else ("all layers: no input is known",),
     )
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """The sum of what was counted; None if some is unknown and nothing was counted."""
+    total = sum(count or 0 for count in counts)
+    return None if not total and None in counts else total
 
 
 def _is_border(op: Op) -> bool:

@@ -62,6 +62,8 @@ def checkpoint_lines(each: ModelComparison) -> Iterator[str]:
         return
     if answer.loads is None:
         yield f"not tried: {answer.reason}" if answer.reason else "not tried"
+        if keys := [*_renamed(answer.renamed), *_keys(answer)]:
+            yield f"by name and shape, {', '.join(keys)}"
         return
     if answer.loads:
         yield "loads: all keys and shapes fit"
@@ -207,6 +209,8 @@ def _count(change: LayerChange) -> str:
 def _value(value: Value) -> str:
     if value is None:
         return "none"
+    if isinstance(value, str) and value.startswith("code "):
+        return "a function"
     if isinstance(value, tuple):
         return f"({', '.join(map(_value, value))})"
     return str(value)
