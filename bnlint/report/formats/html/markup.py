@@ -100,15 +100,13 @@ def _table(table: PageTable) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    style = ""
-    if isinstance(cell, Marked):
-        cell, style = cell.value, cell.style
-    if cell is None:
+    value, style = (cell.value, cell.style) if isinstance(cell, Marked) else (cell, "")
+    if value is None:
         return "<td></td>"
-    if isinstance(cell, str):
-        return f"<td{_classes(style)}>{text(cell)}</td>"
+    if isinstance(value, str):
+        return f"<td{_classes(style)}>{text(value)}</td>"
     share = _classes("share", style)
-    return f"<td{share}><meter value={cell:.4f}></meter> <span>{cell:.0%}</span></td>"
+    return f"<td{share}><meter value={value:.4f}></meter> <span>{value:.0%}</span></td>"
 
 
 def _classes(*names: str) -> str:
