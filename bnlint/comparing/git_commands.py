@@ -130,7 +130,10 @@ class Repository:
         side = ["--cached"] if new.in_index else [new.commit] if new.commit else []
         ends = [old.commit, *side] if not new.in_index else ["--cached", old.commit]
         plain = ["--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty", "-M", "-z"]
-        words = self._read("diff", "--name-status", *plain, *ends, "--").split("\0")
+        ask = ["diff", "--name-status", *plain]
+        if self._run([*ask, *ends, "--"]).returncode:  # blobs are missing, as in a partial clone
+            ask.append("--no-renames")
+        words = self._read(*ask, *ends, "--").split("\0")
         found = list(_parsed(iter(words)))
         if new.on_disk:
             fresh = self._read("ls-files", "--others", "--exclude-standard", "-z").split("\0")

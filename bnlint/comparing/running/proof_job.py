@@ -18,6 +18,7 @@ from bnlint.comparing.running.inputs_to_run import calls_of
 from bnlint.comparing.running.loading_attempt import try_to_load
 from bnlint.comparing.running.new_side import compare_with
 from bnlint.comparing.running.old_side import OldResults, run_old
+from bnlint.domain.errors import is_out_of_memory
 from bnlint.domain.finding import Problem
 from bnlint.domain.request import Closing, ModelSpec, ProofRequest, ProofResult, Record
 from bnlint.layers.table import Table, builtin_table
@@ -40,8 +41,17 @@ def proof_records(request: ProofRequest) -> Iterator[Record]:
             source, imported = found
             workshop = Workshop(imported.module, source, request.limit, to_run=True)
             table = builtin_table().extended(request.file.layers)
-            yield _side(workshop, request, table)
+            yield _within_memory(workshop, request, table)
     yield Closing(torch=torch.__version__)
+
+
+def _within_memory(workshop: Workshop, request: ProofRequest, table: Table) -> ProofResult:
+    try:
+        return _side(workshop, request, table)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return ProofResult(False, "running it needs more memory than --max-memory allows")
 
 
 def _side(workshop: Workshop, request: ProofRequest, table: Table) -> ProofResult:

@@ -136,7 +136,9 @@ def first_difference(old: Sequence[TapeStep], new: Tape) -> TapeStep | None:
         if number not in matters:
             matters.add(number)
             reached += [n for n in new.steps[number].reads if fresh[n]]
-    return new.steps[min(matters)] if matters else None
+    if matters:
+        return new.steps[min(matters)]
+    return new.steps[new.outputs[0]] if new.outputs else None  # what came after it is gone
 
 
 class _Known:

@@ -188,7 +188,7 @@ class ExactText:
             return f"state {len(dict.fromkeys(self._reads)) - 1}"
         if not isinstance(tensor, torch.Tensor) or tensor.is_meta:
             return f"constant {tuple(state.shape)}"
-        return f"constant {digest_of_tensor(tensor)}"
+        return _constant(tensor)
 
 
 def settings_of(module: nn.Module) -> Settings:
@@ -289,13 +289,21 @@ def _is_number(value: Any) -> bool:
     return value is not UNSEEN and isinstance(value, (bool, int, float))
 
 
+def _constant(tensor: torch.Tensor) -> Value:
+    """A single number as it is, more of them as a digest."""
+    if tensor.ndim == 0 and not tensor.is_complex() and not tensor.is_quantized:
+        number: bool | int | float = tensor.item()
+        return number
+    return f"constant {digest_of_tensor(tensor)}"
+
+
 def _plain_text(value: Any) -> Value:
     if isinstance(value, torch.device):
         return None
     if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
         return str(value)
     if isinstance(value, torch.Tensor):
-        return f"constant {tuple(value.shape) if value.is_meta else digest_of_tensor(value)}"
+        return f"constant {tuple(value.shape)}" if value.is_meta else _constant(value)
     if callable(value) and not isinstance(value, (nn.Module, type)):
         return digest_of_function(value)
     return type(value).__name__
