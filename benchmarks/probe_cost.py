@@ -2,8 +2,9 @@
 
 The bare step, the probe's collection with everything on, and a naive probe (a forward hook on each
 activation that copies its input) take turns in one process; the ratio of the fastest of each is
-printed (CPU time on the CPU: other load only ever slows a step down). On a busy machine set
-``OMP_NUM_THREADS=1``. The memory is the most that the tensors of a step take at a time, which torch
+printed (CPU time on the CPU: other load only ever slows a step down). Beside it are the extra
+passes of a whole probe (other samples, evaluation, the gradient of all outputs), in bare steps. On
+a busy machine set ``OMP_NUM_THREADS=1``. The memory is the most that the tensors of a step take at a time, which torch
 counts on the CPU as on a GPU; a process's resident memory varies by more than a probe takes.
 Run: ``python benchmarks/probe_cost.py [--device cuda]``.
 """
@@ -26,6 +27,7 @@ from bnlint.layers.table import builtin_table
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.observation import observe
 from bnlint.probing.session import Session
+from bnlint.probing.trying.trials_of import Attempts, tried
 from bnlint.probing.untouched import Untouched
 
 STEPS = ("bare", "probe", "naive")
@@ -114,6 +116,13 @@ def probing(model: nn.Module, x: Tensor, y: Tensor) -> None:
         observe(session, [Batch((x,), {}, y)])
 
 
+def extra(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """The passes of a probe besides the observed step."""
+    session = Session(model, x.device, None, functional.cross_entropy, builtin_table())
+    with Untouched(session.watched, x.device):
+        tried(Attempts(session), Batch((x,), {}, y), sound=True)
+
+
 def timed(
     step: Callable[[nn.Module, Tensor, Tensor], None], model: nn.Module, x: Tensor, y: Tensor
 ) -> float:
@@ -150,7 +159,7 @@ def peak(step: str, model: nn.Module, x: Tensor, y: Tensor) -> float:
     return max(accumulate(event.nbytes() for event in changes)) / 2**20
 
 
-RUN = {"bare": bare, "probe": probing, "naive": naive}
+RUN = {"bare": bare, "probe": probing, "naive": naive, "extra": extra}
 
 
 def main() -> None:
@@ -161,7 +170,8 @@ def main() -> None:
     parser.add_argument("--net", choices=list(NETS), action="append")
     given = parser.parse_args()
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its start otherwise
-    print(f"{'net':<8}{'bare ms':>9}{'probe':>8}{'naive':>8}{'  memory: probe':>16}{'naive':>8}")
+    heads = f"{'net':<8}{'bare ms':>9}{'probe':>8}{'extra':>8}{'naive':>8}"
+    print(f"{heads}{'  memory: probe':>16}{'naive':>8}")
     for name in given.net or NETS:
         torch.manual_seed(0)
         model, x = NETS[name]()
@@ -174,9 +184,11 @@ def main() -> None:
                 if number >= 2:
                     seconds[step].append(taken)
         fastest = {step: min(all_) for step, all_ in seconds.items()}
+        passes = min(timed(extra, model, x, y) for _ in range(2)) / fastest["bare"]
         memory = {step: peak(step, model, x, y) for step in STEPS}
         print(
             f"{name:<8}{fastest['bare'] * 1e3:>9.1f}{fastest['probe'] / fastest['bare']:>8.2f}"
+            f"{passes:>8.2f}"
             f"{fastest['naive'] / fastest['bare']:>8.2f}{memory['probe'] / memory['bare']:>16.2f}"
             f"{memory['naive'] / memory['bare']:>8.2f}",
             flush=True,

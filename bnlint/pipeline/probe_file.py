@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from bnlint.probing.judging.metric import PREFIX
 from bnlint.sources import Paths
 
 DEFAULTS = ProbeOptions()
+
+_ADVICE = re.compile(r"[;,] `bnlint probe` shows [^;.]*")
+"""What rules say to someone who has not measured yet."""
 
 
 def probe_file(
@@ -83,6 +87,7 @@ def _with_static(result: ProbeResult, static: Report) -> ProbeResult:
     which it begins; then the other static findings. Information comes last.
     """
     static = attach_evidence(static, result)
+    static = replace(static, findings=tuple(map(_within_probe, static.findings)))
     paths = Paths(Path.cwd(), Path.cwd())
     measured, hidden = kept(_as_named(result.report.findings, static), paths)
 
@@ -110,6 +115,11 @@ def _as_named(findings: Iterable[Finding], static: Report) -> Iterator[Finding]:
                 for r in finding.related
             ),
         )
+
+
+def _within_probe(finding: Finding) -> Finding:
+    """The finding without the advice to run what is running."""
+    return replace(finding, message=_ADVICE.sub("", finding.message))
 
 
 def _renamed(at: Location, names: Mapping[str, str]) -> Location:

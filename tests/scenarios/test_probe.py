@@ -93,3 +93,26 @@ def test_static_and_measured_findings_of_a_file_stand_together(net: Path) -> Non
     assert "measured: 16 of 16 units" in done.stdout
     assert "\nnet.py:10:" in done.stdout
     assert (net / "html.out").read_text().count("<section class=group>") == 1
+
+
+def test_nobody_who_measures_is_told_to_measure(net: Path) -> None:
+    text = NET.replace("torch.relu(self.one(x))", "self.norm(torch.relu(self.one(x)))")
+    text = text.replace("self.two = ", "self.norm = nn.BatchNorm1d(16)\n        self.two = ")
+    (net / "net.py").write_text(text)
+    done = probe(net, "net.py::Net", "--format", "json", "--exit-zero")
+    messages = {f["rule"]: f["message"] for f in json.loads(done.stdout)["findings"]}
+    assert "BN101" in messages
+    assert not any("bnlint probe" in message for message in messages.values())
+
+
+def test_metrics_are_selected_and_silenced_like_rules(net: Path) -> None:
+    (net / "net.py").write_text(NET)
+
+    def rules(*arguments: str) -> list[str]:
+        done = probe(net, "net.py::Net", "--format", "json", "--exit-zero", *arguments)
+        return [f["rule"] for f in json.loads(done.stdout)["findings"]]
+
+    assert set(rules("--select", "dead-layer")) == {"probe/dead-layer"}
+    line = "return self.two(torch.relu(self.one(x)))"
+    (net / "net.py").write_text(NET.replace(line, f"{line}  # bnlint: ignore[dead-layer] -- here"))
+    assert "probe/dead-layer" not in rules()
