@@ -4,8 +4,9 @@ The bare step, the probe's collection with everything on, and a naive probe (a f
 activation that copies its input) take turns in one process; the ratio of the fastest of each is
 printed (CPU time on the CPU: other load only ever slows a step down). Beside it are the extra
 passes of a whole probe (other samples, evaluation, the gradient of all outputs), in bare steps. On
-a busy machine set ``OMP_NUM_THREADS=1``. The memory is the most that the tensors of a step take at a time, which torch
-counts on the CPU as on a GPU; a process's resident memory varies by more than a probe takes.
+a busy machine set ``OMP_NUM_THREADS=1``. The memory is the most that the tensors of a step take at
+a time, which torch counts on the CPU as on a GPU; a process's resident memory varies by more than
+a probe takes.
 Run: ``python benchmarks/probe_cost.py [--device cuda]``.
 """
 
