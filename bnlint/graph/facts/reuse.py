@@ -78,6 +78,18 @@ def unread_input(view: View, op: Op) -> Answer:
     return bool(ahead) and not used and reaches_output(view, op) is False
 
 
+@op_fact("recomputed")
+def recomputed(_: View, op: Op) -> Answer:
+    """Layers: whether torch.utils.checkpoint runs it again in backward."""
+    return op.facts.get("recomputed") is True
+
+
+@op_fact("on-in-evaluation")
+def on_in_evaluation(_: View, op: Op) -> Answer:
+    """Dropout: whether it is on in eval mode; a registered layer follows the mode."""
+    return False if op.layer == op.module and op.facts.get("registered") is True else UNKNOWN
+
+
 @op_fact("chained-elsewhere")
 def chained_elsewhere(view: View, op: Op) -> Answer:
     """Whether it is called again on a result of its own, from another line of the code.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from bnlint.domain.graph import ModuleInfo, Op
+from bnlint.domain.graph import ModuleInfo, Op, Value
 from bnlint.domain.rule import Tags
 from bnlint.graph.facts.fact import UNKNOWN, Answer, module_fact, op_fact
-from bnlint.graph.facts.surroundings import shared_tags
+from bnlint.graph.facts.surroundings import normed_after, shared_tags
 from bnlint.graph.view import View, layer_key, upwards
 from bnlint.layers.table import having
 
@@ -199,12 +199,25 @@ def chained_calls(view: View, op: Op) -> Answer:
 
 @op_fact("spare-norm")
 def spare_norm(view: View, op: Op) -> Answer:
-    """Kernels: an unused norm that stands beside it and has as many channels; null without one."""
+    """Kernels: an unused norm beside it, with as many channels as no other kernel there has that
+    goes without; null without one.
+    """
     channels, home = op.facts.get("out-channels"), _holder(op.module)
-    if "kernel" not in op.tags or channels is None:
+    if "kernel" not in op.tags or layer_key(op) not in view.once(_bare)[home, channels]:
+        return None
+    if len(view.once(_bare)[home, channels]) > 1:
         return None
     spare = (info for info in view.once(_unused_norms) if info.facts.get("channels") == channels)
     return next((info.path for info in spare if _holder(info.path) == home), None)
+
+
+def _bare(view: View) -> dict[tuple[str, Value], set[str]]:
+    """The registered kernels that no norm follows, by their holder and their channels."""
+    found: dict[tuple[str, Value], set[str]] = defaultdict(set)
+    for op in view.fitting(Tags(any_of=("kernel",))):
+        if op.facts.get("registered") is True and normed_after(view, op) is False:
+            found[_holder(op.module), op.facts.get("out-channels")].add(layer_key(op))
+    return found
 
 
 def _unused_norms(view: View) -> tuple[ModuleInfo, ...]:
