@@ -188,7 +188,7 @@ def prove(
         sides = _requests(old, new, maps, os.path.join(folder, "results"), limit)
         (outcome,) = tracing.trace([sides.old])
         result = next(iter(outcome.proofs), None)
-        if not os.path.exists(sides.old.store):
+        if not os.path.exists(sides.old.store) or result is None:
             return None, _why(result, outcome.problems, "the old model does not run")
         (outcome,) = tracing.trace([sides.new])
     result = next(iter(outcome.proofs), None)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bnlint.comparing.running.loading_attempt import loaded_under
-from bnlint.comparing.running.old_side import Key, OldResults, OldTrial, run_draw
+from bnlint.comparing.running.old_side import Key, OldResults, OldTrial, run_draw, sampled
 from bnlint.comparing.running.run_model import TRAIN, Bench, ForwardRun
 from bnlint.comparing.running.tape import TapeStep, first_difference
 from bnlint.domain.errors import in_words
@@ -172,7 +172,7 @@ def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: ForwardRun, be
         return
     judged.compared += 1
     mode = key[1]
-    apart, said = _apart(outputs, new.outputs)
+    apart, said = _apart(old, new)
     if said or apart > _tolerance(judged):
         if _equal_in_other_order(judged, key, bench):
             judged.other_order = True
@@ -198,27 +198,32 @@ def _steps(old: Mapping[str, Any]) -> list[TapeStep]:
     return [TapeStep("", tuple(map(tuple, prints)), ()) for prints in old["steps"]]
 
 
-def _apart(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor]) -> tuple[float, str]:
+def _apart(old: Mapping[str, Any], new: ForwardRun) -> tuple[float, str]:
     """The largest difference relative to the largest output, and what else differs."""
-    if len(old) != len(new):
-        return float("inf"), f"it returns {len(new)} tensors instead of {len(old)}"
-    worst = 0.0
-    for before, after in zip(old, new, strict=True):
-        if before.shape != after.shape:
-            return float("inf"), f"an output is {_shown(after)} instead of {_shown(before)}"
-        if not before.numel():
-            continue
-        wide = torch.complex128 if before.is_complex() or after.is_complex() else torch.float64
-        a, b = before.to(wide), after.to(wide)
-        size = float(a.abs().max())
-        apart = float((a - b).abs().max())
-        apart = apart if apart == apart else float("inf")
-        worst = max(worst, apart / size if size else apart)
-    return worst, ""
+    sizes = [tuple(size) for size in old["sizes"]]
+    if len(sizes) != len(new.outputs):
+        return float("inf"), f"it returns {len(new.outputs)} tensors instead of {len(sizes)}"
+    for size, after in zip(sizes, new.outputs, strict=True):
+        if size != tuple(after.shape):
+            return float("inf"), f"an output is {_shown(after.shape)} instead of {_shown(size)}"
+    pairs = zip(old["outputs"], map(sampled, new.outputs), strict=True)
+    return max((_relative(before, after) for before, after in pairs), default=0.0), ""
 
 
-def _shown(tensor: torch.Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "scalar"
+def _relative(before: torch.Tensor, after: torch.Tensor) -> float:
+    """The largest difference relative to the largest number; infinite if it is no number."""
+    if not before.numel():
+        return 0.0
+    wide = torch.complex128 if before.is_complex() or after.is_complex() else torch.float64
+    a, b = before.to(wide), after.to(wide)
+    size, apart = float(a.abs().max()), float((a - b).abs().max())
+    if apart != apart:
+        return float("inf")
+    return apart / size if size else apart
+
+
+def _shown(size: Sequence[int]) -> str:
+    return "x".join(map(str, size)) or "scalar"
 
 
 def _equal_in_other_order(judged: Judged, key: Key, bench: Bench) -> bool:
@@ -230,7 +235,7 @@ def _equal_in_other_order(judged: Judged, key: Key, bench: Bench) -> bool:
         new = run_draw(bench, judged.trial.call, (key[0], key[1], True))
     except Exception:  # it ran before, but the user's code may do anything
         return False
-    apart, said = _apart(old["outputs"], new.outputs)
+    apart, said = _apart(old, new)
     return new.drew and not said and apart <= _tolerance(judged)
 
 
@@ -240,8 +245,7 @@ def _judge_training(judged: Judged, old: Mapping[str, Any], new: ForwardRun, ben
         before = old["buffers"].get(bench.names.get(key, ""))
         if before is None or before.shape != buffer.shape or not buffer.is_floating_point():
             continue
-        apart, _ = _apart([before], [buffer])
-        if apart > _tolerance(judged):
+        if _relative(before, buffer) > _tolerance(judged):
             layer = key.rpartition(".")[0]
             judged.differ(f"only `{key}` differs after a training step", TapeStep(layer, (), ()))
     _judge_gradients(judged, old["gradients"], new, bench)

@@ -27,6 +27,7 @@ _BATCHES = (2, 1, 4)
 _SECONDS = 8.0
 """After this time no more weights are drawn beyond the first two."""
 _NEEDED = 2
+_MOST_NUMBERS = 1 << 20
 
 Key = tuple[int, str, bool]
 """The number of a draw, the mode, and whether draws are free of their order."""
@@ -199,13 +200,20 @@ def run_draw(bench: Bench, call: Call, key: Key) -> ForwardRun:
 def shortened_run(run: ForwardRun) -> dict[str, Any]:
     """A run as plain containers of tensors."""
     return {
-        "outputs": run.outputs,
+        "outputs": list(map(sampled, run.outputs)),
+        "sizes": [list(t.shape) for t in run.outputs],
         "shape": run.shape,
         "buffers": run.buffers,
         "steps": [step.prints for step in run.tape.steps],
         "drew": run.drew,
         "gradients": run.gradients,
     }
+
+
+def sampled(tensor: torch.Tensor) -> torch.Tensor:
+    """All numbers of a result, or every n-th of a large one, as files of a child are limited."""
+    step = tensor.numel() // _MOST_NUMBERS + 1
+    return tensor.flatten()[::step].clone() if step > 1 else tensor
 
 
 def _scaled(call: Call, scale: float) -> Call:
