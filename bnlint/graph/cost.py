@@ -103,7 +103,11 @@ def _multiply_adds(op: Op, sizes: Mapping[str, StateInfo]) -> int | None:
 
 def _weight(op: Op, sizes: Mapping[str, StateInfo]) -> Shape:
     """The shape of the first weight with more than one axis."""
-    return next(sizes[k].shape for k in op.reads if k in sizes and len(sizes[k].shape) > 1)
+    shapes = (sizes[key].shape for key in op.reads if key in sizes)
+    found = next((shape for shape in shapes if len(shape) > 1), None)
+    if found is None:
+        raise ValueError("its weight is not a part of the model")
+    return found
 
 
 def _outputs(op: Op) -> int:
@@ -143,7 +147,8 @@ def _of_matmul(op: Op, sizes: Mapping[str, StateInfo]) -> int:
 
 def _of_einsum(op: Op) -> int:
     """The product of the sizes of all letters."""
-    equation = next(v for v in op.exact.values() if isinstance(v, str) and "," in v)
+    texts = (value for value in op.exact.values() if isinstance(value, str))
+    equation = next((text for text in texts if "," in text), "")
     letters: dict[str, int] = {}
     terms = equation.replace(" ", "").partition("->")[0].split(",")
     for n, term in enumerate(terms):
@@ -156,6 +161,8 @@ def _of_einsum(op: Op) -> int:
 def _of_recurrent(op: Op, sizes: Mapping[str, StateInfo]) -> int:
     """Each step multiplies with each weight once."""
     weights = sum(_size(sizes[k]) for k in op.reads if k in sizes and len(sizes[k].shape) == 2)
+    if not weights:
+        raise ValueError("its weights are not a part of the model")
     return weights * prod(_inputs(op)[:-1])
 
 

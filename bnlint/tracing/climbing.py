@@ -29,7 +29,8 @@ from bnlint.tracing.belief import (
     place_of,
 )
 from bnlint.tracing.fitting.fit import fitted
-from bnlint.tracing.ladder import LADDER, Climb, Needs, Rung
+from bnlint.tracing import ladder
+from bnlint.tracing.ladder import Climb, Needs, Rung
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused
@@ -103,7 +104,7 @@ class _Climber:
         """The first complete record of a tracer that needs no inputs, with shapes filled in."""
         call = next(iter(self.inputs.candidates), Guess())
         records: list[Record] = []
-        for rung in (r for r in LADDER if r.needs is Needs.NAMES):
+        for rung in (r for r in ladder.LADDER if r.needs is Needs.NAMES):
             records.append(record := rung.trace(self.model, self.table, call))
             self._note_refusals(record)
             if record.complete:
@@ -181,7 +182,7 @@ class _Climber:
 
     def _attempts(self) -> Iterator[_Attempt]:
         """The records of the tracers that need inputs, in order of preference."""
-        rungs = [r for r in LADDER if r.needs is not Needs.NAMES]
+        rungs = [r for r in ladder.LADDER if r.needs is not Needs.NAMES]
         mode = self.model.training
         yield from self._in_mode(rungs, mode)
         if not mode:

@@ -124,7 +124,9 @@ def test_a_diff_becomes_comments_on_its_lines(repository: Path) -> None:
     # The convolution of net.py is not a part of the diff: the comment stands at the new norm.
     assert places == [("src/net.py", 14, "RIGHT"), ("src/new.py", 7, "RIGHT")]
     assert review["body"] == "bnlint: 2 findings in what changed."
-    assert review["comments"][0]["body"].startswith("**BN301** redundant-bias (warning): conv has")
+    assert review["comments"][0]["body"].startswith(
+        "**BN301** redundant-bias (warning): The bias of `conv`"
+    )
 
 
 def test_proved_fixes_become_suggestions(repository: Path) -> None:

@@ -104,9 +104,15 @@ def inplace_on_shared(draft: Draft) -> str:
     return draft.insert("first", nn.ReLU(inplace=True), draft.order[0])
 
 
+def switches_off(unit: Unit) -> bool:
+    """Whether its activation leaves a unit without gradient; with others BN101 is a hint."""
+    zeros = ("relu", "relu6", "clamp", "hardswish", "tanh", "sigmoid")
+    return unit.act is not None and unit.act.name in zeros
+
+
 FAULTS: dict[str, Fault] = {
     "norm behind its activation": Fault(
-        "BN101", lambda u: is_batch(u) and not u.pre and u.act is not None, behind_activation
+        "BN101", lambda u: is_batch(u) and not u.pre and switches_off(u), behind_activation
     ),
     "bias before a norm": Fault("BN301", lambda u: is_centred(u) and not u.pre, with_bias),
     "other num_features": Fault("BN201", lambda u: u.norm not in ("lazy", "layer"), other_channels),

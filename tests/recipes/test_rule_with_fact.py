@@ -114,7 +114,7 @@ def test_the_schema_knows_the_fact(copy):
 def test_a_run_reports_it_with_the_help_of_nothing_else(copy):
     result = run(copy, "--no-cache", "--select", "BN199", "net.py")
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "one is read by 2 layers in the end" in result.stdout
+    assert "`one` (Linear) is read by 2 layers in the end" in result.stdout
 
 
 def test_the_list_of_rules_has_it(copy):
@@ -130,4 +130,4 @@ def test_a_rule_of_a_user_needs_one_file(tmp_path):
     assert "ACME199 wide-reading: 2 examples passed" in tested.stdout, tested.stdout
     assert "# wide-reading (ACME199)" in run(tmp_path, "explain", "ACME199", *rules).stdout
     found = run(tmp_path, "--no-cache", *rules, "--select", "ACME199", "net.py").stdout
-    assert "one is read by 2 layers in the end" in found
+    assert "`one` (Linear) is read by 2 layers in the end" in found

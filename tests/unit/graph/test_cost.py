@@ -75,3 +75,20 @@ def test_what_cannot_be_counted_is_named() -> None:
     found = cost(encoder, 1, 3, 8)
     assert found.uncounted == ("0",)
     assert found.layers[0].multiply_adds is None
+
+
+class Outside(nn.Module):
+    """Its layers are in a plain list, so their weights are not the model's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = [nn.Conv1d(2, 2, 1), nn.LSTM(4, 4)]
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.hidden[1](self.hidden[0](x))[0]
+
+
+def test_a_layer_that_is_not_registered_is_not_counted() -> None:
+    found = cost(Outside(), 1, 2, 4)
+    assert found.uncounted == ("hidden[0]", "hidden[1]")
+    assert found.multiply_adds == 0
