@@ -17,6 +17,7 @@ from bnlint.layers.calls import Call
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.stubs import StubUsed
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
+from bnlint.tracing import ladder
 from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import (
     Judgement,
@@ -29,7 +30,6 @@ from bnlint.tracing.belief import (
     place_of,
 )
 from bnlint.tracing.fitting.fit import fitted
-from bnlint.tracing import ladder
 from bnlint.tracing.ladder import Climb, Needs, Rung
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
