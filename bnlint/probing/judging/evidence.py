@@ -122,7 +122,7 @@ def _gradient(_: Calls, result: ProbeResult) -> Evidence | None:
     ratio = result.gradient_ratio
     if ratio is None:
         return None
-    text = f"the gradient at the first kernel is {ratio:.1e} of that at the last"
+    text = f"the gradient at the first conv/linear layer is {ratio:.1e} of that at the last"
     return Evidence(f"{text} ({_on(result)})", {"ratio": ratio})
 
 

@@ -41,7 +41,7 @@ _LEFT_OUT = {
 
 _TITLES = {
     "units": "Units of each activation: dead, switching, always on",
-    "grad-flow": "Gradient at each kernel",
+    "grad-flow": "Gradient at each conv/linear layer",
     "ridge": "Values before and after each activation",
     "loss": "Loss with the same weights, norms removed or moved",
 }
@@ -117,7 +117,7 @@ def _head(result: ProbeResult) -> Iterator[str]:
     yield f"Gradient of {result.objective}{loss}."
     ratio = result.gradient_ratio
     if ratio is not None:
-        yield f"Gradient over weight, first kernel over last: {ratio:.3g}."
+        yield f"Gradient over weight, first conv/linear layer over last: {ratio:.3g}."
     if result.gap is not None:
         yield (
             f"Train against eval mode: output {result.gap.output:.2g} of its spread, loss by "

@@ -47,7 +47,8 @@ function startGraph() {
   one("model").hidden = data.graphs.length < 2;
   view.load(0);
   const families = ["kernel", "norm", "activation", "pooling", "join", "opaque", "other"];
-  const key = (name) => html("span", { class: `key ${name}` }, name);
+  const words = { kernel: "conv/linear", join: "add/concat" };
+  const key = (name) => html("span", { class: `key ${name}` }, words[name] ?? name);
   document.querySelector(".legend").append(...families.map(key), " Drag to move, wheel to scale, click for details, +/− on a group to open or close it.");
   connectTools();
   connectCanvas();
