@@ -110,6 +110,6 @@ def test_a_probe_adds_pictures_and_tables(project: Path) -> None:
     page = (project / "page.html").read_text("utf-8")
     assert "<h3>Probe of Net</h3>" in page
     assert "<h4>Activations</h4>" in page
-    assert "<td>relu()</td>" in page
+    assert "-&gt; relu</td>" in page
     assert "data:image/svg+xml;base64," in page or "pictures need matplotlib" in page
     assert len(_data(page)["graphs"]) == 1
