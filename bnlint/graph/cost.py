@@ -102,8 +102,12 @@ def _multiply_adds(op: Op, sizes: Mapping[str, StateInfo]) -> int | None:
 
 
 def _weight(op: Op, sizes: Mapping[str, StateInfo]) -> Shape:
-    """The shape of the first weight with more than one axis."""
-    return next(sizes[k].shape for k in op.reads if k in sizes and len(sizes[k].shape) > 1)
+    """The shape of the first weight with more than one axis; a layer made in forward has none."""
+    shapes = (sizes[k].shape for k in op.reads if k in sizes)
+    found = next((shape for shape in shapes if len(shape) > 1), None)
+    if found is None:
+        raise ValueError("no weight is known")
+    return found
 
 
 def _outputs(op: Op) -> int:
@@ -143,7 +147,9 @@ def _of_matmul(op: Op, sizes: Mapping[str, StateInfo]) -> int:
 
 def _of_einsum(op: Op) -> int:
     """The product of the sizes of all letters."""
-    equation = next(v for v in op.exact.values() if isinstance(v, str) and "," in v)
+    equation = next((v for v in op.exact.values() if isinstance(v, str) and "," in v), None)
+    if equation is None:
+        raise ValueError("no equation in letters")
     letters: dict[str, int] = {}
     terms = equation.replace(" ", "").partition("->")[0].split(",")
     for n, term in enumerate(terms):
