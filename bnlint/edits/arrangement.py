@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op, name_of
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, is_method, same_place
+from bnlint.edits import (
+    Action,
+    Change,
+    Job,
+    NoEdit,
+    Plan,
+    built_by,
+    is_method,
+    is_numbered,
+    same_place,
+)
 from bnlint.edits.syntax import Splice, Syntax, are_apart
 
 if TYPE_CHECKING:
@@ -30,7 +40,8 @@ def swap(job: Job) -> Iterator[Plan]:
         syntax = job.syntax(first.call.path)
         splices = exchanged(wrapping(syntax, first), wrapping(syntax, second))
         called = {"first": first.call, "second": second.call}
-        yield Plan(syntax.source.path, splices, message, Change(swapped=True), called=called)
+        change = Change(swapped=True, renames=is_numbered(first) or is_numbered(second))
+        yield Plan(syntax.source.path, splices, message, change, called=called)
         return
     syntax = job.syntax_at(first.construction, first)
     if second.construction is None or first.construction is None:
@@ -140,13 +151,18 @@ def remove(job: Job) -> Iterator[Plan]:
 
 
 def _call_removed(syntax: Syntax, op: Op) -> tuple[Splice, ...]:
-    """The call replaced by its input; a statement that would become ``x = x`` is removed."""
+    """The call of a registered layer replaced by its input."""
     cst, node = syntax.cst, syntax.call_at(op.call)
     func = node.func if node else None
     if not isinstance(func, cst.Attribute) or func.attr.value != op.module.rpartition(".")[2]:
         # Forward calls a Sequential that holds the layer, for example.
         raise NoEdit(f"the call of {op.layer} is not plain to see")
-    found = wrapping(syntax, op)
+    return input_kept(wrapping(syntax, op))
+
+
+def input_kept(found: Wrapping) -> tuple[Splice, ...]:
+    """A call replaced by its input; a statement that would become ``x = x`` is removed."""
+    syntax, cst = found.syntax, found.syntax.cst
     above = syntax.parent(found.node)
     if isinstance(above, cst.Assign) and len(above.targets) == 1:
         line = syntax.parent(above)

@@ -13,6 +13,8 @@ from bnlint.edits import Change, is_lone
 
 _LOOSE = ("init-",)
 """Facts about random numbers: building another layer first changes them."""
+_PLACES = frozenset(("called-from",))
+"""Facts that are line numbers: an edit that adds or removes a line moves those below it."""
 _OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "training"))
 
 
@@ -26,12 +28,16 @@ class Touched:
 
 @dataclass(slots=True)
 class Expected:
-    """The ops and their inputs as they should be after the edit, and where they may differ."""
+    """The ops and their inputs as they should be after the edit, and where they may differ.
+
+    ``exposed`` are ops whose result goes where that of a removed op went.
+    """
 
     order: list[Op]
     reads: dict[str, list[str]]
     free: dict[str, Change] = field(default_factory=dict)
     detours: dict[str, str] = field(default_factory=dict)
+    exposed: set[str] = field(default_factory=set)
     renames: bool = False
     rebuilt: bool = False
 
@@ -100,6 +106,7 @@ def _remove(wanted: Expected, op: Op) -> None:
         return
     wanted.order.remove(op)
     sources = wanted.reads.pop(op.id)
+    wanted.exposed.update(sources[:1])
     for read in wanted.reads.values():
         if op.id in read:
             at = read.index(op.id)
@@ -139,7 +146,7 @@ def _op_differs(
         return f"`{new.layer}` takes the place of `{old.layer}`"
     if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
         return f"{new.layer} is another kind of layer than {old.layer} was"
-    if name := _facts_differ(old, new, free, wanted.rebuilt):
+    if name := _facts_differ(old, new, free, wanted):
         return f"{name} of {new.layer} has changed"
     free_shapes = broken or wanted.rebuilt
     if before.ref.inputs != after.ref.inputs:
@@ -150,15 +157,19 @@ def _op_differs(
     return ""
 
 
-def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
-    allowed = frozenset(("calls", "call-index")) if rebuilt else frozenset[str]()
-    if rebuilt and old.facts.get("held") == "list":  # what shares a list with a layer to register
+def _facts_differ(old: Op, new: Op, free: Change | None, wanted: Expected) -> str:
+    allowed = frozenset(("calls", "call-index")) if wanted.rebuilt else frozenset[str]()
+    if old.id in wanted.exposed:
+        allowed |= {"kept"}
+    if (
+        wanted.rebuilt and old.facts.get("held") == "list"
+    ):  # what shares a list with a layer to register
         allowed |= _OF_REBUILT
     if free is not None:
         allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
         if free.kind:
             allowed |= {"class", "rank"}
-    for name in sorted({*old.facts, *new.facts} - allowed):
+    for name in sorted({*old.facts, *new.facts} - allowed - _PLACES):
         changed = old.facts.get(name, ...) != new.facts.get(name, ...)
         if changed and not name.startswith(_LOOSE):
             return name

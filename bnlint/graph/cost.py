@@ -147,8 +147,9 @@ def _of_matmul(op: Op, sizes: Mapping[str, StateInfo]) -> int:
 
 def _of_einsum(op: Op) -> int:
     """The product of the sizes of all letters."""
-    texts = (value for value in op.exact.values() if isinstance(value, str))
-    equation = next((text for text in texts if "," in text), "")
+    equation = next((v for v in op.exact.values() if isinstance(v, str) and "," in v), None)
+    if equation is None:
+        raise ValueError("no equation in letters")
     letters: dict[str, int] = {}
     terms = equation.replace(" ", "").partition("->")[0].split(",")
     for n, term in enumerate(terms):

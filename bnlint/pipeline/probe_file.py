@@ -24,7 +24,7 @@ from bnlint.sources import Paths
 
 DEFAULTS = ProbeOptions()
 
-_ADVICE = re.compile(r"[;,] `bnlint probe` shows [^;.]*")
+_ADVICE = re.compile(r"[;,.] `bnlint probe` shows [^;.]*")
 """What rules say to someone who has not measured yet."""
 
 

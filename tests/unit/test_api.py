@@ -46,7 +46,7 @@ def test_the_failure_says_what_where_why_and_how_to_accept_it() -> None:
     first, second, third = str(caught.value).splitlines()
     assert first == "Net is not clean:"
     assert second.partition(":")[0].endswith("test_api.py")
-    assert ": BN301 warning: `conv` (Conv2d) has a bias that `bn` (BatchNorm2d) cancels" in second
+    assert ": BN301 warning: The bias of `conv` (Conv2d) has no effect" in second
     assert third == "why: `bnlint explain BN301`; to accept it: ignore=['BN301']"
 
 

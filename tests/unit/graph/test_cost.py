@@ -92,3 +92,13 @@ def test_a_layer_that_is_not_registered_is_not_counted() -> None:
     found = cost(Outside(), 1, 2, 4)
     assert found.uncounted == ("hidden[0]", "hidden[1]")
     assert found.multiply_adds is None
+
+
+def test_a_layer_that_forward_builds_has_no_weight_to_count_with() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return nn.Linear(4, 4)(nn.Conv1d(3, 3, 1)(x))
+
+    found = cost(Net(), 1, 3, 4)
+    assert found.uncounted == ("<Conv1d 0>",)
+    assert found.layers[-1].multiply_adds == 3 * 4 * 4
