@@ -46,10 +46,13 @@ def choose(workspace: Workspace, looks: tuple[Look, ...], texts: Texts, wanted: 
         proof = prove(workspace, looks, texts, best)
         if not proof.reason:
             return _together(looks, texts, best, proof, proposals.refused)
+        if found := _with_others(workspace, looks, texts, best, proof, proposals.refused):
+            return found
     outcome, blocked = _one_by_one(workspace, looks, texts, proposals)
     if not outcome.held:
         for proposal, proof in blocked:
-            if found := _with_others(workspace, looks, texts, proposal, proof):
+            left = proposals.refused
+            if found := _with_others(workspace, looks, texts, [proposal], proof, left):
                 return found
     return outcome
 
@@ -62,9 +65,16 @@ def _together(
     refused: dict[Key, str],
 ) -> Round:
     done = [Held(p, p.plan.splices, proof.remarks) for p in held]
-    fixed = {key_of(looks[m.look], m.finding) for p in held for m in p.members}
-    left = {key: reason for key, reason in refused.items() if key not in fixed}
+    left = _left(held, looks, refused)
     return Round(spliced(texts, held), proof.looks, done, left)
+
+
+def _left(
+    held: Sequence[Proposal], looks: Sequence[Look], refused: dict[Key, str]
+) -> dict[Key, str]:
+    """The reasons for findings that none of the edits fixes."""
+    fixed = _findings_of(held, looks)
+    return {key: reason for key, reason in refused.items() if key not in fixed}
 
 
 def _one_by_one(
@@ -91,25 +101,73 @@ def _one_by_one(
 
 
 def _with_others(
-    workspace: Workspace, looks: tuple[Look, ...], texts: Texts, proposal: Proposal, proof: Proof
+    workspace: Workspace,
+    looks: tuple[Look, ...],
+    texts: Texts,
+    edits: Sequence[Proposal],
+    proof: Proof,
+    refused: dict[Key, str],
 ) -> Round | None:
-    """The edit with those that fix the findings it causes; None if one of these fails."""
-    between = spliced(texts, [proposal])
+    """The edits with those that fix the findings they cause; None if one of these fails."""
+    if not proof.fresh:
+        return None
+    between = spliced(texts, edits)
     fresh = {(f.rule, f.model, f.layer) for f in proof.fresh}
 
     offered = propose(proof.looks, between, lambda key, _: key[1:] in fresh)
     others = _apart(_best(offered))
-    fixed = {key[1:] for key in _findings_of(others, proof.looks)}
-    if not fresh <= fixed or any(o.plan.path != proposal.plan.path for o in others):
+    if not fresh <= {key[1:] for key in _findings_of(others, proof.looks)}:
         return None
-    second = prove(workspace, proof.looks, between, others)
-    back = [unspliced(s, proposal.plan.splices) for o in others for s in o.plan.splices]
-    if second.reason or not all(back):
+    companions = _companions(edits, others)
+    second = prove(workspace, proof.looks, between, others) if companions else None
+    if not companions or second is None or second.reason:
         return None
-    whole = (*proposal.plan.splices, *(s for s in back if s))
-    along = tuple(o.plan.message for o in others)
-    held = Held(proposal, whole, second.remarks, along)
-    return Round(spliced(between, others), second.looks, [held])
+    held = [
+        Held(
+            edit,
+            (*edit.plan.splices, *(s for _, splices in along for s in splices)),
+            second.remarks,
+            tuple(other.plan.message for other, _ in along),
+        )
+        for edit, along in zip(edits, companions, strict=True)
+    ]
+    return Round(spliced(between, others), second.looks, held, _left(edits, looks, refused))
+
+
+def _companions(
+    edits: Sequence[Proposal], others: Sequence[Proposal]
+) -> list[list[tuple[Proposal, tuple[Splice, ...]]]] | None:
+    """For each edit the others that go along, with their splices in terms of the text before.
+
+    None where one touches what an edit has changed, is in another file than the edit that caused
+    it, or where it is not clear which edit that is.
+    """
+    found: list[list[tuple[Proposal, tuple[Splice, ...]]]] = [[] for _ in edits]
+    for other in others:
+        path = other.plan.path
+        earlier = [s for e in edits if e.plan.path == path for s in e.plan.splices]
+        back = [unspliced(s, earlier) for s in other.plan.splices]
+        about = [n for n, e in enumerate(edits) if e.plan.path == path and _share(e, other)]
+        owner = 0 if len(edits) == 1 and edits[0].plan.path == path else next(iter(about), None)
+        if owner is None or not all(back):
+            return None
+        found[owner].append((other, tuple(s for s in back if s)))
+    return found
+
+
+def _share(edit: Proposal, other: Proposal) -> bool:
+    """True where findings of both are about a common layer of one model."""
+    return not _layers_of(edit).isdisjoint(_layers_of(other))
+
+
+def _layers_of(proposal: Proposal) -> set[tuple[int, int, str]]:
+    """The layers that the findings of an edit name, with the numbers of their look and model."""
+    found = set()
+    for m in proposal.members:
+        related = (each.layer for each in m.finding.related)
+        for layer in (m.finding.layer, *m.remedy.layers.values(), *related):
+            found.add((m.look, m.model, layer))
+    return found
 
 
 def fix_of(held: Held, text: SourceText) -> Fix:

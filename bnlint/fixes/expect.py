@@ -13,6 +13,8 @@ from bnlint.edits import Change, is_lone
 
 _LOOSE = ("init-",)
 """Facts about random numbers: building another layer first changes them."""
+_PLACES = frozenset(("called-from",))
+"""Facts that are line numbers: an edit that adds or removes a line moves those below it."""
 _OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "training"))
 
 
@@ -158,7 +160,7 @@ def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
         allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())
         if free.kind:
             allowed |= {"class", "rank"}
-    for name in sorted({*old.facts, *new.facts} - allowed):
+    for name in sorted({*old.facts, *new.facts} - allowed - _PLACES):
         changed = old.facts.get(name, ...) != new.facts.get(name, ...)
         if changed and not name.startswith(_LOOSE):
             return name

@@ -126,6 +126,22 @@ class Net(nn.Module):
     assert mend(code, "BN402") == (code[:start] + code[end:], {})
 
 
+def test_lines_that_move_up_are_no_difference_for_a_layer_called_twice() -> None:
+    code = f"""{HEAD}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.old = nn.Conv2d(8, 8, 3)
+        self.conv, self.act = nn.Conv2d(3, 8, 3), nn.Tanh()
+        self.head = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        x = self.act(self.conv(x))
+        return self.act(self.head(x))
+"""
+    assert mend(code, "BN402") == (code.replace("        self.old = nn.Conv2d(8, 8, 3)\n", ""), {})
+
+
 @pytest.mark.parametrize(
     ("first", "before", "after"),
     [

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.fixes.mending import mend
+from bnlint.edits.syntax import SourceText
+from bnlint.fixes.choose import choose, fix_of
+from tests.unit.fixes.mending import PATH, InProcess, mend
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
 
@@ -134,6 +136,25 @@ def test_a_bias_that_becomes_redundant_goes_along() -> None:
     before = _listed("nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(), nn.BatchNorm2d(8))")
     after = _listed("nn.Sequential(nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())")
     assert mend(before, "BN101") == (after, {})
+
+
+def test_many_edits_hold_in_one_round_each_with_what_it_brings() -> None:
+    lines = [f"x = self.bn{n}(self.relu(self.conv{n}(x)))" for n in (2, 3)]
+    layers = (
+        f"self.conv{n} = nn.Conv2d(8, 8, 3)\n        self.bn{n} = nn.BatchNorm2d(8)" for n in (2, 3)
+    )
+    code = _forward("x = self.relu(self.bn(self.conv(x)))", *lines)
+    code = code.replace("self.relu = ", "\n        ".join((*layers, "self.relu = ")))
+    session, texts = InProcess(), {PATH: SourceText(PATH, code)}
+    looks = (session.look(texts[PATH]),)
+    done = choose(session, looks, texts, lambda key, _: key[1] == "BN101")  # type: ignore[arg-type]
+    fixes = [fix_of(held, texts[PATH]) for held in done.held]
+    assert [f.message.count("pass bias=False") for f in fixes] == [1, 1]
+    biases = [e.location.line for f in fixes for e in f.edits if "bias" in e.replacement]
+    assert biases == [code[: code.index(f"self.conv{n} =")].count("\n") + 1 for n in (2, 3)]
+    for n in (2, 3):
+        assert f"self.conv{n} = nn.Conv2d(8, 8, 3, bias=False)" in done.texts[PATH].text
+        assert f"x = self.relu(self.bn{n}(self.conv{n}(x)))" in done.texts[PATH].text
 
 
 def test_a_swap_that_another_reader_would_feel_is_refused() -> None:
