@@ -204,6 +204,11 @@ class Rule:
     evidence: EvidenceFrom | None = None
     gives_way: tuple[str, ...] = ()
 
+    @property
+    def fix_safety(self) -> str:
+        """How safe the fix of the rule, or else of one of its forms, is; empty without a fix."""
+        return next((rule.fix.safety for rule in (self, *self.forms) if rule.fix), "")
+
     def alone(self) -> tuple[Rule, ...]:
         """Each form of the rule as a rule by itself."""
         return (replace(self, forms=()), *self.forms)

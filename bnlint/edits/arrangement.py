@@ -140,13 +140,18 @@ def remove(job: Job) -> Iterator[Plan]:
 
 
 def _call_removed(syntax: Syntax, op: Op) -> tuple[Splice, ...]:
-    """The call replaced by its input; a statement that would become ``x = x`` is removed."""
+    """The call of a registered layer replaced by its input."""
     cst, node = syntax.cst, syntax.call_at(op.call)
     func = node.func if node else None
     if not isinstance(func, cst.Attribute) or func.attr.value != op.module.rpartition(".")[2]:
         # Forward calls a Sequential that holds the layer, for example.
         raise NoEdit(f"the call of {op.layer} is not plain to see")
-    found = wrapping(syntax, op)
+    return input_kept(wrapping(syntax, op))
+
+
+def input_kept(found: Wrapping) -> tuple[Splice, ...]:
+    """A call replaced by its input; a statement that would become ``x = x`` is removed."""
+    syntax, cst = found.syntax, found.syntax.cst
     above = syntax.parent(found.node)
     if isinstance(above, cst.Assign) and len(above.targets) == 1:
         line = syntax.parent(above)

@@ -61,18 +61,21 @@ def move_argument(job: Job) -> Iterator[Plan]:
 
 def rename_call(job: Job) -> Iterator[Plan]:
     """The class in the call that builds the layer replaced, and imported if necessary."""
-    subject, to = job.layers["of"], str(job.arguments["to"])
-    found = FoundCall(job, subject)
+    to, found = str(job.arguments["to"]), FoundCall(job, job.layers["of"])
+    old = found.subject.types[0].rpartition(".")[2]
+    plan = found.plan(renamed(found, to), f"use {to} for {old}", ())
+    yield replace(plan, change=Change(kind=True))
+
+
+def renamed(found: FoundCall, to: str) -> tuple[Splice, ...]:
+    """The splices for another class or function of the same module, imported if necessary."""
     func, syntax = found.node.func, found.syntax
-    old = subject.types[0].rpartition(".")[2]
+    old = found.subject.types[0].rpartition(".")[2]
     name = func.attr if isinstance(func, syntax.cst.Attribute) else func
     if not isinstance(name, syntax.cst.Name) or name.value != old:
         raise NoEdit(f"{old} goes by another name there: `{syntax.text(func)}`")
-    splices = [Splice(*syntax.span(name), to)]
-    if name is func:
-        splices += _also_imported(syntax, old, to)
-    plan = found.plan(tuple(splices), f"use {to} for {old}", ())
-    yield replace(plan, change=Change(kind=True))
+    imported = _also_imported(syntax, old, to) if name is func else []
+    return (Splice(*syntax.span(name), to), *imported)
 
 
 def _also_imported(syntax: Syntax, old: str, new: str) -> list[Splice]:

@@ -53,8 +53,8 @@ def _status(rule: Rule) -> str:
     said = [f"Severity: {rule.severity.value}."]
     if not rule.enabled:
         said.append(f"Off unless asked for (`--select {rule.id}`).")
-    if rule.fix:
-        said.append(f"A fix is available ({rule.fix.safety}).")
+    if rule.fix_safety:
+        said.append(f"A fix is available ({rule.fix_safety}).")
     return " ".join(said)
 
 

@@ -28,12 +28,16 @@ class Touched:
 
 @dataclass(slots=True)
 class Expected:
-    """The ops and their inputs as they should be after the edit, and where they may differ."""
+    """The ops and their inputs as they should be after the edit, and where they may differ.
+
+    ``exposed`` are ops whose result goes where that of a removed op went.
+    """
 
     order: list[Op]
     reads: dict[str, list[str]]
     free: dict[str, Change] = field(default_factory=dict)
     detours: dict[str, str] = field(default_factory=dict)
+    exposed: set[str] = field(default_factory=set)
     renames: bool = False
     rebuilt: bool = False
 
@@ -102,6 +106,7 @@ def _remove(wanted: Expected, op: Op) -> None:
         return
     wanted.order.remove(op)
     sources = wanted.reads.pop(op.id)
+    wanted.exposed.update(sources[:1])
     for read in wanted.reads.values():
         if op.id in read:
             at = read.index(op.id)
@@ -141,7 +146,7 @@ def _op_differs(
         return f"`{new.layer}` takes the place of `{old.layer}`"
     if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
         return f"{new.layer} is another kind of layer than {old.layer} was"
-    if name := _facts_differ(old, new, free, wanted.rebuilt):
+    if name := _facts_differ(old, new, free, wanted):
         return f"{name} of {new.layer} has changed"
     free_shapes = broken or wanted.rebuilt
     if before.ref.inputs != after.ref.inputs:
@@ -152,9 +157,13 @@ def _op_differs(
     return ""
 
 
-def _facts_differ(old: Op, new: Op, free: Change | None, rebuilt: bool) -> str:
-    allowed = frozenset(("calls", "call-index")) if rebuilt else frozenset[str]()
-    if rebuilt and old.facts.get("held") == "list":  # what shares a list with a layer to register
+def _facts_differ(old: Op, new: Op, free: Change | None, wanted: Expected) -> str:
+    allowed = frozenset(("calls", "call-index")) if wanted.rebuilt else frozenset[str]()
+    if old.id in wanted.exposed:
+        allowed |= {"kept"}
+    if (
+        wanted.rebuilt and old.facts.get("held") == "list"
+    ):  # what shares a list with a layer to register
         allowed |= _OF_REBUILT
     if free is not None:
         allowed |= free.facts | (_OF_REBUILT if free.rebuilt else frozenset())

@@ -28,6 +28,7 @@ _SIGNATURES: Mapping[str, str] = {
     r"SyncBatchNorm": f"{_NORM} process_group",
     r"GroupNorm": "num_groups num_channels eps affine",
     r"LayerNorm": "normalized_shape eps elementwise_affine bias",
+    r"layer_norm": "input normalized_shape weight bias eps",
     r"ReLU6?|SELU|SiLU|Mish|Hardswish|Hardsigmoid": "inplace",
     r"LeakyReLU": "negative_slope inplace",
     r"ELU|CELU": "alpha inplace",

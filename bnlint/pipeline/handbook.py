@@ -58,7 +58,13 @@ def markdown(settings: Settings, folder: str = PAGES) -> str:
     """Tables of the rules and of the metrics, each linked to its page in ``folder``."""
     weighed = weights(settings)
     rules = [
-        (f"[{r.id}]({folder}{r.id}.md)", f"`{r.name}`", weighed[r.id], _fix(r), _cell(r.summary))
+        (
+            f"[{r.id}]({folder}{r.id}.md)",
+            f"`{r.name}`",
+            weighed[r.id],
+            r.fix_safety,
+            _cell(r.summary),
+        )
         for r in explained_rules(settings)
     ]
     metrics = [
@@ -98,10 +104,6 @@ def _file(metric: Metric) -> str:
     return f"{PREFIX}{metric.name}.md"
 
 
-def _fix(rule: Rule) -> str:
-    return rule.fix.safety if rule.fix else ""
-
-
 def _rule(rule: Rule, weight: str) -> dict[str, Any]:
     return {
         "id": rule.id,
@@ -109,7 +111,7 @@ def _rule(rule: Rule, weight: str) -> dict[str, Any]:
         "summary": rule.summary,
         "severity": weight,
         "default": rule.severity.value if rule.enabled else "off",
-        "fix": rule.fix.safety if rule.fix else None,
+        "fix": rule.fix_safety or None,
         "why": rule.docs.why.strip(),
         "evidence": rule.docs.evidence.strip(),
         "instead": rule.docs.instead.strip(),
