@@ -127,6 +127,11 @@ def is_method(subject: Subject) -> bool:
     return bool(subject.types) and subject.types[0].startswith("torch.Tensor.")
 
 
+def is_numbered(subject: Subject) -> bool:
+    """True for a layer that forward builds: its name is a class and a number, ``<ReLU 3>``."""
+    return name_of(subject).startswith("<")
+
+
 def same_place(one: Location | None, other: Location) -> bool:
     """True for the same span of the same file."""
     if one is None or (one.line, one.column) != (other.line, other.column):

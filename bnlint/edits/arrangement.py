@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.graph import Op, name_of
-from bnlint.edits import Action, Change, Job, NoEdit, Plan, built_by, is_method, same_place
+from bnlint.edits import (
+    Action,
+    Change,
+    Job,
+    NoEdit,
+    Plan,
+    built_by,
+    is_method,
+    is_numbered,
+    same_place,
+)
 from bnlint.edits.syntax import Splice, Syntax, are_apart
 
 if TYPE_CHECKING:
@@ -30,7 +40,8 @@ def swap(job: Job) -> Iterator[Plan]:
         syntax = job.syntax(first.call.path)
         splices = exchanged(wrapping(syntax, first), wrapping(syntax, second))
         called = {"first": first.call, "second": second.call}
-        yield Plan(syntax.source.path, splices, message, Change(swapped=True), called=called)
+        change = Change(swapped=True, renames=is_numbered(first) or is_numbered(second))
+        yield Plan(syntax.source.path, splices, message, change, called=called)
         return
     syntax = job.syntax_at(first.construction, first)
     if second.construction is None or first.construction is None:

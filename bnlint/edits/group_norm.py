@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bnlint.domain.graph import name_of
-from bnlint.edits import Action, Change, Job, NoEdit, Plan
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, is_numbered
 from bnlint.edits.construction import FoundCall, renamed
 from bnlint.edits.syntax import Splice
 
@@ -24,8 +24,9 @@ def group_norm(job: Job) -> Iterator[Plan]:
         name, splices = "group_norm", _of_function(found)
     else:
         raise NoEdit(f"`{name_of(found.subject)}` is no LayerNorm, and does not subtract the mean")
+    renames = class_ == "layer_norm" or is_numbered(found.subject)
     plan = found.plan((*renamed(found, name), *splices), f"use {name} with one group", ())
-    yield replace(plan, change=Change(_FACTS, kind=True, renames=class_ == "layer_norm"))
+    yield replace(plan, change=Change(_FACTS, kind=True, renames=renames))
 
 
 def _of_layer(found: FoundCall) -> tuple[Splice, ...]:

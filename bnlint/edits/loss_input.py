@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bnlint.domain.graph import Op, name_of
-from bnlint.edits import Action, Change, Job, NoEdit, Plan
+from bnlint.edits import Action, Change, Job, NoEdit, Plan, is_numbered
 from bnlint.edits.arrangement import input_kept, remove, wrapping
 from bnlint.edits.construction import FoundCall, renamed
 
@@ -56,8 +56,9 @@ def _logarithm(job: Job) -> Plan:
     new = _LOGARITHMS.get(old)
     if new is None:
         raise NoEdit(f"nll_loss expects log_softmax, and {name_of(found.subject)} is no softmax")
+    renames = old == "softmax" or is_numbered(found.subject)
     plan = found.plan(renamed(found, new), f"use {new} for {old}", ())
-    return replace(plan, change=Change(kind=True, renames=old == "softmax"))
+    return replace(plan, change=Change(kind=True, renames=renames))
 
 
 ACTIONS = (Action("loss-input", loss_input, arguments=("losses",)),)

@@ -104,3 +104,19 @@ class Net(nn.Module):
     text, refused = mend(code, "BN207")
     assert text == code
     assert "serves last" in refused["norm"]
+
+
+def test_layers_that_forward_builds_are_edited_where_they_are() -> None:
+    code = f"""{HEAD}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 24, 4, 4)
+        self.head = nn.Conv2d(24, 4, 1)
+
+    def forward(self, x):
+        x = nn.LayerNorm(24)(self.conv(x))
+        return self.head(nn.ReLU()(x))
+"""
+    after = code.replace("nn.LayerNorm(24)", "nn.GroupNorm(1, 24)")
+    assert mend(code, "BN207") == (after, {})
