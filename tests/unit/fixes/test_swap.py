@@ -157,6 +157,19 @@ def test_many_edits_hold_in_one_round_each_with_what_it_brings() -> None:
         assert f"x = self.relu(self.bn{n}(self.conv{n}(x)))" in done.texts[PATH].text
 
 
+def test_a_norm_that_forward_builds_takes_the_bias_along_too() -> None:
+    code = _forward("x = nn.BatchNorm2d(8)(nn.ReLU()(self.conv(x)))")
+    code = code.replace(
+        "self.conv = nn.Conv2d(8, 8, 3, bias=False)", "self.conv = nn.Conv2d(8, 8, 3)"
+    )
+    code = code.replace("        self.bn = nn.BatchNorm2d(8)\n", "")
+    after = code.replace(
+        "self.conv = nn.Conv2d(8, 8, 3)", "self.conv = nn.Conv2d(8, 8, 3, bias=False)"
+    )
+    after = after.replace("nn.BatchNorm2d(8)(nn.ReLU()(", "nn.ReLU()(nn.BatchNorm2d(8)(")
+    assert mend(code, "BN101") == (after, {})
+
+
 def test_a_swap_that_another_reader_would_feel_is_refused() -> None:
     lines = ["y = F.relu(self.conv(x))", "x = self.bn(y) * y.mean()"]
     text, refused = mend(_forward(*lines), "BN101")
