@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from torch import nn
+from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit, Value
 from bnlint.layers.calls import Call, Ref
@@ -152,7 +152,9 @@ def _facts_of(
         initial_facts(part.record, model, table, whole=part.whole)
     )
     facts |= entry_facts(model, part.record) if part.whole else {}
-    if part.record is seen.training.record and seen.evaluation.complete:
+    # A graph module is of the one mode that it was made in.
+    has_modes = seen.evaluation.complete and not isinstance(model, fx.GraphModule)
+    if part.record is seen.training.record and has_modes:
         found = mode_facts(part.record, seen.evaluation.record, table)
         facts |= {id: {**facts.get(id, {}), **more} for id, more in found.items()}
     return facts

@@ -61,6 +61,14 @@ class Project:
                 if found is not None:
                     yield found
 
+    def called(self, stem: str) -> Iterator[Source]:
+        """Python files with this name, parsed."""
+        for path in self._of_type(".py"):
+            if os.path.splitext(os.path.basename(path))[0] == stem:
+                found = self._parsed(path, self._text(path))
+                if found is not None:
+                    yield found
+
     def importing(self, name: str) -> Iterator[Source]:
         """Those of the files that import the name from the checked file, or from its package."""
         for text in self.mentioning(name):

@@ -20,7 +20,7 @@ from bnlint.models.training.code_values import (
 )
 from bnlint.models.training.scripts import CodeFile
 
-_STEPS, _DEEPEST, _MOST = 60_000, 8, 12
+_STEPS, _DEEPEST, _MOST = 15_000, 8, 12
 """Expressions that are read for one file, calls within calls, and alternatives of a value."""
 
 

@@ -6,7 +6,6 @@ import ast
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from os.path import basename, splitext
 from typing import Any
 
 from torch import nn
@@ -42,6 +41,7 @@ class TrainingFiles:
     _own: CodeFile | None = None
     _scripts: dict[str, CodeFile] = field(default_factory=dict)
     _state: ReadingState | None = None
+    _found: dict[tuple[str, str], CodeDefinition | None] = field(default_factory=dict)
 
     def of_model(self, names: Iterable[str], arguments: str) -> TrainingCode:
         """What the code does with a model that goes by these names and was built as written."""
@@ -125,11 +125,11 @@ class TrainingFiles:
         """A function or class of another file of the project that is called ``stem``."""
         if self.project is None or not stem or not name:
             return None
-        key = f"{stem}.{name}"
-        for text in self.project.mentioning(f"def {name}(", f"class {name}(", f"class {name}:"):
-            if splitext(basename(text.path))[0] == stem:
-                return self._script(text).defined(name) if key else None
-        return None
+        key = stem, name
+        if key not in self._found:
+            found = (self._script(text).defined(name) for text in self.project.called(stem))
+            self._found[key] = next((each for each in found if each is not None), None)
+        return self._found[key]
 
 
 def _is_model_class(value: Any) -> bool:

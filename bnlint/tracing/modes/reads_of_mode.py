@@ -144,7 +144,7 @@ def tree_of(code: CodeType) -> ast.AST | None:
         lines, first = inspect.getsourcelines(code)
         indented = lines[0][:1].isspace()
         tree = ast.parse(("if 1:\n" if indented else "") + "".join(lines))
-    except (OSError, SyntaxError, TypeError):
+    except Exception:  # no source; or an odd module, since all that are loaded are asked
         return None
     return ast.increment_lineno(tree, first - 1 - indented)
 

@@ -16,6 +16,7 @@ import torch
 from torch import fx, nn
 from torch.utils import checkpoint
 
+from bnlint.domain.objects import is_a
 from bnlint.layers.calls import Ref, name_of
 
 _READ = frozenset(
@@ -82,17 +83,26 @@ def kept_by(modules: Iterable[nn.Module]) -> Iterator[Any]:
 def inside(value: Any, depth: int = _DEEP) -> Iterator[Any]:
     """The value, and those in it: in lists and dicts, and in the attributes of plain objects."""
     yield value
-    if not depth or isinstance(value, (nn.Module, torch.Tensor, fx.Proxy, type)):
+    if not depth or is_a(value, (nn.Module, torch.Tensor, fx.Proxy, type)):
         return
     within: Iterable[Any] = ()
     if type(value) in (list, tuple, set):
         within = list(value)[:_HELD]
     elif type(value) is dict:
         within = list(value.values())[:_HELD]
-    elif isinstance(getattr(value, "__dict__", None), dict) and not callable(value):
-        within = list(vars(value).values())[:_HELD]
+    elif not callable(value):
+        within = list(_attributes(value).values())[:_HELD]
     for item in within:
         yield from inside(item, depth - 1)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """The attributes of an object; none where it has none, or raises when asked."""
+    try:
+        found = value.__dict__
+    except Exception:
+        return {}
+    return found if type(found) is dict else {}
 
 
 def is_recomputed() -> bool:

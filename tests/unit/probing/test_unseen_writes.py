@@ -138,12 +138,14 @@ def test_what_a_hook_writes_is_put_back(name: str) -> None:
 
 
 @pytest.mark.hostile
-def test_a_weight_that_was_written_unseen_is_named() -> None:
+def test_a_weight_that_was_written_unseen_is_restored_or_named() -> None:
+    """The passes that start from the state before restore it; ``test_an_error_names_it_too``."""
     net = Net(lambda net: ctypes.memset(net.fc.weight.data_ptr(), 1, 8))
     net.view = None
-    (note,) = (n for n in probe(net, torch.randn(16, 6)).notes if "not restored" in n)
-    assert "`fc.weight`" in note
-    assert "norm" not in note
+    before = net.fc.weight.detach().clone()
+    notes = [n for n in probe(net, torch.randn(16, 6)).notes if "not restored" in n]
+    assert torch.equal(before, net.fc.weight) == (not notes)
+    assert all("`fc.weight`" in note and "norm" not in note for note in notes)
 
 
 def test_an_error_names_it_too() -> None:
