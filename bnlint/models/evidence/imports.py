@@ -7,6 +7,7 @@ import builtins
 import os
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -15,11 +16,13 @@ from bnlint.loading.parsing import Source
 
 def imports_from(text: Source, path: str, name: str) -> bool:
     """True if a file imports ``name``, or all names, from the file at ``path`` or its package."""
-    return any(
-        _gives(node, name, path)
-        for node in ast.walk(text.tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    )
+    return any(_gives(node, name, path) for node in _imports(text.tree))
+
+
+@lru_cache(maxsize=256)
+def _imports(tree: ast.AST) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of a file, which is asked for many names."""
+    return tuple(n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)))
 
 
 def _gives(node: ast.Import | ast.ImportFrom, name: str, path: str) -> bool:
