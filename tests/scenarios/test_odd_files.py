@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.hostile
+
 NET = """
 import torch.nn as nn
-
-pytestmark = pytest.mark.hostile
 
 
 class Net(nn.Module):

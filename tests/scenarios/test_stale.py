@@ -14,10 +14,10 @@ from bnlint.domain.finding import Report
 from bnlint.isolation.pool import Pool
 from bnlint.pipeline.run import Means, check_whole
 
+pytestmark = pytest.mark.hostile
+
 NET = """
 import torch.nn as nn
-
-pytestmark = pytest.mark.hostile
 {}
 class Net(nn.Module):
     def __init__(self):
