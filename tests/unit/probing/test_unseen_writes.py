@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,14 @@ from torch import nn
 from bnlint.probing.probe_model import probe
 from bnlint.probing.untouched import Untouched
 from tests.unit.snapshot import changes, snapshot
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """Interrupts raise, as in a terminal; a shell ignores them for what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Box:
