@@ -21,7 +21,7 @@ from tests.unit.snapshot import changes, snapshot
 
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
-    """Interrupts raise, as in a terminal; a shell ignores them for what it runs in the background."""
+    """Interrupts raise, as in a terminal, also in the background of a shell."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
