@@ -231,7 +231,7 @@ def lstm_along_the_batch() -> Sick:
 
 
 class Standardized(nn.Module):
-    """Inputs are standardized by the batch at hand, also in evaluation."""
+    """Inputs are standardized by the current batch, also in evaluation."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -167,7 +167,7 @@ def _judge(judged: Judged, key: Key, old: Mapping[str, Any], new: ForwardRun, be
     outputs = old["outputs"]
     if not _finite(outputs):
         return
-    if key[0] and not _finite(new.outputs):  # at usual values it is told as any difference
+    if key[0] and not _finite(new.outputs):  # at usual values it is reported like any difference
         judged.reason = judged.reason or _OVERFLOWS
         return
     judged.compared += 1

@@ -87,7 +87,6 @@ OWN_FACTS: Mapping[str, str] = {
     "init-dead-by-bias": "the part of those that the biases kill",
     "init-kernels": "last kernel of a stretch without norms: how many kernels it has",
     "init-first": "the same: its first kernel",
-    "init-dead-percent": "the same: init-starting-dead in words",
     "init-dead-behind": "kernels that biases kill: how many behind it start dead, too, in words",
     "init-scale": "the same: scale of its result over that of what enters the first",
     "init-scale-left": "that in words: 3e-05, or less than 1e-12",

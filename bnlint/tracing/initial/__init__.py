@@ -190,7 +190,6 @@ class _Reader:
             if by_bias > _MOST:
                 more = sum(_starts_dead(*other) for other in rectified[n + 1 :])
                 self.facts[step.call.id]["init-dead-behind"] = _and_behind(more)
-                self.facts[step.call.id]["init-dead-percent"] = f"{100 * dead:.0f} %"
                 return True
         return False
 
