@@ -41,7 +41,7 @@ def run_file(bnlint: Path, folder: Path, file: str) -> Run:
     with tempfile.TemporaryDirectory() as scratch:
         page, out, err = (Path(scratch) / name for name in ("page.html", "out", "err"))
         formats = ["--format", "json", "--format", f"html={page}"]
-        command = [str(bnlint), inside, *formats, "--no-cache"]
+        command = [str(bnlint.absolute()), inside, *formats, "--no-cache"]
         started = time.monotonic()
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(

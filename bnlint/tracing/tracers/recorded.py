@@ -16,19 +16,14 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.phrases import first_line
-from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State
+from bnlint.layers.calls import RAISED, UNSEEN, Call
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
-from bnlint.models.meta.known_numbers import (
-    hollow,
-    keep_numbers,
-    numbers_of,
-    wants_numbers,
-)
+from bnlint.models.meta.known_numbers import hollow, wants_numbers
 from bnlint.models.meta.meta_mode import on_meta
-from bnlint.models.nested import placed, tensors, with_tensors
+from bnlint.models.nested import placed, tensors
 from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.crashes import Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
@@ -36,10 +31,11 @@ from bnlint.tracing.forward.devices import ASKS_DEVICE, told_device
 from bnlint.tracing.forward.module_names import Registry
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.shapes import on_bare_weights, substitute
-from bnlint.tracing.tracers import Record, Refused, frames_of, reason_of
+from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.answers import Answers, is_doubtful
 from bnlint.tracing.tracers.autograd import intercept_autograd
-from bnlint.tracing.tracers.outside import NumbersRead, inside, is_recomputed, kept_by
+from bnlint.tracing.tracers.call_book import CallBook
+from bnlint.tracing.tracers.outside import inside, kept_by
 
 
 def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
@@ -73,17 +69,9 @@ class ForwardRecorder(Subscriber):
         self.failed_at: tuple[BaseException, Call] | None = None
         self.returned_nothing = False
         self._quiet = 0
+        self._book = CallBook(watched, self.record)
         self._answers = Answers()
-        self._numbers = NumbersRead()
         self._asking: dict[nn.Module, Refused] = {}
-        self._refs: dict[int, Ref] = {}
-        self._alive: list[Any] = []
-        root = self.registry.root
-        self._before = {id(value) for value in kept_by(self.registry.modules)}
-        self._states = {
-            id(t): (name, isinstance(t, nn.Parameter))
-            for name, t in (*root.named_parameters(), *root.named_buffers())
-        }
 
     # --- the ends of the record ---
 
@@ -91,33 +79,20 @@ class ForwardRecorder(Subscriber):
         """The arguments to call the model with; each tensor becomes an input of the record."""
         names = [*map(str, range(len(candidate.args))), *candidate.kwargs]
         values = [*candidate.args, *candidate.kwargs.values()]
-        fresh = [self._input(name, value) for name, value in zip(names, values, strict=True)]
+        fresh = [self._book.input(name, value) for name, value in zip(names, values, strict=True)]
         count = len(candidate.args)
         return tuple(fresh[:count]), dict(zip(candidate.kwargs, fresh[count:], strict=True))
 
-    def _input(self, name: str, value: Any) -> Any:
-        def one(tensor: torch.Tensor) -> torch.Tensor:
-            fresh: torch.Tensor = hollow(tensor).clone()
-            if (numbers := numbers_of(tensor)) is not None:
-                keep_numbers(fresh, numbers)
-            call = Call(self._fresh_id(), "input", (name,), value=fresh)
-            self.record.calls.append(call)
-            self._point(fresh, Ref(call.id))
-            return fresh
-
-        return with_tensors(value, one)
-
     def leave(self, result: Any) -> None:
         """Note the tensors that the model returned as outputs of the record."""
-        returned = (self._refs.get(id(value)) for value in inside(result))
         for place, tensor in placed(result, torch.Tensor):
-            ref = self._refs.get(id(tensor))
+            ref = self._book.ref(tensor)
             if ref is not None:
                 self.record.outputs.append(ref)
                 self.record.places.append(place)
-        held = (self._refs.get(id(value)) for value in kept_by(self.registry.modules))
-        beside = {ref.id for ref in (*held, *returned) if ref is not None}
-        kept = (self._numbers.read | beside).difference(ref.id for ref in self.record.outputs)
+        held = (*kept_by(self.registry.modules), *inside(result))
+        beside = {ref.id for ref in self._book.refs(held)}
+        kept = (self._book.numbers.read | beside).difference(ref.id for ref in self.record.outputs)
         for call in self.record.calls:
             call.kept = call.kept or call.id in kept
 
@@ -126,15 +101,8 @@ class ForwardRecorder(Subscriber):
         if is_limit(error):
             return
         at = self.failed_at
-        if at is not None and at[0] is error:
-            call = at[1]
-        else:
-            held = getattr(error, "obj", None)
-            args = (self._refs[id(held)],) if id(held) in self._refs else ()
-            call = Call(
-                self._fresh_id(), RAISED, args, owner=path, frames=frames_of(error),
-                error=reason_of(error),
-            )  # fmt: skip
+        called = at is not None and at[0] is error
+        call = at[1] if at is not None and called else self._book.raised(error, path)
         self.record.crash = call
         context = Circumstances(call.target != RAISED, self.record.left_out, self.returned_nothing)
         self.record.crash_is_own = is_own_fault(error, context)
@@ -218,14 +186,13 @@ class ForwardRecorder(Subscriber):
             result, error = self._result(target, run, args, kwargs)
         except Exception as raised:
             said = first_line(str(raised).strip())
-            self.failed_at = raised, self._call(target, args, kwargs, path, UNSEEN, said)
+            self.failed_at = raised, self._book.call(target, args, kwargs, path, UNSEEN, said)
             raise
         if getattr(target, "__name__", "") == "__setitem__":
             self._note(target, args, kwargs, path, args[0], error)
             return result
         if next(tensors(result), None) is None:
-            refs = (self._refs.get(id(t)) for t in tensors((args, kwargs)))
-            self._numbers.note(self.watched.path, target, filter(None, refs), result)
+            self._book.read_number(target, (args, kwargs), result)
             return result
         self._quiet += 1  # the alias is no operation of the model
         result = self._apart(result, args, kwargs)
@@ -280,79 +247,8 @@ class ForwardRecorder(Subscriber):
     def _note(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
     ) -> None:
-        call = self._call(target, args, kwargs, path, result, error)
-        self.record.calls.append(call)
+        self._book.note(target, args, kwargs, path, result, error)
         self._answers.note(target, args, kwargs, result)
-        for item, tensor in enumerate(tensors(result)):
-            self._point(tensor, Ref(call.id, item))
-
-    def _call(
-        self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
-    ) -> Call:
-        held = self.registry.held(target) if isinstance(target, nn.Module) else ""
-        noted = self._noted(args), self._noted(kwargs)
-        return Call(
-            self._fresh_id(),
-            _readable(target),
-            *noted,
-            owner=self.watched.path,
-            path=path,
-            frames=call_frames(),
-            grad=torch.is_grad_enabled(),
-            held=held,
-            value=result,
-            error=error,
-            also=self._numbers.behind(self.watched.path, target, args),
-            recomputed=isinstance(target, nn.Module) and is_recomputed(),
-        )
-
-    def _noted(self, value: Any) -> Any:
-        """Arguments with references instead of tensors."""
-        if isinstance(value, torch.Tensor):
-            return self._refs.get(id(value)) or self._rebuilt(value) or self._state(value)
-        if isinstance(value, (tuple, list)):
-            return tuple(map(self._noted, value))
-        if isinstance(value, dict):
-            return {k: self._noted(v) for k, v in value.items()}
-        if isinstance(value, slice):
-            return slice(*map(self._noted, (value.start, value.stop, value.step)))
-        return value
-
-    def _rebuilt(self, tensor: torch.Tensor) -> Ref | None:
-        """A tensor that was made of an array which Python read; None for any other.
-
-        The call that made it cannot be observed.
-        """
-        if not self._numbers.arrays or id(tensor) in self._states or id(tensor) in self._before:
-            return None
-        also = tuple(self._numbers.arrays.get(self.watched.path, ()))
-        if not also or not tensor.is_floating_point():
-            return None
-        frames, name = call_frames(), "from_numpy"
-        call = Call(self._fresh_id(), name, owner=self.watched.path, frames=frames, also=also)
-        call.value = tensor
-        self.record.calls.append(call)
-        self._point(tensor, Ref(call.id))
-        return Ref(call.id)
-
-    def _state(self, tensor: torch.Tensor) -> State:
-        path, parameter = self._states.get(id(tensor), ("constant", False))
-        self.record.reads.add(path)
-        return State(path, tuple(tensor.shape), parameter, tensor)
-
-    def _point(self, tensor: torch.Tensor, ref: Ref) -> None:
-        self._refs[id(tensor)] = ref
-        self._alive.append(tensor)
-
-    def _fresh_id(self) -> str:
-        return f"n{len(self.record.calls)}"
-
-
-def _readable(target: Any) -> Any:
-    """The name of a property for its getter; other targets are returned as they are."""
-    if getattr(target, "__name__", "") == "__get__":
-        return str(getattr(target.__self__, "__name__", "get"))
-    return target
 
 
 def _ids(value: Any) -> set[int]:
