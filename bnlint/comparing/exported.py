@@ -13,29 +13,28 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bnlint.comparing.git_commands import BlobEntry, Repository, Version
+from bnlint.comparing.git_commands import SUBMODULE, BlobEntry, Repository, Version
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import plural
 
 _SOURCES = (".py", ".pyi", ".ipynb")
 _LARGEST, _LARGEST_SOURCE = 512 << 10, 16 << 20
 """Bytes of a file that is exported: models are built from small ones; weights and data are not."""
-_LINK, _SUBMODULE = "120000", "160000"
+_LINK = "120000"
 
 
 @contextlib.contextmanager
 def exported(repository: Repository, version: Version) -> Iterator[tuple[Path, list[Problem]]]:
     """A folder with the files of a version inside the block, and what is not in it."""
     home = _home()
-    name = repository.tree_of(version) or f"index-{os.getpid()}"
+    name = repository.content_of(version)
     folder, problems = home / name, list[Problem]()
-    entries = repository.entries(version)
-    problems += _left_out(entries, version)
     with _shared(home / f"{name}.lock") as last:
+        last(folder)  # that a run left which was killed
         if not folder.is_dir():
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
             try:
-                problems += _write(repository, entries, draft, version)
+                problems += _write(repository, version, draft, draft)
                 with contextlib.suppress(OSError):  # another run was faster
                     draft.rename(folder)
             finally:
@@ -72,21 +71,25 @@ def _shared(path: Path) -> Iterator[Callable[[Path], None]]:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
-                path.unlink(missing_ok=True)
+            fcntl.flock(file, fcntl.LOCK_SH)  # an attempt that fails gives up the shared one
 
-        yield remove
+        try:
+            yield remove
+        finally:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
 
 
 def _removed(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(
-    repository: Repository, entries: list[BlobEntry], folder: Path, version: Version
-) -> Iterator[Problem]:
-    wanted = [entry for entry in entries if entry.mode != _SUBMODULE]
+def _write(repository: Repository, version: Version, top: Path, folder: Path) -> Iterator[Problem]:
+    """Write the files of a version, with its submodules, into ``folder`` somewhere in ``top``."""
+    entries = repository.entries(version)
     lost = 0
-    for entry, data in repository.blobs(wanted):
+    for entry, data in repository.blobs([e for e in entries if e.mode != SUBMODULE]):
         if data is None:
             lost += 1
             continue
@@ -96,24 +99,33 @@ def _write(
         path = folder / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
         if entry.mode == _LINK:
-            _link(path, data)
+            _link(path, data, top)
         else:
             path.write_bytes(data)
     if lost:
         said = f"{plural(lost, 'file')} of {version.name} could not be read from this clone"
         yield Problem(ProblemKind.UNREADABLE, version.name, said, "fetch them first: git fetch")
+    for entry in entries:
+        if entry.mode == SUBMODULE:
+            yield from _write_submodule(repository, version, entry, top, folder / entry.path)
 
 
-def _link(path: Path, target: bytes) -> None:
+def _write_submodule(
+    repository: Repository, version: Version, entry: BlobEntry, top: Path, folder: Path
+) -> Iterator[Problem]:
+    inside = repository.submodule(entry)
+    if inside is not None:
+        yield from _write(inside, Version(version.name, entry.blob), top, folder)
+        return
+    said = f"a submodule could not be read at {version.name}; what imports it may not be built"
+    hint = "fetch it first: git submodule update --init"
+    yield Problem(ProblemKind.SKIPPED_CODE, entry.path, said, hint)
+
+
+def _link(path: Path, target: bytes, top: Path) -> None:
     """A link that stays inside of the exported files."""
     text = os.fsdecode(target)
-    if not os.path.isabs(text):
+    aim = Path(os.path.normpath(path.parent / text))
+    if not os.path.isabs(text) and aim.is_relative_to(top):
         with contextlib.suppress(OSError):
             path.symlink_to(text)
-
-
-def _left_out(entries: list[BlobEntry], version: Version) -> Iterator[Problem]:
-    for entry in entries:
-        if entry.mode == _SUBMODULE:
-            said = f"a submodule is not read at {version.name}; what imports it may not be built"
-            yield Problem(ProblemKind.SKIPPED_CODE, entry.path, said)

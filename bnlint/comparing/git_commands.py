@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ _READ_ONLY = {
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
+
+
+SUBMODULE = "160000"
+"""The mode of an entry that is a commit of another repository."""
 
 
 class BlobEntry(NamedTuple):
@@ -99,7 +105,8 @@ class Repository:
             return Version(name, commit)
         known = self._run(["for-each-ref", "--format=%(refname:short)"]).stdout.split()
         shallow = self._run(["rev-parse", "--is-shallow-repository"]).stdout.strip() == "true"
-        hint = closest(name, known, most=0)
+        start = re.split(r"[~^@]", name)[0] or "HEAD"
+        hint = "" if start != name and self.knows(start) else closest(name, known, most=0)
         if shallow and not hint:
             hint = "this clone is shallow; fetch more of the history first: git fetch --unshallow"
         raise UsageError(Mistake(f"there is no revision '{name}'", hint=hint))
@@ -119,11 +126,10 @@ class Repository:
             raise UsageError(Mistake(f"'{old.name}' has no merge base with {shown}", hint=hint))
         return Version(f"{old.name}...", done.stdout.strip())
 
-    def tree_of(self, version: Version) -> str:
-        """A name for the content of a version: the hash of its tree; empty for what may change."""
-        return (
-            self._read("rev-parse", f"{version.commit}^{{tree}}").strip() if version.commit else ""
-        )
+    def content_of(self, version: Version) -> str:
+        """A name for the content of a commit or of the index, equal for equal files."""
+        listed = "\0".join(map(" ".join, self.entries(version)))
+        return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()[:40]
 
     def changed(self, old: Version, new: Version) -> list[ChangedFile]:
         """The files that differ, renamed ones paired; untracked ones belong to the working tree."""
@@ -138,7 +144,31 @@ class Repository:
         if new.on_disk:
             fresh = self._read("ls-files", "--others", "--exclude-standard", "-z").split("\0")
             found += [ChangedFile("", path) for path in fresh if path]
-        return found
+        return [*found, *self._changed_below(found, old, new)]
+
+    def _changed_below(
+        self, found: Sequence[ChangedFile], old: Version, new: Version
+    ) -> Iterator[ChangedFile]:
+        """The files that differ inside of submodules that point to another commit."""
+        places = {f.new for f in found if f.new == f.old and (self.top / f.new / ".git").exists()}
+        if not places:
+            return
+        had = {entry.path: entry for entry in self.entries(old) if entry.mode == SUBMODULE}
+        has = {} if new.on_disk else {e.path: e for e in self.entries(new) if e.mode == SUBMODULE}
+        for path in sorted(places & had.keys()):
+            inside = self.submodule(had[path])
+            later = Version(WORKING_TREE) if new.on_disk else Version(path, has[path].blob)
+            if inside is None or not (new.on_disk or inside.knows(later.commit)):
+                continue
+            for file in inside.changed(Version(path, had[path].blob), later):
+                yield ChangedFile(*(f"{path}/{name}" if name else "" for name in file))
+
+    def submodule(self, entry: BlobEntry) -> Repository | None:
+        """The repository of a submodule; None where it is not here or lacks the commit."""
+        if not (self.top / entry.path / ".git").exists():
+            return None
+        inside = Repository(self.top / entry.path)
+        return inside if inside.knows(entry.blob) else None
 
     def entries(self, version: Version) -> list[BlobEntry]:
         """All files of a commit or of the index."""

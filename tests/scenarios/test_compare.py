@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,8 @@ import pytest
 import torch
 
 from bnlint.cli import main
+from bnlint.comparing.sides import Tracing
+from bnlint.domain.request import FileRequest, TraceOutcome, TraceRequest
 
 BLOCK = """
 from torch import nn
@@ -116,3 +123,102 @@ def test_mistakes_are_told(project: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "did you mean 'main'" in capsys.readouterr().err
     assert main(["compare", "main", "--fail-on", "nothing"]) == 2
     assert main(["compare", "main", "--format", "xml"]) == 2
+
+
+def test_a_submodule_is_read_at_its_commit(
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q", "-b", "main")
+    (other / "sizes.py").write_text("KERNEL = 3\n")
+    git(other, "add", ".")
+    git(other, "commit", "-qm", "one")
+    git(project, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other), "shared")
+    sized = NET.replace("from block", "from shared.sizes import KERNEL\nfrom block")
+    (project / "net.py").write_text(sized.replace("(3, 8, 3)", "(3, 8, KERNEL)"))
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "two")
+    (project / "shared" / "sizes.py").write_text("KERNEL = 5\n")
+    git(project / "shared", "commit", "-qam", "two")
+    git(project, "commit", "-qam", "three")
+    _, found = answers(capsys, "HEAD~1..HEAD", *INPUT)
+    (reshaped,) = found["Net"]["checkpoint"]["reshaped"]
+    assert reshaped == {"key": "stem.weight", "old": [8, 3, 3, 3], "new": [8, 3, 5, 5]}
+    git(project, "submodule", "--quiet", "deinit", "-f", "shared")
+    main(["compare", "HEAD~1..HEAD", *INPUT])
+    assert "git submodule update --init" in capsys.readouterr().out
+
+
+def test_a_shallow_clone_says_what_to_fetch(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "net.py").write_text(NET + "\n")
+    git(project, "commit", "-qam", "two")
+    git(project, "clone", "-q", "--depth", "1", project.as_uri(), "shallow")
+    monkeypatch.chdir(project / "shallow")
+    for revision in ("HEAD~1", "main~1...", "origin/main^"):
+        assert main(["compare", revision]) == 2
+        assert "git fetch --unshallow" in capsys.readouterr().err
+
+
+def test_renamed_and_one_sided_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(project, "mv", "net.py", "model.py")
+    (project / "fresh.py").write_text(NET.replace("Net", "Fresh"))
+    _, found = answers(capsys, "HEAD", *INPUT)
+    assert found["Net"]["verdict"] == "identical"
+    assert (found["Net"]["old"]["file"], found["Net"]["file"]) == ("net.py", "model.py")
+    assert found["Fresh"]["verdict"] == "added"
+    (project / "model.py").unlink()
+    _, found = answers(capsys, "HEAD", *INPUT)
+    assert found["Fresh"]["old"]["model"] == "Net", "the only class that is left is the same"
+
+
+def test_a_version_that_was_traced_is_not_traced_again(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[str] = []
+    trace = Tracing.trace
+
+    def noted(self: Tracing, requests: Sequence[FileRequest]) -> Iterable[TraceOutcome]:
+        traced.extend(r.path for r in requests if isinstance(r, TraceRequest))
+        return trace(self, requests)
+
+    monkeypatch.setattr(Tracing, "trace", noted)
+    (project / "block.py").write_text(BLOCK.replace("self.bn", "self.norm"))
+    git(project, "add", ".")
+    for revisions in (["main"], ["main", "--staged"]):
+        _, first = answers(capsys, *revisions, *INPUT)
+        assert traced
+        traced.clear()
+        assert answers(capsys, *revisions, *INPUT)[1] == first
+        assert not traced
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_the_repository_as_it_was(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, sent: signal.Signals
+) -> None:
+    (project / "block.py").write_text(BLOCK.replace("self.bn", "self.norm"))
+    scratch = tmp_path_factory.mktemp("scratch")
+    before = _state_of(project)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bnlint", "compare", "main", *INPUT, "--no-cache"],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while not list(scratch.glob("bnlint-*-revisions/[0-9a-f]*/net.py")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (128 + sent, -sent)
+    assert b"Traceback" not in said
+    assert _state_of(project) == before
+    assert not list(scratch.rglob("net.py"))
+
+
+def _state_of(project: Path) -> tuple[str, bytes, str]:
+    index = (project / ".git" / "index").read_bytes()
+    return git(project, "status", "--porcelain"), index, git(project, "for-each-ref")
