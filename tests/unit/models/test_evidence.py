@@ -162,6 +162,56 @@ def test_an_error_that_lists_the_words_it_takes() -> None:
     assert graph.ref.arguments == "Net(side='left')"
 
 
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("zorp should be a float, not an int", "zorp=0.5"),
+        ("invalid zorp: expected a tuple of two integers", "zorp=(64, 64)"),
+        ("unknown zorp, choose one of 'left', 'right'", "zorp='left'"),
+        ("zorp must be in [18, 34]", "zorp=18"),
+    ],
+)
+def test_an_error_that_says_what_an_argument_should_be(said: str, arguments: str) -> None:
+    """The check is in another class, whose conditions are no help."""
+    right = arguments.partition("=")[2]
+    cls = f"""
+class Size:
+    def __set__(self, owner, value):
+        vars(owner)["zorp"] = value
+        vars(self)["told"] = type(value) is type({right}) and str(value) == str({right})
+        self.tell()
+    def tell(self):
+        if not self.told:
+            raise AttributeError({said!r})
+"""
+    body = "self.body = nn.Linear(3, 4)\nself.size = zorp\nstr(zorp)"
+    text = code("zorp", body).replace("    def __init__", "    size = Size()\n    def __init__")
+    (graph,) = records(cls + text)
+    assert isinstance(graph, ModelGraph), graph
+    assert graph.ref.arguments == f"Net({arguments})"
+
+
+def test_an_abstract_class_is_replaced_by_one_that_derives_from_it() -> None:
+    base = """
+import abc
+class Coder(nn.Module, abc.ABC):
+    @abc.abstractmethod
+    def code(self, x): ...
+class Wide(Coder):
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Linear(3, 4)
+    def code(self, x):
+        return self.wide(x)
+    forward = code
+"""
+    text = code("coder: Coder", "self.body = coder.code\nself.coder = coder")
+    (graph,) = (
+        r for r in records(base + text) if isinstance(r, ModelGraph) and r.ref.name == "Net"
+    )
+    assert graph.ref.arguments == "Net(coder=Wide())"
+
+
 HEAD = "import torch\nfrom torch import nn\n"
 NET = code("width, depth", "self.body = nn.Sequential(*[nn.Linear(width, width)] * depth)")
 

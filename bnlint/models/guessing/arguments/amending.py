@@ -27,9 +27,11 @@ from bnlint.models.guessing.arguments.blamed import (
 from bnlint.models.guessing.arguments.revising import (
     NOT_GUESSED,
     current_value,
+    guessed_paths,
     revised,
     settings_at,
 )
+from bnlint.models.guessing.arguments.told_values import told_values
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.lexicon import WIDTH, layer_type
 
@@ -84,6 +86,25 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     faults = blamed(spots)
     if isinstance(error, (AttributeError, KeyError)):
         yield from _missing(guess, faults, spots)
+    yield from _told(guess, str(error))
+    yield from _by_rules(guess, faults, text)
+    if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
+        yield from _by_guards(guess, spots)
+    if isinstance(error, UnboundLocalError):
+        yield from _by_comparisons(guess, spots)
+
+
+def _told(guess: Guess, text: str) -> Iterator[tuple[Path, Any]]:
+    """Values that the error's text asks for by the name of the argument."""
+    for path in guessed_paths(guess):
+        current = current_value(guess, path)
+        if current is not NOT_GUESSED:
+            for value in told_values(path[-1], text, current):
+                if not (isinstance(value, str) and value in guess.kwargs):
+                    yield path, value
+
+
+def _by_rules(guess: Guess, faults: list[Blame], text: str) -> Iterator[tuple[Path, Any]]:
     for pattern, change in _RULES:
         if not re.search(pattern, text):
             continue
@@ -95,10 +116,6 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
                 value = change(current, fault, text)
                 if value is not NOT_GUESSED:
                     yield path, value
-    if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
-        yield from _by_guards(guess, spots)
-    if isinstance(error, UnboundLocalError):
-        yield from _by_comparisons(guess, spots)
 
 
 def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:

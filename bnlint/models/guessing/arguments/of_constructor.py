@@ -71,7 +71,11 @@ class CallEvidence:
         return replace(known, configured=configured, part=self._part)
 
     def _part(self, cls: type[nn.Module]) -> Part | None:
-        """A model of a class with guessed arguments; None if nothing is known, or it goes on."""
+        """A model of a class with guessed arguments; None if nothing is known, or it goes on.
+
+        An abstract class is replaced by one that derives from it.
+        """
+        cls = next(_concrete(cls), cls)
         if len(self.parts) >= _DEEPEST or cls in self.parts:
             return None
         self.parts.append(cls)
@@ -81,6 +85,15 @@ class CallEvidence:
         finally:
             self.parts.pop()
         return None if isinstance(filled, Lacking) else Part(cls, filled)
+
+
+def _concrete(cls: type[nn.Module]) -> Iterator[type[nn.Module]]:
+    """The class, or classes that derive from it, none of them abstract."""
+    if not inspect.isabstract(cls):
+        yield cls
+        return
+    for derived in cls.__subclasses__():
+        yield from _concrete(derived)
 
 
 def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
