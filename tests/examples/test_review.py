@@ -119,11 +119,14 @@ def _review(folder: Path, *arguments: str) -> Any:
 
 
 def test_a_diff_becomes_comments_on_its_lines(repository: Path) -> None:
-    review = _review(repository, "--since", "main...")
+    review = _review(repository, "--since", "main...", "--compare")
     places = [(c["path"], c["line"], c["side"]) for c in review["comments"]]
     # The convolution of net.py is not a part of the diff: the comment stands at the new norm.
     assert places == [("src/net.py", 14, "RIGHT"), ("src/new.py", 7, "RIGHT")]
-    assert review["body"] == "bnlint: 2 findings in what changed."
+    said, _, compared = review["body"].partition("\n\n")
+    assert said == "bnlint: 2 findings in what changed."
+    assert "`main...`" in compared.splitlines()[0]
+    assert "| `Net` net.py | 🔶 **changed** | do not load: 5 new keys | differ" in compared
     assert review["comments"][0]["body"].startswith(
         "**BN301** redundant-bias (warning): The bias of `conv`"
     )

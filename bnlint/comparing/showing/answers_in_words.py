@@ -47,6 +47,15 @@ def heading(each: ModelComparison, options: RenderOptions) -> str:
     return f"{shown} -> {name}"
 
 
+def sides_in_words(each: ModelComparison, options: RenderOptions) -> str:
+    """Where both models come from, if that is not the same file and name."""
+    old, new = each.old, each.new
+    if old is None or new is None or (old.file, old.model) == (new.file, new.model):
+        return ""
+    before, after = (f"{options.relative(s.file)}::{s.model}".rstrip(":") for s in (old, new))
+    return f"`{before}` → `{after}`"
+
+
 def verdict_words(each: ModelComparison) -> str:
     """The verdict; where nothing was compared, with the reason."""
     return f"{each.verdict}: {each.reason}" if each.reason else each.verdict
@@ -224,11 +233,11 @@ def cost_lines(each: ModelComparison) -> Iterator[str]:
     old, new = each.cost
     if each.verdict == IDENTICAL or (old is None and new is None):
         return
-    parts = [
-        _figure(name, getattr(old, field, None), getattr(new, field, None), unit)
+    both = (old or new, new or old)  # of a model that has no partner, only its own figures
+    yield ", ".join(
+        figure(name, *(getattr(side, field, None) for side in both), unit)
         for name, field, unit in _FIGURES
-    ]
-    yield ", ".join(parts)
+    )
     yield from _not_counted(new or old)
 
 
@@ -239,7 +248,8 @@ def _not_counted(cost: ModelCost | None) -> Iterator[str]:
         yield f"not counted: {listed(shown)}"
 
 
-def _figure(name: str, old: int | None, new: int | None, unit: str) -> str:
+def figure(name: str, old: int | None, new: int | None, unit: str) -> str:
+    """``parameters 1.20 M -> 1.24 M (+3 %)``; one number where both are the same."""
     if old == new:
         return f"{name} {short_number(new, unit)}"
     share = round(100 * (new - old) / old) if old and new is not None else 0
@@ -266,71 +276,3 @@ def _counted(words: Sequence[str]) -> list[str]:
 
 def _finding(finding: Finding, options: RenderOptions) -> str:
     return f"{finding.rule} {line_place(finding.location, options)}"
-
-
-# --- in a few words, for a table ---
-
-
-def short_checkpoint(each: ModelComparison) -> str:
-    """``load``, ``load with the key map (7 keys renamed)``, ``5 new, 2 gone``."""
-    answer = each.checkpoint
-    if answer is None:
-        return ""
-    if answer.loads is None:
-        return "not tried"
-    if answer.loads:
-        return "load"
-    counts = (
-        (len(answer.renamed), "renamed"),
-        (len(answer.missing), "new"),
-        (len(answer.unexpected), "gone"),
-        (len(answer.reshaped), "reshaped"),
-    )
-    said = ", ".join(f"{count} {word}" for count, word in counts if count)
-    if answer.loads_with_renames:
-        return f"load with the key map ({plural(len(answer.renamed), 'key')} renamed)"
-    return f"do not load: {said} keys" if said else "do not load"
-
-
-def short_function(each: ModelComparison) -> str:
-    """``equal``, ``differ from `norm` on``, ``not compared``."""
-    answer = each.function
-    if answer is None:
-        return ""
-    if not answer.compared:
-        return "not compared"
-    if answer.equal:
-        return "equal" if not answer.reason else "equal; draws in another order"
-    first = answer.first_difference
-    return f"differ from `{first.layer}` on" if first and first.layer else "differ"
-
-
-def short_graph(each: ModelComparison) -> str:
-    """``+1 -1 ~2``."""
-    graph = each.graph
-    if graph is None:
-        return ""
-    counts = (("+", graph.added), ("-", graph.removed), (">", graph.moved), ("~", graph.changed))
-    return " ".join(f"{sign}{sum(c.count for c in found)}" for sign, found in counts if found)
-
-
-def short_cost(each: ModelComparison) -> str:
-    """The change of parameters and multiply-adds."""
-    old, new = each.cost
-    if old is None or new is None:
-        return ""
-    pairs = (
-        ("parameters", old.parameters, new.parameters),
-        ("multiply-adds", old.multiply_adds, new.multiply_adds),
-    )
-    said = [_figure(name, a, b, "") for name, a, b in pairs if a != b]
-    return ", ".join(said) or "unchanged"
-
-
-def sides_in_words(each: ModelComparison, options: RenderOptions) -> str:
-    """Where both models come from, if that is not the same file and name."""
-    old, new = each.old, each.new
-    if old is None or new is None or (old.file, old.model) == (new.file, new.model):
-        return ""
-    before, after = (f"{options.relative(s.file)}::{s.model}".rstrip(":") for s in (old, new))
-    return f"`{before}` → `{after}`"

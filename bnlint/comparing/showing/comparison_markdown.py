@@ -11,11 +11,13 @@ from bnlint.comparing.showing.answers_in_words import (
     findings_lines,
     function_lines,
     graph_lines,
+    sides_in_words,
+)
+from bnlint.comparing.showing.short_answers import (
     short_checkpoint,
     short_cost,
     short_function,
     short_graph,
-    sides_in_words,
 )
 from bnlint.domain.model_comparison import IDENTICAL, ComparisonReport, ModelComparison
 from bnlint.domain.phrases import plural
@@ -30,7 +32,8 @@ MARKS = {
     "added": "➕",
     "not-compared": "❔",
 }
-_SPECIAL = re.compile(r"([\\*_{}\[\]<>#|~])")
+_SPECIAL = re.compile(r"([\\*_{}\[\]<#|~]|(?<!-)>)")
+"""What Markdown reads as markup; arrows stay readable in the source."""
 _MOST = 60
 """Lines of one section; GitHub cuts a comment off at 65,536 characters."""
 _MOST_KEYS = 200

@@ -14,11 +14,13 @@ from bnlint.comparing.showing.answers_in_words import (
     function_lines,
     graph_lines,
     heading,
+    verdict_words,
+)
+from bnlint.comparing.showing.short_answers import (
     short_checkpoint,
     short_cost,
     short_function,
     short_graph,
-    verdict_words,
 )
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
