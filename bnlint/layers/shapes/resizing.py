@@ -132,6 +132,21 @@ def _masks(mask: Any, scores: tuple[int, ...]) -> bool:
     return all(size in (1, wanted) for size, wanted in pairs)
 
 
+@for_functions("grouped_mm", "_grouped_mm")
+def grouped_product(mat_a: Any, mat_b: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
+    """The product of rows with one of several matrices, as in a mixture of experts.
+
+    Only the kernels of some devices and types run it, so it is not left to the meta device.
+    """
+    if not (is_plain_tensor(mat_a) and is_plain_tensor(mat_b)) or kwargs.get("out_dtype"):
+        return None
+    fits = mat_a.dtype == mat_b.dtype and mat_a.shape[-1] == mat_b.shape[-2]
+    stacked = mat_a.ndim == 2 or mat_a.shape[0] == mat_b.shape[0]
+    if mat_a.ndim not in (2, 3) or mat_b.ndim != 3 or not fits or not stacked:
+        return None
+    return like(mat_a, (*mat_a.shape[:-1], mat_b.shape[-1]))
+
+
 @for_layers("Embedding")
 def embedding(layer: nn.Embedding, x: torch.Tensor) -> torch.Tensor | None:
     """A row of the table for each token."""

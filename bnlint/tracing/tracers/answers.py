@@ -25,8 +25,15 @@ _MOST, _BUDGET = 500, 1 << 26
 
 _DEPTH = 200
 
+_FEW = 1 << 12
+"""Elements of a tensor up to which an item of it has numbers as well."""
+
 _Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 """A function, its arguments and its result."""
+
+
+class NumbersUnknown(RuntimeError):
+    """Raised where a forward asks for numbers that bnlint does not compute."""
 
 
 class Answers:
@@ -51,11 +58,13 @@ class Answers:
         """The result of a call that fails without numbers; its tensors are on meta."""
         self._left -= 1
         if self._left < 0:
-            raise RuntimeError("too many branches depend on the values of tensors")
+            raise NumbersUnknown("too many branches depend on the values of tensors")
         self.guessed = False
         return hollow(self._run(target, args, kwargs))
 
     def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if getattr(target, "__name__", "") == "__getitem__" and isinstance(args[0], Tensor):
+            return self._item(*args)
         args, kwargs = mapped(args, self._numbers), mapped(kwargs, self._numbers)
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         with torch.no_grad():
@@ -66,6 +75,13 @@ class Answers:
             self.guessed = True
             return torch.func.functional_call(target, filled, args, kwargs)
 
+    def _item(self, tensor: Tensor, index: Any) -> Any:
+        """``tensor[index]``: a large tensor needs no numbers, only the index does."""
+        chosen = mapped(index, self._numbers)
+        with torch.no_grad():
+            large = tensor.numel() > _FEW and numbers_of(tensor) is None
+            return (hollow(tensor) if large else self._numbers(tensor))[chosen]
+
     def _numbers(self, tensor: Tensor) -> Tensor:
         found = numbers_of(tensor)
         if found is None:
@@ -73,7 +89,7 @@ class Answers:
         if found is None:
             self._budget -= tensor.numel()
             if tensor.numel() > LIMIT or self._budget < 0:
-                raise RuntimeError("a branch depends on the values of a large tensor")
+                raise NumbersUnknown("a branch depends on the values of a large tensor")
             found = self._computed(tensor)
             self._known[id(tensor)] = found
         return found
