@@ -233,9 +233,9 @@ def cost_lines(each: ModelComparison) -> Iterator[str]:
     old, new = each.cost
     if each.verdict == IDENTICAL or (old is None and new is None):
         return
-    both = (old or new, new or old)  # of a model that has no partner, only its own figures
+    before, after = old or new, new or old  # of a model that has no partner, only its own figures
     yield ", ".join(
-        figure(name, *(getattr(side, field, None) for side in both), unit)
+        figure(name, getattr(before, field, None), getattr(after, field, None), unit)
         for name, field, unit in _FIGURES
     )
     yield from _not_counted(new or old)
