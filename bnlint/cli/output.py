@@ -126,6 +126,7 @@ def _options(settings: Settings, output: Output, checkout: str) -> RenderOptions
         quiet=settings.quiet,
         cell=cell_lines,
         docs_url=settings.docs_url,
+        editor=settings.editor,
         links=not output.path and _shows_links(settings),
     )
 

@@ -65,7 +65,8 @@ _FOR_BASELINES = (
 
 FOR_PROBES = (
     *("select", "extend_select", "ignore", "severity", "fail_on", "formats", "verbose", "quiet"),
-    *("colour", "exit_zero", "config", "isolated", "cache", "cache_dir", "sandbox"),
+    *("colour", "editor", "docs_url", "exit_zero", "config", "isolated", "cache", "cache_dir"),
+    "sandbox",
 )
 """The settings of a probe."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from bnlint.domain.phrases import closest
 from bnlint.domain.request import InputSpec, ModelSpec
 from bnlint.report import format_names
+from bnlint.report.editor_links import editor_mistake
 
 SEVERITIES = ("error", "warning", "info", "off")
 _METAVARS = {
@@ -28,6 +29,7 @@ _METAVARS = {
     "seconds": "SECONDS",
     "size": "SIZE",
     "url": "URL",
+    "editor": "EDITOR",
 }
 """What help calls a value, by the kind of its option."""
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
@@ -171,6 +173,15 @@ def url(value: Any, at: At) -> str:
     return text
 
 
+def editor(value: Any, at: At) -> str:
+    """The name of an editor, or a template of addresses that open a file in one."""
+    text = word(value, at)
+    message, hint = editor_mistake(text) if text else ("", "")
+    if message:
+        at.fail(message, hint, text)
+    return text
+
+
 def choice(value: Any, at: At, option: Option) -> str:
     """One of the option's choices."""
     text = word(value, at)
@@ -280,6 +291,7 @@ READERS: Mapping[str, Callable[[Any, At], Any]] = {
     "words": words,
     "word": word,
     "url": url,
+    "editor": editor,
     "patterns": strings,
     "flag": flag,
     "off-flag": flag,

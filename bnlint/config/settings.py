@@ -155,6 +155,14 @@ class Settings:
         "rules/BN301/, or an address with {rule} (default: none, no links)",
         config=True,
     )
+    editor: str = _output(
+        "vscode",
+        "editor",
+        "what the links of an HTML page open: vscode, vscodium, cursor, windsurf, zed, idea, "
+        "pycharm, none, or a template with {path} or {relative}, {line}, {column} "
+        "(default: vscode)",
+        config=True,
+    )
     exit_zero: bool = _output(False, "flag", "exit with 0 even if there are findings")
 
     allow_unchecked: bool = _output(

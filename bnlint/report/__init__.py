@@ -7,6 +7,8 @@ which formats there are.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +22,9 @@ from bnlint.domain.phrases import below
 
 _SHOWN_FIRST = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
 """The order in which help lists formats; one that is not named here follows."""
+
+_STANDARD = re.compile(r"python3\.\d+")
+"""The folder of the standard library."""
 
 
 class RuleInfo(NamedTuple):
@@ -61,7 +66,9 @@ class RenderOptions:
     is 0; ``lines`` reads a file for it, and can be replaced for text that is not on disk (standard
     input, an editor's buffer), ``cell`` a cell of a notebook by path and number. ``sections`` are
     chapters for formats that have room for them. ``docs_url`` is the base of the pages of rules;
-    ``links`` says that a terminal shows links.
+    ``links`` says that a terminal shows links. ``editor`` names the one that links to source files
+    open, or has a template for it. ``portable`` shows files outside of ``root`` without the folders
+    of this machine: a page is sent to others.
     """
 
     rules: Mapping[str, RuleInfo] = field(default_factory=dict)
@@ -79,6 +86,8 @@ class RenderOptions:
     sections: tuple[Section, ...] = ()
     docs_url: str = ""
     links: bool = False
+    editor: str = "vscode"
+    portable: bool = False
 
     def lines_at(self, at: Location) -> list[str]:
         """The lines of the file or cell that holds a place."""
@@ -86,9 +95,25 @@ class RenderOptions:
 
     def relative(self, path: str) -> str:
         """The path relative to the root with forward slashes; unchanged outside of it."""
+        if inside := self.inside(path):
+            return inside
+        return _abroad(Path(self.base, path), self.root) if self.portable else Path(path).as_posix()
+
+    def inside(self, path: str) -> str:
+        """The absolute path relative to the root that holds it; else empty."""
         found = Path(self.base, path)
         inside = self.root and found.is_absolute() and found.is_relative_to(self.root)
-        return below(found, self.root) if inside else Path(path).as_posix()
+        return below(found, self.root) if inside else ""
+
+
+def _abroad(path: Path, root: str) -> str:
+    """A file outside of the project: within its library, else by the way that leads to it."""
+    for number, part in reversed(list(enumerate(path.parts[:-1]))):
+        if part in ("site-packages", "dist-packages") or _STANDARD.fullmatch(part):
+            return Path(*path.parts[number + 1 :]).as_posix()
+    if not (root and path.is_absolute() and path.drive == Path(root).drive):
+        return path.as_posix()
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,3 +117,33 @@ def test_another_model_is_chosen(tab: Page, tmp_path: Path) -> None:
     tab.click_on("#open")
     assert _count(tab, "#old .unit") == len(residual(4).ops)
     assert _count(tab, "#new .unit") == len(residual(5).ops)
+
+
+def test_the_keyboard_reaches_every_node_of_both_sides(tab: Page, tmp_path: Path) -> None:
+    tab.open(_page(tmp_path))
+    tab.run("document.querySelector('#old').focus()")
+    name = "document.activeElement.getAttribute('aria-label')"
+    reached = []
+    for _ in range(11):  # five nodes, the other side, and its five
+        tab.press("Tab")
+        reached.append(tab.run(name))
+    assert reached[1].endswith(", changed")
+    assert reached[5] == "Graph after"
+    assert len(set(reached[6:])) == 5
+    tab.press("ArrowUp")
+    assert tab.run(name).startswith("relu3")
+    tab.press("Enter")
+    assert str(tab.run("document.querySelector('#about').textContent")).startswith("relu3")
+
+
+def test_a_slash_goes_to_the_search_of_both_sides(tab: Page, tmp_path: Path) -> None:
+    tab.open(_page(tmp_path))
+    tab.press("/")
+    assert tab.run("document.activeElement.id") == "search"
+    tab.write("relu3")
+    assert tab.run("document.querySelector('#hits').textContent") == "2 found"
+    tab.press("Enter")
+    assert _count(tab, ".unit.picked") == 2
+    tab.press("Escape")
+    assert tab.run("document.querySelector('#search').value") == ""
+    assert tab.run("document.querySelector('#hits').textContent") == ""

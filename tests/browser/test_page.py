@@ -14,6 +14,7 @@ from bnlint.domain.finding import Evidence, PageTable, Picture, Related, Section
 from bnlint.domain.graph import Edge, Location, ModelGraph
 from tests.browser.chromium import Page, find_chromium
 from tests.browser.models import NASTY, dense, finding, five, flat, page, report, residual, wide
+from tests.unit.graphs import Builder
 
 CHROMIUM = find_chromium()
 pytestmark = [
@@ -226,6 +227,102 @@ def test_wheel_drag_and_keys_move_the_graph(tab: Page, tmp_path: Path) -> None:
         tab.press(key)
         places.append(_at(tab))
     assert len(set(places)) == len(places)
+
+
+def _focused(tab: Page) -> str:
+    return str(tab.run("document.activeElement.getAttribute('aria-label')"))
+
+
+def test_the_keyboard_reaches_every_node(tab: Page, tmp_path: Path) -> None:
+    found = finding("Residual", "body.0.conv1")
+    tab.open(page(tmp_path, report([residual(2)], [found])), "#graph")
+    tab.run("document.querySelector('#canvas').focus()")
+    reached = []
+    for _ in range(_count(tab, ".unit, .label")):
+        tab.press("Tab")
+        reached.append(_focused(tab))
+        assert (
+            tab.run(
+                "getComputedStyle(document.activeElement.querySelector('.body, .plate'))"
+                ".strokeWidth"
+            )
+            == "4px"
+        )  # the focus is seen
+        assert tab.run(
+            "(() => { const a = document.querySelector('#canvas')"
+            ".getBoundingClientRect(), b = document.activeElement"
+            ".getBoundingClientRect(); return b.top < a.bottom && b.bottom > a.top })()"
+        )
+    assert len(set(reached)) == len(reached)
+    assert reached[0].startswith("x, input")
+    assert reached[1] == "body, 16 operations, 1 finding"
+    assert reached[2].startswith("body.0, 8 operations")
+    assert reached[3].startswith("body.0.conv1, conv2d, 1×16×32×32, 1 finding")
+    assert any(name.startswith("body.1.add()") for name in reached)
+
+
+def test_arrows_lead_along_the_graph_and_enter_shows_details(tab: Page, tmp_path: Path) -> None:
+    tab.open(page(tmp_path, report([five()])), "#graph")
+    tab.run("document.querySelector('#canvas').focus()")
+    tab.press("Enter")
+    for layer in ("conv2d1", "batchnorm2d2", "relu3"):
+        tab.press("ArrowDown")
+        assert _focused(tab).startswith(layer)
+    tab.press("ArrowUp")
+    tab.press("Enter")
+    assert _text(tab, "#panel h3") == "batchnorm2d2"
+    tab.press("Escape")
+    assert tab.run("document.activeElement.id") == "canvas"
+
+
+def test_space_opens_a_group_and_keeps_the_focus(tab: Page, tmp_path: Path) -> None:
+    tab.open(page(tmp_path, report([residual(16)])), "#graph")
+    before = _count(tab, ".unit")
+    tab.run("document.querySelector('.unit.closed').focus()")
+    name = _focused(tab)
+    tab.press(" ")
+    assert _count(tab, ".unit") > before
+    assert _focused(tab) == name
+    assert tab.run("document.activeElement.getAttribute('aria-expanded')") == "true"
+    tab.press(" ")
+    assert _count(tab, ".unit") == before
+    assert _focused(tab) == name
+
+
+def test_a_slash_goes_to_the_search_and_escape_clears_it(tab: Page, tmp_path: Path) -> None:
+    found = [finding("Five", "conv2d1"), finding("Five", "relu3")]
+    path = page(tmp_path, report([five()], found))
+    for chapter, field in (("", "filter"), ("#graph", "search"), ("#models", "filter")):
+        tab.open(path, chapter)
+        tab.press("/")
+        assert tab.run("document.activeElement.id") == field
+        tab.write("conv2d1")
+        tab.press("/")  # no more than a letter here
+        assert tab.run("document.activeElement.id") == field
+        assert _count(tab, "#findings article:not([hidden])" if field == "filter" else ".hit") == 1
+        tab.press("Escape")
+        assert tab.run(f"document.querySelector('#{field}').value") == ""
+        assert _count(tab, "#findings article[hidden], .hit") == 0
+
+
+def test_the_facts_of_a_layer_begin_with_its_kernel(tab: Page, tmp_path: Path) -> None:
+    net = Builder(name="One")
+    net.add("input", "x", module="")
+    net.add("conv2d", "conv", bias=False, stride=(2, 2), kernel_size=(7, 7))
+    tab.open(page(tmp_path, report([net.build()])), "#graph/0/conv")
+    assert _text(tab, "#panel summary") == "3 facts"
+    facts = tab.run("[...document.querySelectorAll('#panel details dt')].map((e) => e.innerText)")
+    assert facts[:2] == ["kernel-size", "stride"]
+
+
+def test_the_template_of_the_editor_is_used_in_the_graph(tab: Page, tmp_path: Path) -> None:
+    web = "https://example.org/{relative}?at={line}&from={column}"
+    for editor, links in ((web, ["https://example.org/net.py?at=2&from=1"]), ("none", [])):
+        made = report([five()], [finding("Five", "conv2d1")])
+        tab.open(page(tmp_path, made, editor=editor), "#graph/0/conv2d1")
+        shown = "[...document.querySelectorAll('#panel dl a.place')].map((e) => e.href)"
+        assert tab.run(shown) == links
+        assert "net.py:2:1" in _text(tab, "#panel")
 
 
 def test_search_finds_layers_in_closed_groups(tab: Page, tmp_path: Path) -> None:

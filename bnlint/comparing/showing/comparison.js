@@ -27,12 +27,13 @@ function newPane(side) {
 
   function draw() {
     const classes = state.graph.classes;
-    const { units, boxes, links, width, height } = arrange(state.root, state.edges, measurer(classes));
+    const { boxes, links, width, height } = arrange(state.root, state.edges, measurer(classes));
     Object.assign(state, { width, height, elements: new Map() });
     const lines = links.map((l) => svg("path", { class: `link${l.back ? " back" : ""}`, d: l.path, ...(l.arrow && { "marker-end": "url(#arrow)" }) }));
     const frames = boxes.map(drawBox);
-    boxes.forEach((group) => state.elements.set(group, drawLabel(group)));
-    units.forEach((unit) => state.elements.set(unit, signed(drawUnit(unit, classes), unit)));
+    for (const item of drawn(state.root)) {
+      state.elements.set(item, item.open ? drawLabel(item, classes) : signed(drawUnit(item, classes), item));
+    }
     for (const [item, element] of state.elements) element.item = item;
     stage.replaceChildren(...lines, ...frames, ...state.elements.values());
     pick(state.picked);
@@ -62,7 +63,10 @@ function newPane(side) {
     stage.classList.toggle("far", eye.scale < 0.3);
   }
 
-  return { canvas, load, draw, pick, toggle, all, look, current: () => state };
+  const elementOf = (item) => state.elements.get(item);
+  const items = () => (state ? drawn(state.root) : []);
+
+  return { canvas, load, draw, pick, toggle, all, look, elementOf, items, current: () => state };
 }
 
 // The sign stands beside the colour, for readers who do not see it.
@@ -71,6 +75,7 @@ function signed(element, unit) {
   if (!signs.length) return element;
   const text = unit.kids ? [...new Set(signs)].map((s) => `${s}${signs.filter((o) => o === s).length}`).join(" ") : signs[0];
   element.classList.add("sign", SIGNS[signs[0]]);
+  element.setAttribute("aria-label", `${element.getAttribute("aria-label")}, ${[...new Set(signs)].map((sign) => SIGNS[sign]).join(" and ")}`);
   const width = widthOf(text, TITLE) + 12;
   const mark = svg("g", { class: "mark", transform: `translate(${unit.w - width + 8} -9)` });
   mark.append(svg("rect", { width, height: 18, rx: 9 }), words("count", 6, 13, text));
@@ -141,20 +146,68 @@ function describe(side, op, pair) {
 }
 
 function next() {
-  const changes = panes.flatMap((pane, side) => (pane.current() ? pane.current().ops.filter((op) => op.sign && (side || op.sign === "-")).map((op) => [side, op]) : []));
+  const changes = opsWhere((op, side) => op.sign && (side || op.sign === "-"));
   if (!changes.length) return;
   at = (at + 1) % changes.length;
-  const [side, op] = changes[at];
+  show(...changes[at]);
+}
+
+// Operations of both sides, each with the side it is on.
+function opsWhere(fits) {
+  return panes.flatMap((pane, side) => (pane.current() ? pane.current().ops.filter((op) => fits(op, side)).map((op) => [side, op]) : []));
+}
+
+function show(side, op) {
   const closed = groupsAbove(op).filter((group) => !group.open);
   for (const group of closed) group.open = true;
   if (closed.length) panes[side].draw();
   pick(side, op);
-  const unit = unitOf(op);
+  centre(side, unitOf(op));
+}
+
+function centre(side, { X, Y, w, h }) {
   const { canvas } = panes[side];
   eye.scale = Math.max(eye.scale, 0.7);
-  eye.x = canvas.clientWidth / 2 - (unit.X + unit.w / 2) * eye.scale;
-  eye.y = canvas.clientHeight / 2 - (unit.Y + unit.h / 2) * eye.scale;
+  eye.x = canvas.clientWidth / 2 - (X + w / 2) * eye.scale;
+  eye.y = canvas.clientHeight / 2 - (Y + Math.min(h, 200) / 2) * eye.scale;
   look();
+}
+
+function connectSearch() {
+  let hits = [];
+  one("search").addEventListener("input", ({ target }) => {
+    const wanted = target.value.trim().toLowerCase();
+    const fits = ({ node }) => `${node.layer} ${node.kind} ${node.class || ""}`.toLowerCase().includes(wanted);
+    hits = wanted ? opsWhere(fits) : [];
+    one("hits").textContent = wanted ? `${hits.length} found` : "";
+  });
+  one("search").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !hits.length) return;
+    show(...hits[0]);
+    hits.push(hits.shift());
+  });
+}
+
+// What the keyboard does on a side.
+function viewOf(pane, side) {
+  const { items, elementOf } = pane;
+  const focus = (item) => elementOf(item).focus({ preventScroll: true });
+  const reveal = (item) => {
+    const [all, is] = [pane.canvas, elementOf(item)].map((element) => element.getBoundingClientRect());
+    const inside = is.left >= all.left && is.right <= all.right && is.top >= all.top && is.bottom <= all.bottom;
+    if (!inside || eye.scale < 0.3) centre(side, item);
+  };
+  const toggle = (item) => {
+    panes.forEach((each) => each.toggle(item.path, !item.open));
+    focus(item);
+  };
+  return { items, focus, reveal, toggle, pick: (item) => choose(side, item) };
+}
+
+function choose(side, item) {
+  if (!item.kids) return pick(side, item);
+  panes.forEach((pane) => pane.pick(null));
+  one("about").textContent = [item.path || item.label, plural(item.size, "operation")].join(" · ");
 }
 
 function connect(pane, side) {
@@ -183,10 +236,10 @@ function connect(pane, side) {
     const element = event.target.closest(".unit, .label");
     const item = element && element.item;
     if (!item) return;
-    if (item.kids) panes.forEach((each) => each.toggle(item.path, !item.open && true));
+    if (item.kids) panes.forEach((each) => each.toggle(item.path, !item.open));
     else pick(side, item);
   });
-  canvas.addEventListener("keydown", (event) => steer(event.key) && event.preventDefault());
+  connectKeys(canvas, viewOf(pane, side), steer);
 }
 
 function steer(key) {
@@ -201,11 +254,6 @@ function steer(key) {
   else if (key === "n") next();
   else return false;
   return true;
-}
-
-function arrowHead() {
-  const shape = { id: "arrow", viewBox: "0 0 8 8", refX: 4, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" };
-  return svg("defs", {}, svg("marker", shape, svg("path", { d: "M0 1L7 4L0 7z" })));
 }
 
 if (data.comparisons.length) {
@@ -226,5 +274,7 @@ if (data.comparisons.length) {
   click("open", () => panes.forEach((pane) => pane.all(true)));
   click("close", () => panes.forEach((pane) => pane.all(false)));
   panes.forEach(connect);
+  connectSearch();
+  connectSearchKeys(() => one("search"));
   load(0);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,22 @@ from bnlint.comparing.showing.short_answers import (
 )
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
+from bnlint.domain.phrases import plural
 from bnlint.report import RenderOptions
-from bnlint.report.formats.html import content_policy, filled, page_asset
+from bnlint.report.formats.html import DRAWING, content_policy, filled, page_asset
 from bnlint.report.formats.html.graph_json import LIMIT, graph_entry, safe_json
-from bnlint.report.formats.html.markup import code, items, text
+from bnlint.report.formats.html.markup import code, items, prose, text
 from bnlint.report.lines import plain
 
 FOLDER = Path(__file__).parent
-_SCRIPTS = ("tree.js", "rows.js", "layout.js", "drawing.js")
 _COLUMNS = ("model", "verdict", "old checkpoints", "outputs", "graph", "cost")
 
 
 def render(report: ComparisonReport, options: RenderOptions) -> str:
     """The page; it loads nothing, and all that comes from users' files stays text."""
+    options = replace(options, portable=True)
     style = page_asset("page.css") + _own("comparison.css")
-    parts = "\n".join([*map(page_asset, _SCRIPTS), _own("comparison.js")])
+    parts = "\n".join([*map(page_asset, DRAWING), _own("comparison.js")])
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
     torch = f", torch {report.torch}" if report.torch else ""
     names = f": {report.old} → {report.new}" if report.new else ""
@@ -70,7 +72,7 @@ def _table(comparisons: Sequence[ModelComparison], options: RenderOptions) -> st
         f"<tr><td>{code(each.model)} {text(options.relative(each.file))}</td>"
         f"<td><b>{text(each.verdict)}</b></td>"
         + "".join(
-            f"<td>{text(words.replace('`', ''))}</td>"
+            f"<td>{prose(words)}</td>"
             for words in (
                 short_checkpoint(each),
                 short_function(each),
@@ -95,18 +97,19 @@ def _details(each: ModelComparison, options: RenderOptions) -> str:
         "findings": findings_lines(each, options),
     }
     rows = "".join(
-        f"<dt>{name}</dt><dd>{'<br>'.join(text(line.replace('`', '')) for line in lines)}</dd>"
+        f"<dt>{name}</dt><dd>{'<br>'.join(map(prose, lines))}</dd>"
         for name, found in sections.items()
         if (lines := list(found))
     )
     keys = [f"{code(old)} → {code(new)}" for old, new in each.key_map.items()]
-    map_ = f"<details><summary>{len(keys)} keys renamed</summary>{items(keys, 'more')}</details>"
+    renamed = f"{plural(len(keys), 'key')} renamed"
+    map_ = f"<details><summary>{renamed}</summary>{items(keys, 'more')}</details>"
     head = f"{code(heading(each, options))} {text(verdict_words(each))}"
     return f"<details><summary>{head}</summary><dl>{rows}</dl>{map_ if keys else ''}</details>"
 
 
 def _problems(report: ComparisonReport, options: RenderOptions) -> str:
-    rows = [f"{code(options.relative(p.file))} {text(p.message)}" for p in report.problems]
+    rows = [f"{code(options.relative(p.file))} {prose(p.message)}" for p in report.problems]
     return f"<h3>Not compared, and notes</h3>{items(rows, 'more')}" if rows else ""
 
 

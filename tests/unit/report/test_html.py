@@ -13,9 +13,9 @@ import pytest
 
 from bnlint.domain.finding import Finding, Picture, Related, Report, Section, Severity
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.report import RenderOptions, render
+from bnlint.report import RenderOptions, RuleInfo, render
 from bnlint.report.formats.html import graph_json
-from bnlint.report.formats.html.markup import SourceLinks
+from bnlint.report.formats.html.markup import SourceLinks, prose
 from tests.golden.report import golden_options, golden_report
 from tests.unit.graphs import Builder
 
@@ -161,7 +161,34 @@ def test_facts_and_files_that_come_again_are_written_once() -> None:
         net.add("conv2d", f"conv{n}", bias=True, kernel_size=(3, 3))
     data = _data(_report(models=(net.build(),)))
     assert data["facts"] == [{"bias": "True", "kernel-size": "3, 3"}]
-    assert data["files"] == [["net.py", "vscode://file/src/net.py"]]
+    assert data["files"] == [["net.py", "vscode://file/src/net.py:{line}:{column}"]]
+
+
+def test_kernel_size_and_stride_come_first_among_the_facts() -> None:
+    net = Builder()
+    net.add("conv2d", "conv", bias=True, stride=(2, 2), channels=3, kernel_size=(3, 3), groups=1)
+    (facts,) = _data(_report(models=(net.build(),)))["facts"]
+    assert list(facts) == ["kernel-size", "stride", "groups", "bias", "channels"]
+
+
+def test_references_are_links_and_names_in_backticks_are_code() -> None:
+    text = "See <it>: https://example.org/a_(b)?c=1&d. The `conv.0` (Conv2d), a ` alone"
+    assert prose(text) == (
+        'See &lt;it&gt;: <a href="https://example.org/a_(b)?c=1&amp;d" rel=noreferrer>'
+        "https://example.org/a_(b)?c=1&amp;d</a>. The <code>conv.0</code> (Conv2d), a ` alone"
+    )
+    assert prose("(https://example.org/x).").startswith('(<a href="https://example.org/x" ')
+    rule = RuleInfo("BN301", "redundant-bias", Severity.WARNING, "", references=(text,))
+    page = render("html", _report(_finding()), RenderOptions(rules={"BN301": rule}))
+    assert prose(text) in page
+
+
+def test_counts_have_their_plural() -> None:
+    page = render("html", _report(_finding()), RenderOptions())
+    assert "0</b> errors" in page
+    assert "1</b> warning<" in page
+    twice = render("html", _report(_finding(), _finding()), RenderOptions())
+    assert "2</b> warnings" in twice
 
 
 def test_a_page_has_room_for_so_many_operations(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,11 +211,11 @@ def test_a_page_has_room_for_so_many_operations(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_the_link_into_the_editor(path: str, url: str) -> None:
-    assert SourceLinks(RenderOptions(root="/src")).editor(path) == url
+    link = SourceLinks(RenderOptions(root="/src")).link(Location(path, 3, 2))
+    assert (f'<a class="place" href="{url}:3:2">' in link) if url else "<a" not in link
 
 
 def test_without_a_root_a_relative_path_is_no_link() -> None:
-    assert SourceLinks(RenderOptions()).editor("net.py") == ""
     assert SourceLinks(RenderOptions()).link(Location("net.py", 3)) == "<code>net.py:3:1</code>"
 
 

@@ -10,33 +10,46 @@ import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from bnlint.domain.finding import Finding, ModelSummary, Problem, Report
+from bnlint.domain.finding import Finding, ModelSummary, Problem, Report, Severity
 from bnlint.domain.graph import Location
 from bnlint.domain.phrases import plural
 from bnlint.report import Format, RenderOptions, RuleInfo
 from bnlint.report.formats.html.graph_json import graph_data
-from bnlint.report.formats.html.markup import MARKS, SourceLinks, chapters, code, items, shape, text
+from bnlint.report.formats.html.markup import (
+    MARKS,
+    SourceLinks,
+    chapters,
+    code,
+    items,
+    prose,
+    shape,
+    text,
+)
 from bnlint.report.lines import counts, refusals, summary
 from bnlint.report.rule_links import rule_link
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("tree.js", "rows.js", "layout.js", "drawing.js", "panel.js", "graph.js", "page.js")
+DRAWING = ("tree.js", "rows.js", "layout.js", "drawing.js", "keys.js")
+"""The scripts of every page that shows graphs."""
+_SCRIPTS = (*DRAWING, "panel.js", "graph.js", "page.js")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def render(report: Report, options: RenderOptions) -> str:
     """The page; its slots are filled in one pass, so that no inserted text is filled in turn."""
-    style, parts = page_asset("page.css"), "\n".join(map(page_asset, SCRIPTS))
+    options = replace(options, portable=True)
+    style, parts = page_asset("page.css"), "\n".join(map(page_asset, _SCRIPTS))
     script = f'(() => {{\n"use strict";\n{parts}}})();\n'
     files = sorted({options.relative(model.ref.file) for model in report.models})
     torch = f", torch {report.torch}" if report.torch else ""
     slots = {
         "policy": content_policy(style, script),
-        "title": text(f"bnlint: {files[0] if len(files) == 1 else f'{len(files)} files'}"),
+        "title": text(f"bnlint: {files[0] if len(files) == 1 else plural(len(files), 'file')}"),
         "style": style,
         "script": script,
         "tiles": _tiles(report),
@@ -77,11 +90,13 @@ def content_policy(style: str, script: str) -> str:
 
 def _tiles(report: Report) -> str:
     found = counts(report)
-    return "".join(
-        f'<li class="{severity.value}{"" if found[severity.value] else " none"}">'
-        f"<b>{MARKS[severity]} {found[severity.value]}</b> {severity.value}</li>"
-        for severity in MARKS
-    )
+    return "".join(_tile(severity, found[severity.value]) for severity in MARKS)
+
+
+def _tile(severity: Severity, number: int) -> str:
+    kind, shade = severity.value, "" if number else " none"
+    noun = kind if number == 1 or severity is Severity.INFO else f"{kind}s"
+    return f'<li class="{kind}{shade}"><b>{MARKS[severity]} {number}</b> {noun}</li>'
 
 
 def _findings(report: Report, options: RenderOptions) -> str:
@@ -115,14 +130,14 @@ def _finding(number: int, finding: Finding, lines: Sequence[str], options: Rende
         f" {links.link(finding.location)}"
         f"<button class=locate data-finding={number} hidden>show in graph</button>"
     )
-    more = [f"{text(r.message)} {links.link(r.location)}".rstrip() for r in finding.related]
+    more = [f"{prose(r.message)} {links.link(r.location)}".rstrip() for r in finding.related]
     if finding.evidence:
-        more.append(f"evidence: {text(finding.evidence.summary)}")
+        more.append(f"evidence: {prose(finding.evidence.summary)}")
     if finding.fix:
-        more.append(f"fix ({text(finding.fix.safety)}): {text(finding.fix.message)}")
+        more.append(f"fix ({text(finding.fix.safety)}): {prose(finding.fix.message)}")
     return (
         f'<article class="finding {severity}" data-severity={severity} id=finding-{number}>'
-        f"<p class=head>{head}</p><p class=message>{text(finding.message)}</p>"
+        f"<p class=head>{head}</p><p class=message>{prose(finding.message)}</p>"
         f"{_excerpt(finding.location, lines)}{items(more, 'more')}</article>"
     )
 
@@ -149,12 +164,12 @@ def _rule_texts(found: Sequence[Finding], options: RenderOptions) -> str:
 
 def _rule(rule: RuleInfo, options: RenderOptions) -> str:
     named = (("why", rule.why), ("evidence", rule.evidence), ("instead", rule.instead))
-    parts = [f"<dt>{name}</dt><dd>{text(value.strip())}</dd>" for name, value in named if value]
+    parts = [f"<dt>{name}</dt><dd>{prose(value.strip())}</dd>" for name, value in named if value]
     if rule.references:
-        parts.append(f"<dt>references</dt><dd>{items(map(text, rule.references), 'refs')}</dd>")
+        parts.append(f"<dt>references</dt><dd>{items(map(prose, rule.references), 'refs')}</dd>")
     if page := text(rule_link(rule.id, options.docs_url)):
         parts.append(f'<dt>page</dt><dd><a href="{page}" rel=noreferrer>{page}</a></dd>')
-    head = f"<b>{text(rule.id)}</b> {text(rule.name)}: {text(rule.summary)}"
+    head = f"<b>{text(rule.id)}</b> {text(rule.name)}: {prose(rule.summary)}"
     body = f"<summary>{head}</summary><dl>{''.join(parts)}</dl>"
     return f'<details id="rule-{text(rule.id)}">{body}</details>'
 
@@ -174,10 +189,10 @@ def _models(report: Report, options: RenderOptions) -> str:
 
 def _model(model: ModelSummary, found: int, options: RenderOptions) -> str:
     ref, trace = model.ref, model.trace
-    unseen = [f"not seen: {code(p.path or 'the model')} {text(p.reason)}" for p in trace.opaque]
+    unseen = [f"not traced: {code(p.path or 'the model')} {prose(p.reason)}" for p in trace.opaque]
     unseen += map(text, refusals(trace))
     guessed = f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
-    whole = "" if trace.complete else ", not whole"
+    whole = "" if trace.complete else ", partly"
     place = SourceLinks(options).link(ref.definition or Location(ref.file, 1))
     cells = (
         code(ref.name) + items(unseen, "more"),
@@ -201,7 +216,7 @@ def _problems(report: Report, options: RenderOptions) -> str:
     )
     parts.append(_list("Rules that could not decide", items(blind, "blind")))
     refused = (
-        f"<b>{text(r.rule)}</b> {code(r.layer)} {links.link(r.location)}: {text(r.reason)}"
+        f"<b>{text(r.rule)}</b> {code(r.layer)} {links.link(r.location)}: {prose(r.reason)}"
         for r in report.refused_fixes
     )
     parts.append(_list("Fixes that are not offered", items(refused, "refused")))
@@ -212,11 +227,11 @@ def _problem(problem: Problem, links: SourceLinks) -> str:
     kind, word = ("blocking", "not checked") if problem.blocking else ("note", "note")
     at = links.link(Location(problem.file, problem.line or 1, cell=problem.cell))
     model = f" <span class=model>{text(problem.model)}</span>" if problem.model else ""
-    hint = f"<p class=hint>{text(problem.hint)}</p>" if problem.hint else ""
+    hint = f"<p class=hint>{prose(problem.hint)}</p>" if problem.hint else ""
     return (
         f'<article class="problem {kind}"><p class=head><span class=badge>{word}</span> '
         f"{text(problem.kind.value)}{model} {at}</p>"
-        f"<p class=message>{text(problem.message)}</p>{hint}</article>"
+        f"<p class=message>{prose(problem.message)}</p>{hint}</article>"
     )
 
 

@@ -11,6 +11,10 @@ function svg(name, attributes, ...kids) {
   return element;
 }
 
+function plural(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 const pen = document.createElement("canvas").getContext("2d");
 
 function widthOf(text, font) {
@@ -39,7 +43,7 @@ function titleOf(item) {
 function subtitleOf(item, classes) {
   if (item.kids) {
     const name = item.run ? "" : classes[item.path] || "";
-    return fitted(`${name ? name + " · " : ""}${item.size} ops`, SMALL, WIDEST - 40);
+    return fitted(`${name ? name + " · " : ""}${plural(item.size, "op")}`, SMALL, WIDEST - 40);
   }
   const { kind, out = [] } = item.node;
   return fitted([item.node.class || kind, ...out.slice(0, 1)].join(" "), SMALL, WIDEST - 24);
@@ -60,6 +64,7 @@ function measurer(classes) {
 
 function drawUnit(unit, classes) {
   const g = svg("g", {
+    ...reachable(unit, classes),
     class: `unit ${unit.kids ? "closed" : unit.node.family} ${worst(unit.notes) || ""}`,
     transform: `translate(${unit.X} ${unit.Y})`,
   });
@@ -75,6 +80,16 @@ function drawUnit(unit, classes) {
   return g;
 }
 
+// What makes an item one that the keyboard reaches and a screen reader tells.
+function reachable(item, classes) {
+  const path = item.kids ? item.path || item.label : item.node.layer;
+  const kind = item.kids ? classes[item.path] : item.node.class || item.node.kind;
+  const more = item.kids ? plural(item.size, "operation") : (item.node.out || []).join(", ");
+  const found = item.notes.length ? plural(item.notes.length, "finding") : "";
+  const open = item.kids ? { "aria-expanded": String(item.open) } : {};
+  return { tabindex: 0, role: "button", "aria-label": [path, kind, more, found].filter(Boolean).join(", "), ...open };
+}
+
 function drawBox(group) {
   const g = svg("g", { class: "box", transform: `translate(${group.X} ${group.Y})` });
   g.append(svg("rect", { class: "frame", width: group.w, height: group.h, rx: 7 }));
@@ -82,8 +97,8 @@ function drawBox(group) {
 }
 
 // Labels of open groups lie over the lines that enter them.
-function drawLabel(group) {
-  const g = svg("g", { class: "label", transform: `translate(${group.X} ${group.Y})` });
+function drawLabel(group, classes) {
+  const g = svg("g", { ...reachable(group, classes), class: "label", transform: `translate(${group.X} ${group.Y})` });
   const text = titleOf(group);
   const width = widthOf(text, TITLE) + 30;
   g.append(svg("rect", { class: "plate", x: 4, y: 3, width, height: 19, rx: 4 }));
@@ -122,6 +137,16 @@ function noteMark(item, x) {
   );
 }
 
+// The items that are drawn, in the order of execution: an open group before what it holds.
+function drawn(group) {
+  return group.kids.flatMap((kid) => (kid.kids && kid.open ? [kid, ...drawn(kid)] : [kid]));
+}
+
 function worst(notes) {
   return ["error", "warning", "info"].find((s) => notes.some((note) => note.severity === s));
+}
+
+function arrowHead() {
+  const shape = { id: "arrow", viewBox: "0 0 8 8", refX: 4, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" };
+  return svg("defs", {}, svg("marker", shape, svg("path", { d: "M0 1L7 4L0 7z" })));
 }

@@ -23,15 +23,14 @@ function newGraphView(data) {
 
   function draw() {
     const classes = state.graph.classes;
-    const { units, boxes, links, width, height } = arrange(state.root, state.edges, measurer(classes));
-    Object.assign(state, { units, boxes, links, width, height, elements: new Map() });
+    const { boxes, links, width, height } = arrange(state.root, state.edges, measurer(classes));
+    Object.assign(state, { width, height, elements: new Map() });
     for (const l of links) {
       const kind = `link${l.back ? " back" : ""}`;
       state.elements.set(l, svg("path", { class: kind, d: l.path, ...(l.arrow && { "marker-end": "url(#arrow)" }) }));
     }
     const frames = boxes.map(drawBox);
-    boxes.forEach((group) => state.elements.set(group, drawLabel(group)));
-    units.forEach((unit) => state.elements.set(unit, drawUnit(unit, classes)));
+    for (const item of drawn(state.root)) state.elements.set(item, item.open ? drawLabel(item, classes) : drawUnit(item, classes));
     for (const [item, element] of state.elements) element.item = item;
     boxes.forEach((group, n) => (frames[n].item = group));
     stage.replaceChildren(...frames, ...state.elements.values());
@@ -92,11 +91,24 @@ function newGraphView(data) {
 
   function toggle(group) {
     const [x, y] = [eye.x + group.X * eye.scale, eye.y + group.Y * eye.scale];
+    const focused = stage.contains(document.activeElement);
     group.open = !group.open;
     draw();
     eye.x = x - group.X * eye.scale;
     eye.y = y - group.Y * eye.scale;
     look();
+    if (focused) focus(group);
+  }
+
+  // To an item by keyboard, which is brought into sight if it is out of it.
+  function focus(item) {
+    state.elements.get(item).focus({ preventScroll: true });
+  }
+
+  function reveal(item) {
+    const [all, is] = [canvas, state.elements.get(item)].map((element) => element.getBoundingClientRect());
+    const inside = is.left >= all.left && is.right <= all.right && is.top >= all.top && is.bottom <= all.bottom;
+    if (!inside || eye.scale < 0.3) centre(item);
   }
 
   function openTo(item) {
@@ -159,7 +171,7 @@ function newGraphView(data) {
     pick(state.picked && unitOf(state.picked));
   }
 
-  return { load, fit, zoom, all, pick, show, showFinding, search, toggle, eye, look, canvas, current: () => state };
+  return { load, fit, zoom, all, pick, show, showFinding, search, toggle, focus, reveal, eye, look, canvas, current: () => state, items: () => drawn(state.root) };
 }
 
 // Notes on operations and on all groups around them; where each finding is shown.
@@ -180,9 +192,4 @@ function mark(state, findings) {
     for (const item of noted) item.notes.push(finding);
     for (const n of related) if (!noted.has(state.ops[n])) state.ops[n].aside.push(finding);
   }
-}
-
-function arrowHead() {
-  const shape = { id: "arrow", viewBox: "0 0 8 8", refX: 4, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" };
-  return svg("defs", {}, svg("marker", shape, svg("path", { d: "M0 1L7 4L0 7z" })));
 }

@@ -11,7 +11,8 @@ from bnlint.domain.finding import Finding, Report
 from bnlint.domain.graph import Location, ModelGraph, Op, Value
 from bnlint.layers.table import having
 from bnlint.report import RenderOptions
-from bnlint.report.formats.html.markup import SourceLinks, lines, shape
+from bnlint.report.editor_links import file_link
+from bnlint.report.formats.html.markup import lines, shape
 from bnlint.report.lines import plain
 
 LIMIT = 50_000
@@ -20,6 +21,9 @@ LIMIT = 50_000
 _JOINS = having("acts", "merging")
 _PLAIN = {"registered": True, "grad": True, "call-index": 0, "calls": 1}
 """Facts that are left out where they have these values."""
+
+_FIRST = ("kernel-size", "stride", "padding", "dilation", "groups")
+"""Facts that come before the others: who looks at a layer looks for them."""
 
 
 def graph_data(report: Report, options: RenderOptions) -> str:
@@ -95,7 +99,7 @@ class _GraphWriter:
             "about": {
                 "found as": plain(f"{ref.origin} {ref.arguments}".strip()),
                 "input": f"{ref.inputs.origin} {' '.join(map(shape, ref.inputs.shapes))}".strip(),
-                "traced by": graph.trace.tracer + ("" if graph.trace.complete else ", not whole"),
+                "traced by": graph.trace.tracer + ("" if graph.trace.complete else ", partly"),
                 "parameters": f"{graph.parameters:,}",
             },
             "classes": {m.path: plain(str(m.facts.get("class", ""))) for m in graph.modules},
@@ -108,7 +112,7 @@ class _GraphWriter:
         whole = op.layer == op.module
         facts = {
             name: plain(_value(value))
-            for name, value in sorted(op.facts.items())
+            for name, value in sorted(op.facts.items(), key=_place_among_facts)
             if name != "class" and (name not in _PLAIN or _PLAIN[name] != value)
         }
         node = {
@@ -133,7 +137,7 @@ class _GraphWriter:
         if at is None or not at.path:
             return None
         name = self.options.relative(at.path) + (f":cell {at.cell}" if at.cell else "")
-        shown = plain(name), SourceLinks(self.options).editor(at.path)
+        shown = plain(name), file_link(at.path, at.cell, self.options)
         return self._once(shown, self.files), at.line, at.column
 
     def _once(self, item: Any, row: list[Any]) -> int:
@@ -150,6 +154,11 @@ def _family(op: Op) -> str:
         return "join"
     shown = op.tags & having("shown", "apart")
     return "norm" if "norm" in shown else next(iter(shown), "other")
+
+
+def _place_among_facts(fact: tuple[str, Value]) -> tuple[int, str]:
+    name, _ = fact
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST)), name
 
 
 def _value(value: Value) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import PurePath
-from urllib.parse import quote
 
 from bnlint.domain.finding import Cell, Marked, PageTable, Picture, Section, Severity
 from bnlint.domain.graph import Location, Shape
 from bnlint.report import RenderOptions
+from bnlint.report.editor_links import place_link
 from bnlint.report.lines import place, plain
 
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 """The sign of a severity: its shape identifies it to readers who do not see the colour."""
+
+_QUOTED = re.compile(r"`[^`\n]+`")
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]]")
+_SPECIAL = re.compile(f"({_QUOTED.pattern}|{_ADDRESS.pattern})")
 
 
 def lines(value: str) -> str:
@@ -26,6 +30,20 @@ def lines(value: str) -> str:
 def text(value: str) -> str:
     """The value as text, also within quotes."""
     return escape(lines(value))
+
+
+def prose(value: str) -> str:
+    """The value as text, with what it has in backticks as code and its addresses as links."""
+    parts = _SPECIAL.split(lines(value))
+    return "".join(map(_special, parts))
+
+
+def _special(part: str) -> str:
+    if _QUOTED.fullmatch(part):
+        return f"<code>{escape(part[1:-1])}</code>"
+    if _ADDRESS.fullmatch(part):
+        return f'<a href="{escape(part)}" rel=noreferrer>{escape(part)}</a>'
+    return escape(part)
 
 
 def code(value: str) -> str:
@@ -54,20 +72,10 @@ class SourceLinks:
         """The place, as a link where an editor can open it."""
         if at is None or not at.path:
             return ""
-        url = self.editor(at.path)
-        shown = place(at, self.options)
+        url, shown = place_link(at, self.options), place(at, self.options)
         if not url:
             return code(shown)
-        where = "" if at.cell else f":{at.line}:{at.column}"  # no editor opens a cell's line
-        return f'<a class="place" href="{text(url + where)}">{text(shown)}</a>'
-
-    def editor(self, path: str) -> str:
-        """The address of a file for VS Code; empty for what is not a file on disk."""
-        absolute = PurePath(self.options.root, path)
-        if not absolute.is_absolute() or path == "-" or path.startswith("<"):
-            return ""
-        posix = absolute.as_posix().lstrip("/")
-        return f"vscode://file/{quote(posix, safe='/:', errors='replace')}"
+        return f'<a class="place" href="{text(url)}">{text(shown)}</a>'
 
 
 def chapters(sections: Sequence[Section]) -> str:

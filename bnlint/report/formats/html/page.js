@@ -47,9 +47,9 @@ function startGraph() {
   one("model").hidden = data.graphs.length < 2;
   view.load(0);
   const families = ["kernel", "norm", "activation", "pooling", "join", "opaque", "other"];
-  const words = { kernel: "conv/linear", join: "add/concat" };
+  const words = { kernel: "conv/linear", join: "add/concat", opaque: "not traced" };
   const key = (name) => html("span", { class: `key ${name}` }, words[name] ?? name);
-  document.querySelector(".legend").append(...families.map(key), " Drag to move, wheel to scale, click for details, +/− on a group to open or close it.");
+  document.querySelector(".legend").append(...families.map(key), " Drag to move, wheel to scale, click for details, +/− on a group to open or close it. Keys: Tab and arrows go from node to node, Enter shows details, Space opens or closes a group, / searches, f goes to the next finding.");
   connectTools();
   connectCanvas();
 }
@@ -117,7 +117,7 @@ function connectCanvas() {
     const element = event.target.closest(".unit, .label");
     if (element && element.item.kids && !event.target.closest(".knob")) view.toggle(element.item);
   });
-  canvas.addEventListener("keydown", (event) => steer(event.key) && event.preventDefault());
+  connectKeys(canvas, view, steer);
 }
 
 function steer(key) {
@@ -133,6 +133,14 @@ function steer(key) {
   else if (key === "f") nextFinding();
   else return false;
   return true;
+}
+
+// The search of the chapter that is shown; that of the findings where it has none.
+function searchInSight() {
+  if (!one("graph").hidden && view) return one("search");
+  if (document.querySelector(".filter").hidden) return null;
+  if (one("findings").hidden) showTab("findings");
+  return one("filter");
 }
 
 function connectFindings() {
@@ -169,8 +177,9 @@ function connectFindings() {
 }
 
 if (!data.graphs.length) one("left").textContent = "This report holds no graphs.";
-else if (data.left) one("left").textContent = `${data.left} more models are left out: the page would grow too big.`;
+else if (data.left) one("left").textContent = `${plural(data.left, "more model")} left out: the page would grow too big.`;
 connectFindings();
+connectSearchKeys(searchInSight);
 document.body.classList.add("scripted");
 addEventListener("hashchange", follow);
 follow();

@@ -10,6 +10,11 @@ function html(name, attributes, ...kids) {
   return element;
 }
 
+// Text with what it has in backticks as code.
+function prose(text) {
+  return text.split(/(`[^`\n]+`)/).map((part) => (/^`[^`]+`$/.test(part) ? html("code", {}, part.slice(1, -1)) : part));
+}
+
 const isWork = ({ family }) => family !== "input" && family !== "output";
 
 // `go` takes an item or a finding to show; it is what links in the panel call.
@@ -20,7 +25,7 @@ function newPanel(host, data, go) {
     const text = `${name}:${at[1]}:${at[2]}`;
     // Long paths break after a slash.
     const parts = text.split("/").flatMap((part, n) => (n ? ["/", html("wbr", {}), part] : [part]));
-    return url ? html("a", { class: "place", href: `${url}:${at[1]}:${at[2]}` }, ...parts) : html("code", {}, ...parts);
+    return url ? html("a", { class: "place", href: url.replace("{line}", at[1]).replace("{column}", at[2]) }, ...parts) : html("code", {}, ...parts);
   };
   const table = (pairs) => {
     const rows = pairs.filter(([, value]) => value && value !== "?");
@@ -39,9 +44,9 @@ function newPanel(host, data, go) {
         " ",
         html("a", { href: `#finding-${finding.number}` }, `${finding.rule} ${finding.name}`)
       ),
-      html("p", { class: "message" }, finding.message),
-      finding.evidence && html("p", {}, `evidence: ${finding.evidence}`),
-      finding.fix && html("p", {}, `fix: ${finding.fix}`),
+      html("p", { class: "message" }, ...prose(finding.message)),
+      finding.evidence && html("p", {}, "evidence: ", ...prose(finding.evidence)),
+      finding.fix && html("p", {}, "fix: ", ...prose(finding.fix)),
       place(finding.at)
     );
 
@@ -67,7 +72,7 @@ function newPanel(host, data, go) {
       ...op.aside.map(note),
       jumps("reads", around.above),
       jumps("read by", around.below),
-      facts.length ? html("details", {}, html("summary", {}, `${facts.length} facts`), table(facts)) : "",
+      facts.length ? html("details", { open: "" }, html("summary", {}, plural(facts.length, "fact")), table(facts)) : "",
     ];
   };
 
@@ -85,7 +90,7 @@ function newPanel(host, data, go) {
   const showModel = (graph, found) => [
     html("h3", {}, graph.name),
     table([...Object.entries(graph.about), ["operations", String(graph.nodes.filter(isWork).length)], ["defined at", place(graph.at)]]),
-    found.length ? html("p", {}, html("b", {}, `${found.length} finding${found.length > 1 ? "s" : ""}`)) : html("p", { class: "good" }, "✔ no findings"),
+    found.length ? html("p", {}, html("b", {}, plural(found.length, "finding"))) : html("p", { class: "good" }, "✔ no findings"),
     ...found.map((finding) =>
       html(
         "button",
