@@ -183,6 +183,22 @@ def test_references_are_links_and_names_in_backticks_are_code() -> None:
     assert prose(text) in page
 
 
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        ((0, 0), "a = <mark>f</mark>("),
+        ((1, 11), "a = <mark>f(</mark>"),
+        ((3, 6), "a = <mark>f(\n    &lt;b&gt;,\n)</mark> + 1"),
+        ((9, 2), "a = <mark>f(\n    &lt;b&gt;,\n) + 1\n\n0\n1</mark>\n…"),
+    ],
+)
+def test_an_expression_is_marked_over_its_lines(end: tuple[int, int], shown: str) -> None:
+    source = ["    a = f(", "\t       <b>,", "    ) + 1  ", "", *(f"    {n}" for n in range(9))]
+    at = Location("net.py", 1, 9, end_line=end[0], end_column=end[1])
+    options = RenderOptions(root="/src", lines=lambda _: source)
+    assert f"<pre>{shown}</pre>" in render("html", _report(_finding(location=at)), options)
+
+
 def test_counts_have_their_plural() -> None:
     page = render("html", _report(_finding()), RenderOptions())
     assert "0</b> errors" in page

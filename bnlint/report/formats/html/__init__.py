@@ -37,6 +37,8 @@ FOLDER = Path(__file__).parent
 DRAWING = ("tree.js", "rows.js", "layout.js", "drawing.js", "keys.js")
 """The scripts of every page that shows graphs."""
 _SCRIPTS = (*DRAWING, "panel.js", "graph.js", "page.js")
+_MOST = 6
+"""Lines of an expression that are shown."""
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -143,15 +145,20 @@ def _finding(number: int, finding: Finding, lines: Sequence[str], options: Rende
 
 
 def _excerpt(at: Location, lines: Sequence[str]) -> str:
-    """The source line with the place marked in it; nothing when it cannot be read."""
+    """The source of the place with its expression marked; nothing when it cannot be read."""
     if not 0 < at.line <= len(lines):
         return ""
-    line = lines[at.line - 1].rstrip()
-    same = at.end_line in (0, at.line) and at.end_column > at.column
-    start, end = at.column - 1, (at.end_column if same else at.column + 1) - 1
-    parts = line[:start].lstrip(), line[start:end], line[end:]
-    before, inside, after = (text(part.replace("\t", " ")) for part in parts)
-    return f"<pre>{before}<mark>{inside}</mark>{after}</pre>"
+    last = max(at.line, min(at.end_line, len(lines), at.line + _MOST - 1))
+    source = [line.rstrip().replace("\t", " ") for line in lines[at.line - 1 : last]]
+    indent = min((len(line) - len(line.lstrip()) for line in source if line), default=0)
+    source = [line[indent:] for line in source]
+    whole, start = "\n".join(source), max(0, at.column - 1 - indent)
+    end = start + 1 if at.end_line <= at.line else len(whole)
+    if last == at.end_line and (at.end_line > at.line or at.end_column > at.column):
+        end = len(whole) - len(source[-1]) + at.end_column - 1 - indent
+    before, inside, after = map(text, (whole[:start], whole[start:end], whole[end:]))
+    more = "\n…" if at.end_line > last else ""
+    return f"<pre>{before}<mark>{inside}</mark>{after}{more}</pre>"
 
 
 def _rule_texts(found: Sequence[Finding], options: RenderOptions) -> str:
