@@ -129,8 +129,9 @@ def baseline(arguments: Sequence[str]) -> int:
     if action in ("-h", "--help"):
         return _say(BASELINE_HELP)
     if action not in ("write", "prune"):
+        wrong = f"there is no action '{action}'" if action else "an action is missing"
         hint = closest(action, ("write", "prune")) if action else "write or prune"
-        raise UsageError(Mistake(f"baseline: there is no action '{action}'", hint=hint))
+        raise UsageError(Mistake(f"baseline: {wrong}", hint=hint))
     settings = load_settings(parse(baseline_parser(action), arguments[1:]))
     from bnlint.cli.output import write_problems
     from bnlint.cli.progress_line import bar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -71,6 +72,9 @@ FOR_PROBES = (
 """The settings of a probe."""
 
 
+_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are UsageErrors like all others, with a suggestion."""
 
@@ -82,6 +86,8 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(Mistake(message, hint=self._hint(message)))
 
     def _hint(self, message: str) -> str:
+        if chosen := _CHOICE.search(message):
+            return closest(chosen[1], re.findall(r"[\w-]+", chosen[2]))
         word, *_ = *message.rpartition("unrecognized arguments: ")[2].split(), ""
         known = [flag for action in self._actions for flag in action.option_strings]
         found = closest(word.partition("=")[0], known) if word.startswith("--") else ""

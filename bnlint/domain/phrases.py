@@ -16,6 +16,12 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def percent(share: float) -> str:
+    """A share as people read it: ``37 %``, with one more digit below 10 %."""
+    text = f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
+    return text.replace(".0%", "%").replace("%", " %")
+
+
 def first_line(said: object) -> str:
     """The first line of an error or another text; empty when there is none."""
     return next(iter(str(said).splitlines()), "")

@@ -12,6 +12,7 @@ from symtable import symtable
 from typing import TypeAlias
 
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import percent
 from bnlint.domain.rule import Docs, Example, ReportAt, Rule
 
 
@@ -69,7 +70,7 @@ def _bullets(items: Iterable[str]) -> str:
 def _convention(rule: Rule) -> str:
     if rule.convention is None:
         return ""
-    share = f"{rule.convention.share:.0%}"
+    share = percent(rule.convention.share)
     return (
         f"Where it fires for {share} of the model's layers of that kind (and for "
         f"{rule.convention.at_least} or more), it is reported once, for the model."

@@ -13,6 +13,7 @@ from dataclasses import replace
 from bnlint.domain.finding import Finding, Measurable, Related, Remedy, Severity
 from bnlint.domain.graph import Location, ModelRef, ModuleInfo, Op, Subject, Value, name_of
 from bnlint.domain.naming import described
+from bnlint.domain.phrases import percent
 from bnlint.domain.rule import Rule
 from bnlint.engine.conditions import Match, Scope, decide_all
 from bnlint.graph.facts import Answer, Facts, Unknown
@@ -85,7 +86,7 @@ class _Namer:
         bound = self._scope.match.get(subject)
         if fact != "path" or bound is None:
             answer = self._scope.look_up(subject, fact)
-            return _percent(answer) if fact in _SHARES and isinstance(answer, float) else answer
+            return percent(answer) if fact in _SHARES and isinstance(answer, float) else answer
         again = subject in self._named
         self._named.add(subject)
         return described(bound, self._ref, again)
@@ -191,10 +192,6 @@ def placeholders(text: str) -> tuple[tuple[str, str], ...]:
 def fill(text: str, look_up: Callable[[str, str], Answer]) -> str:
     """The message with every placeholder replaced once; what comes in is not scanned again."""
     return _PLACEHOLDER.sub(lambda m: shown(look_up(m[1], m[2])), text)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
 
 
 def shown(answer: Answer) -> str:

@@ -183,8 +183,8 @@ def _lines(text: SourceText) -> list[str]:
 def _more(report: Report) -> str:
     """The sentence about findings that only an unsafe fix may solve; empty without any."""
     count = sum(refused.reason == _UNSAFE for refused in report.refused_fixes)
-    fixes = plural(count, "fix", "fixes")
-    return f"{fixes} to be tried only with --unsafe-fixes\n" if count else ""
+    fixes = plural(count, "more fix", "more fixes")
+    return f"{fixes} can be tried with --unsafe-fixes\n" if count else ""
 
 
 def _by_hand(report: Report) -> str:

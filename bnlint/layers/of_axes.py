@@ -21,7 +21,7 @@ _SWAPS: Mapping[str, tuple[int, int]] = {"mT": (-2, -1), "mH": (-2, -1), "t": (0
 
 @dataclass(frozen=True, slots=True)
 class SizeOf:
-    """What a call that returns sizes stands for: one axis of a tensor, or (None) all of them."""
+    """What a call that returns sizes refers to: one axis of a tensor, or (None) all of them."""
 
     tensor: str
     axis: int | None = None

@@ -106,7 +106,7 @@ def summary(report: Report, options: RenderOptions) -> str:
     hidden = {
         "suppressed": report.suppressed,
         "in the baseline": report.baselined,
-        "not of the changed lines": report.unchanged,
+        "not on changed lines": report.unchanged,
     }
     parts = [_checked(report), _findings(report, options)]
     parts += [f"{number} {word}" for word, number in hidden.items() if number]
@@ -159,6 +159,8 @@ def _checked(report: Report) -> str:
     text = f"{plural(len(report.models), 'model')} checked"
     if missed := report.not_checked():
         text += f", {len(missed)} not checked"
+    elif report.files > report.skipped and not report.models:
+        text += f", {plural(report.files - report.skipped, 'file')} without models"
     if report.skipped:
         text += f", {plural(report.skipped, 'file')} without models skipped"
     return text

@@ -401,7 +401,7 @@ def test_pictures_and_tables_of_a_probe_are_shown(tab: Page, tmp_path: Path) -> 
     tab.open(page(tmp_path, report([five()]), sections=sections), "#measured")
     assert tab.run("document.querySelector('#measured img').naturalWidth") == 90
     assert tab.run("document.querySelector('#measured meter').value") == 0.25
-    assert "25%" in _text(tab, "#measured td.share")
+    assert "25 %" in _text(tab, "#measured td.share")
 
 
 def test_a_report_without_graphs_says_so(tab: Page, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_an_unsafe_fix_must_be_asked_for(project: Path, capsys: pytest.CaptureFi
     code, shown, said = _run(capsys, "--fix")
     assert code == 1
     assert "BN301" in shown
-    assert "1 fix to be tried only with --unsafe-fixes" in said
+    assert "1 more fix can be tried with --unsafe-fixes" in said
     assert (project / "net.py").read_text(encoding="utf-8") == NET
     assert "--unsafe-fixes" in _run(capsys, "--diff", "-v")[2]
 

@@ -41,7 +41,7 @@ def parameters_of(value: Any) -> list[str]:
 
 
 def resolved(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """The object that a dotted name of the module stands for; None if it is none."""
+    """The object that a dotted name of the module refers to; None if it is none."""
     if isinstance(node, ast.Name):
         return names.get(node.id)
     if isinstance(node, ast.Attribute):

@@ -1,4 +1,4 @@
-"""What the names of another file stand for, as far as its imports and its text say."""
+"""What the names of another file refer to, as far as its imports and its text say."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def leads_to(module: str, path: str) -> bool:
 
 
 def names_in(text: Source, module: ModuleType | Mapping[str, Any]) -> dict[str, Any]:
-    """The loaded modules and classes that the names of a file stand for.
+    """The loaded modules and classes that the names of a file refer to.
 
     Nothing is imported for it: names of what is not loaded are left out. Names of the checked
     module are known in every file that imports it.

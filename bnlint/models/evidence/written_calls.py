@@ -45,7 +45,7 @@ class Surroundings(Protocol):
 
 
 Configured = Callable[[Source, str, ParameterUse], Any]
-"""The settings object that a name such as ``args`` stands for in a file; None if it is unknown.
+"""The settings object that a name such as ``args`` refers to in a file; None if it is unknown.
 
 The use says which settings are read from it.
 """

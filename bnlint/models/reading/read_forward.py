@@ -1,6 +1,6 @@
 """Reads a forward statement by statement, with the methods and modules of the user that it calls.
 
-Nothing is run. A name stands for an argument as long as it is not changed into something else;
+Nothing is run. A name refers to an argument as long as it is not changed into something else;
 ``x = x.float()`` keeps it, ``x = torch.cat([x, y])`` is a mixture of two.
 """
 

@@ -1,4 +1,4 @@
-"""What the names and expressions of a forward stand for: arguments, mixtures of them, modules."""
+"""What the names and expressions of a forward refer to: arguments, mixtures of them, modules."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TENSOR_NAMES = frozenset(dir(torch.Tensor))
 class Namespace:
     """The local names of one function, in the state after the statements read so far.
 
-    ``names`` stand for an argument, ``mixtures`` were computed from arguments without a layer
-    between, ``modules`` stand for a module, ``counters`` for the number of a round. ``owner`` is
+    ``names`` refer to an argument, ``mixtures`` were computed from arguments without a layer
+    between, ``modules`` refer to a module, ``counters`` for the number of a round. ``owner`` is
     ``self``.
     """
 
@@ -102,7 +102,7 @@ class Namespace:
     # --- expressions ---
 
     def use(self, node: ast.expr) -> Use | None:
-        """The argument, or the item or attribute of one, that an expression stands for."""
+        """The argument, or the item or attribute of one, that an expression refers to."""
         match node:
             case ast.Name(id=name):
                 return self.names.get(name)
@@ -121,7 +121,7 @@ class Namespace:
         return None
 
     def module(self, node: ast.expr) -> nn.Module | None:
-        """The module that an expression stands for."""
+        """The module that an expression refers to."""
         match node:
             case ast.Name(id=name):
                 return self.owner if name == "self" else self.modules.get(name)

@@ -1,4 +1,4 @@
-"""What a name in training code stands for, as far as that is certain.
+"""What a name in training code refers to, as far as that is certain.
 
 A value is a set of alternatives: code such as ``net = A() if small else B()`` leaves two.
 """

@@ -1,4 +1,4 @@
-"""A file of training code: what its names stand for, at its top and by its imports."""
+"""A file of training code: what its names refer to, at its top and by its imports."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class TrainingFiles:
         return self._scripts[text.path]
 
     def _imported(self, full: str, script: CodeFile) -> CodeDefinition | ModelObject | None:
-        """What a dotted name stands for: a definition, or an instance of the checked file."""
+        """What a dotted name refers to: a definition, or an instance of the checked file."""
         module, _, name = full.lstrip("=").rpartition(".")
         own = self._own
         if own is None or full.startswith("torch."):

@@ -100,7 +100,7 @@ def _candidate(
     if len(chosen.candidates) != 1:
         raise ProbeError(
             "the shape of the input cannot be guessed",
-            hint="pass batches, or say it: inputs='1x3x32x32' (--input 1x3x32x32)",
+            hint="pass batches, or the shape: --input 1x3x32x32 (in Python inputs='1x3x32x32')",
         )
     return chosen.candidates[0]
 

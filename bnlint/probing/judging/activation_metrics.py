@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import percent
 from bnlint.domain.probe import ActivationStats, ProbeResult
 from bnlint.layers.table import builtin_table
 from bnlint.probing.judging.metric import (
@@ -15,7 +16,6 @@ from bnlint.probing.judging.metric import (
     Verdict,
     metric,
     named,
-    percent,
 )
 
 A = ActivationStats

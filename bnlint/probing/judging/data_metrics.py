@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import percent
 from bnlint.domain.probe import ProbeResult
 from bnlint.domain.trials import InputStats, NotFinite
 from bnlint.probing.judging.metric import (
@@ -15,7 +16,6 @@ from bnlint.probing.judging.metric import (
     Verdict,
     metric,
     named,
-    percent,
 )
 
 NUMBERS: tuple[Number, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bnlint.domain.finding import Evidence, Finding, Report
 from bnlint.domain.graph import Value
+from bnlint.domain.phrases import percent
 from bnlint.domain.probe import ActivationStats, ProbeResult, call_name
 
 Calls = tuple[tuple[str, int], ...]
@@ -63,7 +64,7 @@ def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
     if a is None:
         return None
     if a.saturated is not None:
-        text = f"{a.saturated:.0%} of the values that enter {a.layer} are saturated"
+        text = f"{percent(a.saturated)} of the values that enter {a.layer} are saturated"
         return Evidence(f"{text} {_on(result)}", {"saturated": a.saturated})
     if a.dead is None:
         return None
@@ -94,7 +95,9 @@ def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
 
 
 def _shown(a: ActivationStats) -> str:
-    shares = [] if a.dead is None else [f"{a.dead:.0%} dead", f"{a.frozen or 0:.0%} frozen"]
+    shares = (
+        [] if a.dead is None else [f"{percent(a.dead)} dead", f"{percent(a.frozen or 0)} frozen"]
+    )
     signal = "no signal to compare" if a.signal is None else f"signal {a.signal:.1e}"
     return ", ".join((*shares, signal))
 

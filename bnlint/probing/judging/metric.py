@@ -143,12 +143,6 @@ def _files() -> list[ModuleType]:
     return [import_module(name) for name in names]
 
 
-def percent(share: float) -> str:
-    """A share as people read it: ``37 %``, with one more digit below 10 %."""
-    text = f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
-    return text.replace("%", " %")
-
-
 def named(row: Where) -> str:
     """How a message names a layer, with what feeds it: "`act` (relu, fed by `fc`)"."""
     kind: str = getattr(row, "kind", "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
+from bnlint.domain.phrases import percent
 from bnlint.domain.probe import NormStats, ProbeResult
-from bnlint.probing.judging.metric import BACKWARD, Number, Verdict, metric, named, percent
+from bnlint.probing.judging.metric import BACKWARD, Number, Verdict, metric, named
 
 N = NormStats
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Cell, Finding, Marked, PageTable, Picture, Report, Section
-from bnlint.domain.phrases import plural
+from bnlint.domain.phrases import percent, plural
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -113,15 +113,17 @@ def _head(result: ProbeResult) -> Iterator[str]:
         f"On {result.device} in {result.dtype}: {result.samples} samples ({result.source}) in "
         f"{plural(result.batches, 'batch', 'batches')}."
     )
-    loss = "" if result.loss is None else f", which is {result.loss:.4g}"
-    yield f"Gradient of {result.objective}{loss}."
+    if result.loss is None:
+        yield f"Gradient of {result.objective}."
+    else:
+        yield f"Loss: {result.loss:.4g} ({result.objective})."
     ratio = result.gradient_ratio
     if ratio is not None:
         yield f"Gradient over weight, first conv/linear layer over last: {ratio:.3g}."
     if result.gap is not None:
         yield (
-            f"Train against eval mode: output {result.gap.output:.2g} of its spread, loss by "
-            f"{result.gap.loss:.0%}."
+            f"Train vs eval mode: outputs differ by {percent(result.gap.output)} of their standard "
+            f"deviation, the loss by {percent(result.gap.loss)}."
         )
     if result.batch_noise is not None:
         yield f"Output change at batches of {result.batch_size}: {result.batch_noise:.2g}."

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from bnlint.domain.graph import Location
-from bnlint.domain.phrases import plural
+from bnlint.domain.phrases import percent, plural
 from bnlint.domain.probe import (
     ActivationStats,
     Comparison,
@@ -61,10 +61,13 @@ def bar(share: float, width: int = BAR) -> str:
 def _head(result: ProbeResult, paint: Paint) -> Iterator[str]:
     source = {"synthetic": "samples of N(0, 1) noise", "file": "samples from a file"}
     samples = f"{result.samples} {source.get(result.source, 'samples')}"
+    batches = plural(result.batches, "batch", "batches")
     yield paint(f"probe of {result.model}", "bold")
-    yield f"on {result.device} in {result.dtype}, {samples} in {result.batches} batch(es)"
-    loss = "" if result.loss is None else f" = {result.loss:.4g}"
-    yield f"gradient of {result.objective}{loss}"
+    yield f"on {result.device} in {result.dtype}, {samples} in {batches}"
+    if result.loss is None:
+        yield f"gradient of {result.objective}"
+    else:
+        yield f"loss: {result.loss:.4g} ({result.objective})"
     yield from (paint(f"note: {note}", "warning") for note in result.notes)
 
 
@@ -139,7 +142,7 @@ def loss_text(value: float) -> str:
 def _variant(v: Variant) -> str:
     if v.error:
         return f"failed: {v.error}"
-    dead = "-" if v.dead is None else f"{v.dead:.0%}"
+    dead = "-" if v.dead is None else percent(v.dead)
     signal = v.signal or 0.0
     ratio = gradient_ratio(v.kernels)
     grown = "-" if ratio is None else f"{ratio:.1e}"

@@ -16,7 +16,7 @@ from bnlint.tracing.tracers import Record
 
 
 def entry_facts(model: nn.Module, record: Record) -> Mapping[str, Mapping[str, Value]]:
-    """Facts of the calls that stand for inputs, by their ids."""
+    """Facts of the calls that represent inputs, by their ids."""
     forward = inspect.unwrap(getattr(type(model), "forward", model.forward))
     if not isinstance(forward, FunctionType):
         return {}

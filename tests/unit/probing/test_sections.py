@@ -97,7 +97,7 @@ def test_numbers_that_are_faults_stand_out() -> None:
 
 def test_what_was_done_is_said() -> None:
     said = " ".join(sections(RESULT)[0].lines)
-    for part in ("8 samples (synthetic) in 1 batch.", "cross-entropy", "1.5", "halved", "by 10%"):
+    for part in ("8 samples (synthetic) in 1 batch.", "cross-entropy", "1.5", "halved", "by 10 %"):
         assert part in said
 
 

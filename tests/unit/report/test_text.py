@@ -60,7 +60,7 @@ def test_how_often_a_part_can_be_asked_about_is_not_said() -> None:
 def test_what_is_held_back_is_counted() -> None:
     report = Report(models=(_model("mined"),), suppressed=1, baselined=2, unchanged=3)
     assert summary(report, OPTIONS) == (
-        "1 model checked, no findings, 1 suppressed, 2 in the baseline, 3 not of the changed lines"
+        "1 model checked, no findings, 1 suppressed, 2 in the baseline, 3 not on changed lines"
     )
 
 

@@ -22,7 +22,7 @@ from bnlint.models.guessing.guess import Guess
 from bnlint.models.lexicon import WIDTH
 
 _USUAL = (WIDTH, 1, 2, 3, 4, 8, 16, 32, 2 * WIDTH, 10)
-"""Values that are tried for a number, whatever it stands for."""
+"""Values that are tried for a number, whatever it means."""
 
 _LENGTHS = (1, 2, 3, 4, 5)
 """Lengths that are tried for a list."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bnlint.domain.phrases import percent
 from bnlint.domain.probe import AS_WRITTEN, ActivationStats, ProbeResult
 from bnlint.probing.showing.pictures.series import (
     GREY,
@@ -95,7 +96,7 @@ def _zeros(axis: Any, one: Series, a: ActivationStats, number: int, base: float,
     if side == "after" and zeros > 0.005:
         ink = INK.get(one.colour, one.colour)
         how = {"transform": axis.get_yaxis_transform(), "color": ink, "fontsize": 7}
-        axis.text(1.02 + 0.14 * number, base + 0.1, f"{zeros:.0%}", **how)
+        axis.text(1.02 + 0.14 * number, base + 0.1, percent(zeros), **how)
 
 
 def _reach(group: Sequence[ActivationStats | None], side: str) -> float:

@@ -10,6 +10,7 @@ from html import escape
 
 from bnlint.domain.finding import Cell, Marked, PageTable, Picture, Section, Severity
 from bnlint.domain.graph import Location, Shape
+from bnlint.domain.phrases import percent
 from bnlint.report import RenderOptions
 from bnlint.report.editor_links import place_link
 from bnlint.report.lines import place, plain
@@ -114,7 +115,7 @@ def _cell(cell: Cell) -> str:
     if isinstance(value, str):
         return f"<td{_classes(style)}>{text(value)}</td>"
     share = _classes("share", style)
-    return f"<td{share}><meter value={value:.4f}></meter> <span>{value:.0%}</span></td>"
+    return f"<td{share}><meter value={value:.4f}></meter> <span>{percent(value)}</span></td>"
 
 
 def _classes(*names: str) -> str:
