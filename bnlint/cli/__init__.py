@@ -6,18 +6,13 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import NoReturn
 
-from bnlint.domain.errors import (
-    PLEASE_REPORT,
-    BnlintError,
-    Mistake,
-    UsageError,
-    internal_error,
-)
+TYPE_CHECKING = False  # that of ``typing`` costs more time than all else here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 OK, FOUND, FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -46,15 +41,12 @@ def entry() -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of the command: 0, 1 (findings), 2 (cannot do it), 130 or 143 (interrupted)."""
-    try:
-        from bnlint.cli.commands import run
+    """The exit code of the command: 0, 1 (findings), 2 (cannot do it), 130 or 143 (interrupted).
 
-        _check_folder()
-        return run(arguments)
-    except BnlintError as error:
-        for mistake in error.mistakes:
-            print(f"bnlint: error: {mistake}", file=sys.stderr)
+    An interrupt is minded from the first import on.
+    """
+    try:
+        return _run(arguments)
     except KeyboardInterrupt:
         print("bnlint: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -64,6 +56,20 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:  # the last resort: our bug, and it must say so
         _confess(error)
+    return FAILED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from bnlint.domain.errors import BnlintError
+
+    try:
+        from bnlint.cli.commands import run
+
+        _check_folder()
+        return run(arguments)
+    except BnlintError as error:
+        for mistake in error.mistakes:
+            print(f"bnlint: error: {mistake}", file=sys.stderr)
     return FAILED
 
 
@@ -79,6 +85,8 @@ def _check_folder() -> None:
     try:
         os.getcwd()
     except FileNotFoundError:
+        from bnlint.domain.errors import Mistake, UsageError
+
         hint = "change to a folder that exists, then run bnlint again"
         raise UsageError(Mistake("the working directory was deleted", hint=hint)) from None
 
@@ -90,6 +98,8 @@ def _terminate(_: int, __: object) -> NoReturn:
 def _confess(error: Exception) -> None:
     """Say that this is bnlint's own fault, where it happened, and how to see more."""
     import traceback
+
+    from bnlint.domain.errors import PLEASE_REPORT, internal_error
 
     hint = f"set BNLINT_TRACEBACK=1 to see the traceback, and {PLEASE_REPORT}"
     print(f"bnlint: {internal_error(error)}\n    hint: {hint}", file=sys.stderr)
