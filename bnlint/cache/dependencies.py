@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.machinery
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +15,11 @@ from bnlint.domain.request import Consulted
 
 _LARGE = 16 << 20
 """Bytes from which a file is known by its size and time; its content would take too long."""
+
+_OF_TOOLS = re.compile(
+    r"__pycache__|\.(?:.*_)?cache|\.(?:git|idea|vscode|ipynb_checkpoints|DS_Store|coverage.*|.*\.sw.)"
+)
+"""Names that tools add to a folder for themselves."""
 
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
@@ -31,7 +38,7 @@ class States:
         """The state of all that was consulted, and of the files in ``own``."""
         return {
             "files": {path: self.file(path) for path in sorted({*consulted.files, *own})},
-            "seen": {path: _kind(path) for path in consulted.seen},
+            "seen": {path: _seen(path) for path in consulted.seen},
             "folders": {path: self.folder(path) for path in consulted.folders},
             "modules": consulted.modules,
             "variables": {name: _variable(name) for name in consulted.variables},
@@ -44,7 +51,7 @@ class States:
         """
         return (
             all(self.file(path) == state for path, state in known["files"].items())
-            and all(_kind(path) == kind for path, kind in known["seen"].items())
+            and all(_seen(path) == kind for path, kind in known["seen"].items())
             and all(self.folder(path) == state for path, state in known["folders"].items())
             and all(_variable(name) == state for name, state in known["variables"].items())
             and all(self._has(folder, names) for folder, names in known["modules"].items())
@@ -61,7 +68,7 @@ class States:
         names = self._names(path)
         if names is None:
             return ""
-        kept = sorted(n for n in names if not n.startswith(".") and n != "__pycache__")
+        kept = sorted(name for name in names if not _OF_TOOLS.fullmatch(name))
         return hashlib.sha256("\0".join(kept).encode("utf-8", "surrogatepass")).hexdigest()
 
     def _names(self, path: str) -> frozenset[str] | None:
@@ -89,6 +96,15 @@ def file_digest(path: str) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""
+
+
+def _seen(path: str) -> str:
+    """What is there, with the target of a link."""
+    kind = _kind(path)
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.islink(path):
+            kind += f" {os.readlink(path)}"
+    return kind
 
 
 def _kind(path: str) -> str:

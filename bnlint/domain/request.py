@@ -203,7 +203,7 @@ class Consulted:
     ``folders`` were listed.
     ``modules`` says which names were looked for in each folder of the search path, and which of
     them the folder had. ``variables`` are the environment variables that were read. ``all`` is
-    false if there were too many to list.
+    false if there were too many to list, or a program was started, which may read anything.
     """
 
     files: tuple[str, ...] = ()

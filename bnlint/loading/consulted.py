@@ -3,24 +3,23 @@
 Files and folders are noted where Python opens, lists or looks for them, modules where the import
 system looks for them, also if there are none: a module that appears later changes the result. What
 is installed is left out, because an installer's records tell when it changes, and so is the folder
-that the process works in.
+that the process works in. What a program reads that the user's code starts is not seen: such a
+result is not kept.
 
 For child processes only: what is watched stays watched.
 """
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import importlib.abc
 import importlib.util
-import io
 import os
-import re
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from types import FrameType
 from typing import Any
 
 from bnlint.cache.dependencies import has_module
@@ -30,13 +29,14 @@ from bnlint.loading.sites import is_local
 _MOST = 5_000
 """Files and folders that are noted for one result; with more, it is not kept at all."""
 
+_STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
 _STANDARD_ZIP = sysconfig.get_paths()["stdlib"].replace(
     f"python{sys.version_info[0]}.{sys.version_info[1]}",
     f"python{sys.version_info[0]}{sys.version_info[1]}.zip",
 )
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
-_READS = re.compile(r"[^wxa]*\+?[^wxa]*|.*\+.*")
-"""The modes of files that are read."""
+_STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "pty.spawn")
+"""The audit events of other processes."""
 
 
 class Lookups:
@@ -50,10 +50,12 @@ class Lookups:
         self.variables: set[str] = set()
         self._entries: dict[str, frozenset[str]] = {}
         self._own = _job_folder()
+        self._strange = False
 
     def consulted(self) -> Consulted:
         """All that was noted so far."""
-        every = len(self.files) + len(self.seen) + len(self.folders) <= _MOST
+        few = len(self.files) + len(self.seen) + len(self.folders) <= _MOST
+        every = few and not self._strange
         return Consulted(
             tuple(sorted(self.files)) if every else (),
             tuple(sorted(self.seen - self.files)) if every else (),
@@ -68,15 +70,26 @@ class Lookups:
         if (full := self._local(path)) and len(self.files) <= _MOST:
             self.files.add(full)
 
+    def opened(self, path: Any, _: Any, flags: int) -> None:
+        """Note a file that is opened, unless it is only written."""
+        if flags & os.O_ACCMODE != os.O_WRONLY:
+            self.file(path)
+
     def look(self, path: Any) -> None:
         """Note that something is asked for, without its content."""
         if (full := self._local(path)) and len(self.seen) <= _MOST:
             self.seen.add(full)
 
     def folder(self, path: Any) -> None:
-        """Note a folder that is listed."""
+        """Note a folder that is listed, but not by the import system: see :meth:`module`."""
+        if sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
+            return
         if full := self._local("." if path is None else path):
             self.folders.add(full)
+
+    def start(self, *_: Any) -> None:
+        """Note that a process is started, if it is the user's code that does it."""
+        self._strange |= _is_for_user(sys._getframe(1))
 
     def module(self, name: str, folders: Sequence[str]) -> None:
         """Note that a module is looked for in these folders."""
@@ -98,11 +111,10 @@ class Lookups:
 
     def _local(self, path: Any) -> str:
         """The absolute path of something of the user's; empty for anything else."""
-        if not isinstance(path, (str, os.PathLike)):
+        if not isinstance(path, (str, bytes, os.PathLike)):
             return ""
-        text = os.fspath(path)
-        full = os.path.abspath(text) if isinstance(text, str) else ""
-        if not full or f"{full}{os.sep}".startswith((self._own, *_SYSTEM)):
+        full = os.path.abspath(os.fsdecode(path))
+        if f"{full}{os.sep}".startswith((self._own, *_SYSTEM)):
             return ""
         return _source_of(full) if _is_changeable(full) else ""
 
@@ -112,20 +124,30 @@ def watch() -> Lookups:
     noted = Lookups()
     sys.meta_path.insert(0, _Finder(noted))
     _watch_environment(noted)
-    opening: Any = builtins.open
-
-    def opens(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(mode, str) or _READS.fullmatch(mode):
-            noted.file(file)
-        return opening(file, mode, *args, **kwargs)
-
-    builtins.open = io.open = opens
-    _replace(io, "open_code", noted.file)
-    _replace(sys.modules["_io"], "open_code", noted.file)
-    _replace(os, "stat", noted.look)
-    _replace(os, "listdir", noted.folder)
-    _replace(os, "scandir", noted.folder)
+    sys.addaudithook(_hearing(noted))
+    for name in ("stat", "lstat", "access", "readlink"):
+        _replace(name, noted.look)
     return noted
+
+
+def _hearing(noted: Lookups) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook that notes what Python does, but not what is done here to note it."""
+    notes: dict[str, Callable[..., None]] = {
+        "open": noted.opened,
+        "os.listdir": noted.folder,
+        "os.scandir": noted.folder,
+        "sqlite3.connect": noted.file,
+        "ctypes.dlopen": noted.file,
+        **dict.fromkeys(_STARTS, noted.start),
+    }
+
+    def hear(event: str, args: tuple[Any, ...]) -> None:
+        note = notes.get(event)
+        if note is not None and sys._getframe(1).f_code.co_filename != __file__:
+            with contextlib.suppress(Exception):  # whatever is passed, the system judges it
+                note(*args)
+
+    return hear
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -146,15 +168,27 @@ class _Finder(importlib.abc.MetaPathFinder):
 _listdir = os.listdir
 
 
-def _replace(owner: Any, name: str, note: Callable[[Any], None]) -> None:
-    """Let ``owner.name`` note its first argument before it does its work."""
-    plain = getattr(owner, name)
+def _replace(name: str, note: Callable[[Any], None]) -> None:
+    """Let a function of ``os``, of which no audit hook hears, note its path."""
+    plain = getattr(os, name)
 
     def noting(*args: Any, **kwargs: Any) -> Any:
-        note(args[0] if args else kwargs.get("path"))
+        with contextlib.suppress(Exception):  # whatever is passed, the system judges it
+            note(args[0] if args else kwargs.get("path"))
         return plain(*args, **kwargs)
 
-    setattr(owner, name, noting)
+    setattr(os, name, noting)
+
+
+def _is_for_user(frame: FrameType | None) -> bool:
+    """True if it is the user's code that calls, through the standard library or directly."""
+    while frame is not None and _is_between(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None and is_local(frame.f_code.co_filename)
+
+
+def _is_between(path: str) -> bool:
+    return path == __file__ or path.startswith(("<", _STANDARD))
 
 
 def _watch_environment(noted: Lookups) -> None:

@@ -105,6 +105,22 @@ TRIALS: dict[str, tuple[str, dict[str, str], Change]] = {
         "import json, pathlib\n"
         "width, not_needed = json.loads((pathlib.Path(__file__).parent / 'd.json').read_text())",
         {"d.json": "[4, false]"}, lambda: write("d.json", "[4, true]")),
+    "a data file read by the system's own calls changes": (
+        "import os\nwidth, not_needed = 4, os.read(os.open(__file__[:-6] + 'd', 0), 9) == b'yes'",
+        {"d": "no"}, lambda: write("d", "yes")),
+    "a data file read by a library that was loaded before changes": (
+        "import numpy\nwidth, not_needed = 4, numpy.loadtxt(__file__[:-6] + 'd') == 1",
+        {"d": "0"}, lambda: write("d", "1")),
+    "a link leads to another file": (
+        "import os\nwidth, not_needed = 4, os.readlink(__file__[:-6] + 'd') == 'b'",
+        {"a": "", "b": ""}, lambda: (Path("d").unlink(), Path("d").symlink_to("b"))),
+    "a program that is started says something else": (
+        "import subprocess\n"
+        "width, not_needed = 4, subprocess.check_output(['cat', __file__[:-6] + 'd']) == b'yes'",
+        {"d": "no"}, lambda: write("d", "yes")),
+    "a folder gets a hidden file": (
+        "import os\nwidth, not_needed = 4, '.biased' in os.listdir(__file__[:-6])",
+        {}, lambda: write(".biased", "")),
     "a data file appears": (
         "import os\nwidth, not_needed = 4, os.path.exists(__file__[:-6] + 'flag')",
         {}, lambda: write("flag", "")),
@@ -131,8 +147,11 @@ def test_what_changed_is_seen(name: str, pool: Pool, project: Path) -> None:
     write("net.py", NET.format(code))
     for path, text in files.items():
         write(path, text)
+    if "link" in name:
+        Path("d").symlink_to("a")
     before = lint(pool)
-    assert lint(None) == before  # a worker would be started only for what is not kept
+    if "program" not in name:  # whose result is not kept
+        assert lint(None) == before  # a worker would be started only for what is not kept
     change()
     after = lint(pool)
     assert after == lint(pool, cache=False)
