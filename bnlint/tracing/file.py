@@ -36,6 +36,7 @@ from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import survey
 from bnlint.tracing.discovery import Models
 from bnlint.tracing.model import trace_model
+from bnlint.tracing.process_state import set_default_device
 
 
 def trace_records(request: TraceRequest) -> Iterator[Record]:
@@ -79,7 +80,7 @@ def opened(
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request)
-        torch.set_default_device(None)
+        set_default_device(torch.device("cpu"))
         warnings.simplefilter("ignore")  # the file may have made errors of them
         yield found
 

@@ -72,13 +72,22 @@ def seed_all(number: int) -> None:
 def _settings() -> list[Restoration]:
     return [
         partial(torch.set_default_dtype, torch.get_default_dtype()),
-        partial(_set_default_device, torch.get_default_device()),
+        partial(set_default_device, default_device()),
         partial(torch.set_grad_enabled, torch.is_grad_enabled()),
     ]
 
 
-def _set_default_device(device: torch.device) -> None:
-    if torch.get_default_device() != device:
+def default_device() -> torch.device:
+    """The device on which tensors are made that name none."""
+    try:
+        return torch.get_default_device()
+    except AttributeError:  # torch 2.4, once a device was set and then None
+        return torch.device("cpu")
+
+
+def set_default_device(device: torch.device) -> None:
+    """Sets the default device, if it is another one."""
+    if default_device() != device:
         torch.set_default_device(None if device.type == "cpu" else device)
 
 

@@ -60,13 +60,20 @@ def home(model: nn.Module) -> torch.device:
 
 def available() -> list[str]:
     """The types of device that this machine has, the CPU first."""
-    backends = ((kind, getattr(torch, kind, None)) for kind in ACCELERATORS)
-    found = ["cpu", *(kind for kind, backend in backends if backend and backend.is_available())]
+    found = ["cpu", *filter(_is_there, ACCELERATORS)]
     accelerator = getattr(torch, "accelerator", None)
     if accelerator is not None and accelerator.is_available():
         current = accelerator.current_accelerator()
         found += [current.type] if current is not None and current.type not in found else []
     return found
+
+
+def _is_there(kind: str) -> bool:
+    for home in (torch, torch.backends):  # that of MPS moved after torch 2.4
+        asks = getattr(getattr(home, kind, None), "is_available", None)
+        if asks is not None:
+            return bool(asks())
+    return False
 
 
 def placed(model: nn.Module, device: torch.device) -> tuple[nn.Module, str]:
