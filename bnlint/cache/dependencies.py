@@ -16,6 +16,9 @@ from bnlint.domain.request import Consulted
 _LARGE = 16 << 20
 """Bytes from which a file is known by its size and time; its content would take too long."""
 
+EVERY_NAME = ""
+"""Stands among the variables for the names of all that are set."""
+
 _OF_TOOLS = re.compile(
     r"__pycache__|\.(?:.*_)?cache|\.(?:git|idea|vscode|ipynb_checkpoints|DS_Store|coverage.*|.*\.sw.)"
 )
@@ -130,7 +133,7 @@ def _file_state(path: str) -> str:
 
 def _variable(name: str) -> str | None:
     """A digest of a variable's value, which may be a secret; None if it is not set."""
-    value = os.environ.get(name)
+    value = "\0".join(sorted(os.environ)) if name == EVERY_NAME else os.environ.get(name)
     if value is None:
         return None
     return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

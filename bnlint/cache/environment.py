@@ -47,7 +47,7 @@ def environment(store: Store) -> str:
 
 
 class _Records:
-    """The digests of what installers recorded, by the size and the time of each record.
+    """The digests of what installers recorded, by the size and the times of each record.
 
     A hundred packages have megabytes of records, which are read only when they are new.
     """
@@ -75,8 +75,8 @@ class _Records:
         except OSError:
             return ""
         known = self._known.get(path)
-        stamp = [found.st_size, found.st_mtime_ns]
-        if type(known) is not list or known[:2] != stamp:
+        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+        if type(known) is not list or known[:-1] != stamp:
             known = [*stamp, file_digest(path)]
         self._used[path] = known
         return str(known[-1])

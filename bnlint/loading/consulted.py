@@ -22,7 +22,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from bnlint.cache.dependencies import has_module
+from bnlint.cache.dependencies import EVERY_NAME, has_module
 from bnlint.domain.request import Consulted
 from bnlint.loading.sites import is_local
 
@@ -34,6 +34,7 @@ _STANDARD_ZIP = sysconfig.get_paths()["stdlib"].replace(
     f"python{sys.version_info[0]}.{sys.version_info[1]}",
     f"python{sys.version_info[0]}{sys.version_info[1]}.zip",
 )
+_SITES = ("site-packages", "dist-packages")
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "pty.spawn")
 """The audit events of other processes."""
@@ -93,13 +94,15 @@ class Lookups:
 
     def module(self, name: str, folders: Sequence[str]) -> None:
         """Note that a module is looked for in these folders."""
-        for folder in folders:
-            if isinstance(folder, str) and (full := self._local(os.path.join(folder, name))):
+        for folder in filter(lambda folder: isinstance(folder, str), folders):
+            if full := self._local(os.path.join(folder, name)):
                 home = os.path.dirname(full)
                 known = self.modules.setdefault(home, {})
                 if known.setdefault(name, has_module(self._listed(home), name)):
                     # which of these there are decides what is imported
                     self.seen |= {f"{full}.py", os.path.join(full, "__init__.py")}
+            elif folder.endswith(_SITES) and not has_module(self._listed(folder), name):
+                self.modules.setdefault(folder, {})[name] = False
 
     def _listed(self, folder: str) -> frozenset[str]:
         if folder not in self._entries:
@@ -196,14 +199,15 @@ def _watch_environment(noted: Lookups) -> None:
     kind: Any = type(os.environ)
     getting, iterating = kind.__getitem__, kind.__iter__
 
-    def get(self: Any, name: str) -> str:
-        noted.variables.add(str(name))
-        value: str = getting(self, name)
-        return value
+    def get(self: Any, name: Any) -> Any:
+        with contextlib.suppress(TypeError):
+            noted.variables.add(os.fsdecode(name))
+        return getting(self, name)
 
-    def names(self: Any) -> Iterator[str]:
+    def names(self: Any) -> Iterator[Any]:
+        noted.variables.add(EVERY_NAME)
         for name in iterating(self):
-            noted.variables.add(name)
+            noted.variables.add(os.fsdecode(name))
             yield name
 
     kind.__getitem__, kind.__iter__ = get, names

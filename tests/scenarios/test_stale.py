@@ -173,12 +173,15 @@ def test_what_did_not_change_is_kept(pool: Pool, project: Path) -> None:
 
 
 def test_variables_and_search_paths(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write("net.py", NET.format("import os\nwidth, not_needed = 4, 'BIASED' in os.environ"))
-    assert lint(None) == []
+    for number, asked in enumerate(("in os.environ", "in [*os.environ]", "in os.environb")):
+        name = "b'BIASED'" if asked.endswith("b") else "'BIASED'"
+        code = f"import os\nwidth, not_needed = 4, {name} {asked}"
+        write(f"nets/net{number}.py", NET.format(code))
+    assert lint(None, path="nets") == []
     monkeypatch.setenv("BIASED", "1")
-    assert [rule for rule, *_ in lint(None)] == ["BN301"]
+    assert [rule for rule, *_ in lint(None, path="nets")] == ["BN301"] * 3
     monkeypatch.delenv("BIASED")
-    assert lint(None) == []
+    assert lint(None, path="nets") == []
     write("net.py", NET.format("from helper import *"))
     for folder, text in (("one", CLEAN), ("two", BIASED)):
         write(f"{folder}/helper.py", text)
