@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeGuard, TypeVar, overload
 
 T = TypeVar("T")
@@ -30,3 +31,19 @@ def written(value: Any) -> str:
         return repr(value)
     except Exception:  # the user's, or the limit of digits
         return f"<{type(value).__name__}>"
+
+
+def home_of(value: Any) -> str:
+    """The name of the module that a class or function says it is from; empty if it says none."""
+    try:
+        home = value.__module__
+    except Exception:  # the user's, who may also have set it to anything
+        return ""
+    return home if type(home) is str else ""
+
+
+def stored(values: list[Any] | tuple[Any, ...]) -> Iterator[Any]:
+    """What a list or tuple holds, whatever a class derived from it shows."""
+    kind: Any = list if is_a(values, list) else tuple
+    held: Iterator[Any] = kind.__iter__(values)
+    return held

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from bnlint.domain.objects import home_of
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -166,7 +168,7 @@ def dotted_name(target: Any) -> str:
     """The dotted name of a function or tensor method."""
     if isinstance(target, str):
         return f"torch.Tensor.{target}"
-    module = getattr(target, "__module__", None) or "torch"
+    module = home_of(target) or "torch"
     return f"{module}.{name_of(target)}"
 
 

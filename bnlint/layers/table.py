@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from bnlint.domain.errors import ConfigError
+from bnlint.domain.objects import home_of
 from bnlint.domain.phrases import closest
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Table:
     def _along_mro(self, cls: type) -> str:
         for base in cls.__mro__:
             for prefix, kind in self.modules.get(base.__name__, ()):
-                if base.__module__ == prefix or base.__module__.startswith(prefix + "."):
+                if home_of(base) == prefix or home_of(base).startswith(prefix + "."):
                     return kind
         return ""
 
@@ -204,14 +205,12 @@ def plain_name(name: str) -> str:
 
 def dotted_names(module: nn.Module) -> tuple[str, ...]:
     """The dotted class names of a module along its MRO, up to ``torch.nn.Module``."""
-    return tuple(
-        f"{c.__module__}.{c.__qualname__}" for c in type(module).__mro__ if c is not object
-    )
+    return tuple(f"{home_of(c)}.{c.__qualname__}" for c in type(module).__mro__ if c is not object)
 
 
 def axes_of(module: nn.Module) -> int:
     """The 2 of the ``Conv2d`` that a layer is, whatever the user's subclass is called; else 0."""
-    names = (c.__name__ for c in type(module).__mro__ if c.__module__.startswith("torch.nn."))
+    names = (c.__name__ for c in type(module).__mro__ if home_of(c).startswith("torch.nn."))
     return next((int(n[-2]) for n in names if n[-2:] in ("1d", "2d", "3d")), 0)
 
 
@@ -229,7 +228,7 @@ def is_leaf(module: nn.Module, table: Table) -> bool:
         return True
     if isinstance(module, containers()):
         return False
-    return type(module).__module__.startswith(("torch.nn.", "torch.ao.nn.", "torch.jit."))
+    return home_of(type(module)).startswith(("torch.nn.", "torch.ao.nn.", "torch.jit."))
 
 
 def _closure(name: str, rows: Mapping[str, Row]) -> frozenset[str]:

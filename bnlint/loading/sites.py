@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Location
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import home_of, is_a, stored
 from bnlint.layers.calls import Frames
 
 Arguments = tuple[tuple[str, int | tuple[int, ...]], ...]
@@ -108,8 +108,10 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
         value: Any = given.get(name)
         if type(value) is int:
             yield name, value
-        elif is_a(value, (tuple, list)) and all(type(entry) is int for entry in value):
-            yield name, tuple(value)
+        elif is_a(value, (tuple, list)):
+            entries = tuple(stored(value))
+            if all(type(entry) is int for entry in entries):
+                yield name, entries
 
 
 def _collect(frame: FrameType | None, until: FrameType | None = None) -> Frames:
@@ -140,7 +142,7 @@ def definition_of(cls: type) -> Location | None:
         return None
     place = usual_path(file)
     heads = re.compile(rf"[ \t]*class[ \t]+{re.escape(cls.__name__)}\b")
-    lines = linecache.getlines(file, getattr(sys.modules.get(cls.__module__), "__dict__", None))
+    lines = linecache.getlines(file, getattr(sys.modules.get(home_of(cls)), "__dict__", None))
     found = [number for number, line in enumerate(lines, 1) if heads.match(line)]
     if len(found) == 1:
         return Location(place, found[0])

@@ -19,6 +19,7 @@ from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error, is_out
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.loading.sites import is_users
 
+_TORCH = os.path.dirname(torch.__file__) + os.sep
 _ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "npu")
 _OFFLINE_ERRORS = ("OfflineModeIsEnabled", "LocalEntryNotFoundError")
 _OFFLINE_WORDS = ("We couldn't connect to 'https://huggingface.co'", "offline mode is enabled")
@@ -145,12 +146,26 @@ def blame(
 
 
 def blame_bnlint(error: BaseException, doing: str, path: str, model: str) -> Problem | None:
-    """The Problem for an error of bnlint's own; None if code of the user was running."""
+    """The Problem for an error of bnlint's own; None if code of the user was running.
+
+    It is none either if torch does not get to the end of a model, whose modules hold each other.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     if is_out_of_memory(error) or any(is_users(frame.filename) for frame in frames):
         return None
+    if isinstance(error, RecursionError) and frames[-1].filename.startswith(_TORCH):
+        return None
     said = internal_error(error, doing)
     return Problem(ProblemKind.UNTRACEABLE, path, said, PLEASE_REPORT, model=model)
+
+
+def let_through(error: BaseException) -> None:
+    """Raise an exit or an interrupt again, unless it is the user's code that raised it."""
+    if isinstance(error, Exception):
+        return
+    frames = traceback.extract_tb(error.__traceback__)
+    if not is_users(frames[-1].filename):
+        raise error
 
 
 def line_in(error: BaseException, path: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.plain_values import Later, names_of
 from bnlint.models.outline import assigned_names, scopes
@@ -27,13 +27,13 @@ def classes_of(module: ModuleType) -> dict[str, type[nn.Module]]:
     while todo:
         for cls in todo.pop().__subclasses__():
             todo.append(cls)
-            if cls.__module__ == module.__name__ and _is_made_in(cls, module):
+            if home_of(cls) == module.__name__ and _is_made_in(cls, module):
                 found.setdefault(cls.__qualname__, cls)
     return found
 
 
 def _is_made_in(cls: type, module: ModuleType) -> bool:
-    functions = (v for v in vars(cls).values() if isinstance(v, FunctionType))
+    functions = (v for v in vars(cls).values() if is_a(v, FunctionType))
     return any(f.__globals__ is vars(module) for f in functions)
 
 
@@ -47,7 +47,7 @@ def partials(module: ModuleType, body: list[ast.stmt]) -> Iterator[tuple[str, An
 
 
 def _is_of_torch(cls: type) -> bool:
-    return cls.__module__.startswith("torch.")
+    return home_of(cls).startswith("torch.")
 
 
 def define_main_classes(module: ModuleType, source: Source) -> tuple[ast.ClassDef, ...]:

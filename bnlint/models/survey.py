@@ -18,7 +18,7 @@ from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import home_of, is_a
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.models import concealed, outline
@@ -79,7 +79,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
     lost = {n: c for n, c in concealed.classes_of(module).items() if _is_lost(n, c, module)}
     names = {**vars(module), **lost}
     every = {n: c for n, c in names.items() if is_a(c, type)}
-    homes = {n: c.__module__ for n, c in every.items() if issubclass(c, nn.Module)}
+    homes = {n: home_of(c) for n, c in every.items() if issubclass(c, nn.Module)}
     own = {n for n, home in homes.items() if home == module.__name__}
     classes = {n: every[n] for n in own if every[n].__qualname__ == n}
     foreign = {n for n in homes if n not in own and not homes[n].startswith("torch.")}
@@ -90,7 +90,7 @@ def survey(module: ModuleType, source: Source) -> Survey:
     for name in dict.fromkeys([*defined, *classes]):
         node = defined.get(name) or _nested(source.tree, name)
         value: Any = names.get(name)
-        local = callable(value) and getattr(value, "__module__", "") == module.__name__
+        local = callable(value) and home_of(value) == module.__name__
         part, at = name in parts, outline.location_of(node, source.path) if node else None
         if name in classes and _is_model(classes[name], node):
             aside = part or _is_no_model_alone(classes[name], node, classes)

@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 import torch
 from torch import nn
 
+from bnlint.domain.objects import home_of
 from bnlint.loading.sites import is_machinery
 from bnlint.tracing.reasons import is_limit
 
@@ -92,7 +93,7 @@ def _lacks_attribute(error: AttributeError, frames: list[FrameType]) -> bool:
 
 def _sets_attribute(cls: type, name: str, frames: list[FrameType]) -> bool:
     """True if code of the class or of its file may set the attribute before the first forward."""
-    bases = [base for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins"))]
+    bases = [base for base in cls.__mro__ if not home_of(base).startswith(("torch.", "builtins"))]
     methods = (value for base in bases for value in vars(base).values())
     if any(_stores(method.__code__, name) for method in methods if inspect.isfunction(method)):
         return True

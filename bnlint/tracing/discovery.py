@@ -18,7 +18,7 @@ from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
-from bnlint.loading.user_code import blame, blame_bnlint
+from bnlint.loading.user_code import blame, blame_bnlint, let_through
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.models.guessing.inputs.of_forward import find_inputs
@@ -115,7 +115,8 @@ class Models:
         """The records of one model; an odd object in it costs only this model."""
         try:
             return list(make())
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            let_through(error)
             doing, where = f"checking {name}", (self.workshop.file, name)
             own = blame_bnlint(error, doing, *where)
             return [own or blame(error, ProblemKind.UNTRACEABLE, doing, *where)]
@@ -197,7 +198,8 @@ class Models:
                 )
                 names = built.ref.name, type(built.model).__name__
                 yield replace(graph, training=self.training.of_model(names, built.ref.arguments))
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            let_through(error)
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name
             yield blame_bnlint(error, doing, *where) or blame(error, kind, doing, *where)

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -16,8 +17,9 @@ import torch
 from torch import nn
 
 from bnlint.domain.errors import Mistake, UsageError
-from bnlint.domain.finding import Problem
+from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, ModelRef
+from bnlint.domain.objects import home_of
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.consulted import watch
@@ -28,7 +30,7 @@ from bnlint.loading.parsing import Source, overlaid, read
 from bnlint.loading.provisions import Provisions
 from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
-from bnlint.loading.user_code import NoAccelerator, deny_downloads
+from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint, deny_downloads
 from bnlint.loading.weights import without_weights
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
@@ -129,7 +131,7 @@ def trace_given(
         raise UsageError(Mistake(text, hint="pass an instance: bnlint.check_model(Net())"))
     cls = type(model)
     shown = name or cls.__name__
-    place = None if cls.__module__.startswith("torch.") else definition_of(cls)
+    place = None if home_of(cls).startswith("torch.") else definition_of(cls)
     path = place.path if place else f"<{shown}>"
     ref = ModelRef(path, shown, "instance", definition=place)
     inputs = find_inputs(model, None, ref) if args is None else given(*args, **kwargs)
@@ -154,7 +156,12 @@ def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterato
         yield from import_failure(source, imported, blocking=useless)
         if useless:
             return
-    yield from Models(workshop, request, table, imported.stubs).records()
+    try:
+        yield from Models(workshop, request, table, imported.stubs).records()
+    except Exception as error:  # an odd object, before any model was found
+        doing, path = "looking for models", source.path
+        own = blame_bnlint(error, doing, path, "")
+        yield replace(own or blame(error, ProblemKind.UNTRACEABLE, doing, path), blocking=True)
     imported.stubs.close()
 
 

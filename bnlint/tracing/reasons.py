@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.domain.objects import home_of
 from bnlint.layers.calls import Call
 from bnlint.layers.of_calls import arguments_of, kind_of
 from bnlint.layers.table import Kind, Table, having, rank_of
@@ -78,7 +79,7 @@ def is_limit(error: BaseException) -> bool:
     """True for an error that only occurs because tensors hold no numbers, or on this machine."""
     if isinstance(error, (ImportError, MemoryError)):
         return True
-    home = type(error).__module__
+    home = home_of(type(error))
     if home.startswith(("bnlint.", "torch._subclasses", "torch._dynamo", "torch.fx")):
         return True
     return bool(_LIMITS.search(str(error)))

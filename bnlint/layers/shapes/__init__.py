@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bnlint.domain.objects import home_of
 from bnlint.layers.calls import is_module, name_of
 from bnlint.layers.shapes import elementwise, recurrent, resizing
 from bnlint.layers.shapes.shape_rules import (
@@ -49,7 +50,7 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         rule = elementwise.unary
     if rule is elementwise.unary and not takes(target, len(args), tuple(kwargs)):
         return None
-    home = None if isinstance(target, str) else getattr(target, "__module__", None)
+    home = None if isinstance(target, str) else home_of(target)
     if rule is None or not (home or "torch").startswith(("torch", "_operator")):
         return None
     return rule(*args, **kwargs)

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from bnlint.domain.objects import home_of
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -50,7 +52,7 @@ def for_functions(*names: str) -> Callable[[_Rule], _Rule]:
 def layer_rule(cls: type) -> LayerRule | None:
     """The rule for a class, by the first of its base classes that has one."""
     if cls not in _by_class:
-        own = (b.__name__ for b in cls.__mro__ if b.__module__.startswith("torch.nn.modules."))
+        own = (b.__name__ for b in cls.__mro__ if home_of(b).startswith("torch.nn.modules."))
         _by_class[cls] = next((_LAYERS[name] for name in own if name in _LAYERS), None)
     return _by_class[cls]
 
@@ -82,7 +84,7 @@ def is_plain_module(module: nn.Module) -> bool:
 
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
         return False
-    home: str = type(module).forward.__module__
+    home: str = home_of(type(module).forward)
     if not home.startswith("torch.nn.modules."):
         return False
     is_lazy = torch.nn.parameter.is_lazy

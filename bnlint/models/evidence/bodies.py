@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import home_of
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.sites import is_local
 
@@ -26,7 +27,7 @@ class Bodies:
 
     def of(self, value: Any) -> Body | None:
         """The definition of a class or function."""
-        name, module = getattr(value, "__name__", ""), getattr(value, "__module__", "")
+        name, module = getattr(value, "__name__", ""), home_of(value)
         path = getattr(sys.modules.get(module or ""), "__file__", None)
         if path is None or os.path.abspath(path) == self._source.path:
             return _definitions(self._source.tree).get(name) if _is_users(value) else None
@@ -52,7 +53,7 @@ class Bodies:
 
 
 def _is_users(value: Any) -> bool:
-    module = str(getattr(value, "__module__", ""))
+    module = home_of(value)
     return module.partition(".")[0] not in ("torch", "builtins", "torchvision")
 
 

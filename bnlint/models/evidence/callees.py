@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import home_of
 from bnlint.models.evidence.bodies import Function
 
 
@@ -66,7 +67,7 @@ def is_layer(value: Any) -> bool:
 
 
 def _of_torch(value: type) -> bool:
-    return value.__module__.startswith("torch.")
+    return home_of(value).startswith("torch.")
 
 
 def is_super_init(func: ast.expr) -> bool:

@@ -17,6 +17,7 @@ import yaml
 from torch import nn
 
 from bnlint.domain.graph import Location
+from bnlint.domain.objects import home_of
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.command_lines import UNSET, assigned_settings, declared_settings
 from bnlint.models.evidence.plain_values import Later, built, evaluate, names_of
@@ -104,7 +105,7 @@ def of_class(cls: type) -> Provided | None:
 
 
 def _is_settings_class(cls: type) -> bool:
-    if issubclass(cls, nn.Module) or cls.__module__.partition(".")[0] in ("torch", "builtins"):
+    if issubclass(cls, nn.Module) or home_of(cls).partition(".")[0] in ("torch", "builtins"):
         return False
     plain = any(not n.startswith("_") and not callable(v) for n, v in vars(cls).items())
     return dataclasses.is_dataclass(cls) or plain or bool(CONFIG.fullmatch(cls.__name__.lower()))

@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from bnlint.domain.objects import home_of
 from bnlint.models.lexicon import SAME_MODEL
 from bnlint.models.outline import unpacked
 
@@ -114,10 +115,10 @@ def _builds(call: ast.Call, names: Names) -> bool:
     target = _target(func, names)
     if target in _BUILTINS.values() or target in _PLAIN_CLASSES:
         return False
-    if getattr(target, "__module__", None) == math.__name__ or target is getattr:
+    if home_of(target) == math.__name__ or target is getattr:
         return False
     if isinstance(target, type) and (
-        issubclass(target, nn.Module) or not target.__module__.startswith("torch")
+        issubclass(target, nn.Module) or not home_of(target).startswith("torch")
     ):
         return True
     raise ValueError("it calls a function")

@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import home_of
+
 Function = ast.FunctionDef
 
 
@@ -30,7 +32,7 @@ def method_of(owner: object, name: str) -> Function | None:
 @lru_cache(maxsize=512)
 def function_tree(function: Callable[..., Any]) -> Function | None:
     """The syntax tree of a function."""
-    home = getattr(function, "__module__", "") or ""
+    home = home_of(function) or ""
     if home == "torch" or home.startswith("torch."):
         return None
     try:

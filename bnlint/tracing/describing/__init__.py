@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import Edge, Op, Shape, Value
+from bnlint.domain.objects import home_of
 from bnlint.layers.calls import RAISED, Call, Ref, dotted_name, name_of
 from bnlint.layers.of_axes import SizeOf, axis_facts, sizes_read
 from bnlint.layers.of_calls import arguments_of, function_facts, kind_of, refine
@@ -251,4 +252,4 @@ def layer_name(call: Call) -> str:
 def _is_torchs(module: nn.Module) -> bool:
     """True if the forward is torch's own, so that the attributes mean what torch documents."""
     forward = "forward" in vars(module) or getattr(type(module), "forward", None)
-    return getattr(forward, "__module__", "").startswith("torch.")
+    return home_of(forward).startswith("torch.")

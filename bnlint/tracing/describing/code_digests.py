@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
+from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.sites import is_local
 
 _DEPTH = 6
@@ -31,12 +32,12 @@ def digest_of_class(cls: type) -> str:
     """A digest of what the methods of a class and its bases do; constructors don't count."""
     texts = []
     for base in cls.__mro__:
-        if base.__module__.startswith(("torch.", "builtins")):
+        if home_of(base).startswith(("torch.", "builtins")):
             break
         for name, value in sorted(vars(base).items()):
-            function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-            function = value.fget if isinstance(value, property) else function
-            if name not in _NOT_RUN and isinstance(function, FunctionType):
+            function = value.__func__ if is_a(value, (staticmethod, classmethod)) else value
+            function = value.fget if is_a(value, property) else function
+            if name not in _NOT_RUN and is_a(function, FunctionType):
                 texts.append(f"{name}={_of_function(function, frozenset(), 0)}")
     return short_digest(*texts)
 
@@ -45,7 +46,7 @@ def digest_of_function(function: Any) -> str:
     """The name of a function of a library, or a digest of one of the user's."""
     plain = getattr(function, "__wrapped__", function)
     plain = getattr(plain, "__func__", plain)
-    if isinstance(plain, FunctionType) and is_local(plain.__code__.co_filename):
+    if is_a(plain, FunctionType) and is_local(plain.__code__.co_filename):
         return f"code {_of_function(plain, frozenset(), 0)}"
     return str(getattr(function, "__name__", type(function).__name__))
 
@@ -58,9 +59,9 @@ def _of_function(function: FunctionType, within: frozenset[str], depth: int) -> 
     texts = [_of_code(code), repr(function.__defaults__), repr(function.__kwdefaults__)]
     for name in sorted(_names(code)):
         value = function.__globals__.get(name)
-        if isinstance(value, FunctionType) and is_local(value.__code__.co_filename):
+        if is_a(value, FunctionType) and is_local(value.__code__.co_filename):
             texts.append(f"{name}={_of_function(value, within | {key}, depth + 1)}")
-        elif isinstance(value, (bool, int, float, str, tuple)):
+        elif is_a(value, (bool, int, float, str, tuple)):
             texts.append(f"{name}={value!r}")
     return short_digest(*texts)
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.graph import Value
+from bnlint.domain.objects import home_of, is_a
 from bnlint.tracing.modes.reads_of_mode import tree_of
 from bnlint.tracing.tracers import Record
 
@@ -64,8 +65,8 @@ def _is_shared(cls: type, forward: Callable[..., Any]) -> bool:
 
 
 def _others(cls: type, forward: Any) -> Iterator[Any]:
-    related = (base for base in cls.__mro__[1:] if not base.__module__.startswith("torch."))
-    beside = (other for other in list(forward.__globals__.values()) if isinstance(other, type))
+    related = (base for base in cls.__mro__[1:] if not home_of(base).startswith("torch."))
+    beside = (other for other in list(forward.__globals__.values()) if is_a(other, type))
     for other in (*related, *beside):
         if other is not cls and issubclass(other, nn.Module) and "forward" in vars(other):
             yield vars(other)["forward"]

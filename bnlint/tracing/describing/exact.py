@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Value
+from bnlint.domain.objects import home_of
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of
 from bnlint.layers.of_calls import arguments_of
 from bnlint.tracing.describing.code_digests import digest_of_class, digest_of_function, short_digest
@@ -260,9 +261,9 @@ def _class_name(module: nn.Module) -> str:
     A class of the user's is known by its code, not by its name.
     """
     cls: Any = type(module)
-    torchs = next((c for c in cls.__mro__ if c.__module__.startswith("torch.")), cls)
+    torchs = next((c for c in cls.__mro__ if home_of(c).startswith("torch.")), cls)
     forward = getattr(cls, "forward", None)
-    if "forward" not in vars(module) and getattr(forward, "__module__", "").startswith("torch."):
+    if "forward" not in vars(module) and home_of(forward).startswith("torch."):
         return _plain_name(torchs.__name__)
     return f"code {digest_of_class(cls)}"
 

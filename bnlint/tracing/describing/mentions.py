@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import home_of, is_a
 from bnlint.layers.table import containers
 
 _BUILDER = "__init__"
@@ -80,7 +81,7 @@ def spoken_names(cls: type) -> frozenset[str]:
 def _methods(cls: type) -> Iterator[tuple[str, Any]]:
     seen = set()
     for base in cls.__mro__:
-        if base.__module__.startswith("torch.") or base is object:
+        if home_of(base).startswith("torch.") or base is object:
             continue
         for name, value in vars(base).items():
             if name not in seen:
@@ -101,21 +102,21 @@ def _functions(value: Any) -> Iterator[FunctionType]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, FunctionType):
+        if is_a(value, FunctionType):
             yield value
             waiting += [cell.cell_contents for cell in value.__closure__ or () if _is_set(cell)]
             waiting.append(vars(value).get("__wrapped__"))
-        elif isinstance(value, property):
+        elif is_a(value, property):
             waiting += [value.fget, value.fset]
-        elif isinstance(value, (staticmethod, classmethod)):
+        elif is_a(value, (staticmethod, classmethod)):
             waiting.append(value.__func__)
-        elif isinstance(value, (cached_property, partialmethod)):
+        elif is_a(value, (cached_property, partialmethod)):
             waiting.append(value.func)
 
 
 def _is_set(cell: Any) -> bool:
     try:
-        return isinstance(cell.cell_contents, FunctionType)
+        return is_a(cell.cell_contents, FunctionType)
     except ValueError:  # the function was not run to its end
         return False
 

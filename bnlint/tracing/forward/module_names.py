@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.domain.objects import is_a, written
+from bnlint.domain.objects import is_a, stored, written
 from bnlint.loading.sites import site_of
 
 
@@ -117,6 +117,9 @@ def own_states(module: nn.Module) -> list[torch.Tensor]:
 
 
 _HOLDERS = (nn.Module, list, tuple, dict)
+_DEEPEST = 20
+"""Containers in each other that are looked into."""
+
 _TORCHS = frozenset(vars(nn.Module()))
 """The attributes that every module has: parameters, submodules, hooks."""
 
@@ -140,12 +143,12 @@ def _items(value: Any, within: tuple[int, ...]) -> Iterator[tuple[str, nn.Module
         yield "", value
         return
     entries: Iterable[tuple[Any, Any]] = ()
-    if id(value) in within:
+    if id(value) in within or len(within) > _DEEPEST:
         return
     if is_a(value, (list, tuple)):
-        entries = enumerate(value)
+        entries = enumerate(stored(value))
     elif is_a(value, dict):
-        entries = value.items()
+        entries = dict.items(value)
     for i, item in entries:
         for key, inner in _items(item, (*within, id(value))):
             yield f"[{written(i)}]{key}", inner

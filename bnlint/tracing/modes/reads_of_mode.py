@@ -25,6 +25,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import home_of, is_a
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import is_machinery
 
@@ -74,7 +75,7 @@ class ModeWatch:
 
     def _inside_leaf(self, reader: Any) -> bool:
         """True for the code of a layer that is a single operation, whatever it does inside."""
-        return isinstance(reader, nn.Module) and is_leaf(reader, self.table)
+        return is_a(reader, nn.Module) and is_leaf(reader, self.table)
 
 
 class _Training:
@@ -97,7 +98,7 @@ class _Training:
 @lru_cache(maxsize=4096)
 def sets_mode(cls: type) -> bool:
     """True for a class that overrides ``train`` or ``eval``, or computes ``training``."""
-    own = [vars(base) for base in cls.__mro__ if not base.__module__.startswith("torch.")]
+    own = [vars(base) for base in cls.__mro__ if not home_of(base).startswith("torch.")]
     return any(not own_names.keys().isdisjoint(("train", "eval", "training")) for own_names in own)
 
 
@@ -111,7 +112,7 @@ class _Reading:
     def matters(self, scope: Mapping[str, Any]) -> bool:
         """True if the mode may change which operations run."""
         values = [_value(self.expression, scope, mode) for mode in (True, False)]
-        plain = all(isinstance(value, _PLAIN) for value in values)
+        plain = all(is_a(value, _PLAIN) for value in values)
         if plain and type(values[0]) is type(values[1]) and values[0] == values[1]:
             return False
         return self.function is None or not _is_torchs(self.function, scope)
@@ -191,13 +192,13 @@ def _attribute(holder: Any, name: str) -> Any:
     if holder is _UNKNOWN:
         return _UNKNOWN
     found = getattr(holder, "__dict__", {}).get(name, _UNKNOWN)
-    if found is _UNKNOWN and isinstance(holder, nn.Module):
+    if found is _UNKNOWN and is_a(holder, nn.Module):
         return holder._modules.get(name, _UNKNOWN)
     return found
 
 
 def _truth(value: Any) -> bool | None:
-    return bool(value) if isinstance(value, _PLAIN) else None
+    return bool(value) if is_a(value, _PLAIN) else None
 
 
 def _joined(values: list[Any], conjunction: bool) -> Any:
@@ -213,7 +214,7 @@ def _compared(left: Any, op: ast.cmpop, right: Any) -> Any:
         return _UNKNOWN
     if isinstance(op, (ast.Is, ast.IsNot)):
         return (left is right) is isinstance(op, ast.Is)
-    if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
+    if not is_a(left, _PLAIN) or not is_a(right, _PLAIN):
         return _UNKNOWN
     try:
         return _COMPARISONS[type(op)](left, right)
@@ -224,8 +225,8 @@ def _compared(left: Any, op: ast.cmpop, right: Any) -> Any:
 def _is_torchs(function: ast.expr, scope: Mapping[str, Any]) -> bool:
     """True for torch's own functions, which are one operation whatever their arguments."""
     found = _value(function, scope, True)
-    home = getattr(found, "__module__", None)
-    if isinstance(home, str):
+    home = home_of(found)
+    if home:
         return home == "torch" or home.startswith("torch.")
     holder = _value(function.value, scope, True) if isinstance(function, ast.Attribute) else None
-    return isinstance(holder, ModuleType) and holder.__name__.split(".")[0] == "torch"
+    return is_a(holder, ModuleType) and holder.__name__.split(".")[0] == "torch"

@@ -8,8 +8,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import _SingleLevelFunction
+from torch._C import _FunctionBase
+from torch.autograd.function import Function, _SingleLevelFunction
 from torch.utils.checkpoint import CheckpointFunction
+
+from bnlint.domain.objects import home_of, is_a
+
+_IN_C = vars(Function).get("apply") is vars(_FunctionBase)["apply"]
+"""From torch 2.14 on, the method that is bound is that of C, which no other method replaces."""
 
 Handler = Callable[[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -22,6 +28,7 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
     up when they run is replaced. Checkpointing is an autograd function too; its function is simply
     run. So is the forward of a function that takes modules (reversible blocks), as it calls them.
     """
+    busy: list[type] = []
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if cls is CheckpointFunction:
@@ -30,16 +37,67 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
             return _run_openly(cls, args, kwargs)
 
         def apply(*inner: Any, **named: Any) -> Any:
-            return super(_SingleLevelFunction, cls).apply(*inner, **named)
+            busy.append(cls)
+            try:
+                return plain.__get__(None, cls)(*inner, **named)
+            finally:
+                busy.pop()
 
         return handle(cls, apply, args, kwargs)
 
-    function: Any = _SingleLevelFunction
-    function.apply = classmethod(applied)
+    owner: Any = Function if _IN_C else _SingleLevelFunction
+    plain: Any = vars(_FunctionBase)["apply"]
+    before = vars(owner).get("apply")
+    owner.apply = classmethod(applied)
+    try:
+        with _forwards_opened(applied, busy) if _IN_C else contextlib.nullcontext():
+            yield
+    finally:
+        if before is None:
+            del owner.apply
+        else:
+            owner.apply = before
+
+
+@contextlib.contextmanager
+def _forwards_opened(applied: Callable[..., Any], busy: list[type]) -> Iterator[None]:
+    """Send kept ``apply`` methods to ``applied`` too, which look nothing up but the forward."""
+    changed = {cls: vars(cls)["forward"] for cls in _functions() if "forward" in vars(cls)}
+    for cls, plain in changed.items():
+        if isinstance(plain, staticmethod):
+            cls.forward = staticmethod(_opened(cls, plain.__func__, applied, busy))
     try:
         yield
     finally:
-        del function.apply
+        for cls, plain in changed.items():
+            cls.forward = plain
+
+
+def _functions() -> list[Any]:
+    """All custom autograd functions but torch's own."""
+    found: list[Any] = []
+    waiting: list[Any] = [Function]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        found += [cls for cls in below if not home_of(cls).startswith("torch.")]
+        waiting += below
+    return found
+
+
+def _opened(
+    owner: type, plain: Callable[..., Any], applied: Callable[..., Any], busy: list[type]
+) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        context = args[0] if args else None
+        if busy or not is_a(context, _FunctionBase):
+            return plain(*args, **kwargs)
+        cls = getattr(context, "_forward_cls", owner)
+        # a forward runs without gradients; what it needs says whether they are wanted outside
+        tensors = any(is_a(value, torch.Tensor) for value in args)
+        with torch.set_grad_enabled(any(context.needs_input_grad) or not tensors):
+            return applied(cls, *args[1:], **kwargs)
+
+    return forward
 
 
 class _Context:

@@ -24,6 +24,14 @@ ODD = {
         "import weakref\nclass T: pass\nodd = weakref.proxy(T())"),
     "a huge number": "odd = 10 ** 6000",
     "a list that holds itself": "odd = []\nodd.append(odd)",
+    "a class of a class that raises": (
+        "class Odd(type):\n    def __getattribute__(cls, n): raise OSError(n)\n"
+        "class odd(metaclass=Odd): pass"),
+    "containers that raise": (
+        "class Odd(list):\n    def __iter__(self): raise OSError\n    __len__ = __iter__\n"
+        "class OddDict(dict):\n    def items(self): raise OSError\n"
+        "odd = Odd([OddDict(a=1)])"),
+    "a deep list": "odd = []\nfor _ in range(3000): odd = [odd]",
     "a dict with odd keys": "odd = {(1, None): {2: nn.ReLU()}, 10 ** 6000: nn.Linear(2, 2)}",
 }  # fmt: skip
 HOLDER = """
@@ -88,3 +96,31 @@ def test_a_model_that_fails_oddly_leaves_its_neighbours(check: Check) -> None:
     outcome = check(f"import torch.nn as nn\n{raises}\n{LINEAR}")
     assert [g.ref.name for g in outcome.graphs] == ["Net"]
     assert any(p.model == "Odd" for p in outcome.problems)
+
+
+def test_odd_names_around_a_class(check: Check) -> None:
+    """An odd object beside a class, in it and as a default is looked at by no code of its own."""
+    for odd in ("every attribute raises", "a class that raises", "a dead proxy"):
+        text = LINEAR.replace("def forward(self, x", "kept = odd\n\n    def forward(self, x")
+        outcome = check(f"import torch.nn as nn\n{ODD[odd]}\n{text}")
+        assert [g.ref.name for g in outcome.graphs] == ["Net"], odd
+        assert outcome.problems == ()
+
+
+def test_modules_that_hold_each_other_are_no_error_of_bnlint(check: Check) -> None:
+    circle = CIRCLE.replace('self.__dict__["own"] = [self]', "self._modules['own'] = self")
+    outcome = check(f"{LINEAR}\n{circle}")
+    assert not any("internal error" in p.message for p in outcome.problems)
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(3)", "KeyboardInterrupt"])
+def test_a_model_that_ends_the_process_leaves_its_neighbours(raised: str, check: Check) -> None:
+    ends = (
+        "class Odd(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(2, 2)\n"
+        f"    def parameters(self, *a): raise {raised}\n    def modules(self): raise {raised}\n"
+        "    def forward(self, x): return self.fc(x)\n"
+    )
+    outcome = check(f"import torch.nn as nn\n{ends}\n{LINEAR}")
+    assert [g.ref.name for g in outcome.graphs] == ["Net"]
+    assert [p.model for p in outcome.problems] == ["Odd"]

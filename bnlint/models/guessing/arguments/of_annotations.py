@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.stand_ins import Stub
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.lexicon import Profile, word
@@ -53,7 +53,7 @@ def is_open(hint: Any, use: ParameterUse) -> bool:
 def is_class_of_settings(hint: Any) -> bool:
     """True for a class of the user or a library whose instances may hold settings."""
     kinds = (nn.Module, torch.Tensor)
-    return isinstance(hint, type) and hint.__module__ not in _PLAIN and not issubclass(hint, kinds)
+    return isinstance(hint, type) and home_of(hint) not in _PLAIN and not issubclass(hint, kinds)
 
 
 def fitted_to(hint: Any, value: Any, use: ParameterUse) -> Iterator[Any]:

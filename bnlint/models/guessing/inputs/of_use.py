@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Shape
+from bnlint.domain.objects import home_of
 from bnlint.models.guessing.guess import empty
 from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
 from bnlint.models.lexicon import (
@@ -210,7 +211,7 @@ def _states(shape: Shape, module: nn.Module, place: int | str) -> list[Any]:
 
 def _parameter(module: nn.Module, place: int | str) -> str:
     """The name of an argument of torch's own layers."""
-    if not type(module).__module__.startswith("torch."):
+    if not home_of(type(module)).startswith("torch."):
         return ""
     names = list(inspect.signature(module.forward).parameters)
     return names[place] if isinstance(place, int) and place < len(names) else str(place)

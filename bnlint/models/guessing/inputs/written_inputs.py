@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import ModelRef
+from bnlint.domain.objects import home_of
 from bnlint.loading.parsing import Source
 from bnlint.loading.sites import file_of, is_local
 from bnlint.models import lexicon
@@ -54,7 +55,7 @@ def carried(model: nn.Module) -> Guess | None:
 def _own_attribute(model: nn.Module, name: str) -> Any:
     """An attribute or a property; None if it raises, or is that of a library's base class."""
     home = next((cls for cls in type(model).__mro__ if name in vars(cls)), type(model))
-    if name != lexicon.EXAMPLES[0] and not is_local(file_of(sys.modules.get(home.__module__))):
+    if name != lexicon.EXAMPLES[0] and not is_local(file_of(sys.modules.get(home_of(home)))):
         return None
     try:
         return getattr(model, name, None)
