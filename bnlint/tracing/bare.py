@@ -6,7 +6,6 @@ import contextlib
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
@@ -55,25 +54,32 @@ def copied(
             with copies(lambda tensor: None if tensor.is_leaf else computed(tensor)):
                 return copy.deepcopy(model, {**known, **shared})
         except Exception as error:
-            culprit = _uncopied(error.__traceback__)
+            culprit = _uncopied(error)
             if culprit is None or culprit is model:
                 break
             shared[id(culprit)] = culprit
     return None
 
 
+_OF_ATTRIBUTE = 3
+"""A copy of a module copies the dict of its attributes, then each of those."""
+
+
 def _empty(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(tensor, device="meta", requires_grad=False)
 
 
-def _uncopied(traceback: TracebackType | None) -> Any:
-    """The object at which a deep copy failed."""
-    found = None
+def _uncopied(error: Exception) -> Any:
+    """The object at which a deep copy failed; of one too deep, the attribute of a module."""
+    objects, traceback = [], error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code is copy.deepcopy.__code__:
-            found = traceback.tb_frame.f_locals.get("x")
+            objects.append(traceback.tb_frame.f_locals.get("x"))
         traceback = traceback.tb_next
-    return found
+    if isinstance(error, RecursionError):
+        modules = [i for i, value in enumerate(objects) if is_a(value, nn.Module)]
+        objects = objects[: modules[-1] + _OF_ATTRIBUTE] if modules else []
+    return objects[-1] if objects else None
 
 
 def _bare(state: torch.Tensor) -> torch.Tensor:
