@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from bnlint.domain.errors import PLEASE_REPORT, internal_error
+from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.isolation import sandbox
 from bnlint.isolation.descendants import die_with_parent
@@ -92,6 +92,10 @@ def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
 
 
 def _internal(request: Any, error: BaseException) -> Problem:
+    frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    if os.path.abspath(request.name) in frames:  # it replaced tools that bnlint uses
+        said = f"checking this file failed: {in_words(error)}"
+        return Problem(ProblemKind.CRASH, request.name, said, blocking=True)
     said = internal_error(error, "checking this file")
     trace = "".join(traceback.format_exception(error))
     hint = f"{PLEASE_REPORT}:\n{trace[-2000:]}"

@@ -39,11 +39,17 @@ class HeldFolder:
         else:
             shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
 
+    def stands(self) -> bool:
+        """True if the folder is still where it was made."""
+        try:
+            return not _HELD or os.path.samestat(os.lstat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
     def remove(self) -> None:
         """Remove the folder itself with all that is in it, if it is still where it was made."""
-        with contextlib.suppress(OSError):
-            if not _HELD or os.path.samestat(os.lstat(self.path), os.fstat(self._descriptor)):
-                shutil.rmtree(self.path, ignore_errors=True)
+        if self.stands():
+            shutil.rmtree(self.path, ignore_errors=True)
         if _HELD:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
@@ -56,10 +62,11 @@ def read_file(path: str, last: int = 0) -> bytes | None:
         number = os.open(path, _FILE)
     except (OSError, ValueError):
         return None
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode):  # a folder cannot even become a stream
+        os.close(number)
+        return None
     with open(number, "rb") as stream:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            return None
         if last:
             stream.seek(max(0, found.st_size - last))
         return stream.read()

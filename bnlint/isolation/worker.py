@@ -90,7 +90,7 @@ def _serve(setup: Setup) -> None:
         gc.collect()
         gc.freeze()
         os.write(sink, line(Hello(held.path)))
-        Zygote(source, sink, held.path, setup.jobs, setup.limits).serve()
+        Zygote(source, sink, held, setup.jobs, setup.limits).serve()
     finally:
         held.remove()
     os._exit(0)  # the host would wait a third of a second for an orderly end of torch
@@ -118,7 +118,7 @@ class Zygote:
 
     source: int
     sink: int
-    folder: str
+    held: HeldFolder
     jobs: int
     limits: Limits
     late: bool = False
@@ -155,7 +155,7 @@ class Zygote:
         if self.late and len(self.waiting) >= _LONG_QUEUE:
             imported(TRACE.warm_up)()
             self.late = False
-        while self.waiting and len(self.running) < self.jobs:
+        while self.open and self.waiting and len(self.running) < self.jobs:
             self._fork(*self.waiting.popleft())
 
     def _patience(self) -> float | None:
@@ -170,8 +170,11 @@ class Zygote:
         self.waiting.extend(map(asked, lines))
 
     def _fork(self, number: int, kind: JobKind, request: Any) -> None:
-        folder = os.path.join(self.folder, str(number))
-        os.makedirs(folder)
+        if not self.held.stands():  # the host starts another worker, which has its own folder
+            self.open = False
+            return
+        folder = os.path.join(self.held.path, str(number))
+        os.makedirs(folder, exist_ok=True)
         pid = os.fork()
         if pid == 0:
             try:

@@ -111,6 +111,7 @@ BREAKS_ITS_ANSWER = {
     "a record of another shape": "open('../answer', 'w').write('[\"ModelGraph\", [1]]\\n')\n",
     "a record that is nested deeply": "open('../answer', 'w').write('[' * 99999 + '\\n')\n",
     "a pipe": "import os\nos.mkfifo('../answer')\n",
+    "a folder": "import os\nos.mkdir('../answer')\nos.mkdir('../faults.d')\n",
     "a link": "import os\nos.symlink('/etc/hostname', '../answer')\n",
     "a link to a folder": (
         "import os, shutil\nhere = os.path.dirname(os.getcwd())\nos.chdir('/')\n"
@@ -136,6 +137,29 @@ def test_an_answer_that_was_tampered_with_costs_one_file(
     for path in victim.rglob("mine.txt"):
         assert path.read_text() == "keep me"
     assert len(list(victim.rglob("mine.txt"))) == 3
+
+
+def test_nothing_is_written_where_the_folder_of_all_jobs_was_led(
+    write: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    leads = (
+        "import os\nhere = os.path.dirname(os.path.dirname(os.getcwd()))\n"
+        f"os.chdir('/')\nos.rename(here, {str(tmp_path / 'moved')!r})\n"
+        f"os.symlink({str(victim)!r}, here)\n"
+    )
+    paths = [write(leads + LINEAR, "bad.py"), *(write(LINEAR, f"{n}.py") for n in range(3))]
+    with Pool(jobs=1, timeout=20, sandbox="off") as pool:
+        _, *good = pool.trace(map(TraceRequest, paths))
+    assert [g.ref.name for outcome in good for g in outcome.graphs] == ["Net"] * 3
+    assert [path.name for path in victim.iterdir()] in ([], ["0"])  # its own answer
+
+
+def test_tools_that_are_replaced_are_no_error_of_bnlint(check: Check) -> None:
+    (problem,) = check(f"import time\n{LINEAR}\ntime.perf_counter = lambda: 1 / 0\n").problems
+    assert problem.blocking
+    assert "internal error" not in problem.message
 
 
 def test_a_worker_that_was_stopped_is_replaced(
