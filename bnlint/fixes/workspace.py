@@ -153,7 +153,7 @@ class Workspace:
         try:
             data = Path(path).read_bytes()
             return os.path.realpath(path), Editable(decode_text(path, data), data)
-        except (OSError, SyntaxError, UnicodeDecodeError):
+        except (OSError, SyntaxError, UnicodeError, LookupError):
             return None
 
     def _is_linked_from_outside(self, path: str) -> bool:

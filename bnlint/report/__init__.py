@@ -48,7 +48,7 @@ def read_lines(path: str) -> list[str]:
     try:
         with tokenize.open(path) as file:
             return file.read().splitlines()
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    except (OSError, SyntaxError, UnicodeError, LookupError):
         return []
 
 

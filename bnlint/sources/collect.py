@@ -129,7 +129,7 @@ def source_file(
         return SourceFile(shown, text, digest, targets, by_hand, module, buffer, cells)
     try:
         text = _decode(data)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (SyntaxError, UnicodeError, LookupError) as error:
         hint = "save it as UTF-8, or declare its encoding in the first line"
         return _unreadable(shown, f"is not readable as Python source: {error}", hint)
     digest = hashlib.sha256(data).hexdigest()

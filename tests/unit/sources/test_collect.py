@@ -170,7 +170,13 @@ def test_encodings_are_read_as_python_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"import torch  # gr\xf6\xdfe\n", b"# coding: klingon\nimport torch\n"]
+    "data",
+    [
+        b"import torch  # gr\xf6\xdfe\n",
+        *(b"# coding: %s\nimport torch\n" % name for name in (b"klingon", b"utf-16", b"hex")),
+        b"# coding: undefined\nimport torch\n",
+        "import torch\n".encode("utf-16"),
+    ],
 )
 def test_unreadable_encodings_are_problems(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.py").write_bytes(data)
