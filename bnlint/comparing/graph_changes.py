@@ -120,7 +120,7 @@ def _of_states(
                 old=left.trainable,
                 new=right.trainable,
             )
-        elif left.value != right.value and not right.parameter:
+        elif (left.shape, right.parameter) == (right.shape, False) and left.value != right.value:
             yield replace(_change(new), setting=f"{right.key} values")
 
 

@@ -193,9 +193,10 @@ def graph_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
 
 def change_words(change: LayerChange) -> str:
     """``kernel-size 2 -> 3``."""
-    if change.old is None and change.new is None:
+    before, after = _value(change.old), _value(change.new)
+    if change.old is None and change.new is None or before == after:
         return f"{change.setting} changed"
-    return f"{change.setting} {_value(change.old)} -> {_value(change.new)}"
+    return f"{change.setting} {before} -> {after}"
 
 
 def _layer(change: LayerChange) -> str:
@@ -220,6 +221,8 @@ def _value(value: Value) -> str:
         return "none"
     if isinstance(value, str) and value.startswith("code "):
         return "a function"
+    if isinstance(value, str) and value.startswith("constant "):
+        return "a constant"
     if isinstance(value, tuple):
         return f"({', '.join(map(_value, value))})"
     return str(value)

@@ -35,6 +35,12 @@ def test_a_changed_constant_is_a_setting() -> None:
     assert [change.kind for change in graph(twice).added] == ["scale"]
 
 
+def test_statistics_of_other_channels_are_no_changed_values() -> None:
+    wider = graph(("(3, 8, 3)", "(3, 16, 3)"), ("BatchNorm2d(8)", "BatchNorm2d(16)"))
+    (change,) = (c for c in wider.changed if c.layer == "norm")
+    assert change.setting == "num-features"
+
+
 def test_the_other_half_of_a_chunk() -> None:
     source = """
     class Net(nn.Module):
