@@ -31,6 +31,7 @@ from bnlint.loading.weights import LEFT_OUT, left_out, mark
 from bnlint.models.advice import command
 from bnlint.models.guessing.arguments.amending import amended
 from bnlint.models.guessing.arguments.knowledge import Lacking
+from bnlint.models.guessing.arguments.missing_arguments import with_what_is_missing
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.meta.bounded import Bounded
@@ -223,7 +224,8 @@ class Workshop:
                 yield guess, found
                 if isinstance(found, nn.Module):
                     break
-                guess = amended(guess, found, tried)
+                more = with_what_is_missing(guess, found, maker, self.evidence)
+                guess = more or amended(guess, found, tried)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         let_settings_be_set()

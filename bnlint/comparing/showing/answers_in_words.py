@@ -194,7 +194,7 @@ def graph_lines(each: ModelComparison, options: RenderOptions) -> Iterator[str]:
 def change_words(change: LayerChange) -> str:
     """``kernel-size 2 -> 3``."""
     before, after = _value(change.old), _value(change.new)
-    if change.old is None and change.new is None or before == after:
+    if (change.old is None and change.new is None) or before == after:
         return f"{change.setting} changed"
     return f"{change.setting} {before} -> {after}"
 

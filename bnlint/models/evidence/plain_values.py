@@ -94,7 +94,10 @@ def evaluate(node: ast.expr, names: Names) -> Any:
             builds |= _builds(part, names)
     if isinstance(node, ast.Name) and node.id in names:
         return names[node.id]
-    code = compile(ast.Expression(node), "<argument>", "eval")
+    try:
+        code = compile(ast.Expression(node), "<argument>", "eval")
+    except SyntaxError as error:  # such as ``*args``, which is no expression alone
+        raise ValueError(str(error)) from error
     if builds:
         if unknown := loaded - set(names) - set(_BUILTINS):
             raise ValueError(f"{min(unknown)} is unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import textwrap
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from torch import nn
 
 from bnlint.domain.finding import Problem
 from bnlint.domain.graph import ModelGraph
@@ -16,6 +18,8 @@ from bnlint.domain.request import TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.parsing import Source, read
 from bnlint.models.building import Workshop
+from bnlint.models.evidence.plain_values import evaluate
+from bnlint.models.guessing.arguments.knowledge import Part
 from bnlint.tracing.discovery import Models
 from tests.unit.models.test_discovery import records
 
@@ -212,6 +216,33 @@ class Wide(Coder):
     assert graph.ref.arguments == "Net(coder=Wide())"
 
 
+def test_arguments_that_only_the_base_requires() -> None:
+    base = code("*, depth, width", "self.body = nn.Sequential(*[nn.Linear(width, 4)] * depth)")
+    own = """
+class Wide(Net):
+    def __init__(self, *args, zorp_scale=2, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scale = zorp_scale
+"""
+    graphs = {r.ref.name: r for r in records(base + own) if isinstance(r, ModelGraph)}
+    assert graphs["Wide"].ref.guessed == ("depth", "width")
+
+
+def test_optional_arguments_that_a_check_demands() -> None:
+    body = """
+    assert width is not None and depth is not None, "depth and width must be supplied"
+    self.body = nn.Sequential(*[nn.Linear(width, 4)] * depth)
+    """
+    (graph,) = records(code("classes, width=None, depth=None, body=None", body))
+    assert isinstance(graph, ModelGraph), graph
+    assert set(graph.ref.guessed) == {"classes", "width", "depth"}
+
+
+def test_a_model_in_place_of_an_argument_holds_built_models() -> None:
+    made = Part(nn.Identity, {}, {"stem": Part(nn.ReLU, {})}).value()
+    assert isinstance(made.stem, nn.ReLU)
+
+
 HEAD = "import torch\nfrom torch import nn\n"
 NET = code("width, depth", "self.body = nn.Sequential(*[nn.Linear(width, width)] * depth)")
 
@@ -265,6 +296,12 @@ def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) 
     assert graph.ref.arguments == built
     assert graph.ref.guessed == ()
     assert graph.ref.found.path == str(tmp_path / path)
+
+
+def test_what_is_unpacked_is_no_value_alone() -> None:
+    (unpacked,) = ast.parse("f(*sizes)", mode="eval").body.args
+    with pytest.raises(ValueError, match="starred"):
+        evaluate(unpacked, {"sizes": [1, 2]})
 
 
 def test_calls_in_notebooks(tmp_path: Path) -> None:

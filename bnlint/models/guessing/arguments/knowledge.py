@@ -38,7 +38,7 @@ class Part:
         made = self.cls(**{name: built(value) for name, value in self.arguments.items()})
         for name, value in self.attributes.items():
             if not hasattr(made, name):
-                setattr(made, name, value)
+                setattr(made, name, built(value))
         return made
 
 

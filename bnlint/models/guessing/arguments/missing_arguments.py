@@ -1,0 +1,59 @@
+"""Arguments that an error misses: a class behind requires them, or a check that they are given."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence
+from bnlint.models.guessing.arguments.of_parameters import fill
+from bnlint.models.guessing.guess import Guess
+from bnlint.models.lexicon import PROFILES
+from bnlint.models.survey import Maker, maker_of
+
+_MISSES = re.compile(r"(?:(\w+)\.__init__|\w+)\(\) missing \d+ required [\w-]+ arguments?: (.*)")
+_DEMANDS = re.compile(
+    r"(?i)\b(must|should|has to|have to|needs?|required?|missing|supply|supplied|provided?|specify|"
+    r"specified|set|pass|given?)\b"
+)
+
+
+def with_what_is_missing(
+    guess: Guess, error: BaseException, maker: Maker, evidence: CallEvidence
+) -> Guess | None:
+    """The guess with the arguments that the error misses.
+
+    Those that a class behind requires, if the call takes any keyword, and those with None for a
+    default that the text of the error names. None if nothing is known about one of them.
+    """
+    said = _MISSES.search(str(error)) if isinstance(error, TypeError) else None
+    if said is not None and any(p.kind is p.VAR_KEYWORD for p in maker.parameters):
+        names = re.findall(r"'(\w+)'", said[2])
+        asked = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+        maker = _behind(maker, said[1], evidence)
+    elif _DEMANDS.search(str(error)):
+        words = set(re.findall(r"\w+", str(error)))
+        left = maker.parameters[len(guess.args) :]
+        asked = [p for p in left if p.default is None and p.name in words]
+    else:
+        return None
+    return _extended(guess, asked, evidence.knowledge(maker, PROFILES[0]))
+
+
+def _extended(guess: Guess, asked: Sequence[inspect.Parameter], known: Knowledge) -> Guess | None:
+    fresh = tuple(p for p in asked if p.name not in guess.kwargs)
+    filled = fill(fresh, known)
+    if isinstance(filled, Lacking) or not filled:
+        return None
+    kwargs = {**guess.kwargs, **filled}
+    return replace(guess, kwargs=kwargs, guessed=(*guess.guessed, *filled))
+
+
+def _behind(maker: Maker, name: str | None, evidence: CallEvidence) -> Maker:
+    """The class of that name which the maker derives from or the file knows, else the maker."""
+    bases = {cls.__name__: cls for cls in getattr(maker.make, "__mro__", ())}
+    found = bases.get(name or "") or evidence.names.get(name or "")
+    return maker_of(found, str(name), evidence.source) if isinstance(found, type) else maker
