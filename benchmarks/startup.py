@@ -7,17 +7,34 @@ Prints ratios of wall-clock medians, measured in turns in one run:
 - each further file of that size in the same run over its bare import, build and trace, with a job a
   core as by default (goal: at most 1.5), and with one job;
 - a warm run on unchanged files over ``import torch`` (goal: at most 0.06);
-- ``bnlint --help`` and ``bnlint explain``, which never import torch, over ``import torch``.
+- ``bnlint --help`` and ``bnlint explain``, which never import torch, over ``import torch``;
+- CPU time of ``bnlint probe`` of a small net, with its static run, over that of ``import torch``
+  (goal: at most 2, so that torch is imported once).
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+SMALL = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(16, 32), nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.two(torch.relu(self.one(x)))
+"""
 
 MODEL = Path(__file__).parent / "models" / "resnet50.py"
 ROUNDS = 7
@@ -41,6 +58,18 @@ def seconds(*command: str) -> float:
     started = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return time.perf_counter() - started
+
+
+def cpu_seconds(*command: str) -> float:
+    """The least CPU seconds of three runs of a command and of all that it starts."""
+    found = []
+    for _ in range(3):
+        before = os.times()
+        seconds(*command)
+        after = os.times()
+        children = after.children_user + after.children_system
+        found.append(children - before.children_user - before.children_system)
+    return min(found)
 
 
 def medians(**commands: list[str]) -> dict[str, float]:
@@ -72,6 +101,10 @@ def main() -> None:
         files = copies(Path(name), 1 + FURTHER)
         cold = [*bnlint, "--no-cache", "--isolated"]
         warm = [*bnlint, "--isolated", "--cache-dir", f"{name}/cache"]
+        small = Path(name) / "small.py"
+        small.write_text(SMALL)
+        probe = cpu_seconds(*bnlint, "probe", "--no-cache", "--isolated", "--exit-zero", str(small))
+        torch = cpu_seconds(python, "-c", "import torch")
         found = medians(
             bare=[python, "-c", BARE, files[0]],
             bare_all=[python, "-c", BARE, *files],
@@ -93,6 +126,7 @@ def main() -> None:
     print(f"warm run / import torch     {found['warm'] / found['torch']:.3f} (goal 0.060)")
     print(f"--help / import torch       {found['help'] / found['torch']:.3f}")
     print(f"explain / import torch      {found['explain'] / found['torch']:.3f}")
+    print(f"CPU of a probe / torch      {probe / torch:.2f}  (goal 2.00; {probe:.1f} s)")
     print(
         f"bare {found['bare']:.3f} s, one {found['one']:.3f} s, further {further * 1000:.0f} ms, "
         f"bare further {bare_further * 1000:.0f} ms"

@@ -19,7 +19,8 @@ from torch import nn
 from torch.nn import functional
 
 import bnlint
-from bnlint.domain.probe import ProbeResult, Variant, gradient_ratio
+from bnlint.domain.probe import ProbeResult, Variant
+from bnlint.domain.probe_rows import gradient_ratio
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.probe_verdicts.healthy import HEALTHY
+from benchmarks.probe_verdicts.healthy_kinds import HEALTHY
 from benchmarks.probe_verdicts.libraries import register
-from benchmarks.probe_verdicts.sick import SICK
+from benchmarks.probe_verdicts.sick_losses import SICK
 from bnlint.domain.errors import BnlintError
 from bnlint.domain.finding import Finding, Severity
 from bnlint.probing.probe_model import probe
@@ -68,7 +68,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only", choices=("healthy", "sick"))
     given = parser.parse_args()
-    register()
+    if not given.names:
+        register()
     lines: list[str] = []
 
     def say(line: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bnlint import pipeline
 from bnlint.cli.output import wants_colour, write_report, write_text
 from bnlint.cli.parsers import FOR_PROBES, parse, probe_parser
 from bnlint.cli.progress_line import bar
@@ -16,7 +15,7 @@ from bnlint.config import Output, Settings, load_settings
 from bnlint.domain import VERSION
 from bnlint.domain.finding import Severity
 from bnlint.domain.probe import ProbeResult
-from bnlint.pipeline.probe_file import probe_file
+from bnlint.pipeline.probe_file import probe_checked
 from bnlint.probing.given.probe_options import options_of
 from bnlint.probing.showing import pictures
 from bnlint.probing.showing.exports import document as measured
@@ -37,12 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     if given["plot"]:
         pictures.require()  # before anything is measured
     with bar(settings, f"probing {target}"):
-        static = pipeline.check(settings)
-        # The graphs are for the page: the process that measures has its own.
-        sent = replace(static, graphs=())
-        options = replace(options_of(argparse.Namespace(**given)), report=sent)
-        result = probe_file(target, options, settings.sandbox, settings)
-    result = replace(result, report=replace(result.report, graphs=static.graphs))
+        result = probe_checked(target, options_of(argparse.Namespace(**given)), settings)
     for output in settings.formats:
         _write(result, settings, output)
     if given["plot"]:

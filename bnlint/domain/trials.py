@@ -24,10 +24,14 @@ class CallSite:
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """How far the outputs of two runs differ, over their spread, and where they first do."""
+    """How far the outputs of two runs differ, over their spread, and where they first do.
+
+    ``sequence`` is true if dimension 0 may be a sequence rather than the batch.
+    """
 
     change: float
     at: CallSite | None = None
+    sequence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class InputStats:
 
     ``mean``, ``std`` and ``finite`` are of its values, None for integers. ``reached`` are mean and
     deviation of what enters the first conv/linear layer. ``unread`` is the share of its features
-    (channels) that no output depends on, None where that was not tried.
+    (channels) that no output depends on, None where that was not tried. ``constant`` is the share
+    of its features that are the same in all samples.
     """
 
     name: str
@@ -48,11 +53,15 @@ class InputStats:
     reached: tuple[float, float] | None = None
     convolved: bool = False
     unread: float | None = None
+    constant: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OutputStats:
-    """One floating-point tensor that the model returned; ``bounded`` if all of it is in 0 .. 1."""
+    """One floating-point tensor that the model returned; ``bounded`` if all of it is in 0 .. 1.
+
+    ``signal`` is the spread between samples over the root mean square; None if all is zero.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -60,6 +69,7 @@ class OutputStats:
     std: float
     finite: bool = True
     bounded: bool = False
+    signal: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +87,16 @@ class NotFinite:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The targets that were given, against the outputs; ``wrong`` says why they do not fit."""
+    """The targets that were given, against the outputs; ``wrong`` says why they do not fit.
+
+    ``doubled`` says what the loss applies to the outputs although the model has done so.
+    """
 
     classes: int
     lowest: float
     highest: float
     wrong: str = ""
+    doubled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

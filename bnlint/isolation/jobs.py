@@ -46,7 +46,7 @@ class JobKind:
     records, the only ones that the host reads. ``warm_up`` is a function that imports what only
     long runs should wait for. A ``confined`` job has one thread, no accelerator, no network, no
     terminal, and a working folder of its own; any other runs in the user's folder and environment,
-    in a process of its own, and prints to standard error. ``writes`` are the folders of a request
+    without limits, and prints to standard error. ``writes`` are the folders of a request
     in which a sandboxed job may write besides its own.
     """
 
@@ -118,7 +118,7 @@ crashed, and its working folder."""
 LATE = "late"
 """The name of the file that exists once a child had to load what torch imports late."""
 
-_NO_LIMIT = 1e6
+NO_LIMIT = 1e6
 """Seconds; system calls that wait do not take infinity."""
 
 _MOST_MEMORY = 1 << 60
@@ -143,7 +143,7 @@ class Limits:
     @property
     def seconds(self) -> float:
         """The time to wait: more than a week if there is no limit."""
-        return min(self.timeout or _NO_LIMIT, _NO_LIMIT)
+        return min(self.timeout or NO_LIMIT, NO_LIMIT)
 
     @property
     def memory(self) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from bnlint.domain.request import FileRequest, TraceOutcome
 from bnlint.isolation import endings
-from bnlint.isolation.jobs import Limits
+from bnlint.isolation.jobs import NO_LIMIT, Ended, Limits
 from bnlint.isolation.processes import Worker, alone
 
 _PER_JOB = 4
@@ -20,7 +23,8 @@ class Pool:
     """Traces files in child processes, ``jobs`` at a time; a context manager.
 
     The worker starts at once, so that torch loads while the host imports the rest. Where the
-    system cannot fork, or ``fork`` is False, each file gets a fresh process.
+    system cannot fork, or ``fork`` is False, each file gets a fresh process. Jobs that are not
+    confined may print only if ``prints`` is set.
     """
 
     def __init__(
@@ -31,17 +35,20 @@ class Pool:
         *,
         sandbox: str = "auto",
         fork: bool = hasattr(os, "fork"),
+        prints: bool = False,
     ) -> None:
         self.jobs = max(1, jobs)
         self.limits = Limits(timeout, max_memory, sandbox)
-        self._worker = Worker(self.jobs, self.limits) if fork else None
+        self._prints = prints
+        self._worker = Worker(self.jobs, self.limits, prints=prints) if fork else None
         self._fork = fork
         self._sent = 0
 
     @classmethod
-    def within(cls, limits: Limits, jobs: int = 1) -> Pool:
+    def within(cls, limits: Limits, jobs: int = 1, *, prints: bool = False) -> Pool:
         """A pool with these limits."""
-        return cls(jobs, limits.timeout, limits.max_memory, sandbox=limits.sandbox)
+        given = jobs, limits.timeout, limits.max_memory
+        return cls(*given, sandbox=limits.sandbox, prints=prints)
 
     def __enter__(self) -> Pool:
         return self
@@ -65,6 +72,24 @@ class Pool:
 
         """
         return self._trace_warm(requests) if self._fork else self._trace_fresh(requests)
+
+    @contextmanager
+    def job(self, request: Any) -> Iterator[Ended]:
+        """How a job that is not confined ended; its folder exists as long as the block.
+
+        It is forked from the worker once that has traced all it was sent; it has a process of its
+        own where there is no worker left.
+        """
+        number, self._sent = self._sent, self._sent + 1
+        worker = self._worker
+        sent = worker is not None and worker.send(number, request)
+        ended = worker.receive(NO_LIMIT) if worker is not None and sent else None
+        if worker is not None and ended is not None:
+            yield ended
+            worker.drop(number)
+            return
+        with alone(request, replace(self.limits, timeout=0, max_memory=0)) as ended:
+            yield ended
 
     def _trace_warm(self, requests: Iterable[FileRequest]) -> Iterator[TraceOutcome]:
         source = iter(requests)
@@ -128,5 +153,5 @@ class Pool:
 
     def _restart(self) -> Worker:
         self.close()
-        self._worker = Worker(self.jobs, self.limits)
+        self._worker = Worker(self.jobs, self.limits, prints=self._prints)
         return self._worker

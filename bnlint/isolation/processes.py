@@ -46,14 +46,17 @@ def _start(setup: Setup, **streams: Any) -> subprocess.Popen[bytes]:
 
 
 class Worker:
-    """One warm worker process, which loads torch while the host continues."""
+    """One warm worker process, which loads torch while the host continues.
 
-    def __init__(self, jobs: int, limits: Limits) -> None:
+    Jobs that are not confined ``print`` to the standard error of the host, if they may.
+    """
+
+    def __init__(self, jobs: int, limits: Limits, *, prints: bool = False) -> None:
         self._process = _start(
             Setup(limits, jobs),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=None if prints else subprocess.DEVNULL,
         )
         self._limits = limits
         self._held: HeldFolder | None = None
@@ -69,12 +72,15 @@ class Worker:
             return False
         return True
 
-    def receive(self) -> Ended | None:
-        """How the next child ended; None if the worker is gone, or does not answer in time."""
+    def receive(self, seconds: float | None = None) -> Ended | None:
+        """How the next child ended; None if the worker is gone, or does not answer in time.
+
+        That is the limit on a job, or this number of ``seconds``.
+        """
         try:
             if self._held is None and not self._greet():
                 return None
-            text = self._read(self._limits.seconds + _GRACE)
+            text = self._read((seconds or self._limits.seconds) + _GRACE)
             return parsed(Ended, text) if text else None
         except ValueError:  # somebody else wrote to the pipe
             return None

@@ -1,8 +1,8 @@
 """The worker process: torch is loaded once, then each job gets a fork of its own.
 
 A fork of a process that has torch loaded takes milliseconds, a fresh import a second. Where a job
-cannot be forked, this process does that one job itself. Its only argument is a :class:`Setup` as
-JSON.
+cannot be forked, this process does that one job itself. Jobs that are not confined get back what
+this process was started with. Its only argument is a :class:`Setup` as JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 import warnings
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from bnlint.isolation.descendants import adopt_orphans, end_group, end_strangers
 from bnlint.isolation.folders import HeldFolder
 from bnlint.isolation.jobs import (
     LATE,
+    NO_LIMIT,
     TRACE,
     Ended,
     Hello,
@@ -39,6 +41,8 @@ from bnlint.isolation.supervisor import supervise
 
 _TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 """Torch creates this folder when its compiler is imported; it is kept out of the user's own."""
+
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 _LONG_QUEUE = 3
 """From this many waiting requests on, it pays to load here what a child had to load late."""
@@ -77,9 +81,10 @@ def _serve(setup: Setup) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
+    environment = dict(os.environ)
     os.environ.update(ENVIRONMENT)
     try:
-        _load_torch()
+        inherited = Inherited(environment, _load_torch())
         TRACE.load()
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
@@ -90,16 +95,38 @@ def _serve(setup: Setup) -> None:
         gc.collect()
         gc.freeze()
         os.write(sink, line(Hello(held.path)))
-        Zygote(source, sink, held, setup.jobs, setup.limits).serve()
+        Zygote(source, sink, held, setup.jobs, setup.limits, inherited).serve()
     finally:
         held.remove()
     os._exit(0)  # the host would wait a third of a second for an orderly end of torch
 
 
-def _load_torch() -> None:
+def _load_torch() -> int:
+    """Import torch, for one thread; the number of threads that it would use."""
     import torch
 
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    return threads
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """The environment and the number of threads that the user's own code would have."""
+
+    environment: Mapping[str, str]
+    threads: int
+
+    def restore(self) -> None:
+        """Undo in a child what this process set for confined jobs; what it prints is shown."""
+        import torch
+
+        os.environ.clear()
+        os.environ.update(self.environment)
+        torch.set_num_threads(self.threads)
+        if self.environment.get("PYTORCH_JIT", "1") != "0":
+            torch.jit._state.enable()
+        os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
 
 
 @dataclass(slots=True)
@@ -121,6 +148,7 @@ class Zygote:
     held: HeldFolder
     jobs: int
     limits: Limits
+    inherited: Inherited
     late: bool = False
     waiting: deque[tuple[int, JobKind, Any]] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
@@ -182,10 +210,13 @@ class Zygote:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 os.close(self.source)
                 os.close(self.sink)
+                if not kind.confined:
+                    self.inherited.restore()
                 run_job(kind, request, folder, self.limits)
             finally:
                 os._exit(1)
-        self.running[pid] = Running(number, folder, time.monotonic() + self.limits.seconds)
+        patience = self.limits.seconds if kind.confined else NO_LIMIT
+        self.running[pid] = Running(number, folder, time.monotonic() + patience)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()

@@ -15,8 +15,9 @@ from bnlint.domain.graph import Location
 from bnlint.domain.probe import ProbeResult
 from bnlint.isolation.endings import ChildLost, answer
 from bnlint.isolation.jobs import Limits
-from bnlint.isolation.processes import alone
+from bnlint.isolation.one_worker import OneWorker
 from bnlint.pipeline.measured import kept, weighed
+from bnlint.pipeline.run import Means, check_whole
 from bnlint.probing.given.probe_options import ProbeOptions, ProbeRequest
 from bnlint.probing.judging.evidence import attach_evidence
 from bnlint.probing.judging.metric import PREFIX
@@ -24,8 +25,25 @@ from bnlint.sources import Paths
 
 DEFAULTS = ProbeOptions()
 
+_WHERE_FORKS_WORK = ("", "cpu")
+"""Devices on which a process may be a fork; accelerators may want a process that started afresh."""
+
 _ADVICE = re.compile(r"[;,.] `bnlint probe` shows [^;.]*")
 """What rules say to someone who has not measured yet."""
+
+
+def probe_checked(target: str, options: ProbeOptions, settings: Settings) -> ProbeResult:
+    """What a probe of ``target`` measures, with the findings of the static run before it.
+
+    One worker does both: torch is imported once.
+    """
+    share = options.device in _WHERE_FORKS_WORK
+    with OneWorker(Limits.of(settings), share=share) as worker:
+        static = check_whole(settings, Means(tracer=worker.trace))[0]
+        # The graphs are for the page: the process that measures has its own.
+        options = replace(options, report=replace(static, graphs=()))
+        result = probe_file(target, options, settings.sandbox, settings, worker)
+    return replace(result, report=replace(result.report, graphs=static.graphs))
 
 
 def probe_file(
@@ -33,12 +51,13 @@ def probe_file(
     options: ProbeOptions = DEFAULTS,
     sandbox: str = "auto",
     settings: Settings | None = None,
+    worker: OneWorker | None = None,
 ) -> ProbeResult:
     """What a probe of ``target`` measures: ``net.py::Net(3)``, ``net.py``, ``pkg.module::Net``.
 
     With ``options.report`` the result's report holds the static findings, too, with evidence.
     ``sandbox`` is that of the settings. With ``settings``, measured findings are selected, weighed
-    and suppressed as those of rules.
+    and suppressed as those of rules. The ``worker`` is that of the static run.
 
     Raises
     ------
@@ -48,7 +67,8 @@ def probe_file(
         When the model cannot be built or probed as asked.
 
     """
-    result = _measured(_request(target, options), sandbox)
+    with worker or OneWorker(Limits(sandbox=sandbox)) as worker:
+        result = _measured(_request(target, options), worker)
     if settings is not None:
         findings = tuple(weighed(result.report.findings, settings))
         result = replace(result, report=replace(result.report, findings=findings))
@@ -65,10 +85,10 @@ def _request(target: str, options: ProbeOptions) -> ProbeRequest:
     raise UsageError(Mistake(f"{name}: there is no such file", hint="bnlint probe net.py::Net"))
 
 
-def _measured(request: ProbeRequest, sandbox: str) -> ProbeResult:
+def _measured(request: ProbeRequest, worker: OneWorker) -> ProbeResult:
     """Runs the model for as long as that takes, and with the memory that it needs."""
     try:
-        with alone(request, Limits(0, 0, sandbox)) as ended:
+        with worker.job(request) as ended:
             found = answer(request, ended)
     except ChildLost as lost:
         raise ProbeError(Mistake(f"the probe's process {lost}")) from None

@@ -17,7 +17,7 @@ from bnlint.domain.errors import Mistake, ProbeError, in_words, is_out_of_memory
 from bnlint.models.nested import tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
-from bnlint.probing.observing.measure import norm_of, same_units
+from bnlint.probing.observing.measure import norms_of, same_units
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import KernelReading, bring, unseen
 from bnlint.probing.session import Session
@@ -64,9 +64,10 @@ def observe(session: Session, batches: list[Batch]) -> Observed:
     finally:
         observer.release()
     with unseen():
-        for kernel in observer.kernels.values():
-            kernel.weight_norm = norm_of(kernel.weight)
-            kernel.identical = same_units(kernel.weight)
+        kernels = list(observer.kernels.values())
+        norms = norms_of([kernel.weight for kernel in kernels])
+        for kernel, norm in zip(kernels, norms, strict=True):
+            kernel.weight_norm, kernel.identical = norm, same_units(kernel.weight)
     numbers = bring(observer.readings, scalars)
     return Observed(observer, objective, numbers[::2], samples, all(numbers[1::2]))
 
@@ -112,10 +113,11 @@ def _gradients(session: Session, observer: Observer, loss: Tensor) -> None:
 
 
 def _keep(observer: Observer, gradients: dict[int, Tensor | None], scale: float) -> None:
-    for kernel in observer.kernels.values():
-        gradient = gradients.get(id(kernel.weight))
+    found = [(k, gradients.get(id(k.weight))) for k in observer.kernels.values()]
+    norms = iter(norms_of([gradient for _, gradient in found if gradient is not None]))
+    for kernel, gradient in found:
         if gradient is not None:
-            kernel.norms.append(norm_of(gradient) / scale)
+            kernel.norms.append(next(norms) / scale)
         elif kernel.trainable:
             kernel.norms.append(kernel.weight.new_zeros((), dtype=torch.float32))
     if scale != 1:

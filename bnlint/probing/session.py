@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from bnlint.models.nested import tensors
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.labelling import labels
+from bnlint.probing.given.loss_calls import calls_of, doubled, misfit
 from bnlint.probing.observing.measure import Layouts
 from bnlint.probing.untouched import seed
 from bnlint.tracing.forward import Subscriber, WatchedForward
@@ -103,8 +104,10 @@ class Session:
     def _fit(self, outputs: Any, targets: Any) -> bool:
         """Whether the targets suit the loss; looked at once, since it waits for the device."""
         if self.labels is None:
-            found = labels(self.criterion, self.layouts, outputs, targets)
-            self.labels = found or Labels(0, 0, 0)
+            calls = calls_of(self.criterion, outputs, targets) if self.criterion else []
+            found = labels(self.criterion, self.layouts, outputs, targets) or Labels(0, 0, 0)
+            wrong = found.wrong or misfit(calls)
+            self.labels = replace(found, wrong=wrong, doubled=doubled(calls))
             if self.labels.wrong:
                 self.note("the loss cannot take these targets: the gradient is of another loss")
         return not self.labels.wrong

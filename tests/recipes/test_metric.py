@@ -23,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
-from bnlint.domain.probe import ActivationStats, ProbeResult
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats
 from bnlint.probing.judging.metric import Number, Verdict, metric
 
 NUMBERS = (Number(ActivationStats, "positive", "share of values above 0", "positive", share=True),)

@@ -20,7 +20,7 @@ from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
-from bnlint.models.guessing.guess import Guess, Origin, choose, declared
+from bnlint.models.guessing.guess import Guess, Origin, choose, declared, describe
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.nested import mapped, samples
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
@@ -56,8 +56,7 @@ def batches_for(
     if given is None:
         if wish.samples < 2:
             raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
-        ref = wish.graph.ref if wish.graph is not None else None
-        call = _candidate(model, wish.inputs, wish.source, ref)
+        call = _candidate(model, wish)
         return "synthetic", [_noise(call, model, wish.samples, seed)]
     found = enough(read(given, wish.targets, model), wish.samples)
     if found[-1].samples == 1 < found[0].samples:
@@ -88,21 +87,30 @@ def _specs(inputs: Shapes) -> tuple[InputSpec, ...]:
     return found
 
 
-def _candidate(
-    model: nn.Module, inputs: Shapes | None, source: Source | None, ref: ModelRef | None
-) -> Guess:
-    """The call to make noise for; the first guess that the model's forward accepts, on meta."""
-    if inputs is not None:
-        return declared(_specs(inputs)).candidates[0]
-    chosen = find_inputs(model, source, ref or ModelRef("", type(model).__name__, "instance"))
+def _candidate(model: nn.Module, wish: Wish) -> Guess:
+    """The call to make noise for; the first guess that the model's forward accepts."""
+    if wish.inputs is not None:
+        return declared(_specs(wish.inputs)).candidates[0]
+    ref = wish.graph.ref if wish.graph is not None else None
+    chosen = find_inputs(model, wish.source, ref or ModelRef("", type(model).__name__, "instance"))
     if chosen.source != Origin.FOUND:
-        chosen = choose(chosen, partial(_passes, on_meta(model)))
+        traced = choose(chosen, partial(_was_traced, wish.graph))
+        tried = len(traced.candidates) == 1
+        # A run on meta makes torch import its compiler, which takes a second.
+        chosen = traced if tried else choose(chosen, partial(_passes, on_meta(model)))
     if len(chosen.candidates) != 1:
         raise ProbeError(
             "the shape of the input cannot be guessed",
             hint="pass batches, or the shape: --input 1x3x32x32 (in Python inputs='1x3x32x32')",
         )
     return chosen.candidates[0]
+
+
+def _was_traced(graph: ModelGraph | None, call: Guess) -> bool:
+    """Whether the graph is of a forward that came to its end with such inputs."""
+    if graph is None or not graph.trace.complete or any(op.error for op in graph.ops):
+        return False
+    return graph.trace.unfit is None and describe(call) == graph.ref.inputs
 
 
 def _passes(meta: nn.Module, call: Guess) -> bool:

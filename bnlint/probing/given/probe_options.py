@@ -77,7 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, default=30, metavar="K", help="steps of descent to compare (30)")
     add("--eval", action="store_false", dest="train", help="leave a model in eval mode as it is")
     add("--seed", type=int, default=0, help="for noise, labels and dropout")
-    add("--plot", default="", metavar="DIR", help="write pictures as PNG and SVG (plot extra)")
+    add("--plot", default="", metavar="DIR", help="pictures as PNG and SVG, or net.svg (plot)")
     add("--no-titles", action="store_false", dest="titles", help="pictures without titles")
 
 

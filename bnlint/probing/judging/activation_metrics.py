@@ -1,4 +1,4 @@
-"""What goes wrong at activations: stuck units, collapsing signals, saturation."""
+"""What goes wrong at activations: dead units, and values where the slope is flat."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import percent
-from bnlint.domain.probe import ActivationStats, ProbeResult
-from bnlint.layers.table import builtin_table
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats
 from bnlint.probing.judging.metric import (
     BACKWARD,
     ENOUGH,
@@ -16,15 +16,16 @@ from bnlint.probing.judging.metric import (
     Verdict,
     metric,
     named,
+    on_flat_noise,
 )
 
 A = ActivationStats
 
-FADING = 0.1
-"""A signal that is small, but not yet collapsed."""
+SAME = 1e-4
+"""The signal below which samples are the same: that is the fault then, not where their value is."""
 
-NOISE = 1e-6
-"""The spread between samples, over that of the input, which may be rounding alone."""
+FEW = 32
+"""With fewer samples not even a whole layer without an active unit means anything."""
 
 NUMBERS = (
     Number(A, "mean", "mean of the pre-activation", "mean", width=10),
@@ -100,8 +101,8 @@ def _dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     Severity.WARNING,
     definition="share of such units in an activation",
     default="over .50 a warning, over .25 information; with fewer than 256 samples information "
-    "only",
-    leads_to=("dead-units", "dead-layer", "frozen-units", "inactive-share"),
+    "only, but a warning where all units are and there are 32 samples or more",
+    leads_to=(*SIGNAL, *BACKWARD),
     why="Dead units get no gradient and stay dead: the layer is narrower than it looks.",
     remedy="Put a norm before the activation, use a leaky activation, or change the "
     "initialization.",
@@ -112,11 +113,12 @@ def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
         if a.dead is None or a.dead <= 0.25 or (a.dead == 1.0 and a.samples >= ENOUGH):
             continue
-        if _on_flat_noise(a, result):
+        if on_flat_noise(a, result):
             continue
         enough = a.samples >= ENOUGH
         word = "dead" if enough else "inactive on these few samples"
-        severity = Severity.WARNING if a.dead > 0.5 and enough else Severity.INFO
+        sure = enough or (a.dead == 1.0 and a.samples >= FEW)
+        severity = Severity.WARNING if a.dead > 0.5 and sure else Severity.INFO
         severity = Severity.INFO if _within_gate(a, result) else severity
         yield Verdict(
             a,
@@ -127,103 +129,11 @@ def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
         )
 
 
-@metric(
-    "signal-collapse",
-    Severity.ERROR,
-    definition="spread between samples of a unit's pre-activation at one place, over the root mean "
-    "square of the layer (at one place and not of its mean over space, which averages noise inputs "
-    "away)",
-    default="under 1e-2 a warning, under 1e-4 an error; a spread under 1e-6 of the input's is "
-    "rounding, and counts as none; gates and what zero weights start are not judged",
-    leads_to=(*SIGNAL, *BACKWARD, "sample-leak"),
-    why="Later layers see nearly the same values for every sample, and cannot tell them apart.",
-    remedy="Use norms, skip connections, or an initialization that fits the activation.",
-    source="Schoenholz et al. 2017, Deep Information Propagation, arXiv:1611.01232",
-)
-def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
-    """Names only the first layer of those that collapsed: the others follow from it."""
-    found = [(a, _true_signal(a, result)) for a in result.activations if _may_collapse(a, result)]
-    collapsed = [(a, signal) for a, signal in found if signal is not None and signal < 1e-2]
-    if not collapsed:
-        return
-    first, signal = collapsed[0]
-    worst, least = min(collapsed, key=lambda pair: pair[1])
-    severity = Severity.ERROR if least < 1e-4 else Severity.WARNING
-    worse = f", {least:.1e} at `{worst.layer}`" if worst is not first else ""
-    rest = f" (and of {len(collapsed) - 1} more activations)" if len(collapsed) > 1 else ""
-    yield Verdict(
-        first,
-        severity,
-        f"The samples hardly differ any more at the input of {named(first)}{rest}: their spread is "
-        f"{signal:.1e} of the signal{worse}",
-        {"signal": signal, "worst": least, "layers": len(collapsed)},
-        begin=_fading(found, first),
-    )
-
-
-def _fading(found: list[tuple[ActivationStats, float | None]], first: ActivationStats) -> int:
-    """The call from which on the signal is small on its way to where it has collapsed."""
-    begin = first.order
-    for a, signal in reversed(found[: [a for a, _ in found].index(first)]):
-        if signal is None or signal > FADING:
-            break
-        begin = a.order
-    return begin
-
-
-def _true_signal(a: ActivationStats, result: ProbeResult) -> float | None:
-    """The signal; 0 where the spread is no more than rounding leaves of the input's."""
-    scale = max((i.std for i in result.inputs if i.std), default=0.0)
-    rounding = a.spread is not None and a.spread < NOISE * scale and a.std > 0
-    return 0.0 if rounding and abs(a.mean) > a.std * 1e-3 else a.signal
-
-
-def _may_collapse(a: ActivationStats, result: ProbeResult) -> bool:
-    """False for gates, for what starts at zero, and for noise that was averaged away."""
-    zero = a.minimum == a.maximum == 0 or any(
-        k.layer == a.fed_by and k.weight_norm == 0 for k in result.kernels
-    )
-    return a.finite and not a.is_gate and not zero and not _on_flat_noise(a, result)
-
-
 def _within_gate(a: ActivationStats, result: ProbeResult) -> bool:
     """The narrow layer of a squeeze-and-excitation, from pooled maps to a gate."""
     later = (o for o in result.activations if o.order > a.order)
     following = min(later, key=lambda o: o.order, default=None)
     return a.pooled and following is not None and following.is_gate and following.pooled
-
-
-def _on_flat_noise(a: ActivationStats, result: ProbeResult) -> bool:
-    """Behind a global pooling of made-up noise, all samples are nearly the same."""
-    return a.pooled and result.source == "synthetic"
-
-
-@metric(
-    "frozen-units",
-    Severity.WARNING,
-    definition="share of units of a ReLU, ReLU6 or threshold that are dead or always on: the layer "
-    "is linear on the data",
-    default=".90 or more, with 256 samples or more; gates are not judged, nor what follows a "
-    "global pooling of made-up noise",
-    why="Without units that switch, the layers on both sides of it work as one linear layer.",
-    remedy="Put a norm before the activation, or bring the biases back to the scale of the signal.",
-    source="exact by definition of the activation",
-)
-def _frozen_units(result: ProbeResult) -> Iterator[Verdict]:
-    for a in result.activations:
-        frozen = a.frozen
-        if frozen is None or a.always_on is None or frozen < 0.9 or a.dead == 1.0:
-            continue
-        linear = "relu-family" in builtin_table().kind(a.kind).tags
-        if a.samples < ENOUGH or a.is_gate or not linear or _on_flat_noise(a, result):
-            continue
-        yield Verdict(
-            a,
-            Severity.WARNING,
-            f"{percent(frozen)} of the {a.units} units of {named(a)} never switch "
-            f"({percent(a.dead or 0)} dead, {percent(a.always_on)} always on), so it is linear",
-            {"frozen": frozen, "dead": a.dead, "always-on": a.always_on},
-        )
 
 
 @metric(
@@ -262,53 +172,13 @@ def _inactive_share(result: ProbeResult) -> Iterator[Verdict]:
 )
 def _saturation(result: ProbeResult) -> Iterator[Verdict]:
     for a in result.activations:
-        if a.saturated is not None and a.saturated > 0.5 and not (a.at_output or a.is_gate):
+        same = a.signal is not None and a.signal < SAME
+        judged = not (a.at_output or a.is_gate or same)
+        if a.saturated is not None and a.saturated > 0.5 and judged:
             yield Verdict(
                 a,
                 Severity.WARNING,
                 f"{percent(a.saturated)} of the values that enter {named(a)} are where its slope "
                 f"is under a tenth of the steepest: they have a deviation of {a.std:.3g}",
                 {"saturated": a.saturated},
-            )
-
-
-@metric(
-    "identical-units",
-    Severity.ERROR,
-    definition="a layer whose units all have the same weights, or an activation whose units all "
-    "reach the same largest and smallest value",
-    default="any layer with two units or more, unless its weights are zero",
-    leads_to=(
-        "identical-units",
-        "gradient-vanishing",
-        "dead-units",
-        "frozen-units",
-        "scale",
-        "signal-collapse",
-        "saturation",
-        "initial-loss",
-    ),
-    why="Units with the same weights get the same gradient and stay the same: the layer works as "
-    "one unit.",
-    remedy="Draw the weights at random: nn.init.kaiming_normal_, xavier_uniform_, or torch's "
-    "default",
-    source="symmetry breaking: Goodfellow et al. 2016, Deep Learning, section 8.4",
-)
-def _identical_units(result: ProbeResult) -> Iterator[Verdict]:
-    for k in result.kernels:
-        if k.identical:
-            yield Verdict(
-                k,
-                Severity.ERROR,
-                f"All units of {named(k)} have the same weights, so they compute the same and "
-                "learn the same",
-            )
-    of_kernels = {k.layer for k in result.kernels if k.identical}
-    for a in result.activations:
-        if a.identical and a.fed_by not in of_kernels and not a.pooled and a.samples > 1:
-            yield Verdict(
-                a,
-                Severity.ERROR,
-                f"All {a.units} units that enter {named(a)} have the same values "
-                f"({a.minimum:.3g} to {a.maximum:.3g})",
             )

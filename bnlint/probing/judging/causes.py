@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import plural
-from bnlint.domain.probe import ActivationStats, KernelStats, NormStats, ProbeResult
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats, KernelStats, NormStats
 from bnlint.probing.judging.metric import Metric, Verdict, metrics
 
 LATE = 1 << 30
 """After all calls of a forward."""
+
+SOMEWHERE = LATE - 1
+"""Of a forward, at a call whose order is not known."""
 
 
 @dataclass(slots=True)
@@ -95,4 +99,4 @@ def _begin(metric: Metric, verdict: Verdict, orders: Mapping[str, int]) -> int:
         return LATE
     if at is None:
         return LATE
-    return getattr(at, "order", 0) or orders.get(at.layer, LATE)
+    return getattr(at, "order", 0) or orders.get(at.layer, SOMEWHERE)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
-from bnlint.domain.probe import Comparison, ProbeResult, Variant
+from bnlint.domain.probe import Comparison, Curve, ProbeResult
 from bnlint.probing.judging.metric import Verdict, metric
 
 STEPS = 10
@@ -24,7 +24,8 @@ CONSTANT = 5.0
     Severity.WARNING,
     definition="the fall of the loss over the steps of a comparison, as a share of the loss at its "
     "start: the largest of all variants and rates",
-    default="under .03, or under 5 / samples, with 10 steps or more",
+    default="under .03, or under 5 / samples, with 10 steps or more; steps by the sign of the "
+    "gradient, which also train recurrent layers, do not make it fall either",
     begins="backward",
     why="The model does not train with or without norms, so their position is not what is wrong.",
     remedy="Check that the gradient reaches the first layer, then the loss, the labels, the scale "
@@ -35,7 +36,8 @@ def _nothing_trains(result: ProbeResult) -> Iterator[Verdict]:
     comparison = result.comparison
     if comparison is None or comparison.steps < STEPS or not comparison.rates:
         return
-    falls = {v.name: _fall(v) for v in comparison.variants if v.curves}
+    falls = {v.name: _fall(v.curves) for v in comparison.variants if v.curves}
+    falls["signed"] = _fall((comparison.signed,) if comparison.signed else ())
     if max(falls.values()) >= max(FALL, CONSTANT / comparison.samples):
         return
     rates = ", ".join(f"{rate:g}" for rate in comparison.rates)
@@ -49,10 +51,10 @@ def _nothing_trains(result: ProbeResult) -> Iterator[Verdict]:
     )
 
 
-def _fall(variant: Variant) -> float:
+def _fall(curves: tuple[Curve, ...]) -> float:
     """The largest fall of the loss as a share of its start; 0 where it only rose or overflowed."""
     falls = [0.0]
-    for curve in variant.curves:
+    for curve in curves:
         start, best = curve.losses[0], min(filter(math.isfinite, curve.losses), default=math.inf)
         if math.isfinite(start) and start != 0:
             falls.append((start - best) / abs(start))

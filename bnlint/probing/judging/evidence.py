@@ -8,7 +8,8 @@ from dataclasses import replace
 from bnlint.domain.finding import Evidence, Finding, Report
 from bnlint.domain.graph import Value
 from bnlint.domain.phrases import percent
-from bnlint.domain.probe import ActivationStats, ProbeResult, call_name
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats, call_name
 
 Calls = tuple[tuple[str, int], ...]
 """Layers, each with the number of a call of it."""

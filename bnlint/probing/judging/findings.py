@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from bnlint.domain.finding import Evidence, Finding, Related
 from bnlint.domain.graph import Location, ModelGraph
-from bnlint.domain.probe import ProbeResult, Where
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import Where
 from bnlint.domain.trials import CallSite
 from bnlint.loading.sites import definition_of, is_local
 from bnlint.probing.judging.causes import Cause, causes

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
-from bnlint.domain.probe import KernelStats, ProbeResult, ends
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import KernelStats, ends
 from bnlint.probing.judging.metric import Number, Verdict, metric, named
 
 GROWTH = 1.21
 """The factor by which one layer with batch norm multiplies the gradient at initialization."""
-
-HALF_MAX = 65504.0
-"""The largest finite float16."""
 
 NUMBERS = (
     Number(KernelStats, "weight_norm", "Euclidean norm of the weight", page="norm of weight"),
@@ -38,7 +36,7 @@ RATIO = (
     Severity.ERROR,
     definition=RATIO,
     default="under 1e-3 a warning, under 1e-6 or exactly 0 an error; information where "
-    "branches start closed (LayerScale, ReZero)",
+    "branches start closed (LayerScale, ReZero); an error where all weights get a gradient of zero",
     begins="backward",
     why="The first layers hardly change in training.",
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
@@ -46,6 +44,9 @@ RATIO = (
 )
 def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
     found, ratio = ends(result.kernels), result.sensitivity_ratio
+    zero = _closed_for_good(result)
+    if zero is not None:
+        yield zero
     if found is None or ratio is None or not ratio < 1e-3:
         return
     first, last = found
@@ -57,6 +58,23 @@ def _gradient_vanishing(result: ProbeResult) -> Iterator[Verdict]:
         f"The gradient vanishes on its way back from `{last.layer}` to `{first.layer}`: a relative "
         f"change of the weights there has {ratio:.1e} of the effect{exactly}",
         {"ratio": ratio, "first": first.ratio, "last": last.ratio},
+    )
+
+
+def _closed_for_good(result: ProbeResult) -> Verdict | None:
+    """Two layers that start at zero, one behind the other: neither gets a gradient, ever."""
+    trained = [k for k in result.kernels if k.trainable and k.gradient is not None]
+    zero = [k for k in trained if k.weight_norm == 0]
+    if len(zero) < 2 or any(k.gradient for k in trained):
+        return None
+    return Verdict(
+        zero[0],
+        Severity.ERROR,
+        f"The gradient of every weight is exactly zero: {named(zero[0])} and `{zero[-1].layer}` "
+        "both start at zero, so neither passes a gradient to the other",
+        {"layers": len(zero)},
+        "Draw the weights at random; only the last layer of a branch may start at zero",
+        begin=zero[0].order,
     )
 
 
@@ -118,27 +136,3 @@ def _no_gradient(result: ProbeResult) -> Iterator[Verdict]:
         f"{more} through operations that can be derived",
         {"parameters": len(cut), "trainable": of},
     )
-
-
-@metric(
-    "half-headroom",
-    Severity.ERROR,
-    definition="65504 over the largest absolute pre-activation; only where it is in float16",
-    default="under 8 a warning, 1 or under an error",
-    why="A slightly larger input overflows to inf.",
-    remedy="Use bfloat16, or scale the signal down.",
-    source="the largest finite float16, IEEE 754",
-)
-def _half_headroom(result: ProbeResult) -> Iterator[Verdict]:
-    for a in result.activations:
-        if a.dtype != "float16" or a.largest <= 0:
-            continue
-        headroom = HALF_MAX / a.largest if a.finite else 0.0
-        if headroom < 8:
-            yield Verdict(
-                a,
-                Severity.ERROR if headroom <= 1 else Severity.WARNING,
-                f"What enters {named(a)} reaches {a.largest:.3g}: float16 ends at 65504, a factor "
-                f"of {headroom:.2g} away",
-                {"headroom": headroom, "largest": a.largest},
-            )

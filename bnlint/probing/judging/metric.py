@@ -16,7 +16,8 @@ from typing import Any
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Value
-from bnlint.domain.probe import ProbeResult, Where
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats, Where
 
 PREFIX = "probe/"
 """What the rule of a measured finding begins with: ``BN`` ids are those of the static rules."""
@@ -70,7 +71,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One measured number of a row of ``domain.probe``, and how tables show it.
+    """One measured number of a row of ``domain.probe_rows``, and how tables show it.
 
     ``name`` is its field in the row and in the JSON, ``doc`` says what it is. ``heading`` is that
     of its column; the page may have a longer one, the terminal leaves out a number without
@@ -158,3 +159,8 @@ def named(row: Where) -> str:
         name += f" (call {row.call + 1})"
     about = ", ".join(filter(None, (kind, source)))
     return f"{name} ({about})" if about else name
+
+
+def on_flat_noise(a: ActivationStats, result: ProbeResult) -> bool:
+    """Behind a global pooling of made-up noise, all samples are nearly the same."""
+    return a.pooled and result.source == "synthetic"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import percent
-from bnlint.domain.probe import NormStats, ProbeResult
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import NormStats
 from bnlint.probing.judging.metric import BACKWARD, Number, Verdict, metric, named
 
 N = NormStats
@@ -55,8 +56,8 @@ NUMBERS = (
 @metric(
     "norm-low-variance",
     Severity.WARNING,
-    definition="share of channels whose variance over the batch is under ten eps; for group, layer "
-    "and instance norms of the groups of a sample",
+    definition="share of channels whose variance over the batch is under ten eps (under eps, where "
+    "that is 1e-4 or more); for group, layer and instance norms of the groups of a sample",
     default="over .25 of a norm; information on made-up noise, and nothing behind a global "
     "pooling of it",
     leads_to=("norm-low-variance", *BACKWARD),
@@ -73,7 +74,7 @@ def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
                 n,
                 Severity.INFO if result.source == "synthetic" else Severity.WARNING,
                 f"{percent(n.low_variance)} of what {named(n)} normalizes is almost constant: "
-                f"the variance is under ten eps ({10 * n.eps:.0e}), so eps decides the scale",
+                f"the variance is that small that eps ({n.eps:.0e}) decides the scale",
                 {"low-variance": n.low_variance, "eps": n.eps},
             )
 

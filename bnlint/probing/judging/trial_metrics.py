@@ -35,7 +35,9 @@ def _at(parting: Parting | None) -> str:
     Severity.ERROR,
     definition="eval mode: largest change of the first sample's outputs when the other samples of "
     "the batch change, over the root mean square of the outputs; two equal passes must agree",
-    default="over 1e-3; statistics over the batch that the model takes by hand are information",
+    default="over 1e-3; statistics over the batch that the model takes by hand are information, "
+    "and layers with batch_first=False of a model whose dimension 0 may be the sequence",
+    leads_to=("unread-features", "gradient-vanishing", "gradient-explosion"),
     why="A prediction depends on the batch it is in: scores are wrong with another batch size, and "
     "training sees what evaluation does not.",
     remedy="Check the batch dimension there: batch_first=True for attention, another dim for "
@@ -48,11 +50,12 @@ def _sample_leak(result: ProbeResult) -> Iterator[Verdict]:
         return
     function = leak.at.function if leak.at is not None else ""
     by_hand = function in STATISTICS
+    meant = " That is as it should be if dimension 0 of the input is the sequence."
     yield Verdict(
         leak.at,
-        Severity.INFO if by_hand else Severity.ERROR,
+        Severity.INFO if by_hand or leak.sequence else Severity.ERROR,
         f"In eval mode the output of a sample changes by {leak.change:.2g} (of the root mean "
-        f"square) with the other samples of its batch.{_at(leak)}",
+        f"square) with the other samples of its batch.{_at(leak)}{meant * leak.sequence}",
         {"change": leak.change},
     )
 

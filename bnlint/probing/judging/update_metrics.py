@@ -7,7 +7,8 @@ from statistics import median
 
 from bnlint.domain.finding import Severity
 from bnlint.domain.phrases import plural
-from bnlint.domain.probe import ProbeResult, UpdateStats
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import UpdateStats
 from bnlint.probing.judging.metric import Verdict, metric
 
 SMALL, LARGE, WHOLE = 1e-5, 1e-1, 1.0

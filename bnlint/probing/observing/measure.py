@@ -8,35 +8,29 @@ returned its shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bnlint.layers.regions import region_of
-from bnlint.layers.table import Kind, builtin_table, having
+from bnlint.layers.table import builtin_table, having
 from bnlint.probing.observing.numbers import taken
 from bnlint.probing.observing.readings import (
     ActivationReading,
-    NormReading,
     SampleMoments,
     Whole,
     unseen,
 )
 from bnlint.tracing.forward import Key
 
-Running = tuple[Tensor | None, Tensor | None]
-
-PASSES = (
-    *("View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Alias", "Clone", "ToCopy"),
-    *("Select", "Slice", "Expand", "UnsafeView", "Reshape", "TBackward"),
-)
-"""How the names of autograd nodes begin that only reshape."""
-
 PLACES = 36
 """Maximum number of places of a feature map (6 x 6) read for mean, variance and signal."""
+
+SMALLEST, LARGEST = 1e-35, 1e38
+"""Between these a sum of squares is exact enough in single precision."""
 
 VALUES = 4096
 """Maximum number of raw values kept per activation and batch."""
@@ -156,105 +150,12 @@ def keep_largest(gradients: list[Tensor], axis: int, gradient: Tensor) -> None:
         gradients.append(torch.maximum(x.amax(dims), x.amin(dims).neg()))
 
 
-def running(arguments: Mapping[str, Any]) -> Running:
-    """The running statistics of a norm, copied before it updates them."""
-    mean, variance = arguments.get("running_mean"), arguments.get("running_var")
-    if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
-        return None, None
-    return mean.detach().clone(), variance.detach().clone()
-
-
-def batches_tracked(model: nn.Module) -> dict[str, Tensor]:
-    """The number of batches each norm had seen before the probe."""
-    counts = ((p, getattr(m, "num_batches_tracked", None)) for p, m in model.named_modules())
-    return {path: count.detach().clone() for path, count in counts if isinstance(count, Tensor)}
-
-
-def norm(
-    x: Tensor,
-    axis: int,
-    key: Key,
-    kind: Kind,
-    arguments: Mapping[str, Any],
-    out: Tensor,
-    running: Running,
-    tracked: Tensor | None,
-) -> NormReading:
-    """The reading of what enters a norm: mean and variance of every channel over the batch."""
-    eps = arguments.get("eps")
-    epsilon = float(eps) if isinstance(eps, (int, float)) else 1e-5
-    uses_batch = "batchnorm" in kind.tags and bool(arguments.get("training", running[0] is None))
-    mean, variance = _saved(out, epsilon) if uses_batch else (None, None)
-    if mean is None or variance is None:
-        dims, sample = unit_dims(x.ndim, axis), x.float()
-        mean = sample.mean(dims, keepdim=True)
-        mean, variance = mean.reshape(-1), (sample - mean).square_().mean(dims).reshape(-1)
-    values = x.numel() // (x.shape[0] * x.shape[axis]) if x.ndim > 1 else 1
-    own = None if "batchnorm" in kind.tags else _of_groups(x, arguments)
-    low = ((variance if own is None else own) < 10 * epsilon).float().mean()
-    return NormReading(
-        key,
-        kind.name,
-        x.shape[0],
-        values,
-        epsilon,
-        uses_batch,
-        mean,
-        variance,
-        *running,
-        tracked,
-        low,
-        _learned(arguments),
-    )
-
-
-def _of_groups(x: Tensor, arguments: Mapping[str, Any]) -> Tensor | None:
-    """The variance of each set of values that the norm puts together; None where unknown."""
-    shape, groups = arguments.get("normalized_shape"), arguments.get("num_groups")
-    if isinstance(shape, (tuple, list)):  # a layer norm, or of root mean squares
-        return x.float().var(tuple(range(x.ndim - len(shape), x.ndim)), correction=0)
-    if isinstance(groups, int):
-        return x.float().reshape(x.shape[0] * groups, -1).var(1, correction=0)
-    if "use_input_stats" in arguments and x.ndim > 2:
-        return x.float().flatten(2).var(2, correction=0)
-    return None
-
-
-def _learned(arguments: Mapping[str, Any]) -> Tensor | None:
-    """Whether weight or bias differ among channels, as training leaves them; None without any."""
-    weight, bias = arguments.get("weight"), arguments.get("bias")
-    if not isinstance(weight, Tensor):
-        return None
-    moved = (weight != weight.reshape(-1)[0]).any()
-    if isinstance(bias, Tensor):
-        moved = moved | (bias != bias.reshape(-1)[0]).any()
-    return moved.float()
-
-
 def same_units(weight: Tensor) -> Tensor:
     """1 where the weights of units (rows) are the same and not zero, else 0; a few are compared."""
     if weight.ndim < 2 or weight.shape[0] < 2:
         return weight.new_zeros((), dtype=torch.float32)
     few = weight.detach()[:: max(1, weight.shape[0] // 4)]
     return ((few == few[:1]).all() & (few[0] != 0).any()).float()
-
-
-def _saved(out: Tensor, eps: float) -> tuple[Tensor | None, Tensor | None]:
-    """What the batch norm itself computed and keeps for its backward, at no cost."""
-    mean = getattr(out.grad_fn, "_saved_result1", None)
-    deviation = getattr(out.grad_fn, "_saved_result2", None)
-    if not isinstance(mean, Tensor) or not isinstance(deviation, Tensor) or not mean.numel():
-        return None, None
-    inverse = deviation.detach().float()
-    return mean.detach().float(), (inverse.pow(-2) - eps).clamp_(min=0)
-
-
-def origin(output: Tensor) -> Any:
-    """The autograd node that made ``output``, looking through reshapes."""
-    node = output.grad_fn
-    while node is not None and node.name().startswith(PASSES) and node.next_functions:
-        node = node.next_functions[0][0]
-    return node
 
 
 class Scratch:
@@ -287,5 +188,20 @@ def norm_of(x: Tensor) -> Tensor:
         return whole.float()
     square = torch.dot(flat, flat)
     largest = torch.maximum(flat.amax(), flat.amin().neg())
-    sound = (square > 1e-35) & (square < 1e38)
+    sound = (square > SMALLEST) & (square < LARGEST)
     return torch.where(sound, square.sqrt(), largest)
+
+
+def norms_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The norms as :func:`norm_of` has them; it waits for the devices, but reads tensors once.
+
+    Reading weights and gradients again takes longer than all else that is measured of a layer.
+    """
+    wide = [t.detach().reshape(-1) for t in tensors]
+    squares = [torch.dot(x, x) if x.dtype is torch.float32 and x.numel() else None for x in wide]
+    known = [s.double() for s in squares if s is not None]
+    values = iter(torch.stack([s.to(known[0].device) for s in known]).tolist() if known else ())
+    return [
+        square.sqrt() if square is not None and SMALLEST < next(values) < LARGEST else norm_of(x)
+        for x, square in zip(wide, squares, strict=True)
+    ]

@@ -21,7 +21,8 @@ from bnlint.domain.probe import NotObserved
 from bnlint.layers.of_calls import arguments_of
 from bnlint.layers.regions import clamp_kind, moved_kinds
 from bnlint.layers.table import Kind, plain_name
-from bnlint.probing.observing import measure
+from bnlint.probing.observing import measure, norm_measure
+from bnlint.probing.observing.history import origins
 from bnlint.probing.observing.readings import (
     ActivationReading,
     NormReading,
@@ -67,7 +68,7 @@ class Observer(Subscriber):
         self._gates = Gates()
         self._ways = Ways(watched)
         self._scratch = measure.Scratch()
-        self._tracked = measure.batches_tracked(watched.registry.root)
+        self._tracked = norm_measure.batches_tracked(watched.registry.root)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -81,7 +82,7 @@ class Observer(Subscriber):
 
     def returned(self, outputs: list[Tensor]) -> None:
         """Marks the activations whose result the model returned, unchanged or reshaped."""
-        nodes = [measure.origin(o) for o in outputs]
+        nodes = [node for o in outputs for node in origins(o)]
         for reading, maker in self._made:
             if isinstance(maker, weakref.ref):
                 reading.at_output = any(maker() is o for o in outputs)
@@ -196,14 +197,17 @@ class Observer(Subscriber):
             return run(*args, **kwargs)
         kind = self.watched.kind("norm") or kind
         key = self.watched.now
-        running = measure.running(arguments)
+        running = norm_measure.running(arguments)
         out = run(*args, **kwargs)
         self._ways.carried(x, out)
         self.layouts.note(out.shape, kind.name)
         axis = self.layouts.axis(out.shape)
         tracked = self._tracked.get(self.watched.path)
         reading = self._try(
-            key, lambda: measure.norm(x.detach(), axis, key, kind, arguments, out, running, tracked)
+            key,
+            lambda: norm_measure.norm(
+                x.detach(), axis, key, kind, arguments, out, running, tracked
+            ),
         )
         if isinstance(reading, NormReading):
             reading.turn = self._ways.turn(key, x, axis)

@@ -159,11 +159,17 @@ class Transfer:
 
     def __init__(self, readings: Sequence[Reading], scalars: Sequence[Tensor] = ()) -> None:
         self._values = list(scalars)
-        devices: dict[torch.device, list[tuple[Any, Any]]] = {}
+        devices: dict[torch.device, tuple[list[tuple[Any, Any]], list[Tensor]]] = {}
         for holder, name in (*_items(self._values), *_slots(readings)):
-            devices.setdefault(holder[name].device, []).append((holder, name))
+            tensor = holder[name]
+            slots, tensors = devices.setdefault(tensor.device, ([], []))
+            slots.append((holder, name))
+            tensors.append(tensor)
         with unseen():
-            self._parts = [(slots, *_sent(slots)) for slots in devices.values()]
+            self._parts = [
+                (slots, [t.shape for t in tensors], *_sent(tensors))
+                for slots, tensors in devices.values()
+            ]
 
     @property
     def ready(self) -> bool:
@@ -173,21 +179,20 @@ class Transfer:
     def finish(self) -> list[float]:
         """Puts what has arrived into the readings; the scalars as numbers."""
         with unseen():
-            for slots, copy, event in self._parts:
+            for slots, shapes, copy, event in self._parts:
                 if event is not None:
                     event.synchronize()
-                pieces = torch.split(copy, [holder[name].numel() for holder, name in slots])
-                for (holder, name), piece in zip(slots, pieces, strict=True):
-                    holder[name] = piece.view(holder[name].shape)
+                pieces = torch.split(copy, [shape.numel() for shape in shapes])
+                for (holder, name), shape, piece in zip(slots, shapes, pieces, strict=True):
+                    holder[name] = piece.view(shape)
             return [float(value) for value in self._values]
 
 
-def _sent(slots: list[tuple[Any, Any]]) -> tuple[Tensor, Any]:
+def _sent(tensors: list[Tensor]) -> tuple[Tensor, Any]:
     """A copy of the tensors in host memory, and the event after which it is there; None if it is.
 
     Only a copy to pinned memory does not wait, and only some backends have that.
     """
-    tensors = [holder[name] for holder, name in slots]
     flat = torch.cat([t.detach().reshape(-1).float() for t in tensors])
     if flat.device.type == "cpu":
         return flat, None

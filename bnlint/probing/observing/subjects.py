@@ -12,7 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from bnlint.layers.regions import region_of
 from bnlint.layers.table import Kind
-from bnlint.probing.observing.measure import origin
+from bnlint.probing.observing.history import origin
 from bnlint.probing.observing.readings import ActivationReading, KernelReading
 from bnlint.tracing.forward import Key
 

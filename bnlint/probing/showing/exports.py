@@ -11,14 +11,12 @@ from typing import Any
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Cell, Finding, Marked, PageTable, Picture, Report, Section
 from bnlint.domain.phrases import percent, plural
-from bnlint.domain.probe import (
+from bnlint.domain.probe import Comparison, ProbeResult, Variant
+from bnlint.domain.probe_rows import (
     ActivationStats,
-    Comparison,
     KernelStats,
     NormStats,
-    ProbeResult,
     UpdateStats,
-    Variant,
     gradient_ratio,
     shown_name,
 )

@@ -7,16 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bnlint.domain.graph import Location
 from bnlint.domain.phrases import percent, plural
-from bnlint.domain.probe import (
-    ActivationStats,
-    Comparison,
-    NormStats,
-    ProbeResult,
-    Variant,
-    ends,
-    gradient_ratio,
-    shown_name,
-)
+from bnlint.domain.probe import Comparison, ProbeResult, Variant
+from bnlint.domain.probe_rows import ActivationStats, NormStats, ends, gradient_ratio, shown_name
 from bnlint.probing.judging.metric import PREFIX, Number, numbers_of
 
 Paint = Callable[[str, str], str]

@@ -7,13 +7,8 @@ from functools import partial
 from typing import Any
 
 from bnlint.domain.errors import UsageError
-from bnlint.domain.probe import (
-    ActivationStats,
-    NormStats,
-    ProbeResult,
-    call_name,
-    site_name,
-)
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats, NormStats, call_name, site_name
 from bnlint.probing.judging.metric import numbers_of
 
 Sink = Callable[[int, Mapping[str, float]], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bnlint.domain.probe import ActivationStats
+from bnlint.domain.probe_rows import ActivationStats
 from bnlint.probing.judging.metric import ENOUGH
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.observing.readings import ActivationReading

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from bnlint.domain.probe import UpdateStats
+from bnlint.domain.probe_rows import UpdateStats
 from bnlint.probing.observing.readings import unseen
 
 ENTRIES = 4096

@@ -7,8 +7,9 @@ to be restored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, MutableMapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,21 @@ CARRIES = having("within", "feeding")
 RATES = (0.02, 0.1, 0.3)
 """The rates of plain gradient descent at which each variant trains."""
 
+SIGNED, CLEAR = 0.01, 0.05
+"""Steps by the gradient's sign, as Adam's first are, where no loss fell by this share: recurrent
+layers and attention hardly move in so few steps of plain descent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How weights are changed: by the gradient times the rate, or by the rate against its sign."""
+
+    rate: float
+    signed: bool = False
+
+
+DESCENTS = tuple(map(Descent, RATES))
+
 
 def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comparison:
     """Every variant, measured and trained for ``steps`` steps; weights are restored each time.
@@ -55,7 +71,18 @@ def compared(session: Session, batch: Batch, seen: Observed, steps: int) -> Comp
         variants.append(_as_written(session, batch, seen, steps))
     else:
         variants.append(replace(variants[0], name=AS_WRITTEN))
-    return Comparison(tuple(variants), steps, batch.samples, seen.objective, session.seed)
+    found = Comparison(tuple(variants), steps, batch.samples, seen.objective, session.seed)
+    curves = [curve for variant in variants for curve in variant.curves]
+    if not curves or any(_falls(curve) for curve in curves):
+        return found
+    signed = _curves(session, batch, [], steps, (Descent(SIGNED, signed=True),))
+    return replace(found, signed=signed[0] if signed else None)
+
+
+def _falls(curve: Curve) -> bool:
+    """Whether the loss fell by more than it may by chance."""
+    start, best = curve.losses[0], min(filter(math.isfinite, curve.losses), default=math.inf)
+    return math.isfinite(start) and start - best > CLEAR * abs(start)
 
 
 def _variant(
@@ -87,7 +114,11 @@ def _summary(name: str, norms: int, observed: Observed, curves: tuple[Curve, ...
 
 
 def _curves(
-    session: Session, batch: Batch, learned: list[nn.Parameter], steps: int
+    session: Session,
+    batch: Batch,
+    learned: list[nn.Parameter],
+    steps: int,
+    descents: Sequence[Descent] = DESCENTS,
 ) -> tuple[Curve, ...]:
     trained = [p for p in session.model.parameters() if p.requires_grad] + learned
     if not trained or steps < 1:
@@ -96,9 +127,10 @@ def _curves(
     start = [s.detach().clone() for s in states]
     batch = batch.on(session.device)
     curves = []
-    for rate in RATES:
+    for descent in descents:
         try:
-            curves.append(Curve(rate, _descend(session, batch, trained, rate, steps)))
+            losses = _descend(session, batch, trained, descent, steps)
+            curves.append(Curve(descent.rate, losses))
         finally:
             with torch.no_grad():
                 for state, value in zip(states, start, strict=True):
@@ -107,7 +139,7 @@ def _curves(
 
 
 def _descend(
-    session: Session, batch: Batch, trained: Sequence[nn.Parameter], rate: float, steps: int
+    session: Session, batch: Batch, trained: Sequence[nn.Parameter], how: Descent, steps: int
 ) -> tuple[float, ...]:
     session.reseed()
     losses = []
@@ -123,7 +155,8 @@ def _descend(
             with torch.no_grad():
                 for parameter, gradient in zip(trained, gradients, strict=True):
                     if gradient is not None:
-                        parameter.sub_(gradient, alpha=rate)
+                        step = gradient.sign() if how.signed else gradient
+                        parameter.sub_(step, alpha=how.rate)
     return tuple(torch.stack(losses).float().cpu().tolist())
 
 

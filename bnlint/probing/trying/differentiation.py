@@ -16,7 +16,7 @@ from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager
 from bnlint.probing.session import Session
-from bnlint.probing.trying.experiments import flat, run
+from bnlint.probing.trying.experiments import run
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, kind_of
 
 CLOSED = 1e-2
@@ -82,10 +82,13 @@ def _differentiate(session: Session, leaves: list[Tensor], found: Differentiated
         found.cut = tuple(_spot(name) for name, _ in named)
         return
     generator = torch.Generator().manual_seed(session.seed)
-    drawn = [torch.randn(t.shape, generator=generator).to(t) for t in floats]
+    drawn = [torch.randn(t.shape, generator=generator).to(t.device) for t in floats]
+    # Of a scalar: given the gradients of tensors, torch imports sympy, which takes half a second.
+    home = floats[0].device
+    parts = [(t.float() * d).sum().to(home) for t, d in zip(floats, drawn, strict=True)]
     wanted = [p for _, p in named] + leaves
     try:
-        got = torch.autograd.grad(floats, wanted, drawn, allow_unused=True)
+        got = torch.autograd.grad(torch.stack(parts).sum(), wanted, allow_unused=True)
     except Exception as error:  # of the user's own functions: the observation has said so
         if is_out_of_memory(error):
             raise
@@ -187,7 +190,7 @@ def unread_indices(session: Session, batch: Batch) -> tuple[float | None, ...]:
     Halves are tried, the first and the second, by handing each sample those of the next.
     """
     batch = batch.part(slice(min(batch.samples, SAMPLES)))
-    plain = flat(run(session, batch, ()), batch.samples)
+    plain = list(tensors(run(session, batch, ())))
     found: list[float | None] = []
     for number, given in enumerate(tensors((batch.args, dict(batch.kwargs)))):
         if given.is_floating_point() or given.dtype is torch.bool:
@@ -201,7 +204,7 @@ def unread_indices(session: Session, batch: Batch) -> tuple[float | None, ...]:
     return tuple(found)
 
 
-def _same(session: Session, batch: Batch, number: int, columns: slice, plain: Tensor) -> bool:
+def _same(session: Session, batch: Batch, number: int, columns: slice, plain: list[Tensor]) -> bool:
     count = iter(range(1 << 20))
 
     def rolled(value: Tensor) -> Tensor:
@@ -212,8 +215,8 @@ def _same(session: Session, batch: Batch, number: int, columns: slice, plain: Te
         return other
 
     args, kwargs = mapped(batch.args, rolled), mapped(dict(batch.kwargs), rolled)
-    other = flat(run(session, Batch(args, kwargs), ()), batch.samples)
-    return torch.equal(other, plain)
+    other = list(tensors(run(session, Batch(args, kwargs), ())))
+    return len(other) == len(plain) and all(map(torch.equal, other, plain))
 
 
 def frozen_end(session: Session) -> CallSite | None:

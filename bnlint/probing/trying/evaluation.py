@@ -10,15 +10,18 @@ from torch import nn
 
 from bnlint.domain.errors import ProbeError
 from bnlint.domain.trials import Alone, CallSite, Parting
-from bnlint.models.nested import tensors
+from bnlint.models.nested import samples, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.session import Session
 from bnlint.probing.trying.experiments import flat, run
-from bnlint.probing.trying.footprints import Footprints, rescaled
+from bnlint.probing.trying.footprints import ENDS, Footprints, rescaled
 from bnlint.tracing.forward import kind_of
 
 SIZES = (5, 7, 3, 11)
 """Sizes of a small batch: one that is no other size of the input tells the batch dimension."""
+
+FAR_MORE = 4
+"""Times as many entries in dimension 0 as in dimension 1: they are samples, not a sequence."""
 
 LEAKS, CHANGES = 1e-3, 1e-4
 """The change of an output, over its spread, from which it depends on other samples, on chance."""
@@ -26,12 +29,15 @@ LEAKS, CHANGES = 1e-3, 1e-4
 
 @torch.no_grad()
 def sample_leak(session: Session, batch: Batch) -> Parting | None:
-    """How far the first sample's output changes with the other samples; None if it does not."""
+    """How far outputs change with other samples between the first and the last; None if not.
+
+    Both are looked at: what runs along the batch may reach only those that follow.
+    """
     size = _size(batch)
     if size is None or _is_graph(batch):
         return None
     one = batch.part(slice(size))
-    other = batch.part(torch.tensor([0, *range(size, 2 * size - 1)]))
+    other = batch.part(torch.tensor([0, *range(size, 2 * size - 2), size - 1]))
     trail = Footprints(session.watched, size)
     with session.watched.by(trail):
         first = run(session, one, ())
@@ -39,10 +45,32 @@ def sample_leak(session: Session, batch: Batch) -> Parting | None:
     second = Footprints(session.watched, size, trail)
     with session.watched.by(second):
         changed = run(session, other, ())
-    change = _first_row(first, changed, size)
-    if not change > LEAKS or not change > 10 * _first_row(first, again, size):
+    change = _change_of_ends(first, changed, size)
+    if not change > LEAKS or not change > 10 * _change_of_ends(first, again, size):
         return None
-    return Parting(change, second.parted)
+    return Parting(change, second.parted, _may_be_sequence(session, batch, first, second.parted))
+
+
+def _may_be_sequence(session: Session, batch: Batch, outputs: Any, at: CallSite | None) -> bool:
+    """Whether dimension 0 may be the sequence, as torch's layers take it by default.
+
+    The leak begins at such a layer, all outputs have the first two dimensions of the input, and
+    there are not many more samples than entries in dimension 1.
+    """
+    module: Any = session.watched.registry.root
+    for name in at.layer.split(".") if at is not None and at.layer else ():
+        module = getattr(module, name, None)
+    if at is None or getattr(module, "batch_first", True):
+        return False
+    size = samples(outputs)
+    taken = [t.shape for t in tensors((batch.args, dict(batch.kwargs))) if t.ndim > 1]
+    kept = all(
+        t.ndim > 1 and any(t.shape[1] == shape[1] for shape in taken)
+        for t in tensors(outputs)
+        if t.ndim and t.shape[0] == size
+    )
+    classes = [t for t in tensors(batch.targets) if t.ndim == 1 and t.shape[0] == batch.samples]
+    return kept and not classes and all(shape[0] <= FAR_MORE * shape[1] for shape in taken)
 
 
 def _size(batch: Batch) -> int | None:
@@ -61,15 +89,15 @@ def _is_graph(batch: Batch) -> bool:
     )
 
 
-def _first_row(a: Any, b: Any, size: int) -> float:
-    """The largest change of the first sample's outputs, over the root mean square of all."""
+def _change_of_ends(a: Any, b: Any, size: int) -> float:
+    """The largest change of the outputs of the first and last sample, over the rms of all."""
     largest = 0.0
     for one, other in zip(tensors(a), tensors(b), strict=False):
         comparable = one.is_floating_point() and one.ndim and one.shape == other.shape
         if not comparable or one.shape[0] != size or size in one.shape[1:]:
             continue  # a matrix of samples against samples is about all of them
         rms = float(one.float().square().mean().sqrt())
-        change = float((one[0].float() - other[0].float()).abs().max())
+        change = float((one[ENDS].float() - other[ENDS].float()).abs().max())
         largest = max(largest, change / rms if rms > 0 else 0.0)
     return largest
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnlint.domain.probe import TrainEvalGap, call_name
+from bnlint.domain.probe import TrainEvalGap
+from bnlint.domain.probe_rows import call_name
 from bnlint.models.nested import mapped, tensors
 from bnlint.probing.given.batches import Batch
 from bnlint.probing.given.placing import eager

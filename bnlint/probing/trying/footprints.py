@@ -18,6 +18,9 @@ from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedF
 Differs = Callable[[Tensor, Tensor], bool]
 """Whether two pieces of what one call returned, in two runs, are too different."""
 
+ENDS = [0, -1]
+"""The first and the last sample of a batch."""
+
 VALUES = 256
 """Maximum number of values kept of each call."""
 
@@ -43,8 +46,8 @@ def rescaled(a: Tensor, b: Tensor) -> bool:
 class Footprints(Subscriber):
     """Keeps a piece of what each call returns; with ``before``, finds the first that differs.
 
-    With ``rows``, only the first row of results with that number of rows is looked at: the first
-    sample's.
+    With ``rows``, only the first and the last row of results with that number of rows are looked
+    at: those of the first and the last sample.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Footprints(Subscriber):
             return
         if self.rows and out.shape[0] != self.rows:
             return
-        flat = (out.detach()[0] if self.rows else out.detach()).reshape(-1)
+        flat = (out.detach()[ENDS] if self.rows else out.detach()).reshape(-1)
         piece = flat[:: max(1, flat.numel() // VALUES)].float().clone()
         self.pieces.append((name, piece))
         if self.before is not None:

@@ -38,6 +38,17 @@ def origin_of(session: Session, batch: Batch) -> NotFinite | None:
     return _weights(session) or _inputs(batch) or _operation(session, batch)
 
 
+def lost_state(session: Session) -> NotFinite | None:
+    """A trainable weight or running statistic that is not finite, though the training step is.
+
+    A batch norm reads its running statistics in evaluation only.
+    """
+    found = _weights(session)
+    trained = {name for name, p in session.model.named_parameters() if p.requires_grad}
+    own = found is not None and (found.name in trained or "running_" in found.name)
+    return found if own else None
+
+
 def _weights(session: Session) -> NotFinite | None:
     model = session.model
     for name, state in (*model.named_parameters(), *model.named_buffers()):

@@ -25,7 +25,7 @@ from bnlint.probing.trying.differentiation import (
     starts_closed,
     unread_indices,
 )
-from bnlint.probing.trying.not_finite import origin_of
+from bnlint.probing.trying.not_finite import lost_state, origin_of
 from bnlint.probing.untouched import Untouched
 
 T = TypeVar("T")
@@ -88,6 +88,7 @@ def tried(attempt: Attempts, batch: Batch, sound: bool) -> dict[str, Any]:
         alone=attempt("a single sample", lambda: evaluation.alone(session, batch)),
         frozen_end=frozen_end(session),
         closed=starts_closed(session),
+        not_finite=lost_state(session),
         switched=session.switched,
     )
     if passed is None:
@@ -130,12 +131,30 @@ def inputs_of(
     for number, given in enumerate(every):
         name = names[number] if len(names) == len(every) else f"input {number + 1}"
         row = InputStats(name, tuple(given.shape), str(given.dtype).removeprefix("torch."))
+        row = replace(row, constant=_constant(given, batch.samples))
         if given.is_floating_point():
             row = _floating(row, given.detach().float(), passed, next(floats, None))
         elif given.dtype is not torch.bool:
             row = replace(row, unread=next(indices, None))
         found.append(row)
     return tuple(found)
+
+
+def _constant(given: Tensor, samples: int) -> float | None:
+    """The share of features that are the same in all samples; None where there are no samples."""
+    if given.ndim < 2 or given.shape[0] != samples or samples < 2 or not given.numel():
+        return None
+    if given.layout is not torch.strided or given.is_complex():
+        return None
+    return float((given == given[:1]).all(0).float().mean())
+
+
+def _signal(x: Tensor) -> float | None:
+    """The spread between samples of each entry over the root mean square; None if all is zero."""
+    rms = float(x.square().mean().sqrt())
+    if x.ndim < 2 or x.shape[0] < 2 or rms == 0:
+        return None
+    return float((x - x.mean(0)).square().mean().sqrt()) / rms
 
 
 def _floating(
@@ -161,5 +180,6 @@ def outputs_of(outputs: Any) -> tuple[OutputStats, ...]:
         name = f"output {number + 1}" if number else "output"
         bounded = finite and float(x.min()) >= 0 and float(x.max()) <= 1
         std = float(x.std(correction=0))
-        found.append(OutputStats(name, tuple(x.shape), float(x.mean()), std, finite, bounded))
+        mean, signal = float(x.mean()), _signal(x) if finite else None
+        found.append(OutputStats(name, tuple(x.shape), mean, std, finite, bounded, signal))
     return tuple(found)

@@ -10,6 +10,8 @@ from torch import Tensor
 from bnlint.probing.untouched.copy_on_write import memory
 
 _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_WORD = 8
+"""Bytes."""
 
 
 def checksums(parameters: Iterable[Tensor]) -> list[Tensor | None]:
@@ -37,8 +39,16 @@ def _sum(parameter: Tensor) -> Tensor | None:
         return None  # shards of a distributed one would wait for the other processes
     if own.is_complex():
         own = torch.view_as_real(own)
-    whole = _WHOLE.get(own.element_size())
     try:
-        return None if whole is None else own.view(whole).sum(dtype=torch.int64)
+        return _of_bits(own)
     except RuntimeError:  # quantized numbers, a device without such sums
         return None
+
+
+def _of_bits(own: Tensor) -> Tensor | None:
+    """A sum that may overflow, in words of 64 bits where that is possible: the fastest by far."""
+    words = own.is_contiguous() and own.nbytes % _WORD == 0
+    if words and own.storage_offset() * own.element_size() % _WORD == 0:
+        return own.view(-1).view(torch.int64).sum()
+    whole = _WHOLE.get(own.element_size())
+    return None if whole is None else own.view(whole).sum(dtype=torch.int64)

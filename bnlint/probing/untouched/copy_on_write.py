@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -100,6 +100,7 @@ def memory(tensor: Tensor) -> int:
         return 0
 
 
+@lru_cache(maxsize=4096)
 def _switches(func: Callable[..., Any]) -> Switches:
     """What the name and the signature of a function say about its writes."""
     name = getattr(func, "__name__", "")

@@ -24,7 +24,14 @@ from bnlint.layers.table import Kind, Table, having
 from bnlint.loading.weights import left_out
 from bnlint.tracing.forward.module_names import states_of
 from bnlint.tracing.initial.meanfield import SignalMoments, Units
-from bnlint.tracing.initial.stretches import Step, Weights, predict, propagate, stretches
+from bnlint.tracing.initial.stretches import (
+    Prediction,
+    Step,
+    Weights,
+    predict,
+    propagate,
+    stretches,
+)
 from bnlint.tracing.tracers import Record
 
 Facts = dict[str, Value]
@@ -166,7 +173,7 @@ class _Reader:
                 "init-scale-left": _in_words(prediction.scale),
                 "init-signal-left": _in_words(prediction.signal),
                 "init-gradient-left": _in_words(prediction.gradient),
-                "init-kept": _rounded(min(prediction.signal, prediction.gradient)),
+                "init-kept": _rounded(_kept(prediction)),
                 "init-dies": died,
             })  # fmt: skip
 
@@ -192,6 +199,14 @@ class _Reader:
                 self.facts[step.call.id]["init-dead-behind"] = _and_behind(more)
                 return True
         return False
+
+
+def _kept(prediction: Prediction) -> float:
+    """What is left at the worse end; small weights at the end make the gradient before them small.
+
+    That is no vanishing where a relative change of the weights has the same effect everywhere.
+    """
+    return min(prediction.signal, max(prediction.gradient, prediction.sensitivity))
 
 
 def _and_behind(count: int) -> str:

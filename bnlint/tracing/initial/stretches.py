@@ -83,7 +83,8 @@ class Prediction:
     ``scale`` is the root mean square of the last kernel's output over that of the input.
     ``signal`` is the standard deviation between samples of that output, relative to its root mean
     square. ``gradient`` is norm(gradient) / norm(weight) of the first kernel, relative to that of
-    the last.
+    the last; ``sensitivity`` is the same of norm(gradient) x norm(weight), which the scale of the
+    weights does not change.
     """
 
     first: str
@@ -91,6 +92,7 @@ class Prediction:
     scale: float
     signal: float
     gradient: float
+    sensitivity: float
 
 
 def stretches(
@@ -221,12 +223,15 @@ def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
     after = kernels[-1].units.moments() if kernels[-1].units else SignalMoments()
     alike = _alike(kernels[-1], after) if to_loss else 0.0
     sizes = _gradients(run[: run.index(kernels[-1]) + 1], alike)
+    gradient = sizes[-1] / sizes[0] if sizes[0] > 0 else 0.0
+    first, *_, last = (s.weights.square for s in kernels if s.weights is not None)
     return Prediction(
         kernels[0].call.path or "",
         len(kernels),
         math.sqrt(after.total / run[0].before.total),
         math.sqrt(after.spread / after.total) if after.total > 0 else 0.0,
-        sizes[-1] / sizes[0] if sizes[0] > 0 else 0.0,
+        gradient,
+        gradient * first / last,
     )
 
 

@@ -16,7 +16,7 @@ def _measured(*_: object) -> None:
 def test_pictures_without_matplotlib_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "find_spec", lambda name: None)
     monkeypatch.setattr(
-        probe_command, "probe_file", lambda *_: pytest.fail("something was measured")
+        probe_command, "probe_checked", lambda *_: pytest.fail("something was measured")
     )
     with pytest.raises(UsageError, match="pictures need matplotlib"):
         probe_command.run(["net.py::Net", "--plot", "pictures"])

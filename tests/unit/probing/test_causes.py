@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.probe_verdicts.healthy import HEALTHY
-from benchmarks.probe_verdicts.sick import SICK, mlp, rows
+from benchmarks.probe_verdicts.healthy_kinds import HEALTHY
+from benchmarks.probe_verdicts.sick import mlp, rows
+from benchmarks.probe_verdicts.sick_losses import SICK
 from bnlint.domain.finding import Severity
 from bnlint.probing.probe_model import probe
 

@@ -8,17 +8,8 @@ import pytest
 
 from bnlint.domain.errors import Mistake, UsageError
 from bnlint.domain.finding import Marked
-from bnlint.domain.probe import (
-    ActivationStats,
-    Comparison,
-    Curve,
-    KernelStats,
-    NormStats,
-    NotObserved,
-    ProbeResult,
-    TrainEvalGap,
-    Variant,
-)
+from bnlint.domain.probe import Comparison, Curve, NotObserved, ProbeResult, TrainEvalGap, Variant
+from bnlint.domain.probe_rows import ActivationStats, KernelStats, NormStats
 from bnlint.probing.showing import pictures
 from bnlint.probing.showing.exports import sections
 from bnlint.report.formats.html.markup import chapters

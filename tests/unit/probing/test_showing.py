@@ -12,7 +12,8 @@ from bnlint.domain.codec import decode, encode
 from bnlint.domain.errors import UsageError
 from bnlint.domain.finding import Evidence, Finding, Measurable, Report, Severity
 from bnlint.domain.graph import Location
-from bnlint.domain.probe import KernelStats, ProbeResult, shown_name
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import KernelStats, shown_name
 from bnlint.probing.probe_model import probe
 from bnlint.probing.showing import exports, pictures, terminal
 from bnlint.tracing.model import trace_model
@@ -137,6 +138,13 @@ def test_functions_are_named_by_what_feeds_them() -> None:
     figure = probe(Net(), torch.randn(32, 8)).plot("units")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == [f"layers.{i} -> relu" for i in range(3)]
+
+
+def test_a_name_with_a_format_is_that_of_files(tmp_path: Path) -> None:
+    result = probe(nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2)), torch.randn(64, 8))
+    written = result.save_plots(tmp_path / "net.svg")
+    assert [p.name for p in written] == ["net-grad-flow.svg", "net-ridge.svg"]
+    assert all(path.exists() for path in written)
 
 
 def test_all_pictures_have_one_width_and_titles_are_optional(compared) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bnlint.domain.probe import KernelStats, ends, gradient_ratio
+from bnlint.domain.probe_rows import KernelStats, ends, gradient_ratio
 from bnlint.probing.observing.measure import Scratch, activation
 from bnlint.probing.observing.subjects import Gates
 from bnlint.probing.probe_model import probe

@@ -52,14 +52,20 @@ def draw(result: ProbeResult, name: str, title: bool = True) -> Figure:
 
 
 def save(result: ProbeResult, folder: str | Path, titles: bool = True) -> tuple[Path, ...]:
-    """The paths of all pictures that can be drawn, written as PNG and as SVG to ``folder``."""
+    """The paths of all pictures that can be drawn, written as PNG and as SVG to ``folder``.
+
+    For a name like ``net.svg`` they are written beside it, in that format: ``net-units.svg``.
+    """
     target = Path(folder)
+    only = target.suffix.removeprefix(".").lower()
+    formats, prefix = ((only,), f"{target.stem}-") if only in FORMATS else (FORMATS, "")
+    target = target.parent if prefix else target
     target.mkdir(parents=True, exist_ok=True)
     written = []
     for name in drawable(result):
         figure = draw(result, name, titles)
-        for suffix in FORMATS:
-            path = target / f"{name}.{suffix}"
+        for suffix in formats:
+            path = target / f"{prefix}{name}.{suffix}"
             metadata = {"Date": None} if suffix == "svg" else None
             figure.savefig(path, dpi=200, metadata=metadata)
             written.append(path)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.phrases import percent
-from bnlint.domain.probe import AS_WRITTEN, ActivationStats, ProbeResult
+from bnlint.domain.probe import AS_WRITTEN, ProbeResult
+from bnlint.domain.probe_rows import ActivationStats
 from bnlint.probing.showing.pictures.series import (
     GREY,
     INK,

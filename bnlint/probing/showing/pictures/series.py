@@ -10,14 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.probe import (
-    AS_WRITTEN,
-    ActivationStats,
-    Curve,
-    KernelStats,
-    ProbeResult,
-    shown_name,
-)
+from bnlint.domain.probe import AS_WRITTEN, Curve, ProbeResult
+from bnlint.domain.probe_rows import ActivationStats, KernelStats, shown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

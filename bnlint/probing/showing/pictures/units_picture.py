@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.probe import ActivationStats, ProbeResult
+from bnlint.domain.probe import ProbeResult
+from bnlint.domain.probe_rows import ActivationStats
 from bnlint.probing.showing.pictures.series import (
     GREY,
     RED,
