@@ -193,15 +193,18 @@ def norm_of(x: Tensor) -> Tensor:
 
 
 def norms_of(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The norms as :func:`norm_of` has them; it waits for the devices, but reads tensors once.
+    """The norms as :func:`norm_of` has them; in host memory each tensor is read only once.
 
-    Reading weights and gradients again takes longer than all else that is measured of a layer.
+    Reading weights and gradients again takes longer there than all else that is measured of a
+    layer. On a device it would have to be waited for, and reading is fast.
     """
-    wide = [t.detach().reshape(-1) for t in tensors]
-    squares = [torch.dot(x, x) if x.dtype is torch.float32 and x.numel() else None for x in wide]
-    known = [s.double() for s in squares if s is not None]
-    values = iter(torch.stack([s.to(known[0].device) for s in known]).tolist() if known else ())
+    if any(t.device.type != "cpu" for t in tensors):
+        return [norm_of(t) for t in tensors]
+    flat = [t.detach().reshape(-1) for t in tensors]
+    squares = [torch.dot(x, x) if x.dtype is torch.float32 and x.numel() else None for x in flat]
+    known = [s for s in squares if s is not None]
+    values = iter(torch.stack(known).tolist() if known else ())
     return [
         square.sqrt() if square is not None and SMALLEST < next(values) < LARGEST else norm_of(x)
-        for x, square in zip(wide, squares, strict=True)
+        for x, square in zip(flat, squares, strict=True)
     ]

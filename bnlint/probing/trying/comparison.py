@@ -155,8 +155,8 @@ def _descend(
             with torch.no_grad():
                 for parameter, gradient in zip(trained, gradients, strict=True):
                     if gradient is not None:
-                        step = gradient.sign() if how.signed else gradient
-                        parameter.sub_(step, alpha=how.rate)
+                        along = gradient.sign() if how.signed else gradient
+                        parameter.sub_(along, alpha=how.rate)
     return tuple(torch.stack(losses).float().cpu().tolist())
 
 
