@@ -97,6 +97,8 @@ def _begin(metric: Metric, verdict: Verdict, orders: Mapping[str, int]) -> int:
         return verdict.begin
     if metric.begins == "backward":
         return LATE
+    if metric.begins == "training":
+        return LATE + 1
     if at is None:
         return LATE
     return getattr(at, "order", 0) or orders.get(at.layer, SOMEWHERE)

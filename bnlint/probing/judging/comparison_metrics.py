@@ -26,7 +26,7 @@ CONSTANT = 5.0
     "start: the largest of all variants and rates",
     default="under .03, or under 5 / samples, with 10 steps or more; steps by the sign of the "
     "gradient, which also train recurrent layers, do not make it fall either",
-    begins="backward",
+    begins="training",
     why="The model does not train with or without norms, so their position is not what is wrong.",
     remedy="Check that the gradient reaches the first layer, then the loss, the labels, the scale "
     "of the input and the learning rate.",

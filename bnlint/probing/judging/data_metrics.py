@@ -16,6 +16,9 @@ NUMBERS: tuple[Number, ...] = ()
 LARGE = 10.0
 """A mean or deviation of an input above this is unusual: 0 to 255 has a deviation of 70."""
 
+SMALL = 1e-3
+"""An input of which mean and deviation are below this drowns in the first biases."""
+
 CHANNELS = (1, 3, 4)
 """Grey, RGB and RGBA."""
 
@@ -55,8 +58,8 @@ def _is_swapped(shape: tuple[int, ...]) -> bool:
     Severity.WARNING,
     definition="mean and standard deviation of each floating-point input, where the first "
     "conv/linear layer reads it as it is",
-    default="either over 10, or all samples the same; a quarter of the columns of a table the same "
-    "in all samples: information; synthetic inputs are not judged",
+    default="either over 10, or both under 1e-3, or all samples the same; a quarter of the columns "
+    "of a table the same in all samples: information; synthetic inputs are not judged",
     begins="data",
     leads_to=(*SIGNAL, *BACKWARD),
     why="Initial weights and learning rates are made for inputs with a mean near 0 and a deviation "
@@ -88,7 +91,8 @@ def _all_the_same(given: InputStats) -> Verdict:
 def _unscaled(given: InputStats) -> Iterator[Verdict]:
     if given.mean is None or given.std is None or given.reached is None:
         return
-    if max(abs(given.mean), given.std) > LARGE and max(map(abs, given.reached)) > LARGE:
+    size, reached = max(abs(given.mean), given.std), max(map(abs, given.reached))
+    if min(size, reached) > LARGE or 0 < max(size, reached) < SMALL:
         yield Verdict(
             None,
             Severity.WARNING,

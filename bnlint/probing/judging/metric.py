@@ -53,8 +53,8 @@ class Metric:
     gravest verdict. ``definition`` states what is measured, in which unit, and ``default`` when it
     fires. ``why`` says what follows from it, ``remedy`` what to do, ``source`` where it is from.
     ``leads_to`` are metrics that follow from it further on in the model: they are one finding.
-    ``begins`` is where in a step it does: in the ``data``, at its layer in the ``forward``, or in
-    the ``backward``.
+    ``begins`` is where in a step it does: in the ``data``, at its layer in the ``forward``, in the
+    ``backward``, or only in the ``training`` that follows.
     """
 
     name: str

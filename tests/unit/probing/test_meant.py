@@ -44,6 +44,17 @@ def test_only_part_of_a_table_that_is_the_same_is_information() -> None:
     assert "50 % of the features" in found[0].message
 
 
+def test_an_input_may_be_too_small_too() -> None:
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    x = torch.randn(256, 8)
+
+    def first(factor: float) -> list[str]:
+        return [f.name for f in probe(net, factor * x).report.findings[:1]]
+
+    assert first(1e-5) == first(100.0) == ["input-scale"]
+    assert "input-scale" not in first(0.01) + first(1.0)
+
+
 def test_a_large_eps_is_no_low_variance() -> None:
     def share(eps: float, scale: float) -> float:
         net = nn.Sequential(nn.BatchNorm1d(8, eps=eps), nn.Linear(8, 3))
