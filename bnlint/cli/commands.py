@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.cli.parsers import (
     BASELINE_HELP,
+    FOR_RULES,
     Parser,
     baseline_parser,
     check_parser,
@@ -17,6 +18,7 @@ from bnlint.cli.parsers import (
     init_parser,
     parse,
     rules_parser,
+    test_rules_parser,
 )
 from bnlint.config import Settings, load_settings
 from bnlint.domain.errors import Mistake, UsageError
@@ -111,9 +113,7 @@ def rules(arguments: Sequence[str]) -> int:
 
 def test_rules(arguments: Sequence[str]) -> int:
     """Test rule files by their examples."""
-    parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="rule files, folders or globs")
-    given, settings = _with_rules(parser, arguments)
+    given, settings = _with_rules(test_rules_parser(), arguments)
     from bnlint.cli.progress_line import bar
     from bnlint.cli.rule_commands import self_test
 
@@ -265,12 +265,8 @@ def _add_ignores(settings: Settings) -> int:
 
 def _with_rules(parser: Parser, arguments: Sequence[str]) -> tuple[dict[str, Any], Settings]:
     """The parser's own arguments, and the settings that say where to find more rules."""
-    from bnlint.config.load import add_options
-
-    names = ("rules", "config", "isolated")
-    add_options(parser, names)
     given = parse(parser, arguments)
-    return given, load_settings({name: given[name] for name in names if name in given})
+    return given, load_settings({name: given[name] for name in FOR_RULES if name in given})
 
 
 def _say(text: str) -> int:

@@ -57,7 +57,7 @@ exit codes:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code: 2 if nothing could be compared, 1 for answers that count, else 0."""
-    given = parse(_parser(), arguments)
+    given = parse(compare_parser(), arguments)
     answers = _answers(given.get("fail_on") or "checkpoint")
     outputs = [_output(text) for text in given.get("format") or ["text"]]
     chosen = {name: given[name] for name in _SETTINGS if name in given}
@@ -78,7 +78,8 @@ def exit_code(report: ComparisonReport, answers: Sequence[str], settings: Settin
     return int(fails(report, answers) and not settings.exit_zero)
 
 
-def _parser() -> Parser:
+def compare_parser() -> Parser:
+    """The parser of ``bnlint compare``."""
     usage = "bnlint compare REVISION [REVISION] [PATH...] | OLD NEW [options]"
     parser = Parser("bnlint compare", usage=usage, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
@@ -99,7 +100,7 @@ def _parser() -> Parser:
         dest="fail_on",
         default=argparse.SUPPRESS,
         metavar="ANSWERS",
-        help=f"answers that end in exit code 1, by comma: {listed(ANSWERS, 'or')} "
+        help=f"answers that make the exit code 1, separated by commas: {listed(ANSWERS, 'or')} "
         "(default: checkpoint)",
     )
     add_options(parser, _SETTINGS)

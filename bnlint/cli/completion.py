@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import Action, ArgumentParser
 from typing import Any
 
+from bnlint.cli.compare_command import compare_parser
 from bnlint.cli.parsers import (
     Parser,
     baseline_parser,
@@ -16,7 +17,10 @@ from bnlint.cli.parsers import (
     init_parser,
     probe_parser,
     rules_parser,
+    test_rules_parser,
 )
+from bnlint.comparing.failing import ANSWERS
+from bnlint.comparing.showing import FORMATS
 from bnlint.config.load import load_settings
 from bnlint.config.settings import OPTIONS
 from bnlint.domain.errors import Mistake, UsageError
@@ -58,11 +62,14 @@ def _whole(shtab: Any) -> Parser:
     root = check_parser(paths=False)
     commands = root.add_subparsers(dest="command")
     root.add_argument("paths", nargs="*")
-    for parser in (explain_parser(), rules_parser(), probe_parser(), init_parser()):
+    for parser in (
+        *(explain_parser(), rules_parser(), test_rules_parser()),
+        *(probe_parser(), compare_parser(), init_parser()),
+    ):
         _add(commands, parser.prog.split()[-1], parser)
+    for action in commands.choices["compare"]._actions:  # words of its own under known names
+        action.choices = {"fail_on": ANSWERS, "format": tuple(FORMATS)}.get(action.dest)
     _add(commands, "check", check_parser())
-    for name in ("compare", "test-rules"):
-        commands.add_parser(name, help=name).add_argument("paths", nargs="*")
     commands.add_parser("server", help="server")
     commands.add_parser("completion", help="completion").add_argument("shell", choices=SHELLS)
     baseline = commands.add_parser("baseline", help="baseline").add_subparsers(dest="action")
@@ -90,7 +97,9 @@ def _all(parser: ArgumentParser) -> list[ArgumentParser]:
 def _describe(action: Action, rules: list[str], shtab: Any) -> None:
     """What completes an argument: the choices of its setting, rules, formats, or files."""
     option = OPTIONS.get(action.dest)
-    if action.dest == "paths" or action.dest in _FILES:
+    if action.choices:
+        return
+    if action.dest in ("paths", "target", "targets") or action.dest in _FILES:
         action.complete = shtab.FILE  # type: ignore[attr-defined]
     elif action.dest == "rule":
         action.choices = [*rules, *metric_names()]

@@ -71,6 +71,9 @@ FOR_PROBES = (
 )
 """The settings of a probe."""
 
+FOR_RULES = ("rules", "config", "isolated")
+"""The settings of the commands about rules: where to find more of them."""
+
 
 _CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 
@@ -127,8 +130,8 @@ def init_parser() -> Parser:
     parser = Parser(
         "bnlint init",
         description="Check the project once, and write bnlint.toml with what was found: rules\n"
-        "that fired, models that could not be built, inputs that were guessed. A config file\n"
-        "that is there stays as it is.",
+        "that fired, models that could not be built, inputs that were guessed. An existing\n"
+        "config file is left as it is.",
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="what to check (default: .)")
     names = ("verbose", "quiet", "jobs", "timeout", "max_memory", "sandbox", "cache_dir", "cache")
@@ -140,6 +143,16 @@ def explain_parser() -> Parser:
     """The parser of ``bnlint explain``."""
     parser = Parser("bnlint explain", description="What a rule looks for, why, and what to do.")
     parser.add_argument("rule", help="a rule or a metric of the probe: BN301, redundant-bias")
+    add_options(parser, FOR_RULES)
+    return parser
+
+
+def test_rules_parser() -> Parser:
+    """The parser of ``bnlint test-rules``."""
+    parser = Parser("bnlint test-rules", description="Test rule files by the examples inside them.")
+    paths = "rule files, folders or globs (default: the built-in rules)"
+    parser.add_argument("paths", nargs="*", metavar="PATH", help=paths)
+    add_options(parser, FOR_RULES)
     return parser
 
 
@@ -150,7 +163,7 @@ def probe_parser() -> Parser:
     parser = Parser(
         "bnlint probe",
         description="Run a model on a real device, and measure what enters and leaves each\n"
-        "activation, what its norms see and what gradient comes back.",
+        "activation, the input of its norms and the gradients.",
     )
     add_probe_options(parser)
     add_options(parser, FOR_PROBES)
@@ -164,7 +177,7 @@ def rules_parser() -> Parser:
         "--format",
         choices=("text", "markdown", "json"),
         default="text",
-        help="one line a rule (default), tables with links, or everything as data",
+        help="one line per rule (default), tables with links, or everything as data",
     )
     parser.add_argument(
         "--output-dir",
@@ -175,6 +188,7 @@ def rules_parser() -> Parser:
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of rule files, for editors"
     )
+    add_options(parser, FOR_RULES)
     return parser
 
 

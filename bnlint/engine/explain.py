@@ -25,8 +25,8 @@ def explain(rule: Rule) -> str:
         _section("Why", rule.docs.why),
         _section("Evidence", rule.docs.evidence),
         _section("What to do instead", rule.docs.instead),
-        _section("When it stays silent", _bullets(e.because for e in rule.unless)),
-        _section("When it weighs less", _bullets(
+        _section("Exceptions", _bullets(e.because for e in rule.unless)),
+        _section("When the severity is lowered", _bullets(
             f"{d.because} ({d.severity.value})" for d in rule.downgrade)),
         _section("Convention", _convention(rule)),
         _section("Example", _example(rule.bad)),
@@ -136,7 +136,7 @@ def _names(code: str) -> tuple[Names, Names]:
 
 
 def _silence(rule: Rule) -> str:
-    # No comment holds back what is said about comments.
+    # No comment hides findings about comments.
     line = f"On the line: `# bnlint: ignore[{rule.id}] -- the reason`. " if rule.match else ""
     return (
         f"{line}Everywhere: `--ignore {rule.id}`, or in `pyproject.toml`:\n\n"
@@ -175,7 +175,7 @@ OWN_RULES = (
     _own(
         "BN900",
         "unused-suppression",
-        "a suppression comment that holds nothing back",
+        "a suppression comment that has no effect",
         bad="""\
 from torch import nn
 
@@ -185,14 +185,14 @@ net = nn.Sequential(
 )
 """,
         why="""\
-A comment that is left behind when the code is fixed, or that never applied, says of a line
-what is not true of it, and will hide the next finding there. A name that no rule has, or a
-word of another linter (`disable`, `noqa`), holds nothing back although it looks so.
+A comment that is left behind when the code is fixed, or that never applied, misleads the
+reader and will hide the next finding on its line. A name that no rule has, or a word of another
+linter (`disable`, `noqa`), looks like a suppression but has no effect.
 """,
         evidence="""\
-It is said only where every model of the file was checked, and the rule that the comment names
-was run and could decide everything there. Comments are found by tokenizing: one inside a
-string is none.
+It is reported only if every model of the file was checked, and the rule that the comment names
+was run and could decide everything there. Comments are found by tokenizing, so text inside a
+string is not one.
 """,
         instead="""\
 Remove the comment, or the rule from its list. A comment counts on the line that builds the
@@ -209,15 +209,15 @@ from torch import nn
 net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))  # bnlint: ignore
 """,
         why="""\
-A bare `# bnlint: ignore` hides whatever is found there, now and later: an error that comes in
-by mistake as well.
+A bare `# bnlint: ignore` hides everything that is found on its line, now and later, including
+errors that are introduced by mistake.
 """,
         evidence="""\
-What it covers is held back all the same.
+The findings on its line are still hidden.
 """,
         instead="""\
-Name what is meant, and say why: `# bnlint: ignore[BN301] -- reason`. A whole file is left out
-by `# bnlint: skip-file`.
+Name the rule and give a reason: `# bnlint: ignore[BN301] -- reason`. To skip a whole file,
+write `# bnlint: skip-file`.
 """,
     ),
 )

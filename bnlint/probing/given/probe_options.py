@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.finding import Report
 from bnlint.domain.probe import ProbeResult
@@ -59,26 +59,44 @@ class ProbeAnswer:
     mistakes: tuple[tuple[str, str], ...] = ()
 
 
+HELP = {
+    "target": "net.py, net.py::Net(10), net.py::build(width=2), pkg::Net",
+    "--device": "cpu, cuda, cuda:1, mps, xpu (default: where the model is)",
+    "--dtype": "autocast in float16 or bfloat16",
+    "--batch": "number of samples to measure (default: 256)",
+    "--batch-size": "batch size of the training (default: that of the data)",
+    "--input": "shape of random input, for example 1x3x32x32 (repeatable)",
+    "--data": "real batches: a .pt or .npz file, or a name in the model's file",
+    "--loss": "a loss of torch.nn.functional such as cross_entropy, or a function in the file",
+    "--compare": "also measure the model without norms, and with norms before or after activations",
+    "--steps": "training steps of each variant, with --compare (default: 30)",
+    "--eval": "leave a model in eval mode if it is (default: probe in train mode)",
+    "--seed": "random seed of inputs, labels and dropout",
+    "--plot": "write plots as PNG and SVG, or one file such as net.svg (needs the plot extra)",
+    "--no-titles": "plots without titles",
+}
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the target and every option of the probe to a parser."""
-    add = parser.add_argument
-    add(
-        "target", metavar="TARGET", help="net.py, net.py::Net(10), net.py::build(width=2), pkg::Net"
-    )
-    add("--device", default="", help="cpu, cuda, cuda:1, mps, xpu (default: where the model is)")
-    add("--dtype", default="", metavar="DTYPE", help="autocast in float16 or bfloat16")
-    look = "samples to look at (default 256)"
-    add("--batch", type=int, default=256, dest="samples", metavar="N", help=look)
-    add("--batch-size", type=int, default=0, metavar="N", help="the size used in training")
-    add("--input", action="append", dest="inputs", metavar="SHAPE", help="noise like 1x3x32x32")
-    add("--data", default="", metavar="DATA", help="a .pt or .npz file, or a name in the file")
-    add("--loss", default="", metavar="NAME", help="cross_entropy, or a function of the file")
-    add("--compare", action="store_true", help="also without norms, with norms before and after")
-    add("--steps", type=int, default=30, metavar="K", help="steps of descent to compare (30)")
-    add("--eval", action="store_false", dest="train", help="leave a model in eval mode as it is")
-    add("--seed", type=int, default=0, help="for noise, labels and dropout")
-    add("--plot", default="", metavar="DIR", help="pictures as PNG and SVG, or net.svg (plot)")
-    add("--no-titles", action="store_false", dest="titles", help="pictures without titles")
+
+    def add(name: str, **how: Any) -> None:
+        parser.add_argument(name, help=HELP[name], **how)
+
+    add("target", metavar="TARGET")
+    add("--device", default="")
+    add("--dtype", default="", metavar="DTYPE")
+    add("--batch", type=int, default=256, dest="samples", metavar="N")
+    add("--batch-size", type=int, default=0, metavar="N")
+    add("--input", action="append", dest="inputs", metavar="SHAPE")
+    add("--data", default="", metavar="DATA")
+    add("--loss", default="", metavar="NAME")
+    add("--compare", action="store_true")
+    add("--steps", type=int, default=30, metavar="K")
+    add("--eval", action="store_false", dest="train")
+    add("--seed", type=int, default=0)
+    add("--plot", default="", metavar="DIR")
+    add("--no-titles", action="store_false", dest="titles")
 
 
 def options_of(given: argparse.Namespace) -> ProbeOptions:

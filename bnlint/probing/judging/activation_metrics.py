@@ -74,9 +74,9 @@ NUMBERS = (
 @metric(
     "dead-layer",
     Severity.ERROR,
-    definition="every unit of an activation has max(pre-activation) in the zero region over all "
-    "samples and places, and no gradient; a share of units",
-    default="all units, with 256 samples or more",
+    definition="share of an activation's units that are dead: on every sample and position the "
+    "pre-activation is in the zero region, so no gradient passes",
+    default="if all units are dead, on 256 samples or more",
     leads_to=(*SIGNAL, *BACKWARD, "unread-features"),
     why="No gradient passes the layer, so neither it nor anything before it can learn.",
     remedy="Check the bias of the layer that feeds it and the learning rate, or put a norm between "
@@ -99,9 +99,9 @@ def _dead_layer(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "dead-units",
     Severity.WARNING,
-    definition="share of such units in an activation",
-    default="over .50 a warning, over .25 information; with fewer than 256 samples information "
-    "only, but a warning where all units are and there are 32 samples or more",
+    definition="share of an activation's units that are in the zero region on every sample",
+    default="over 50 %: warning; over 25 %: info; with fewer than 256 samples info only, but a "
+    "warning if all units are, on 32 samples or more",
     leads_to=(*SIGNAL, *BACKWARD),
     why="Dead units get no gradient and stay dead: the layer is narrower than it looks.",
     remedy="Put a norm before the activation, use a leaky activation, or change the "
@@ -109,7 +109,7 @@ def _dead_layer(result: ProbeResult) -> Iterator[Verdict]:
     source="Lu et al. 2019, Dying ReLU and Initialization, arXiv:1903.06733",
 )
 def _dead_units(result: ProbeResult) -> Iterator[Verdict]:
-    """A warning for each layer in which most units are dead, information for fewer."""
+    """A warning for each layer in which most units are dead, info for fewer."""
     for a in result.activations:
         if a.dead is None or a.dead <= 0.25 or (a.dead == 1.0 and a.samples >= ENOUGH):
             continue
@@ -140,7 +140,7 @@ def _within_gate(a: ActivationStats, result: ProbeResult) -> bool:
     "inactive-share",
     Severity.INFO,
     definition="share of values in the inactive region: derivative under a tenth of its maximum",
-    default="over .90, information only: healthy nets have .34 to .54 and broken ones .48",
+    default="over 90 %: info only, since healthy nets have 34 to 54 % and broken ones 48 %",
     why="Most values pass little gradient. By itself that is neither good nor bad.",
     remedy="Nothing, unless training is slow",
     source="own measurements",
@@ -161,8 +161,8 @@ def _inactive_share(result: ProbeResult) -> Iterator[Verdict]:
     "saturation",
     Severity.WARNING,
     definition="share of values where the derivative of a bounded activation is under a tenth of "
-    "its maximum (abs 3.64 for sigmoid, 1.82 for tanh)",
-    default="over .50 of a layer that is not the output",
+    "its maximum (beyond 3.64 for sigmoid, 1.82 for tanh)",
+    default="over 50 % of a layer that is not the output",
     leads_to=(*SIGNAL, *BACKWARD),
     why="Little gradient passes where the activation is flat, so the layers before it learn "
     "slowly.",

@@ -22,9 +22,9 @@ CONSTANT = 5.0
 @metric(
     "nothing-trains",
     Severity.WARNING,
-    definition="the fall of the loss over the steps of a comparison, as a share of the loss at its "
-    "start: the largest of all variants and rates",
-    default="under .03, or under 5 / samples, with 10 steps or more; steps by the sign of the "
+    definition="how much the loss falls over the steps of a comparison, relative to the first "
+    "loss: the largest fall of all variants and learning rates",
+    default="under 3 %, or under 5 / samples, with 10 steps or more; steps by the sign of the "
     "gradient, which also train recurrent layers, do not make it fall either",
     begins="training",
     why="The model does not train with or without norms, so their position is not what is wrong.",

@@ -26,10 +26,10 @@ CHANNELS = (1, 3, 4)
 @metric(
     "input-layout",
     Severity.WARNING,
-    definition="a batch of four dimensions whose last has 1, 3 or 4 entries and whose second has "
-    "not: channels last",
-    default="any such batch that reaches a convolution as it is; synthetic inputs are not judged; "
-    "an error if the forward fails",
+    definition="a batch of 4 dimensions whose last has size 1, 3 or 4 and whose second has not: "
+    "channels last",
+    default="if a convolution reads such a batch as it is; synthetic inputs are not judged; an "
+    "error if the forward fails",
     begins="data",
     leads_to=(*SIGNAL, *BACKWARD, "unread-features"),
     why="torch takes dimension 1 for the channels: rows of pixels are mixed like colors.",
@@ -58,12 +58,12 @@ def _is_swapped(shape: tuple[int, ...]) -> bool:
     Severity.WARNING,
     definition="mean and standard deviation of each floating-point input, where the first "
     "conv/linear layer reads it as it is",
-    default="either over 10, or both under 1e-3, or all samples the same; a quarter of the columns "
-    "of a table the same in all samples: information; synthetic inputs are not judged",
+    default="if either is over 10, both are under 1e-3, or all samples are the same; 25 % of the "
+    "columns of a table the same in all samples: info; synthetic inputs are not judged",
     begins="data",
     leads_to=(*SIGNAL, *BACKWARD),
-    why="Initial weights and learning rates are made for inputs with a mean near 0 and a deviation "
-    "near 1.",
+    why="Initial weights and learning rates are made for inputs with a mean near 0 and a standard "
+    "deviation near 1.",
     remedy="Scale the data: x / 255 for images, else (x - mean) / std of the training set",
     source="LeCun et al. 1998, Efficient BackProp",
 )
@@ -125,7 +125,7 @@ def _given(result: ProbeResult) -> tuple[InputStats, ...]:
     Severity.ERROR,
     definition="class indices against the number of outputs, and type and shape of the targets "
     "against what torch's losses take; real data only",
-    default="an index at or beyond the number of outputs, or below 0; float targets of another "
+    default="for an index below 0 or not below the number of outputs; for float targets of another "
     "shape than the outputs; a column of targets for cross-entropy; outputs (N, 1) and "
     "targets (N,) that a distance broadcasts to (N, N)",
     begins="data",
@@ -171,8 +171,8 @@ def _sentence(text: str) -> str:
 @metric(
     "initial-loss",
     Severity.WARNING,
-    definition="cross-entropy of the outputs of a model with its initial weights, over ln(number "
-    "of classes), which is that of a uniform guess",
+    definition="cross-entropy of the outputs of a model with its initial weights, divided by "
+    "ln(number of classes), the loss of a uniform guess",
     default="over 2, for a model that the probe built itself; over 10 for any other, if the "
     "classes are given",
     begins="backward",
@@ -214,8 +214,9 @@ def _most(result: ProbeResult) -> float:
     "unread-features",
     Severity.WARNING,
     definition="share of the features (channels) of an input that no output depends on: their "
-    "gradient is exactly 0 in all samples; integer inputs are exchanged between samples",
-    default="a quarter or more",
+    "gradient is exactly 0 in all samples; for integer inputs, swapping them "
+    "between samples changes nothing",
+    default="25 % or more",
     begins="backward",
     why="The model cannot use what it never reads.",
     remedy="Look for a slice that is used twice (x[:, :16] and x[:, :16]), or an input that is "

@@ -17,8 +17,8 @@ HALF_MAX = 65504.0
     "non-finite",
     Severity.ERROR,
     definition="inf or nan in a weight, an input, a pre-activation, the output or a gradient; "
-    "named is the first operation that makes it of finite values",
-    default="any",
+    "the finding names the first operation that turns finite values into it",
+    default="in every case",
     leads_to=(*SIGNAL, *BACKWARD, "non-finite", "input-scale", "unread-features"),
     why="inf and nan spread to all weights with the next step.",
     remedy="Keep its input in range: add eps before a division, clamp before log and sqrt, use "
@@ -89,8 +89,8 @@ _REMEDIES = {
 @metric(
     "half-headroom",
     Severity.ERROR,
-    definition="65504 over the largest absolute pre-activation; only where it is in float16",
-    default="under 8 a warning, 1 or under an error",
+    definition="65504 divided by the largest absolute pre-activation; only for float16",
+    default="under 8: warning; 1 or less: error",
     why="A slightly larger input overflows to inf.",
     remedy="Use bfloat16, or scale the signal down.",
     source="the largest finite float16, IEEE 754",

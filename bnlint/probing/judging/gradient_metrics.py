@@ -25,9 +25,9 @@ NUMBERS = (
 )
 
 RATIO = (
-    "norm(gradient) x norm(weight) of the first conv/linear layer over that of the last: how the "
-    "loss depends on a relative change of the weights, whatever their scale (of layers that read "
-    "the same tensor, as query, key and value do, the largest counts)"
+    "norm(gradient) x norm(weight) of the first conv/linear layer, divided by that of the last: "
+    "how much a relative change of the weights changes the loss, whatever their scale (of layers "
+    "that read the same tensor, such as query, key and value, the largest counts)"
 )
 
 
@@ -35,8 +35,8 @@ RATIO = (
     "gradient-vanishing",
     Severity.ERROR,
     definition=RATIO,
-    default="under 1e-3 a warning, under 1e-6 or exactly 0 an error; information where "
-    "branches start closed (LayerScale, ReZero); an error where all weights get a gradient of zero",
+    default="under 1e-3: warning; under 1e-6 or exactly 0: error; info where branches start closed "
+    "(LayerScale, ReZero); error if all weights get a gradient of zero",
     begins="backward",
     why="The first layers hardly change in training.",
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
@@ -82,7 +82,8 @@ def _closed_for_good(result: ProbeResult) -> Verdict | None:
     "gradient-explosion",
     Severity.WARNING,
     definition=RATIO,
-    default="over 70; with batch norms at half of the activations or more, over 10 x 1.21^kernels",
+    default="over 70; with batch norms at half of the activations or more, over 10 x 1.21^L for "
+    "L layers",
     begins="backward",
     why="A learning rate that suits the last layers makes the first ones diverge.",
     remedy="Use a smaller learning rate, gradient clipping, or a smaller initialization.",
@@ -115,7 +116,7 @@ def limit(result: ProbeResult) -> float:
     Severity.WARNING,
     definition="trainable parameters without a gradient after a backward through all outputs "
     "(torch returns None for them, not zero)",
-    default="any",
+    default="in every case",
     begins="forward",
     why="They never change in training, however long it takes.",
     remedy="Look for a result that nothing reads, .detach(), no_grad, argmax or numpy on the way; "
@@ -133,6 +134,6 @@ def _no_gradient(result: ProbeResult) -> Iterator[Verdict]:
         cut[0],
         Severity.ERROR if len(cut) == of else Severity.WARNING,
         f"{len(cut)} of {of} trainable parameters get no gradient: no output depends on {shown}"
-        f"{more} through operations that can be derived",
+        f"{more} through differentiable operations",
         {"parameters": len(cut), "trainable": of},
     )

@@ -162,5 +162,5 @@ def named(row: Where) -> str:
 
 
 def on_flat_noise(a: ActivationStats, result: ProbeResult) -> bool:
-    """Behind a global pooling of made-up noise, all samples are nearly the same."""
+    """After a global pooling of random noise, all samples are nearly the same."""
     return a.pooled and result.source == "synthetic"

@@ -56,10 +56,10 @@ NUMBERS = (
 @metric(
     "norm-low-variance",
     Severity.WARNING,
-    definition="share of channels whose variance over the batch is under ten eps (under eps, where "
-    "that is 1e-4 or more); for group, layer and instance norms of the groups of a sample",
-    default="over .25 of a norm; information on made-up noise, and nothing behind a global "
-    "pooling of it",
+    definition="share of a norm's channels whose variance over the batch is under ten times eps "
+    "(under eps, where that is 1e-4 or more); for group, layer and instance norms, share of the "
+    "groups of a sample",
+    default="over 25 %; info on random noise, and not judged after a global pooling of it",
     leads_to=("norm-low-variance", *BACKWARD),
     why="eps decides the scale of such channels, so their variance after the norm is below 1.",
     remedy="Check whether the channels are constant, or use a smaller eps.",
@@ -84,8 +84,8 @@ def _low_variance(result: ProbeResult) -> Iterator[Verdict]:
     Severity.WARNING,
     definition="median over channels of abs(running mean - batch mean) / sigma, and of "
     "abs(log2(running variance / batch variance)); synthetic inputs are not judged",
-    default="over .5 or over 1, once 100 batches were tracked; also statistics that were never "
-    "tracked, in a model that was trained",
+    default="if the first is over 0.5 or the second over 1, once 100 batches were tracked; also "
+    "for statistics that were never tracked, in a model that was trained",
     why="Evaluation normalizes with statistics of other data than this.",
     remedy="Check that preprocessing is the same as in training, or update the statistics.",
     source="Ioffe and Szegedy 2015; Singh and Shrivastava 2019, EvalNorm, arXiv:1904.06031",
@@ -121,9 +121,9 @@ def _judged(n: NormStats, result: ProbeResult) -> bool:
 @metric(
     "norm-batch-noise",
     Severity.INFO,
-    definition="change of a sample's output when its batch is put together otherwise, root mean "
-    "square over the spread between samples; at the user's batch size, dropout off",
-    default="over .25, information",
+    definition="how much a sample's output changes with the other samples of its batch: root mean "
+    "square, divided by the spread between samples; at the batch size of training, dropout off",
+    default="over 25 %: info",
     why="The loss of a sample depends on its batch, which adds noise to the gradient.",
     remedy="Use larger batches, or a norm that does not depend on the batch (GroupNorm).",
     source="Luo et al. 2019, Towards Understanding Regularization in Batch Normalization, "
@@ -135,7 +135,7 @@ def _batch_noise(result: ProbeResult) -> Iterator[Verdict]:
             None,
             Severity.INFO,
             f"With batches of {result.batch_size} the outputs of a sample change by "
-            f"{percent(result.batch_noise)} of their spread with the company it is in",
+            f"{percent(result.batch_noise)} of their spread when the rest of the batch changes",
             {"batch-noise": result.batch_noise, "batch-size": result.batch_size},
         )
 
@@ -143,9 +143,9 @@ def _batch_noise(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "norm-batch-of-one",
     Severity.INFO,
-    definition="a batch norm with one value per channel and sample, which raises for one sample in "
-    "training",
-    default="any",
+    definition="a batch norm that sees one value per channel and sample, which raises an error for "
+    "a batch of one in training",
+    default="in every case",
     why="A batch of one sample has no variance, so batch_norm raises an error.",
     remedy="Pass drop_last=True to the DataLoader.",
     source="torch.nn.functional.batch_norm",
@@ -166,9 +166,9 @@ def _batch_of_one(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "train-eval-gap",
     Severity.WARNING,
-    definition="the same batch in train and eval mode, dropout off: change of the outputs over "
-    "their spread, and relative change of the loss; synthetic inputs are not judged",
-    default="over .5 and over 50 %, once a norm tracked 100 batches",
+    definition="the same batch in train and eval mode, dropout off: change of the outputs "
+    "divided by their spread, and relative change of the loss; synthetic inputs are not judged",
+    default="if both are over 50 %, once a norm has tracked 100 batches",
     why="What was measured in training says little about evaluation.",
     remedy="Check the running statistics of the norms, and what else reads self.training.",
     source="Summers and Dinneen 2020, Four Things Everyone Should Know to Improve Batch "

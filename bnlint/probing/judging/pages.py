@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bnlint.probing.judging.metric import PREFIX, Metric
+
+_CODE = re.compile(r"\w+[._]\w")
+"""Text that begins with a name of code, which stays as it is written."""
 
 
 def page(metric: Metric) -> str:
@@ -34,5 +38,5 @@ def _parts(metric: Metric) -> Iterator[str]:
 
 
 def _section(title: str, text: str) -> Iterator[str]:
-    body = text[:1].upper() + text[1:]
+    body = text if _CODE.match(text) else text[:1].upper() + text[1:]
     yield f"## {title}\n\n{body.rstrip('.')}."

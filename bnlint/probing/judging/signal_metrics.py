@@ -33,12 +33,12 @@ NOISE = 1e-6
 @metric(
     "signal-collapse",
     Severity.ERROR,
-    definition="spread between samples of a unit's pre-activation at one place, over the root mean "
-    "square of the layer (at one place and not of its mean over space, which averages noise inputs "
+    definition="spread between samples of a unit's pre-activation at one position, divided by the "
+    "root mean square of the layer (not of its mean over positions, which averages noise inputs "
     "away)",
-    default="under 1e-2 a warning, under 1e-4 an error; a spread under 1e-6 of the input's is "
-    "rounding, and counts as none; gates and what zero weights start are not judged; outputs under "
-    "1e-4 a warning, where no activation shows it",
+    default="under 0.01: warning; under 1e-4: error; a spread under 1e-6 of the input's is "
+    "rounding and counts as 0; gates and layers after zero weights are not judged; outputs under "
+    "1e-4: warning, if no activation shows it",
     leads_to=(*SIGNAL, *BACKWARD, "sample-leak"),
     why="Later layers see nearly the same values for every sample, and cannot tell them apart.",
     remedy="Use norms, skip connections, or an initialization that fits the activation.",
@@ -116,8 +116,8 @@ def _may_collapse(a: ActivationStats, result: ProbeResult) -> bool:
     Severity.WARNING,
     definition="share of units of a ReLU, ReLU6 or threshold that are dead or always on: the layer "
     "is linear on the data",
-    default=".90 or more, with 256 samples or more; gates are not judged, nor what follows a "
-    "global pooling of made-up noise",
+    default="90 % or more, on 256 samples or more; gates are not judged, nor what follows a global "
+    "pooling of random noise",
     why="Without units that switch, the layers on both sides of it work as one linear layer.",
     remedy="Put a norm before the activation, or bring the biases back to the scale of the signal.",
     source="exact by definition of the activation",
@@ -142,10 +142,10 @@ def _frozen_units(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "scale",
     Severity.ERROR,
-    definition="standard deviation of what enters each activation, and of the outputs, over that "
-    "of the input; and norm(gradient) / norm(weight) of all layers",
-    default="under 1e-4 or over 1e3 a warning, under 1e-8 or over 1e6 an error; gradient over "
-    "weight under 1e-6 at every layer",
+    definition="standard deviation of what enters each activation, and of the outputs, divided by "
+    "that of the input; and norm(gradient) / norm(weight) of all layers",
+    default="under 1e-4 or over 1e3: warning; under 1e-8 or over 1e6: error; also if gradient over "
+    "weight is under 1e-6 at every layer",
     leads_to=(*SIGNAL, *BACKWARD, "non-finite"),
     why="Very small signals drown in the biases and in eps, very large ones saturate and overflow; "
     "gradients and steps have the wrong scale.",

@@ -33,10 +33,10 @@ def _at(parting: Parting | None) -> str:
 @metric(
     "sample-leak",
     Severity.ERROR,
-    definition="eval mode: largest change of the first sample's outputs when the other samples of "
-    "the batch change, over the root mean square of the outputs; two equal passes must agree",
-    default="over 1e-3; statistics over the batch that the model takes by hand are information, "
-    "and layers with batch_first=False of a model whose dimension 0 may be the sequence",
+    definition="in eval mode: largest change of the first sample's outputs when the other samples "
+    "of the batch change, divided by the root mean square of the outputs, where equal passes agree",
+    default="over 1e-3; info if the model itself computes statistics over the batch, or if its "
+    "layers have batch_first=False and its dimension 0 may be the sequence",
     leads_to=("unread-features", "gradient-vanishing", "gradient-explosion"),
     why="A prediction depends on the batch it is in: scores are wrong with another batch size, and "
     "training sees what evaluation does not.",
@@ -63,9 +63,9 @@ def _sample_leak(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "random-in-eval",
     Severity.WARNING,
-    definition="largest difference between two equal passes in eval mode, over the root mean "
+    definition="largest difference between two equal passes in eval mode, divided by the root mean "
     "square of the outputs",
-    default="over 1e-4; information where the forward draws numbers itself (a sampled latent)",
+    default="over 1e-4; info if the forward itself draws random numbers (a sampled latent)",
     why="Predictions are not reproducible, and worse than they could be.",
     remedy="Pass training=self.training to F.dropout (dropout_p=0 to attention in eval mode), or "
     "build nn.Dropout in __init__",
@@ -90,9 +90,9 @@ def _random_in_eval(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "first-evaluation",
     Severity.WARNING,
-    definition="standard deviation of the outputs in eval mode after one training forward over "
-    "that before it, with unchanged weights; batch norms with a momentum stay as they are",
-    default="a factor of 10 either way",
+    definition="standard deviation of the outputs in eval mode after one training forward, divided "
+    "by that before it, with unchanged weights; batch norms with a momentum stay as they are",
+    default="a factor of 10, up or down",
     why="A state that only training forwards set is wrong in the first evaluation: a checkpoint of "
     "the initial model, or a sanity check before training, gives other results.",
     remedy="Use torch.nn.utils.parametrizations.spectral_norm instead of the old spectral_norm, "
@@ -116,9 +116,9 @@ def _first_evaluation(result: ProbeResult) -> Iterator[Verdict]:
 @metric(
     "batch-of-one",
     Severity.WARNING,
-    definition="eval mode: a single sample raises an error, or the outputs have another number of "
-    "dimensions than for three",
-    default="any",
+    definition="in eval mode, a single sample raises an error, or its output has another number of "
+    "dimensions than that of three samples",
+    default="in every case",
     why="The last batch of an epoch, or a single request in production, fails or is misread.",
     remedy="Name the dimension to squeeze: squeeze(1) or squeeze(-1) instead of squeeze()",
     source="exact, by running the model",
@@ -144,8 +144,8 @@ def _listed(spots: tuple[CallSite, ...]) -> str:
 @metric(
     "statistics-updated-twice",
     Severity.WARNING,
-    definition="num_batches_tracked of a batch norm rises during the backward",
-    default="any",
+    definition="whether num_batches_tracked of a batch norm rises during the backward",
+    default="in every case",
     why="Checkpointing runs the forward again in the backward: statistics are updated twice a "
     "step, with a momentum that is larger than it looks.",
     remedy="Keep batch norms out of torch.utils.checkpoint, or set their momentum to "
@@ -168,7 +168,7 @@ def _twice(result: ProbeResult) -> Iterator[Verdict]:
     Severity.WARNING,
     definition="after model.train(), a norm with frozen weights (requires_grad=False) updates its "
     "running statistics",
-    default="any",
+    default="in every case",
     why="A backbone that is frozen changes all the same: its statistics move to the new data.",
     remedy="Override train() so that the frozen part stays in eval mode, or use FrozenBatchNorm2d",
     source="exact, by comparing the statistics before and after a forward",
@@ -190,7 +190,7 @@ def _moving(result: ProbeResult) -> Iterator[Verdict]:
     Severity.INFO,
     definition="the output layer is frozen while layers before it train, or train() changes "
     "requires_grad",
-    default="any, information",
+    default="in every case: info",
     begins="backward",
     why="It is rarely meant: the head is what a new task needs.",
     remedy="Freeze before training, and leave the new head trainable",

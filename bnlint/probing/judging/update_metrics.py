@@ -26,8 +26,8 @@ SHOWN = 4
     Severity.WARNING,
     definition="norm(step of the optimizer) / norm(weight) for each weight matrix, and the "
     "trainable parameters that a step leaves as they were; only while a training is watched",
-    default="median under 1e-5 or a weight over .1: information; over 1: a warning; unchanged in "
-    "two observed steps in a row: a warning",
+    default="median under 1e-5 or a weight over 0.1: info; a weight over 1, or parameters "
+    "unchanged in two observed steps in a row: warning",
     begins="backward",
     why="Weights that hardly move do not learn, and weights that move by their own size forget.",
     remedy="Change the learning rate, and pass all trainable parameters to the optimizer.",

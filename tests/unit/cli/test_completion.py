@@ -40,6 +40,14 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         ("bnlint baseline w", ["write"]),
         ("bnlint baseline write ne", ["net.py"]),
         ("bnlint completion z", ["zsh"]),
+        ("bnlint compare --st", ["--staged"]),
+        ("bnlint compare main ne", ["net.py"]),
+        ("bnlint compare main --fail-on ch", ["checkpoint"]),
+        ("bnlint compare main --format ma", ["markdown"]),
+        ("bnlint test-rules --iso", ["--isolated"]),
+        ("bnlint explain BN301 --ru", ["--rules"]),
+        ("bnlint probe ne", ["net.py"]),
+        ("bnlint probe net.py --da", ["--data"]),
     ],
 )
 def test_bash_completes(script: Path, tmp_path: Path, line: str, expected: list[str]) -> None:
