@@ -67,8 +67,9 @@ def _whole(shtab: Any) -> Parser:
         *(probe_parser(), compare_parser(), init_parser()),
     ):
         _add(commands, parser.prog.split()[-1], parser)
-    for action in commands.choices["compare"]._actions:  # words of its own under known names
-        action.choices = {"fail_on": ANSWERS, "format": tuple(FORMATS)}.get(action.dest)
+    own = {"fail_on": ANSWERS, "format": tuple(FORMATS)}  # words of its own under known names
+    for each in commands.choices["compare"]._actions:
+        each.choices = own.get(each.dest, each.choices)
     _add(commands, "check", check_parser())
     commands.add_parser("server", help="server")
     commands.add_parser("completion", help="completion").add_argument("shell", choices=SHELLS)

@@ -62,7 +62,8 @@ def _id(reader: Reader, node: Node, what: str) -> str:
     text = ID.read(reader, node, what)
     stem = PurePath(reader.path).stem
     if text and not stem.startswith(text) and not reader.path.startswith("<"):
-        reader.wrong(node, f"the file's name must start with {text}", f"it is {stem!r}")
+        said = f"the name of the file must start with the id: {text}"
+        reader.wrong(node, said, f"rename it to {text}-{stem}.yaml")
     return text
 
 

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from bnlint.domain import SANDBOXED
 from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error, is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
-from bnlint.loading.sites import is_users
+from bnlint.loading.sites import is_local, is_users
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "npu")
@@ -166,6 +166,16 @@ def let_through(error: BaseException) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     if not is_users(frames[-1].filename):
         raise error
+
+
+def place_of(error: BaseException) -> str:
+    """Where code of the user raised an error, as " (net.py, line 13)"; empty if none did.
+
+    The user's own file is named even if a library that it calls raised the error.
+    """
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_users(f.filename)]
+    own = [frame for frame in frames if is_local(frame.filename)] or frames
+    return f" ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})" if own else ""
 
 
 def line_in(error: BaseException, path: str) -> int:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from bnlint.domain.errors import ProbeError, in_words, is_out_of_memory
 from bnlint.domain.trials import Labels
 from bnlint.layers.table import Table
+from bnlint.loading.user_code import place_of
 from bnlint.models.nested import tensors
 from bnlint.probing.given import placing
 from bnlint.probing.given.batches import Batch
@@ -78,7 +79,7 @@ class Session:
                 raise
             shapes = ", ".join(str(tuple(t.shape)) for t in tensors((batch.args, batch.kwargs)))
             raise ProbeError(
-                f"the model's forward raised {in_words(error)}",
+                f"the model's forward raised {in_words(error)}{place_of(error)}",
                 hint=f"it was called with {shapes or 'no tensor'}; check shapes and types",
             ) from error
 

@@ -152,7 +152,7 @@ def refusals(trace: Trace) -> Iterator[str]:
     same = Counter((refusal.tracer, refusal.reason) for refusal in trace.refusals)
     for (tracer, reason), number in same.items():
         often = f" ({number} times)" if number > 1 else ""
-        yield f"{tracer} refused{often}: {reason}"
+        yield f"the {tracer} tracer failed{often}: {reason}"
 
 
 def _checked(report: Report) -> str:

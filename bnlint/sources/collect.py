@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.sources.cells import SUFFIX, Notebook, read_notebook
-from bnlint.sources.expand import FileSearch, Match, clean, expand
+from bnlint.sources.expand import FileSearch, Match, clean, expand, module_file
 
 _MENTIONS = r"torch|\bnn\b|\bdef forward\b"
 """What a file must mention to be checked unless it was named by hand: layers may be imported."""
@@ -76,6 +76,7 @@ def collect(arguments: Sequence[str], search: FileSearch) -> Sources:
             found.setdefault(os.path.realpath(match.path), []).append(match)
     results += [_read(matches, search) for matches in found.values()]
     by_hand |= {search.shown(m[0].path) for m in found.values() if any(e.by_hand for e in m)}
+    by_hand |= {match.module for matches in found.values() for match in matches if match.module}
     return _sorted(results, by_hand, search.sift)
 
 
@@ -184,6 +185,9 @@ def _missing(argument: str, search: FileSearch) -> Problem:
         message, hint = "no file matches this glob", "quote it, or check the folder"
     elif separator and "/" not in name and not name.endswith(".py"):
         message, hint = f"there is no file and no installed module '{name}'", _similar(name, search)
+    elif not separator and module_file(name, search.cwd):
+        message = f"there is no such file; {name} is an installed module"
+        hint = f"name a model in it: {name}::Name"
     else:
         message, hint = "there is no such file or folder", _similar(name, search)
     return Problem(ProblemKind.NOT_FOUND, argument, message, hint, blocking=True)

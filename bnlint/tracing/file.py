@@ -170,7 +170,8 @@ def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
         try:
             module = import_module(request.module)
         except BaseException as error:
-            return failure(request.module, error)
+            hint = f"`python -c 'import {request.module}'` shows where it fails"
+            return replace(failure(request.module, error), hint=hint)
         source = read(os.path.abspath(file_of(module)))
         return source if isinstance(source, Problem) else (source, Imported(module, Stubs()))
     source = read(request.path, request.text)

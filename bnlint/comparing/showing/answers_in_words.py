@@ -97,7 +97,10 @@ def _keys(answer: CheckpointAnswer) -> Iterator[str]:
 
 
 def _by_module(keys: Sequence[str]) -> dict[str, list[str]]:
-    """The keys by the module that holds them; by outer modules where those would be many."""
+    """The keys by the module that holds them; by outer modules where those would be many.
+
+    A key that is alone goes by its own name.
+    """
     groups: dict[str, list[str]] = {}
     for key in keys:
         groups.setdefault(key.rpartition(".")[0] or key, []).append(key)
@@ -108,7 +111,7 @@ def _by_module(keys: Sequence[str]) -> dict[str, list[str]]:
         for name, group in groups.items():
             merged.setdefault(".".join(name.split(".")[: depth + 1]), []).extend(group)
         groups = merged
-    return groups
+    return {keys[0] if len(keys) == 1 else name: keys for name, keys in groups.items()}
 
 
 def _renamed(renamed: Sequence[Renamed]) -> Iterator[str]:

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from bnlint.config.declared import inputs as read_inputs
 from bnlint.config.option import At
-from bnlint.domain.errors import Mistake, ProbeError
+from bnlint.domain.errors import Mistake, ProbeError, in_words
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
+from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
+from bnlint.loading.user_code import place_of
 from bnlint.models.guessing.guess import Guess, Origin, choose, declared, describe
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.nested import mapped, samples
@@ -93,15 +95,18 @@ def _candidate(model: nn.Module, wish: Wish) -> Guess:
         return declared(_specs(wish.inputs)).candidates[0]
     ref = wish.graph.ref if wish.graph is not None else None
     chosen = find_inputs(model, wish.source, ref or ModelRef("", type(model).__name__, "instance"))
+    failures: list[str] = []
     if chosen.source != Origin.FOUND:
         traced = choose(chosen, partial(_was_traced, wish.graph))
         tried = len(traced.candidates) == 1
         # A run on meta makes torch import its compiler, which takes a second.
-        chosen = traced if tried else choose(chosen, partial(_passes, on_meta(model)))
+        chosen = traced if tried else choose(chosen, partial(_passes, on_meta(model), failures))
     if len(chosen.candidates) != 1:
+        first = f": {failures[0]}" if failures else ""
         raise ProbeError(
-            "the shape of the input cannot be guessed",
-            hint="pass batches, or the shape: --input 1x3x32x32 (in Python inputs='1x3x32x32')",
+            f"no input could be guessed that the model's forward takes{first}",
+            hint="fix the forward, or pass batches or the shape of the input: --input 1x3x32x32 "
+            "(in Python inputs='1x3x32x32')",
         )
     return chosen.candidates[0]
 
@@ -113,11 +118,14 @@ def _was_traced(graph: ModelGraph | None, call: Guess) -> bool:
     return graph.trace.unfit is None and describe(call) == graph.ref.inputs
 
 
-def _passes(meta: nn.Module, call: Guess) -> bool:
+def _passes(meta: nn.Module, failures: list[str], call: Guess) -> bool:
+    """Whether the forward takes the guessed input; else why not is added to ``failures``."""
     try:
         with torch.no_grad():
             meta(*call.args, **call.kwargs)
-    except Exception:  # whatever a forward raises for a wrong shape
+    except Exception as error:  # whatever a forward raises for a wrong shape
+        shapes = listed(["x".join(map(str, shape)) for shape in describe(call).shapes])
+        failures.append(f"with {shapes or 'no input'} it raised {in_words(error)}{place_of(error)}")
         return False
     return True
 

@@ -95,23 +95,24 @@ def problem_lines(problem: Problem, options: RenderOptions) -> Iterator[str]:
 def _details(report: Report, options: RenderOptions) -> Iterator[str]:
     for model in (*report.models, *report.missed):
         ref, trace = model.ref, model.trace
-        whole = "whole" if trace.complete else f"all but {plural(len(trace.opaque), 'part')}"
+        whole = "" if trace.complete else f" except for {plural(len(trace.opaque), 'part')}"
         shapes = " ".join("x".join(map(str, s)) or "scalar" for s in ref.inputs.shapes)
         found = ref.found
         built = ref.origin
         built += f", found in {line_place(found, options)}" if found else ""
         built += f", guessed {', '.join(ref.guessed)}" if ref.guessed else ""
         yield plain(
-            f"{options.relative(ref.file)}: {ref.name} ({built}) traced {whole} by "
-            f"{trace.tracer}: {model.ops} operations, {model.batchnorms} batch norms, input "
-            f"{ref.inputs.origin} {shapes}".rstrip()
+            f"{options.relative(ref.file)}: {ref.name} ({built}) traced{whole} by the "
+            f"{trace.tracer} tracer: {plural(model.ops, 'operation')}, "
+            f"{plural(model.batchnorms, 'batch norm')}, input {ref.inputs.origin} {shapes}".rstrip()
         )
         for part in trace.opaque:
-            yield plain(f"    not seen: {part.path or 'the model'}: {part.reason}")
+            yield plain(f"    not traced: {part.path or 'the model'}: {part.reason}")
         yield from (plain(f"    {refusal}") for refusal in refusals(trace))
     for undecided in report.undecided:
-        reasons = f": {'; '.join(undecided.reasons)}" if undecided.reasons else ""
-        yield plain(f"{undecided.rule} undecided {undecided.count}x{reasons}")
+        reasons = f" (unknown: {', '.join(undecided.reasons)})" if undecided.reasons else ""
+        places = plural(undecided.count, "place")
+        yield plain(f"{undecided.rule} could not be checked in {places}{reasons}")
     for refused in report.refused_fixes:
         at = place(refused.location, options)
         yield plain(f"{at}: no fix for {refused.rule} ({refused.layer}): {refused.reason}")

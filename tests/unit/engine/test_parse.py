@@ -184,7 +184,8 @@ def test_aliases_cannot_blow_up():
 
 def test_the_id_starts_the_file_name():
     (mistake,) = mistakes(HEAD + REPORT + TAIL, "ci/BN1-other.yaml")
-    assert "must start with XX101" in mistake.message
+    assert "must start with the id: XX101" in mistake.message
+    assert mistake.hint == "rename it to XX101-BN1-other.yaml"
 
 
 def test_a_long_summary_is_a_mistake():

@@ -161,3 +161,20 @@ def test_no_memory_for_two_samples() -> None:
 def test_targets_are_halved_along() -> None:
     y = torch.randint(10, (32,))
     assert probe(Hungry(8), torch.randn(32, 32), targets=y, loss=F.cross_entropy).samples == 32
+
+
+def test_a_forward_that_no_guess_fits_is_named_with_its_line() -> None:
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(10, 4)
+
+        def forward(self, x):
+            return self.head(self.conv(x).mean((2, 3)))
+
+    line = Wide.forward.__code__.co_firstlineno + 1
+    place = rf"\(test_errors.py, line {line}\)"
+    with pytest.raises(ProbeError, match=r"no input could be guessed.* with 2x3x.*" + place):
+        probe(Wide())
+    with pytest.raises(ProbeError, match=r"forward raised RuntimeError.*" + place):
+        probe(Wide(), torch.randn(4, 3, 16, 16))

@@ -124,6 +124,9 @@ def test_installed_modules_are_found_and_not_imported(tmp_path: Path, monkeypatc
     (file,) = collect(["pkg.net::Net(1)"], _search(elsewhere)).files
     assert (file.path, file.module) == ((tmp_path / "pkg/net.py").as_posix(), "pkg.net")
     assert file.targets == ("Net(1)",)
+    assert "pkg.net" in collect(["pkg.net::Net(1)"], _search(elsewhere)).by_hand  # 2 if it fails
+    (problem,) = collect(["pkg.net"], _search(elsewhere)).problems
+    assert problem.hint == "name a model in it: pkg.net::Name"
     assert "pkg" not in sys.modules
 
 
