@@ -11,7 +11,7 @@ from typing import Any
 from bnlint.config import Settings
 from bnlint.pipeline.run import Progress
 
-_PATIENCE = 0.8
+_PATIENCE = 0.6
 """Seconds until the line appears: rich is only imported by what takes longer."""
 
 _WIDEST = 60

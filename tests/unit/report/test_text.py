@@ -70,8 +70,6 @@ def test_a_tracer_that_refuses_often_for_one_reason_is_told_once() -> None:
     text = notes(Report(models=(model,)), RenderOptions(verbose=True))
     assert "    the recorded tracer failed (3 times): no\n" in text
     assert "    the symbolic tracer failed: no\n" in text
-        "    the recorded tracer failed (3 times): no\n    the symbolic tracer failed: no\n" in text
-    )
 
 
 def test_models_that_could_not_be_built_are_counted() -> None:
