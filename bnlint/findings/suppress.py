@@ -108,7 +108,7 @@ class _Comments:
                 yield Finding(rule, OWN_RULES[rule], own[rule], message, at, "", "")
 
         for line, column, word in mistaken_comments(self._text_of(path) or ""):
-            said = f"'{word}' holds nothing back; write {_RIGHT} or # bnlint: skip-file"
+            said = f"'{word}' has no effect; write {_RIGHT} or # bnlint: skip-file"
             yield from finding(UNUSED, said, line, column)
         for comment in self._of(path):
             at = comment.line, comment.column
@@ -129,4 +129,4 @@ class _Comments:
         ids = self._names.ids(word)
         if not ids:
             return f"no rule is called '{word}'"
-        return f"nothing here is held back by '{word}'" if ids <= set(decided) else ""
+        return f"'{word}' has no effect here" if ids <= set(decided) else ""

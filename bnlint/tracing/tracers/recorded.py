@@ -108,7 +108,7 @@ class ForwardRecorder(Subscriber):
         self.record.crash_is_own = is_own_fault(error, context)
 
     def doubt(self) -> None:
-        """Refuse modules in which a made-up number may have decided that a layer is not called."""
+        """Refuse modules in which a guessed number may have decided that a layer is not called."""
         for module, refused in self._asking.items():
             if is_doubtful(self.record.called, module, self.table):
                 self.record.refused.append(refused)
