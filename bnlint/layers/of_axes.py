@@ -130,12 +130,17 @@ def _index(args: Arguments, _: Keywords) -> Facts:
 
 
 def _index_word(item: Any) -> Value:
-    """What an index does to its axis: keep, cut (a part of it), pick, add, ``...``, unknown."""
+    """What an index does to its axis: keep, cut (a part of it), pick, add, ``...``, unknown.
+
+    To pick the last element is said: it is that of a sequence.
+    """
     if isinstance(item, slice):
         return "keep" if item == slice(None) else "cut"
     if item is None or item is Ellipsis:
         return "add" if item is None else "..."
-    return "pick" if type(item) is int else "unknown"
+    if type(item) is not int:
+        return "unknown"
+    return "pick last" if item == -1 else "pick"
 
 
 def _spread(args: Arguments, kwargs: Keywords, name: str) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from bnlint.domain.graph import Op, Shape
+from bnlint.domain.rule import Tags
 from bnlint.graph.facts.carried import in_rank, in_shape, out_shape, settled_shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.facts.layouts.axis import BATCH, CHANNELS, SEQUENCE, Axis, Layout, product
@@ -14,6 +15,11 @@ from bnlint.graph.view import View
 from bnlint.layers.table import having
 
 LAST_AXIS = having("reads", "last")
+_LEAVES_AXES = Tags(
+    any_of=("passthrough", "activation", "norm", "dropout", "dense", "residual", "recurrent",
+            "attention"),
+    none_of=("batchnorm", "slice", "reshape"),
+)  # fmt: skip
 _IMPLICIT_ZERO = (0, 1, 3)
 """Numbers of axes for which torch takes axis 0 where a softmax is given none."""
 
@@ -189,9 +195,27 @@ def _moves_channels(old: Shape, place: int, new: Shape) -> bool:
     ambiguous = {*others, math.prod(others), 1}
     if place not in (1, last) or channels in ambiguous or math.prod(others) == 1:
         return False
+    if place == 1 and len(others) > 1 and _merges_channels(old, new):
+        return True
     if place == 1:
         return new[-1] == channels and new[:2] != old[:2]
     return len(new) > 2 and new[0] == old[0] and new[1] == channels and new[-1] != channels
+
+
+def _merges_channels(old: Shape, new: Shape) -> bool:
+    """True if a position of the map comes first, and the channels join the others behind it.
+
+    (N, C, H, W) becomes (N, W, C * H). An axis as long as one that may be first proves nothing.
+    """
+    first = new[1] if len(new) == 3 and new[0] == old[0] else 0
+    sure = first in old[2:] and first not in (1, old[1], *_products(old))
+    return sure and new[2] * first == math.prod(old[1:])
+
+
+def _products(sizes: Shape) -> list[int]:
+    """What the channels merged with one or more axes after them are, and those axes merged."""
+    merged = [math.prod(sizes[1:end]) for end in range(3, len(sizes) + 1)]
+    return [*merged, *(math.prod(sizes[n:]) for n in range(2, len(sizes) - 1))]
 
 
 def _swaps_first(old: Shape, new: Shape) -> bool:
@@ -206,6 +230,24 @@ def reads_batch_first(view: View, op: Op) -> Answer:
     if shape is not None and len(shape) < 3:
         return False
     return arriving_at(view, op).axis(0).role == BATCH
+
+
+@op_fact("read-batch-first", shapes=True)
+def read_batch_first(view: View, op: Op) -> Answer:
+    """Whether what comes after takes dim 1 for the sequence: its last element, or its mean.
+
+    Layers that leave the axes as they are lie between.
+    """
+    return any(_takes_sequence(reader) for reader in view.reach(op, _LEAVES_AXES))
+
+
+def _takes_sequence(reader: Op) -> bool:
+    shape, indices = in_shape(reader), reader.facts.get("indices")
+    if shape is None or len(shape) != 3 or shape[1] == 1:
+        return False
+    if isinstance(indices, tuple):
+        return indices[:2] == ("keep", "pick last")
+    return "reduce" in reader.tags and reader.facts.get("dim") in (1, (1,), -2, (-2,))
 
 
 @op_fact("ends-model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.graph import ModuleInfo
-from bnlint.layers.of_modules import Facts, Layers, trainable
+from bnlint.layers.of_modules import Facts, Layers, attribute, trainable
 from bnlint.loading.sites import Locator, site_of
 from bnlint.tracing.describing.mentions import is_mentioned, is_optional
 from bnlint.tracing.tracers import Record
@@ -82,6 +82,12 @@ def _describe(
     )
 
 
+def _learns(module: nn.Module, parameters: Sequence[nn.Parameter]) -> bool:
+    """True if a parameter takes gradients, or the norm would make some of a size not yet known."""
+    unmade = not parameters and attribute(module, "affine") is True
+    return unmade or any(p.requires_grad for p in parameters)
+
+
 def _describe_strays(
     root: nn.Module, describe: Callable[..., ModuleInfo], record: Record
 ) -> Iterator[ModuleInfo]:
@@ -95,7 +101,7 @@ def _describe_strays(
             "held": stray.held,
             "grad": stray.grad,
             "states": len(parameters) + len(buffers),
-            "trainable": any(p.requires_grad for p in parameters),
+            "trainable": _learns(stray.module, parameters),
         }
         calls = record.called.get(id(stray.module), 0)
         size = size_of(parameters)

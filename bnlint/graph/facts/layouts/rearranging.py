@@ -22,6 +22,8 @@ KEEPS_ORDER = frozenset(
     )
 )
 """Functions and layers that leave the elements in their order in memory."""
+PICKS = ("pick", "pick last")
+"""Words of an index that takes one element, so that its axis is gone."""
 
 
 def name_of(op: Op) -> str:
@@ -114,7 +116,7 @@ def _literal(size: Value) -> int | None:
 def _indexed(x: Layout, index: tuple[Value, ...]) -> Layout:
     if x.open or "unknown" in index:
         return NOTHING
-    taken = sum(word in ("keep", "cut", "pick") for word in index)
+    taken = sum(word in ("keep", "cut", *PICKS) for word in index)
     rest = len(x.axes) - taken
     if rest < 0:
         return NOTHING
@@ -129,7 +131,7 @@ def _after_index(axes: Iterator[Axis], words: Sequence[Value]) -> Iterator[Axis]
             yield Axis("", 1)
             continue
         axis = next(axes)
-        if word != "pick":
+        if word not in PICKS:
             yield axis if word == "keep" else Axis(axis.role)
 
 
