@@ -20,19 +20,18 @@ from itertools import islice
 from torch import nn
 
 from bnlint.domain.graph import Shape
-from bnlint.layers.calls import UNSEEN, Call, State, name_of
+from bnlint.layers.calls import RAISED, UNSEEN, Call, State, name_of
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having
 from bnlint.loading.sites import Locator
 from bnlint.models.guessing.guess import Guess
+from bnlint.tracing.crashes import ASSERTIONS
 from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Record
 from bnlint.tracing.variations import shapes_of, variations
 
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
-_ASSERTIONS = frozenset({"_assert", "_assert_async"})
-"""What a model demands of its input in its own words, which a guess may not know."""
 _ROUNDS = 3
 """Times that the furthest input is varied, when that got an input further."""
 _ENOUGH = 6
@@ -111,7 +110,7 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
     """True unless what arrives may come straight from a guessed input."""
     if why.small or (call is record.crash and not record.crash_is_own):
         return False
-    if name_of(call.target) in _ASSERTIONS or lacks_input(call, record):
+    if name_of(call.target) in ASSERTIONS or lacks_input(call, record):
         return False
     return why.of_types or all(ref.id in fixed for ref in call.refs())
 
@@ -119,6 +118,19 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
 def lacks_input(call: Call, record: Record) -> bool:
     """True for an error about None that an optional input, which was left out, may have caused."""
     return record.left_out and "NoneType" in (call.error or "")
+
+
+def demands_optional(record: Record) -> bool:
+    """True if the model itself stopped, and an optional input that was left out may be why.
+
+    Detectors assert that there are targets in training.
+    """
+    crash = record.crash
+    if crash is None or crash.error is None or not record.left_out:
+        return False
+    if name_of(crash.target) in ASSERTIONS:
+        return True
+    return crash.target == RAISED and crash.error.startswith(("AssertionError", "ValueError"))
 
 
 def judge(

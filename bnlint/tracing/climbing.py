@@ -22,6 +22,7 @@ from bnlint.tracing.bare import Lazies
 from bnlint.tracing.belief import (
     Judgement,
     Run,
+    demands_optional,
     failed,
     forget_others,
     judge,
@@ -168,7 +169,8 @@ class _Climber:
             return look_at(record, self.table, candidate)
 
         if not self.guessed:
-            return Judgement(trial(first.candidate))
+            run = trial(first.candidate)
+            return Judgement(run, doubtful=run.first if demands_optional(run.record) else None)
         mode = self.model.training
         self.model.train(first.training)
         try:

@@ -36,11 +36,17 @@ class Circumstances:
     """Where a forward ended: in an operation of torch or in a line of Python.
 
     ``left_out``: optional inputs were not given. ``returned_nothing``: a module returned None.
+    ``asserted``: the operation is an assertion of the model.
     """
 
     in_operation: bool
     left_out: bool
     returned_nothing: bool
+    asserted: bool = False
+
+
+ASSERTIONS = frozenset({"_assert", "_assert_async"})
+"""Functions with which a model demands something of its inputs in its own words."""
 
 
 def is_own_fault(error: BaseException, where: Circumstances) -> bool:
@@ -49,6 +55,8 @@ def is_own_fault(error: BaseException, where: Circumstances) -> bool:
     users = [frame for frame in frames if not is_machinery(frame.f_code.co_filename)]
     if not users or is_limit(error):
         return False
+    if where.asserted and where.left_out:
+        return False  # it may demand just those, as detectors do in training
     if "NoneType" in str(error):
         return where.returned_nothing and not where.left_out
     return where.in_operation or _is_mistake(error, frames, users[-1])

@@ -22,6 +22,7 @@ from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
+from bnlint.tracing.describing.loose_tensors import names_of_loose
 from bnlint.tracing.describing.code_digests import short_digest
 from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
@@ -42,10 +43,12 @@ class BothModes:
     """What was traced in train mode and in eval mode; the same if the mode makes no difference.
 
     ``training`` is the one that is described; it is in eval mode if only that could be traced.
+    ``loose`` are the names of tensors that the model should have registered, by identity.
     """
 
     training: Climb
     evaluation: Climb
+    loose: Mapping[int, str] = field(default_factory=dict)
 
     def train_calls(self) -> dict[int, int] | None:
         """The number of calls of each module in train mode; None if it was only partly traced."""
@@ -90,7 +93,8 @@ def _traced(
 ) -> ModelGraph:
     seed_all(0)  # random branches are the same in each run
     with record_sites(late=True):
-        seen = _trace_modes(meta, table, inputs, clock)
+        loose = names_of_loose(model, meta)
+        seen = replace(_trace_modes(meta, table, inputs, clock), loose=loose)
     climbed = seen.training
     if ref.guessed:
         climbed.doubt()  # other arguments may fit together
@@ -123,7 +127,7 @@ def _describe(
     if climbed.crash is not None:
         parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
     keys = keys_of(meta)
-    ops, edges = describe_parts(parts, layers, locator, keys)
+    ops, edges = describe_parts(parts, layers, locator, keys, seen.loose)
     modules = describe_modules(meta, layers, locator, seen.train_calls(), seen.eval_calls(), record)
     trace = Trace(
         record.tracer,

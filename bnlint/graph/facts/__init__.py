@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
     along,
+    attending,
     carried,
     gradients,
     reuse,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from bnlint.domain.graph import Op, Shape
-from bnlint.domain.rule import Tags
 from bnlint.graph.facts.carried import in_rank, in_shape, out_shape, settled_shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
 from bnlint.graph.facts.layouts.axis import BATCH, CHANNELS, SEQUENCE, Axis, Layout, product
@@ -15,11 +14,6 @@ from bnlint.graph.view import View
 from bnlint.layers.table import having
 
 LAST_AXIS = having("reads", "last")
-_LEAVES_AXES = Tags(
-    any_of=("passthrough", "activation", "norm", "dropout", "dense", "residual", "recurrent",
-            "attention"),
-    none_of=("batchnorm", "slice", "reshape"),
-)  # fmt: skip
 _IMPLICIT_ZERO = (0, 1, 3)
 """Numbers of axes for which torch takes axis 0 where a softmax is given none."""
 
@@ -230,24 +224,6 @@ def reads_batch_first(view: View, op: Op) -> Answer:
     if shape is not None and len(shape) < 3:
         return False
     return arriving_at(view, op).axis(0).role == BATCH
-
-
-@op_fact("read-batch-first", shapes=True)
-def read_batch_first(view: View, op: Op) -> Answer:
-    """Whether what comes after takes dim 1 for the sequence: its last element, or its mean.
-
-    Layers that leave the axes as they are lie between.
-    """
-    return any(_takes_sequence(reader) for reader in view.reach(op, _LEAVES_AXES))
-
-
-def _takes_sequence(reader: Op) -> bool:
-    shape, indices = in_shape(reader), reader.facts.get("indices")
-    if shape is None or len(shape) != 3 or shape[1] == 1:
-        return False
-    if isinstance(indices, tuple):
-        return indices[:2] == ("keep", "pick last")
-    return "reduce" in reader.tags and reader.facts.get("dim") in (1, (1,), -2, (-2,))
 
 
 @op_fact("ends-model")

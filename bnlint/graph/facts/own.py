@@ -54,6 +54,7 @@ OWN_FACTS: Mapping[str, str] = {
     "permutation": "permute: the axes in their new order",
     "swapped": "transpose: the two axes",
     "sizes": "view, reshape: the sizes as written; `axis 0` is that of a tensor, null is unknown",
+    "unregistered": "a tensor that it reads, which wants a gradient but is no parameter: its name",
     "indices": "indexing: for each axis keep, cut, pick, pick last, add, `...` or unknown",
     "batch-first": "recurrent layers and attention: whether axis 0 is the batch",
     "global": "pooling: whether one value a channel is left",

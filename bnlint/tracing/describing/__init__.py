@@ -26,6 +26,7 @@ from bnlint.tracing.describing.dataflow import (
     point_to_inplace,
 )
 from bnlint.tracing.describing.exact import ExactText
+from bnlint.tracing.describing.loose_tensors import loose_facts
 from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
@@ -54,6 +55,7 @@ class Description:
     locator: Locator
     part: TracedPart
     keys: Mapping[int, str] = field(default_factory=dict)
+    loose: Mapping[int, str] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     shapes: dict[str, tuple[Shape, ...]] = field(default_factory=dict)
@@ -102,6 +104,7 @@ class Description:
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
         facts = self._circumstances(call, index, total)
         facts |= usage_facts(call, inputs, self.values, total)
+        facts |= loose_facts(call, self.loose)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):
@@ -193,15 +196,17 @@ def describe_parts(
     layers: Layers,
     locator: Locator,
     keys: Mapping[int, str] | None = None,
+    loose: Mapping[int, str] | None = None,
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
     """The operations and edges of all parts, in the order of the parts.
 
-    ``keys`` are those of the model's states by identity.
+    ``keys`` are those of the model's states by identity, ``loose`` the names of tensors that it does
+    not register.
     """
     ops: list[Op] = []
     edges: list[Edge] = []
     for part in parts:
-        description = Description(layers, locator, part, keys or {})
+        description = Description(layers, locator, part, keys or {}, loose or {})
         description.build()
         ops += description.ops
         edges += description.edges

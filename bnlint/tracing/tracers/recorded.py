@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.phrases import first_line
-from bnlint.layers.calls import RAISED, UNSEEN, Call
+from bnlint.layers.calls import RAISED, UNSEEN, Call, name_of
 from bnlint.layers.shapes import quick
 from bnlint.layers.table import Table, is_leaf
 from bnlint.loading.sites import call_frames
@@ -25,7 +25,7 @@ from bnlint.models.meta.known_numbers import hollow, wants_numbers
 from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import placed, tensors
 from bnlint.tracing.bare import attributes_kept
-from bnlint.tracing.crashes import Circumstances, is_own_fault
+from bnlint.tracing.crashes import ASSERTIONS, Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
 from bnlint.tracing.forward.devices import ASKS_DEVICE, told_device
 from bnlint.tracing.forward.module_names import Registry
@@ -104,7 +104,10 @@ class ForwardRecorder(Subscriber):
         called = at is not None and at[0] is error
         call = at[1] if at is not None and called else self._book.raised(error, path)
         self.record.crash = call
-        context = Circumstances(call.target != RAISED, self.record.left_out, self.returned_nothing)
+        context = Circumstances(
+            call.target != RAISED, self.record.left_out, self.returned_nothing,
+            asserted=name_of(call.target) in ASSERTIONS,
+        )  # fmt: skip
         self.record.crash_is_own = is_own_fault(error, context)
 
     def doubt(self) -> None:

@@ -220,3 +220,35 @@ def test_an_input_of_the_file_is_taken_at_its_word() -> None:
     ((rule, message),) = said(traced("a=nn.Conv2d(3, 4, 7)", "return self.a(x)", tail))
     assert rule == "BN206"
     assert "too small" in message
+
+
+DEMANDS = """
+class Net(Block):
+    def __init__(self):
+        super().__init__(conv=nn.Conv2d(3, 8, 3))
+
+    def forward(self, x{argument}):
+        torch._assert(x.shape[1] == {wanted}, "something else is needed")
+        {line}
+        return self.conv(x)
+
+if __name__ == "__main__":
+    Net()(torch.rand(2, 3, 16, 16))
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "wanted", "line", "expected"),
+    [
+        (", targets=None", 3, "torch._assert(targets is not None, 'targets are missing')", []),
+        (", targets=None", 3, "if targets is None: raise ValueError('targets are missing')", []),
+        ("", 4, "pass", ["BN206"]),
+    ],
+)
+def test_what_a_model_demands_of_optional_inputs_is_no_fault_of_it(
+    argument: str, wanted: int, line: str, expected: list[str]
+) -> None:
+    source = HEAD + DEMANDS.format(argument=argument, wanted=wanted, line=line)
+    (graph,) = trace_source(source, "net.py")
+    assert [rule for rule, _ in said(graph)] == expected
+    assert expected or "missing" in " ".join(note.message for note in notes_on(graph, ()))

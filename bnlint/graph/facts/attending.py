@@ -1,0 +1,69 @@
+"""Facts about layers over a sequence: which axis their readers take for it, what attention sums."""
+
+from __future__ import annotations
+
+from bnlint.domain.graph import Op
+from bnlint.domain.rule import Tags
+from bnlint.graph.facts.carried import in_shape
+from bnlint.graph.facts.fact import UNKNOWN, Answer, op_fact
+from bnlint.graph.view import View
+
+_LEAVES_AXES = Tags(
+    any_of=("passthrough", "activation", "norm", "dropout", "dense", "residual", "recurrent",
+            "attention"),
+    none_of=("batchnorm", "slice", "reshape"),
+)  # fmt: skip
+_SCORING = Tags(
+    any_of=("passthrough", "dropout", "scale", "add", "arithmetic"), none_of=("reshape", "slice")
+)
+"""What lies between the product of queries and keys and its softmax: a scale, a bias, a mask."""
+_WEIGHING = Tags(any_of=("passthrough", "dropout"), none_of=("reshape", "slice"))
+
+
+@op_fact("read-batch-first", shapes=True)
+def read_batch_first(view: View, op: Op) -> Answer:
+    """Whether what comes after takes dim 1 for the sequence: its last element, or its mean.
+
+    Layers that leave the axes as they are lie between.
+    """
+    return any(_takes_sequence(reader) for reader in view.reach(op, _LEAVES_AXES))
+
+
+def _takes_sequence(reader: Op) -> bool:
+    shape, indices = in_shape(reader), reader.facts.get("indices")
+    if shape is None or len(shape) != 3 or shape[1] == 1:
+        return False
+    if isinstance(indices, tuple):
+        return indices[:2] == ("keep", "pick last")
+    return "reduce" in reader.tags and reader.facts.get("dim") in (1, (1,), -2, (-2,))
+
+
+@op_fact("summed-axis", shapes=True)
+def summed_axis(view: View, op: Op) -> Answer:
+    """Softmax of an attention: the axis, from 0, over which the products that read it sum.
+
+    Unknown for anything else, and where the products sum over different axes.
+    """
+    shape = in_shape(op)
+    if shape is None or not _scores(view, op):
+        return UNKNOWN
+    readers = view.beyond(op, _WEIGHING)
+    found = {_summed(view, reader, op) for reader in readers}
+    (axis,) = found if len(found) == 1 else (None,)
+    return UNKNOWN if axis is None else axis % len(shape)
+
+
+def _scores(view: View, op: Op) -> bool:
+    """Whether products of two results come before the softmax."""
+    behind = view.beyond(op, _SCORING, back=True)
+    return any("matmul" in o.tags and len(set(view.behind[view.order(o)])) == 2 for o in behind)
+
+
+def _summed(view: View, product: Op, weights: Op) -> int | None:
+    """The axis of the weights that a product with other results sums over, from the end."""
+    sources = [view.op(o.id) for o in view.predecessors(product)]
+    if "matmul" not in product.tags or len(sources) != 2 or "einsum" in str(product.types):
+        return None
+    met = {weights.id, *(o.id for o in view.reach(weights, _WEIGHING))}
+    slots = [slot for slot, source in enumerate(sources) if source.id in met]
+    return (-1, -2)[slots[0]] if len(slots) == 1 else None

@@ -1,0 +1,76 @@
+"""Tensors that want a gradient, but are no parameters of the model: the optimizer misses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnlint.domain.graph import Value
+from bnlint.layers.calls import Call, State
+
+_REGISTERED = frozenset({"_parameters", "_buffers", "_modules"})
+_STEPS = 200
+"""Operations that are looked at behind a tensor, which is rarely made by more than a few."""
+
+
+def names_of_loose(model: nn.Module, traced: nn.Module) -> dict[int, str]:
+    """The names of such tensors that modules keep, by their identity in the copy that is traced.
+
+    What was computed of the model's own parameters is no tensor of its own: a state that a module
+    keeps from one call to the next.
+    """
+    own = set(map(id, (*model.parameters(), *model.buffers())))
+    names = {
+        name
+        for name, tensor in _kept_in(model)
+        if tensor.requires_grad and id(tensor) not in own and not _comes_from(tensor, own)
+    }
+    return {id(tensor): name for name, tensor in _kept_in(traced) if name in names}
+
+
+def loose_facts(call: Call, names: Mapping[int, str]) -> dict[str, Value]:
+    """The fact that a call reads such a tensor."""
+    if not names:
+        return {}
+    states = (a for a in (*call.args, *call.kwargs.values()) if isinstance(a, State))
+    read = (t for s in states for t in (s.tensor, getattr(s.tensor, "_base", None)))
+    name = next((names[id(tensor)] for tensor in read if id(tensor) in names), None)
+    return {"unregistered": name} if name else {}
+
+
+def _kept_in(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for path, module in model.named_modules():
+        yield from ((f"{path}.{name}" if path else name, tensor) for name, tensor in _kept(module))
+
+
+def _kept(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in attributes of a module, and in its plain lists and dicts."""
+    for name, value in vars(module).items():
+        if name not in _REGISTERED:
+            yield from _within(name, value)
+
+
+def _within(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif type(value) in (list, tuple):
+        yield from ((f"{name}[{n}]", v) for n, v in enumerate(value) if torch.is_tensor(v))
+    elif type(value) is dict:
+        yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if torch.is_tensor(v))
+
+
+def _comes_from(tensor: torch.Tensor, own: set[int]) -> bool:
+    """True if a parameter of the model takes part in it, or too much does to tell."""
+    todo, seen = [tensor.grad_fn], set[Any]()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if id(getattr(node, "variable", None)) in own or len(seen) > _STEPS:
+            return True
+        todo += [behind for behind, _ in node.next_functions]
+    return False
