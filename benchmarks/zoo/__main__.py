@@ -26,6 +26,10 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only every N-th model")
     parser.add_argument("--rows", type=Path, default=FOLDER / "rows", help="where rows are kept")
     parser.add_argument("--document", type=Path, default=FOLDER / "ZOO.md")
+    parser.add_argument(
+        "--weights", type=int, default=0, metavar="N",
+        help="build models of up to N parameters with their initial values, for BN501 to BN505",
+    )  # fmt: skip
     given = parser.parse_args()
     rules = select_rules(load_rules(built_in_files()))
     given.rows.mkdir(exist_ok=True)
@@ -33,7 +37,7 @@ def main() -> None:
         started = time.monotonic()
         entries = list(FAMILIES[family]())[:: given.every]
         rows = []
-        for row in measure_all(family, entries, rules, given.jobs):
+        for row in measure_all(family, entries, rules, given.jobs, given.weights):
             rows.append(row)
             if sys.stderr.isatty():
                 done = f"{family}: {len(rows)}/{len(entries)} {row.name:50.50}"

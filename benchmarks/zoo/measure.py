@@ -21,6 +21,7 @@ from bnlint.config import Settings
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.rule import Rule
 from bnlint.engine.check import check_graph
+from bnlint.models.building import build
 from bnlint.models.guessing.guess import Guess, Guesses, Origin
 from bnlint.tracing.model import trace_model
 
@@ -50,14 +51,17 @@ class Row:
 
 
 def measure_all(
-    family: str, entries: Iterable[Entry], rules: tuple[Rule, ...], jobs: int
+    family: str, entries: Iterable[Entry], rules: tuple[Rule, ...], jobs: int, weights: int = 0
 ) -> Iterator[Row]:
-    """A row for each entry, ``jobs`` processes at a time, in the order they finish."""
+    """A row for each entry, ``jobs`` processes at a time, in the order they finish.
+
+    Models of up to ``weights`` parameters are built with their initial values.
+    """
     waiting = iter(entries)
     running: dict[int, tuple[str, int, float]] = {}
     while True:
         while len(running) < jobs and (entry := next(waiting, None)) is not None:
-            reader, pid = _fork(family, entry, rules)
+            reader, pid = _fork(family, entry, rules, weights)
             running[reader] = (entry.name, pid, time.monotonic() + TIMEOUT)
         if not running:
             return
@@ -70,12 +74,12 @@ def measure_all(
                 yield _collect(family, name, reader, pid, late)
 
 
-def _fork(family: str, entry: Entry, rules: tuple[Rule, ...]) -> tuple[int, int]:
+def _fork(family: str, entry: Entry, rules: tuple[Rule, ...], weights: int) -> tuple[int, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        row = _measure(family, entry, rules)
+        row = _measure(family, entry, rules, weights)
         with os.fdopen(writer, "w") as pipe:
             json.dump(asdict(row), pipe)
         os._exit(0)
@@ -97,12 +101,12 @@ def _collect(family: str, name: str, reader: int, pid: int, late: bool) -> Row:
     return Row(**data)
 
 
-def _measure(family: str, entry: Entry, rules: tuple[Rule, ...]) -> Row:
+def _measure(family: str, entry: Entry, rules: tuple[Rule, ...], weights: int) -> Row:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     row = Row(family, entry.name)
     try:
-        model = _build(entry)
+        model = build(entry.build, weights) if weights else _build(entry)
     except Exception as error:
         row.failure = f"cannot be built: {type(error).__name__}: {str(error).splitlines()[:1]}"
         return row

@@ -35,6 +35,7 @@ from bnlint.models.guessing.arguments.missing_arguments import with_what_is_miss
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.meta.bounded import Bounded
+from bnlint.models.meta.drawn_in_part import DrawnInPart
 from bnlint.models.meta.meta_mode import MetaMode
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
@@ -77,7 +78,8 @@ def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = F
         with Bounded():
             return _made(make)
     if (0 if to_run else 1) <= _parameters(model) <= weight_limit:
-        with contextlib.suppress(Exception):  # what can only be built on meta can be traced, too
+        drawing = contextlib.nullcontext() if to_run else DrawnInPart()
+        with contextlib.suppress(Exception), drawing:  # one on meta alone can be traced, too
             return _made(make)
     return model
 

@@ -28,7 +28,7 @@ from bnlint.sources import Paths, SourceFile
 _PASSING = frozenset({ProblemKind.TIMEOUT, ProblemKind.MEMORY, ProblemKind.CRASH, ProblemKind.EXIT})
 """Problems that may not occur the next time: their results are not kept."""
 
-_WEIGHT_LIMIT = 3_000_000
+_WEIGHT_LIMIT = 500_000_000
 """Parameters up to which a model is built for real, so that rules can read its initial values."""
 
 

@@ -22,10 +22,10 @@ from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_others
 from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
-from bnlint.tracing.describing.loose_tensors import names_of_loose
 from bnlint.tracing.describing.code_digests import short_digest
 from bnlint.tracing.describing.entries import entry_facts
 from bnlint.tracing.describing.inventory import describe_modules, size_of
+from bnlint.tracing.describing.loose_tensors import names_of_loose
 from bnlint.tracing.describing.states import describe_states, keys_of
 from bnlint.tracing.forward.module_names import parameters_by_id
 from bnlint.tracing.initial import initial_facts

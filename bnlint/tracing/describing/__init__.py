@@ -200,8 +200,8 @@ def describe_parts(
 ) -> tuple[tuple[Op, ...], tuple[Edge, ...]]:
     """The operations and edges of all parts, in the order of the parts.
 
-    ``keys`` are those of the model's states by identity, ``loose`` the names of tensors that it does
-    not register.
+    ``keys`` are those of the model's states by identity, ``loose`` the names of tensors that it
+    does not register.
     """
     ops: list[Op] = []
     edges: list[Edge] = []

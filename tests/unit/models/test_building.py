@@ -23,6 +23,29 @@ def test_what_needs_values_is_built_on_the_cpu() -> None:
     assert build(make).weight.shape == (4, 3)
 
 
+def test_large_tensors_are_drawn_in_part() -> None:
+    def make() -> nn.Module:
+        net = nn.Sequential(nn.Linear(1000, 3000), nn.Linear(3000, 1000))
+        nn.init.trunc_normal_(net[1].weight, 0.5, std=0.1)
+        net.register_parameter("own", nn.Parameter(torch.randn(2000, 1000)))
+        return net
+
+    torch.manual_seed(0)
+    net = build(make, weight_limit=10_000_000)
+    first, second = (layer.weight for layer in net)
+    assert first.std().item() == pytest.approx(1 / 3000**0.5, rel=0.01)
+    assert first.unique().numel() < 1_100_000
+    assert (second.mean().item(), second.std().item()) == pytest.approx((0.5, 0.1), rel=0.01)
+    assert net.own.std().item() == pytest.approx(1, rel=0.01)
+    assert net.own.requires_grad
+    assert not torch.equal(first[0], first[1])
+
+
+def test_a_model_to_run_is_drawn_as_a_whole() -> None:
+    model = build(lambda: nn.Linear(1000, 3000), weight_limit=10_000_000, to_run=True)
+    assert model.weight.unique().numel() > 1_200_000
+
+
 def test_real_weights_only_below_the_limit() -> None:
     assert not build(lambda: nn.Linear(3, 4), weight_limit=16).weight.is_meta
     assert build(lambda: nn.Linear(3, 4), weight_limit=15).weight.is_meta
