@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
+import torch
 from torch import nn
 
 from bnlint.domain.graph import Shape
-from bnlint.layers.calls import RAISED, UNSEEN, Call, State, name_of
+from bnlint.layers.calls import RAISED, UNSEEN, Call, Ref, State, is_module, name_of
 from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having
 from bnlint.loading.sites import Locator
@@ -32,6 +34,7 @@ from bnlint.tracing.tracers import Record
 from bnlint.tracing.variations import shapes_of, variations
 
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
+_CHOOSING = frozenset({"masked_select", "nonzero", "argwhere", "unique", "unique_consecutive"})
 _ROUNDS = 3
 """Times that the furthest input is varied, when that got an input further."""
 _ENOUGH = 6
@@ -236,6 +239,34 @@ def _targets(record: Record) -> list[int | str]:
 def failed(record: Record) -> bool:
     """True if a call of the record raised an error."""
     return any(call.error is not None for call in record.calls)
+
+
+def forget_chosen(record: Record) -> None:
+    """Clear the failures of functions that read elements chosen by a mask.
+
+    How many they are depends on numbers, which no trace knows. What a layer says of its channels
+    does not.
+    """
+    chosen: set[str] = set()
+    believed: set[int] = set()
+    values = {call.id: call.value for call in record.calls}
+    for index, call in enumerate(record.calls):
+        if _chooses(call, values) or any(ref.id in chosen for ref in call.refs()):
+            chosen.add(call.id)
+        if call.error is not None and (is_module(call.target) or call.id not in chosen):
+            believed.add(index)
+    if any(c.error is not None and n not in believed for n, c in enumerate(record.calls)):
+        forget_others(record, frozenset(believed))
+
+
+def _chooses(call: Call, values: Mapping[str, Any]) -> bool:
+    name = name_of(call.target)
+    if name in ("getitem", "__getitem__") and len(call.args) > 1:
+        keys = call.args[1] if isinstance(call.args[1], tuple) else call.args[1:2]
+        tensors = [values.get(k.id) if isinstance(k, Ref) else k.tensor
+                   for k in keys if isinstance(k, (Ref, State))]  # fmt: skip
+        return any(not isinstance(t, torch.Tensor) or t.dtype == torch.bool for t in tensors)
+    return name in _CHOOSING
 
 
 def forget_others(record: Record, believed: frozenset[int]) -> None:

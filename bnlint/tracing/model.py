@@ -19,7 +19,7 @@ from bnlint.layers.table import Table, builtin_table, is_leaf
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
-from bnlint.tracing.belief import forget_others
+from bnlint.tracing.belief import forget_chosen, forget_others
 from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
 from bnlint.tracing.describing.code_digests import short_digest
@@ -96,6 +96,7 @@ def _traced(
         loose = names_of_loose(model, meta)
         seen = replace(_trace_modes(meta, table, inputs, clock), loose=loose)
     climbed = seen.training
+    forget_chosen(climbed.record)
     if ref.guessed:
         climbed.doubt()  # other arguments may fit together
     if ref.block and climbed.record.left_out and climbed.inputs.source == "inferred":

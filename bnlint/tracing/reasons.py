@@ -26,7 +26,8 @@ _LIMITS = re.compile(
     r"(?i)\bmeta (tensor|device|backend)|on meta\b|meta tensors|register_meta|meta kernel|"
     r"device meta|aten::|torchvision::|dispatch|data.dependent|fake ?tensor|same device|"
     r"could not run '|not implemented for|"
-    r"no kernel|does not exist|operator .* not found|cuda|out of memory|can't allocate memory"
+    r"storage of \w+Impl|no kernel|does not exist|operator .* not found|cuda|out of memory|"
+    r"can't allocate memory"
 )
 """What torch says of operations that cannot run without numbers or on this machine."""
 

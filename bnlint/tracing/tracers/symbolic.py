@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
@@ -93,6 +94,7 @@ class LeafTracer(fx.Tracer):
         self.called[id(m)] = self.called.get(id(m), 0) + 1
         path = self.registry.path(m)
         if is_leaf(m, self.table):
+            _refuse_unknown(m, kwargs)
             return self._leaf(m, path, args, kwargs)
         last, depth = self._last_node(), len(self.refused)
         outer = self.owners[-1]
@@ -255,3 +257,20 @@ def _reads_proxy(*values: Any) -> bool:
 
     fx.node.map_aggregate(values, look)
     return found
+
+
+def _refuse_unknown(module: nn.Module, keywords: dict[str, Any]) -> None:
+    """Raise what a layer raises for a keyword that it does not take: the caller may catch it."""
+    for name in keywords:
+        if not _takes(type(module), name):
+            called = f"{type(module).__name__}.forward()"
+            raise TypeError(f"{called} got an unexpected keyword argument {name!r}")
+
+
+@lru_cache(maxsize=1024)
+def _takes(cls: type[nn.Module], keyword: str) -> bool:
+    try:
+        parameters = inspect.signature(cls.forward).parameters
+    except (TypeError, ValueError):
+        return True
+    return keyword in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

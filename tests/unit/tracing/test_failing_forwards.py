@@ -252,3 +252,36 @@ def test_what_a_model_demands_of_optional_inputs_is_no_fault_of_it(
     (graph,) = trace_source(source, "net.py")
     assert [rule for rule, _ in said(graph)] == expected
     assert expected or "missing" in " ".join(note.message for note in notes_on(graph, ()))
+
+
+CHOSEN = """
+class Net(Block):
+    def __init__(self):
+        super().__init__(conv=nn.Conv1d(4, 8, 3))
+
+    def forward(self, x):
+        x = self.conv(x).transpose(1, 2)
+        return x[{index}] + torch.ones(5, 8)
+
+if __name__ == "__main__":
+    Net()(torch.rand(2, 4, 16))
+"""
+
+
+@pytest.mark.parametrize(("index", "expected"), [("x.sum(-1) > 0", []), (":, :4", ["BN206"])])
+def test_how_many_elements_a_mask_chooses_is_not_known(index: str, expected: list[str]) -> None:
+    (graph,) = trace_source(HEAD + CHOSEN.format(index=index), "net.py")
+    assert [rule for rule, _ in said(graph)] == expected
+
+
+def test_an_argument_that_a_layer_does_not_take_may_be_tried() -> None:
+    forward = """
+        for layer in (self.act, self.conv):
+            try:
+                x = layer(x, lengths=None)
+            except TypeError:
+                x = layer(x)
+        return x"""
+    graph = traced("act=nn.ReLU(), conv=nn.Conv2d(3, 8, 3)", forward)
+    assert [op.kind for op in graph.ops] == ["input", "relu", "conv2d", "output"]
+    assert said(graph) == []
