@@ -78,7 +78,7 @@ def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = F
         with Bounded():
             return _made(make)
     if (0 if to_run else 1) <= _parameters(model) <= weight_limit:
-        drawing = contextlib.nullcontext() if to_run else DrawnInPart()
+        drawing = contextlib.nullcontext() if to_run else DrawnInPart()  # type: ignore[no-untyped-call]
         with contextlib.suppress(Exception), drawing:  # one on meta alone can be traced, too
             return _made(make)
     return model

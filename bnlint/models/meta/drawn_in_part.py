@@ -18,7 +18,7 @@ _FILLING = frozenset({"uniform_", "normal_", "exponential_", "cauchy_", "log_nor
 _MAKING = {"rand": "uniform_", "randn": "normal_"}
 
 
-class DrawnInPart(TorchDispatchMode):
+class DrawnInPart(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch
     """Draws a block of the numbers of a large random tensor, and repeats it."""
 
     def __torch_dispatch__(

@@ -261,9 +261,10 @@ def _reads_proxy(*values: Any) -> bool:
 
 def _refuse_unknown(module: nn.Module, keywords: dict[str, Any]) -> None:
     """Raise what a layer raises for a keyword that it does not take: the caller may catch it."""
+    cls: Any = type(module)
     for name in keywords:
-        if not _takes(type(module), name):
-            called = f"{type(module).__name__}.forward()"
+        if not _takes(cls, name):
+            called = f"{cls.__name__}.forward()"
             raise TypeError(f"{called} got an unexpected keyword argument {name!r}")
 
 
