@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Value
+from bnlint.domain.objects import is_a
 from bnlint.layers.calls import Call, State
 
 _REGISTERED = frozenset({"_parameters", "_buffers", "_modules"})
@@ -54,12 +55,12 @@ def _kept(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _within(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
+    if is_a(value, torch.Tensor):
         yield name, value
     elif type(value) in (list, tuple):
-        yield from ((f"{name}[{n}]", v) for n, v in enumerate(value) if torch.is_tensor(v))
+        yield from ((f"{name}[{n}]", v) for n, v in enumerate(value) if is_a(v, torch.Tensor))
     elif type(value) is dict:
-        yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if torch.is_tensor(v))
+        yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if is_a(v, torch.Tensor))
 
 
 def _comes_from(tensor: torch.Tensor, own: set[int]) -> bool:
