@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bnlint.comparing.git_commands import SUBMODULE, BlobEntry, Repository, Version
+from bnlint.comparing.git_commands import SUBMODULE, BlobEntry, Repository, Version, content_of
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import plural
 
@@ -27,14 +27,15 @@ _LINK = "120000"
 def exported(repository: Repository, version: Version) -> Iterator[tuple[Path, list[Problem]]]:
     """A folder with the files of a version inside the block, and what is not in it."""
     home = _home()
-    name = repository.content_of(version)
+    entries = repository.entries(version)
+    name = content_of(entries)
     folder, problems = home / name, list[Problem]()
     with _shared(home / f"{name}.lock") as last:
         last(folder)  # that a run left which was killed
         if not folder.is_dir():
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
             try:
-                problems += _write(repository, version, draft, draft)
+                problems += _write(repository, version, entries, draft, draft)
                 with contextlib.suppress(OSError):  # another run was faster
                     draft.rename(folder)
             finally:
@@ -85,9 +86,10 @@ def _removed(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(repository: Repository, version: Version, top: Path, folder: Path) -> Iterator[Problem]:
+def _write(
+    repository: Repository, version: Version, entries: list[BlobEntry], top: Path, folder: Path
+) -> Iterator[Problem]:
     """Write the files of a version, with its submodules, into ``folder`` somewhere in ``top``."""
-    entries = repository.entries(version)
     lost = 0
     for entry, data in repository.blobs([e for e in entries if e.mode != SUBMODULE]):
         if data is None:
@@ -115,7 +117,8 @@ def _write_submodule(
 ) -> Iterator[Problem]:
     inside = repository.submodule(entry)
     if inside is not None:
-        yield from _write(inside, Version(version.name, entry.blob), top, folder)
+        there = Version(version.name, entry.blob)
+        yield from _write(inside, there, inside.entries(there), top, folder)
         return
     said = f"a submodule could not be read at {version.name}; what imports it may not be built"
     hint = "fetch it first: git submodule update --init"

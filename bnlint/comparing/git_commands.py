@@ -34,6 +34,12 @@ class BlobEntry(NamedTuple):
     path: str
 
 
+def content_of(entries: Sequence[BlobEntry]) -> str:
+    """A name for the content of a version, equal for equal files."""
+    listed = "\0".join(map(" ".join, entries))
+    return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()[:40]
+
+
 class ChangedFile(NamedTuple):
     """A file that changed, by its path before and after; empty on a side that does not have it."""
 
@@ -125,11 +131,6 @@ class Repository:
             hint = "in a shallow clone, fetch more of the history first: git fetch --unshallow"
             raise UsageError(Mistake(f"'{old.name}' has no merge base with {shown}", hint=hint))
         return Version(f"{old.name}...", done.stdout.strip())
-
-    def content_of(self, version: Version) -> str:
-        """A name for the content of a commit or of the index, equal for equal files."""
-        listed = "\0".join(map(" ".join, self.entries(version)))
-        return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()[:40]
 
     def changed(self, old: Version, new: Version) -> list[ChangedFile]:
         """The files that differ, renamed ones paired; untracked ones belong to the working tree."""

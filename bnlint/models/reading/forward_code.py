@@ -32,7 +32,7 @@ def method_of(owner: object, name: str) -> Function | None:
 @lru_cache(maxsize=512)
 def function_tree(function: Callable[..., Any]) -> Function | None:
     """The syntax tree of a function."""
-    home = home_of(function) or ""
+    home = home_of(function)
     if home == "torch" or home.startswith("torch."):
         return None
     try:

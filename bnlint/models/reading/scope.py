@@ -21,7 +21,7 @@ class Namespace:
     """The local names of one function, in the state after the statements read so far.
 
     ``names`` refer to an argument, ``mixtures`` were computed from arguments without a layer
-    between, ``modules`` refer to a module, ``counters`` for the number of a round. ``owner`` is
+    between, ``modules`` refer to a module, ``counters`` to the number of a round. ``owner`` is
     ``self``.
     """
 

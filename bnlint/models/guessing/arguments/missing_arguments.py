@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
-from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
+from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence
 from bnlint.models.guessing.arguments.of_parameters import fill
 from bnlint.models.guessing.guess import Guess
@@ -40,13 +39,9 @@ def with_what_is_missing(
         asked = [p for p in left if p.default is None and p.name in words]
     else:
         return None
-    return _extended(guess, asked, evidence.knowledge(maker, PROFILES[0]))
-
-
-def _extended(guess: Guess, asked: Sequence[inspect.Parameter], known: Knowledge) -> Guess | None:
     fresh = tuple(p for p in asked if p.name not in guess.kwargs)
-    filled = fill(fresh, known)
-    if isinstance(filled, Lacking) or not filled:
+    filled = fill(fresh, evidence.knowledge(maker, PROFILES[0])) if fresh else None
+    if filled is None or isinstance(filled, Lacking):
         return None
     kwargs = {**guess.kwargs, **filled}
     return replace(guess, kwargs=kwargs, guessed=(*guess.guessed, *filled))
