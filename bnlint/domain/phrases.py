@@ -22,6 +22,19 @@ def percent(share: float) -> str:
     return text.replace(".0%", "%").replace("%", " %")
 
 
+def short_number(value: int | None, unit: str = "") -> str:
+    """``1.20 M``, ``12.1 MB``; a question mark for what is not known."""
+    if value is None:
+        return "?"
+    size = float(value)
+    for prefix in ("", "k", "M", "G", "T"):
+        if size < 1000 or prefix == "T":
+            digits = f"{size:.3g}" if prefix else str(value)
+            return f"{digits} {prefix}{unit}".strip()
+        size /= 1000
+    return str(value)
+
+
 def first_line(said: object) -> str:
     """The first line of an error or another text; empty when there is none."""
     return next(iter(str(said).splitlines()), "")

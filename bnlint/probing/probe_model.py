@@ -18,7 +18,7 @@ from bnlint.domain.probe import ProbeResult
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.parsing import Source
 from bnlint.probing.given import placing
-from bnlint.probing.given.batches import SAMPLES, Batch, joined
+from bnlint.probing.given.batches import Batch, joined
 from bnlint.probing.given.noise import Shapes, Wish, batches_for
 from bnlint.probing.judging.evidence import calls_to_measure
 from bnlint.probing.judging.findings import judged
@@ -42,7 +42,7 @@ def probe(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     inputs: Shapes | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     batch_size: int | None = None,
     train: bool = True,
     compare: bool = False,
@@ -79,7 +79,8 @@ def probe(
     inputs
         The shape of the noise, ``"1x3x32x32"`` or tuples; guessed without it.
     samples
-        How many samples to read. With fewer than 256, units are not called dead.
+        How many samples to read; without it 256, of noise for a large model fewer. With fewer than
+        256, units are not called dead.
     batch_size
         The size used in training, for ``norm-batch-noise``; by default that of the loader.
     train
@@ -152,9 +153,7 @@ def _put_into_train_mode(model: nn.Module) -> int:
 
 
 def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
-    source, batches = agreed(
-        lambda: batches_for(session.model, given, wish, session.seed, session.note)
-    )
+    source, batches = agreed(lambda: batches_for(session, given, wish))
     try:
         seen = agreed(lambda: _seen(session, batches))
     except ProbeError as error:
@@ -173,7 +172,8 @@ def _probed(session: Session, given: Any, wish: Wish) -> ProbeResult:
             objective=observed.objective,
             loss=loss if math.isfinite(loss) else None,
         )
-    found = _tried(session, batches, wish, observed)
+    size = wish.batch_size or _batch_size(source, batches)
+    found = _tried(session, batches, wish, observed, size)
     result = replace(result, **found, notes=tuple(session.notes), untrained=wish.untrained)
     findings = judged(result, type(session.model), wish.graph)
     return replace(result, report=Report(findings=findings, torch=torch.__version__))
@@ -224,13 +224,12 @@ def _finite(values: Iterable[Tensor]) -> bool:
 
 
 def _tried(
-    session: Session, batches: list[Batch], wish: Wish, observed: Observed
+    session: Session, batches: list[Batch], wish: Wish, observed: Observed, size: int | None
 ) -> dict[str, Any]:
     """What extra experiments found, each on the first batch, as fields of the result."""
     first, attempt = batches[0].part(slice(session.fits)), Attempts(session)
     found = tried(attempt, first, _sound(observed))
     found["gap"] = attempt("train against eval", lambda: train_eval_gap(session, first))
-    size = wish.batch_size or (first.samples if len(batches) > 1 else None)
     if size is not None:
         pool = first if first.samples >= 2 * size else joined(batches)
         found["batch_size"] = size
@@ -245,6 +244,11 @@ def _tried(
     attempt.note()
     found["trials"] = replace(found["trials"], seconds=attempt.seconds)
     return found
+
+
+def _batch_size(source: str, batches: list[Batch]) -> int | None:
+    """The size of a loader's batches; None for noise, and for a single batch."""
+    return batches[0].samples if len(batches) > 1 and source != "synthetic" else None
 
 
 def _sound(observed: Observed) -> bool:

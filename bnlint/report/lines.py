@@ -192,16 +192,3 @@ def _blind(report: Report) -> str:
     if (more := len(rules) - _FEW) > 1:
         rules = [*rules[:_FEW], f"{more} more rules"]
     return f"; not fully checked: {listed(rules)} ({why})"
-
-
-def short_number(value: int | None, unit: str = "") -> str:
-    """``1.20 M``, ``12.1 MB``; a question mark for what is not known."""
-    if value is None:
-        return "?"
-    size = float(value)
-    for prefix in ("", "k", "M", "G", "T"):
-        if size < 1000 or prefix == "T":
-            digits = f"{size:.3g}" if prefix else str(value)
-            return f"{digits} {prefix}{unit}".strip()
-        size /= 1000
-    return str(value)

@@ -5,7 +5,7 @@ The shape is declared, or found in the file, or guessed from the layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from bnlint.config.option import At
 from bnlint.domain.errors import Mistake, ProbeError, in_words
 from bnlint.domain.finding import Report
 from bnlint.domain.graph import ModelGraph, ModelRef
-from bnlint.domain.phrases import listed
+from bnlint.domain.phrases import listed, short_number
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.loading.user_code import place_of
@@ -26,6 +26,8 @@ from bnlint.models.guessing.guess import Guess, Origin, choose, declared, descri
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.nested import mapped, samples
 from bnlint.probing.given.batches import SAMPLES, Batch, enough, read
+from bnlint.probing.given.noise_size import noise_size
+from bnlint.probing.session import Session
 from bnlint.tracing.bare import on_meta
 
 Shapes = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
@@ -38,7 +40,7 @@ class Wish:
 
     targets: Any = None
     inputs: Shapes | None = None
-    samples: int = SAMPLES
+    samples: int | None = None
     batch_size: int | None = None
     compare: bool = False
     steps: int = 30
@@ -48,22 +50,17 @@ class Wish:
     untrained: bool = False
 
 
-def batches_for(
-    model: nn.Module, given: Any, wish: Wish, seed: int, note: Callable[[str], None]
-) -> tuple[str, list[Batch]]:
+def batches_for(session: Session, given: Any, wish: Wish) -> tuple[str, list[Batch]]:
     """Where the inputs come from (user, file or synthetic), and enough batches of them.
 
     A ProbeError if there are fewer than two samples, or the shape of the noise is unknown.
     """
     if given is None:
-        if wish.samples < 2:
-            raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
-        call = _candidate(model, wish)
-        return "synthetic", [_noise(call, model, wish.samples, seed)]
-    found = enough(read(given, wish.targets, model), wish.samples)
+        return "synthetic", _noise_batches(session, wish)
+    found = enough(read(given, wish.targets, session.model), wish.samples or SAMPLES)
     if found[-1].samples == 1 < found[0].samples:
         found.pop()  # a batch norm would raise; a loader of real data often ends so
-        note("left out the last batch, which is a single sample")
+        session.note("left out the last batch, which is a single sample")
     if sum(b.samples for b in found) < 2:
         raise ProbeError(
             "a batch of one sample tells nothing: dead units and a collapsing signal only "
@@ -72,6 +69,23 @@ def batches_for(
         )
     path = isinstance(given, (str, bytes)) or hasattr(given, "__fspath__")
     return "file" if path else "user", found
+
+
+def _noise_batches(session: Session, wish: Wish) -> list[Batch]:
+    """As many samples as were asked for at once, else as many as the model's size allows."""
+    if wish.samples is not None and wish.samples < 2:
+        raise ProbeError("a batch of one sample tells nothing", hint="ask for 2 or more")
+    call = _candidate(session.model, wish)
+    if wish.samples is not None:
+        return [_noise(call, session.model, wish.samples, session.seed)]
+    size = noise_size(wish.graph, describe(call), session.device)
+    if size.samples < SAMPLES:
+        session.note(
+            f"{size.samples} samples of noise, since {SAMPLES} would take about "
+            f"{short_number(size.needed, 'B')} of activations; choose with --batch"
+        )
+    noise = _noise(call, session.model, size.samples, session.seed)
+    return [noise.part(slice(i, i + size.batch)) for i in range(0, size.samples, size.batch)]
 
 
 def _specs(inputs: Shapes) -> tuple[InputSpec, ...]:

@@ -23,7 +23,7 @@ class ProbeOptions:
 
     device: str = ""
     dtype: str = ""
-    samples: int = 256
+    samples: int | None = None
     batch_size: int = 0
     compare: bool = False
     steps: int = 30
@@ -63,7 +63,7 @@ HELP = {
     "target": "net.py, net.py::Net(10), net.py::build(width=2), pkg::Net",
     "--device": "cpu, cuda, cuda:1, mps, xpu (default: where the model is)",
     "--dtype": "autocast in float16 or bfloat16",
-    "--batch": "number of samples to measure (default: 256)",
+    "--batch": "number of samples to measure (default: 256, of noise for a large model fewer)",
     "--batch-size": "batch size of the training (default: that of the data)",
     "--input": "shape of random input, for example 1x3x32x32 (repeatable)",
     "--data": "real batches: a .pt or .npz file, or a name in the model's file",
@@ -86,7 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("target", metavar="TARGET")
     add("--device", default="")
     add("--dtype", default="", metavar="DTYPE")
-    add("--batch", type=int, default=256, dest="samples", metavar="N")
+    add("--batch", type=int, default=None, dest="samples", metavar="N")
     add("--batch-size", type=int, default=0, metavar="N")
     add("--input", action="append", dest="inputs", metavar="SHAPE")
     add("--data", default="", metavar="DATA")

@@ -10,6 +10,7 @@ from bnlint.domain.graph import Value
 from bnlint.domain.phrases import percent
 from bnlint.domain.probe import ProbeResult
 from bnlint.domain.probe_rows import ActivationStats, call_name
+from bnlint.probing.judging.metric import named
 
 Calls = tuple[tuple[str, int], ...]
 """Layers, each with the number of a call of it."""
@@ -59,22 +60,22 @@ def _on(result: ProbeResult) -> str:
     return f"on {result.samples} {kind}samples"
 
 
-def _not_revived(calls: Calls, result: ProbeResult) -> Evidence | None:
-    """The units that are stuck before the norm comes: it cannot change their sign."""
+def _stuck(calls: Calls, result: ProbeResult) -> Evidence | None:
+    """The units of the activation that get no gradient, wherever the norm is."""
     a = _activation(calls, result)
     if a is None:
         return None
     if a.saturated is not None:
-        text = f"{percent(a.saturated)} of the values that enter {a.layer} are saturated"
+        text = f"{percent(a.saturated)} of the values that enter {named(a)} are saturated"
         return Evidence(f"{text} {_on(result)}", {"saturated": a.saturated})
     if a.dead is None:
         return None
     count = len(a.dead_units)
     values: dict[str, Value] = {"dead": a.dead, "units": a.units}
     if count == 0:
-        text = f"no unit of {a.layer} is stuck, so there is none that this norm could not revive"
+        text = f"no unit of {named(a)} is dead"
     else:
-        text = f"{count} of {a.units} units of {a.layer} are dead and stay dead behind this norm"
+        text = f"{count} of {a.units} units of {named(a)} are dead: no gradient passes them"
         values["dead-units"] = a.dead_units[:20]
     return Evidence(f"{text} ({_on(result)})", values)
 
@@ -85,7 +86,7 @@ def _with_and_without(calls: Calls, result: ProbeResult) -> Evidence | None:
     if a is None:
         return None
     values = {"without": (a.dead, a.frozen, a.signal)}
-    text = f"at {a.layer}: {_shown(a)} as it is"
+    text = f"at {named(a)}: {_shown(a)} as it is"
     variants = result.comparison.variants if result.comparison else ()
     rows = (row for v in variants if v.name == "before" and not v.error for row in v.activations)
     normed = next((row for row in rows if (row.layer, row.call) == (a.layer, a.call)), None)
@@ -131,7 +132,7 @@ def _gradient(_: Calls, result: ProbeResult) -> Evidence | None:
 
 
 EVIDENCE: Mapping[str, Weigh] = {
-    "stuck-units": _not_revived,
+    "stuck-units": _stuck,
     "with-a-norm": _with_and_without,
     "bias-effect": _bias,
     "call-distance": _calls,

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import LossUse, ModelGraph, Op, Shape
 from bnlint.domain.model_cost import ModelCost
-from bnlint.domain.phrases import plural
+from bnlint.domain.phrases import plural, short_number
 from bnlint.report import Format, RenderOptions
 from bnlint.report.excerpts import excerpt
 from bnlint.report.formats.concise import headline
@@ -21,7 +21,6 @@ from bnlint.report.lines import (
     plain,
     problem_place,
     refusals,
-    short_number,
     summary,
 )
 

@@ -62,7 +62,7 @@ def test_measurements_are_attached_to_what_they_bear_on() -> None:
     found = [f.evidence for f in attach_evidence(report, result).findings]
     revived, missing, silent, loud, shared, gradient, *rest = found
     assert revived.values["dead-units"] == (0, 1, 2)
-    assert "3 of 8 units of act are dead" in revived.summary
+    assert "3 of 8 units of `act` (relu, fed by `conv`) are dead" in revived.summary
     assert missing.values["without"][0] == 3 / 8
     assert missing.values["with"][0] == 0
     assert silent.values["change"] < 1e-4

@@ -10,7 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+import bnlint
 from bnlint.domain.errors import ProbeError
+from bnlint.probing.given.noise_size import noise_size
 from bnlint.probing.probe_model import probe
 from tests.unit.probing.nets import ResNet, mlp
 
@@ -236,3 +238,29 @@ def test_checkpointed_parts_are_seen_once() -> None:
     assert result.activations[0].gradient
     again = probe(Saved(True), torch.randn(16, 32).requires_grad_())
     assert len(again.activations) == 2
+
+
+def test_a_large_model_gets_fewer_samples_of_noise_in_smaller_batches() -> None:
+    def size(shape: str, **asked: int) -> tuple[int, int, list[str]]:
+        model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.Conv2d(4, 2, 3))
+        result = probe(model, inputs=shape, **asked)
+        return result.samples, result.batches, [n for n in result.notes if "--batch" in n]
+
+    assert size("1x3x32x32") == (256, 1, [])
+    samples, batches, notes = size("1x3x512x512")
+    assert 32 <= samples < 256
+    assert samples / batches < samples
+    assert notes == [
+        f"{samples} samples of noise, since 256 would take about 121 GB of activations; "
+        "choose with --batch"
+    ]
+    assert size("1x3x512x512", samples=8) == (8, 1, [])
+
+
+def test_the_traced_graph_tells_what_a_sample_needs() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 2, 3, stride=16), nn.ReLU())
+    graph = bnlint.trace(model, torch.zeros(2, 3, 224, 224))
+    guessed, known = (
+        noise_size(of, graph.ref.inputs, torch.device("cpu")).samples for of in (None, graph)
+    )
+    assert guessed < known == 256
