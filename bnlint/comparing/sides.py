@@ -13,7 +13,7 @@ from bnlint.cache import Store, save
 from bnlint.config import Settings
 from bnlint.domain.finding import Finding, Problem
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.request import FileRequest, ModelSpec, TraceOutcome, TraceRequest
+from bnlint.domain.request import FileRequest, InputSpec, ModelSpec, TraceOutcome, TraceRequest
 from bnlint.engine.check import check_graph
 from bnlint.isolation.jobs import Limits
 from bnlint.isolation.pool import Pool
@@ -140,9 +140,11 @@ class Tracing:
             self._pool = self._stack.enter_context(pool)
         return self._pool.trace(requests)
 
-    def again(self, model: TracedModel, call: str) -> tuple[TracedModel, ...]:
+    def again(
+        self, model: TracedModel, call: str, inputs: tuple[InputSpec, ...] = ()
+    ) -> tuple[TracedModel, ...]:
         """The models of the file of ``model`` that a call builds; none if it builds none."""
-        request = replace(model.request, models=(ModelSpec(call),))
+        request = replace(model.request, models=(ModelSpec(call, inputs),))
         (outcome,) = self.trace([request])
         paths = Paths(model.tree.cwd, model.tree.root)
         return tuple(self._model(model.tree, paths, model.file, g, request) for g in outcome.graphs)

@@ -14,6 +14,7 @@ from bnlint.comparing.graph_changes import graph_changes, signs_of
 from bnlint.comparing.key_maps import Plans
 from bnlint.comparing.pairing import Paired, paired
 from bnlint.comparing.sides import TracedModel, Tracing
+from bnlint.comparing.traced_inputs import costs_for_one_input, inputs_to_try
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import ModelGraph, Shape
@@ -25,16 +26,12 @@ from bnlint.domain.model_comparison import (
     LayerChange,
     ModelComparison,
 )
-from bnlint.domain.request import InputSpec, KeyMap, ProofRequest, ProofResult
+from bnlint.domain.request import KeyMap, ProofRequest, ProofResult
 from bnlint.graph.cost import cost_of
 
 _BYTES = 24
 """That a parameter takes while a model runs: twice in double precision, and its gradient."""
 _LARGEST = 1 << 40
-_WORK = 400_000_000
-"""Multiply-adds of one forward above which images are made smaller for the runs."""
-_STEP = 32
-"""Images keep sizes that can be halved five times."""
 
 
 def compare_models(
@@ -81,8 +78,8 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
     aligned = plans.chosen(proof)
     keys = _keys(old.graph), _keys(new.graph)
     checkpoint = checkpoint_answer(*keys, proof, plans.maps, reason)
-    function = function_answer(proof, checkpoint, reason)
     graph = _shown_in(graph_changes(before, after, aligned), old, new)
+    function = function_answer(proof, checkpoint, reason, graph)
     verdict, why = verdict_of(before, after, checkpoint, function, graph)
     if (first := function.first_difference) is not None and first.location is not None:
         at = replace(first.location, path=new.tree.shown(first.location.path))
@@ -97,7 +94,7 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
         checkpoint,
         function,
         graph,
-        (cost_of(old.graph), cost_of(new.graph)),
+        costs_for_one_input(tracing, old, new),
         fresh,
         gone,
         why,
@@ -224,32 +221,3 @@ def _requests(
         replace(asked, arguments=old.graph.ref.arguments),
         replace(again, arguments=new.graph.ref.arguments),
     )
-
-
-def inputs_to_try(*graphs: ModelGraph) -> tuple[tuple[InputSpec, ...], ...]:
-    """The inputs that models were traced with; large images are tried in a smaller size first."""
-    found = [(_inputs(graph), cost_of(graph).multiply_adds or 0) for graph in graphs]
-    small = [_smaller(specs, work) for specs, work in found if work > _WORK]
-    return tuple(dict.fromkeys(filter(None, (*small, *(specs for specs, _ in found)))))
-
-
-def _smaller(specs: tuple[InputSpec, ...], work: int) -> tuple[InputSpec, ...]:
-    """The inputs with images so small that a model needs few operations; not the given ones."""
-    share = (_WORK / work) ** 0.5
-
-    def size(pixels: int) -> int:
-        return (
-            max(_STEP * 2, round(pixels * share / _STEP) * _STEP) if pixels > _STEP * 2 else pixels
-        )
-
-    return tuple(
-        replace(spec, shape=(*spec.shape[:2], *map(size, spec.shape[2:])))
-        if len(spec.shape) == 4
-        else spec
-        for spec in specs
-    )
-
-
-def _inputs(graph: ModelGraph) -> tuple[InputSpec, ...]:
-    found = graph.ref.inputs
-    return tuple(map(InputSpec, found.shapes, found.names, found.dtypes))

@@ -61,22 +61,27 @@ def _error(attempt: LoadAttempt | None) -> str:
 
 
 def function_answer(
-    proof: ProofResult | None, checkpoint: CheckpointAnswer, reason: str
+    proof: ProofResult | None, checkpoint: CheckpointAnswer, reason: str, graph: GraphAnswer
 ) -> FunctionAnswer:
-    """Whether outputs are equal; not compared where the old weights don't fit."""
+    """Whether outputs are equal; not compared where the old weights don't fit.
+
+    Another setting of a layer is a change where only a larger input shows it; a layer that was
+    written otherwise may be meant for one size.
+    """
     if proof is None or not proof.ran:
         return FunctionAnswer(reason=reason or (proof.reason if proof else ""))
     if not proof.equal and (misfit := _misfit(checkpoint)):
         return FunctionAnswer(reason=misfit, tolerance=proof.tolerance, dtype=proof.dtype)
     apart = dict(proof.differences)
+    equal = proof.equal and not (proof.elsewhere and _settings_changed(graph))
     first = FirstDifference(proof.first, proof.line) if proof.first else None
     return FunctionAnswer(
         True,
-        proof.equal,
-        proof.equal and not any(apart.values()),
+        equal,
+        equal and not any(apart.values()),
         apart,
         None if proof.equal else first,
-        proof.reason,
+        proof.reason or proof.elsewhere,
         proof.tolerance,
         proof.dtype,
     )
@@ -131,5 +136,10 @@ def _keys(graph: ModelGraph) -> list[tuple[str, Shape]]:
 
 def _layers_changed(graph: GraphAnswer) -> bool:
     """True if layers came or went or are set otherwise, not only written otherwise."""
-    settings = [c for c in graph.changed if c.setting not in ("forward", "inputs")]
-    return any(c.kind not in _PLUMBING for c in (*graph.added, *graph.removed, *settings))
+    come_and_gone = (*graph.added, *graph.removed)
+    return _settings_changed(graph) or any(c.kind not in _PLUMBING for c in come_and_gone)
+
+
+def _settings_changed(graph: GraphAnswer) -> bool:
+    settings = (c for c in graph.changed if c.setting not in ("forward", "inputs"))
+    return any(c.kind not in _PLUMBING for c in settings)

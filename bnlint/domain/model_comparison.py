@@ -16,6 +16,13 @@ WORKING_TREE, INDEX = "working tree", "index"
 """How the two sides of a comparison that are no commits are called."""
 
 
+OTHER_ORDER = (
+    "random numbers are drawn in another order; with numbers that don't depend on the order, the "
+    "outputs are equal"
+)
+"""Why equal outputs have a reason: the draws of dropout and the like."""
+
+
 @dataclass(frozen=True, slots=True)
 class Renamed:
     """A key of the old model and its key in the new one."""

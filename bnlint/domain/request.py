@@ -174,7 +174,7 @@ class ProofResult:
 
     ``keys`` are those of the checkpoint that was read. ``loads`` is without a map, ``mapped`` with
     each of them, ``chosen`` is the map that was run with, -1 for none. ``differences`` are relative
-    to the largest output, by mode.
+    to the largest output, by mode. ``elsewhere`` says how a larger input tells the models apart.
     """
 
     ran: bool
@@ -189,6 +189,7 @@ class ProofResult:
     line: Location | None = None
     dtype: str = ""
     tolerance: float = 0.0
+    elsewhere: str = ""
 
 
 FileRequest = TraceRequest | TrialRequest | ProofRequest

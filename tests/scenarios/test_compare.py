@@ -118,6 +118,17 @@ def test_two_files_and_a_checkpoint(project: Path, capsys: pytest.CaptureFixture
     assert {"old": "module.weight", "new": "weight"} in answer["renamed"]
 
 
+def test_costs_are_counted_for_one_input(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only_32 = "nn.functional.avg_pool2d(self.body(self.stem(x)), 30).view(x.shape[0], -1)"
+    (project / "old.py").write_text(NET.replace("self.body(self.stem(x)).mean((2, 3))", only_32))
+    (project / "new.py").write_text(NET)
+    code, found = answers(capsys, "old.py::Net", "new.py::Net")
+    each = found["Net"]
+    assert (code, each["verdict"]) == (0, "same-function")
+    before, after = each["cost"]["multiply_adds"]
+    assert before == after
+
+
 def test_mistakes_are_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "mian"]) == 2
     assert "did you mean 'main'" in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +14,15 @@ from bnlint.comparing.running.weights_by_name import noise
 from bnlint.domain.graph import Shape
 from bnlint.domain.request import InputSpec
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.nested import mapped
+from bnlint.models.nested import mapped, tensors
+
+_LONGER: Sequence[Mapping[int, tuple[int, ...]]] = (
+    {3: (2,), 4: (2, 3), 5: (3, 4)},
+    {2: (1,), 3: (1,), 4: (1, 2)},
+)
+"""Dimensions by rank that may be of any size: channels first, then channels last and tokens."""
+
+_MORE = 5
 
 _GUESSES = 8
 """Guessed inputs that are tried."""
@@ -36,6 +46,29 @@ def calls_of(
             return _numbers(next(number), tuple(tensor.shape), kind, high)
 
         yield list(mapped(tuple(guess.args), real)), dict(mapped(dict(guess.kwargs), real))
+
+
+def resized(call: Call) -> Iterator[Call]:
+    """The call with larger maps, or longer sequences: whichever the model's layers allow.
+
+    A window of another size may give the same mean where both sizes divide the input.
+    """
+    for choice in _LONGER:
+        grown = partial(_grown, choice=choice)
+        args, kwargs = mapped(call[0], grown), mapped(call[1], grown)
+        if _shapes((args, kwargs)) != _shapes(call):
+            yield list(args), dict(kwargs)
+
+
+def _grown(tensor: torch.Tensor, choice: Mapping[int, tuple[int, ...]]) -> torch.Tensor:
+    for dim in choice.get(tensor.ndim, ()):
+        last = tensor.narrow(dim, 0, min(_MORE, tensor.shape[dim]))
+        tensor = torch.cat((tensor, last), dim)
+    return tensor
+
+
+def _shapes(call: Any) -> list[Shape]:
+    return [tuple(t.shape) for t in tensors(call)]
 
 
 def _numbers(number: int, shape: Shape, dtype: str, high: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ from bnlint.comparing.running.loading_attempt import try_to_load
 from bnlint.comparing.running.new_side import compare_with
 from bnlint.comparing.running.old_side import run_old
 from bnlint.comparing.running.run_model import Call
-from bnlint.comparing.story import inputs_to_try
+from bnlint.comparing.traced_inputs import inputs_to_try
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
 from bnlint.domain.graph import ModelGraph, Shape
 from bnlint.domain.model_comparison import ComparedSide, ModelComparison
@@ -39,9 +39,9 @@ def compare_live(old: nn.Module, new: nn.Module, inputs: Any) -> ModelComparison
     plans = Plans.of(before, after)
     proof = _proof(old, new, inputs, graphs, plans.maps)
     checkpoint = checkpoint_answer(_keys(graphs[0]), _keys(graphs[1]), proof, plans.maps)
-    function = function_answer(proof, checkpoint, "" if proof.ran else proof.reason)
     aligned = plans.chosen(proof)
     graph = graph_changes(before, after, aligned)
+    function = function_answer(proof, checkpoint, "" if proof.ran else proof.reason, graph)
     verdict, why = verdict_of(before, after, checkpoint, function, graph)
     first, second = (ComparedSide("", g.ref.file, g.ref.name) for g in graphs)
     return ModelComparison(

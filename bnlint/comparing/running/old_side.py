@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from bnlint.comparing.running.inputs_to_run import multiplied
+from bnlint.comparing.running.inputs_to_run import multiplied, resized
 from bnlint.comparing.running.run_model import EVAL, TRAIN, Bench, Call, ForwardRun
 from bnlint.comparing.running.weights_by_name import DRAWS, spread_constants
 from bnlint.domain.errors import in_words
@@ -41,42 +41,51 @@ class OldTrial:
     dtype: torch.dtype
     runs: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
+    def stored(self) -> dict[str, Any]:
+        """As plain containers of tensors."""
+        return {"call": list(self.call), "dtype": str(self.dtype), "runs": list(self.runs.items())}
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> OldTrial:
+        """The trial of :meth:`stored`."""
+        by_name = {str(dtype): dtype for dtype in DTYPES}
+        args, kwargs = stored["call"]
+        return cls((args, kwargs), by_name[stored["dtype"]], dict(stored["runs"]))
+
 
 @dataclass(slots=True)
 class OldResults:
-    """What the new side needs; ``reason`` says why nothing ran."""
+    """What the new side needs; ``reason`` says why nothing ran.
+
+    ``resized`` is the first trial with a larger input, where the model takes one.
+    """
 
     keys: dict[str, Shape]
     tied: dict[str, str]
     buffers: dict[str, torch.Tensor]
     trials: list[OldTrial] = field(default_factory=list)
     reason: str = ""
+    resized: OldTrial | None = None
 
     def stored(self) -> dict[str, Any]:
         """As plain containers of tensors, which are loaded without running code."""
-        trials = [
-            {"call": list(t.call), "dtype": str(t.dtype), "runs": list(t.runs.items())}
-            for t in self.trials
-        ]
         keys = {key: list(shape) for key, shape in self.keys.items()}
         return {
             "keys": keys,
             "tied": self.tied,
             "buffers": self.buffers,
-            "trials": trials,
+            "trials": [trial.stored() for trial in self.trials],
             "reason": self.reason,
+            "resized": self.resized.stored() if self.resized else None,
         }
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> OldResults:
         """The result of :meth:`stored`."""
-        by_name = {str(dtype): dtype for dtype in DTYPES}
-        trials = [
-            OldTrial((t["call"][0], t["call"][1]), by_name[t["dtype"]], dict(t["runs"]))
-            for t in stored["trials"]
-        ]
+        trials = [OldTrial.read(trial) for trial in stored["trials"]]
+        resized = OldTrial.read(stored["resized"]) if stored["resized"] else None
         keys = {key: tuple(shape) for key, shape in stored["keys"].items()}
-        return cls(keys, stored["tied"], stored["buffers"], trials, stored["reason"])
+        return cls(keys, stored["tied"], stored["buffers"], trials, stored["reason"], resized)
 
 
 def run_old(
@@ -108,6 +117,7 @@ def run_old(
             if trial is not None:
                 kept.trials.append(trial)
                 _more_draws(bench, trial)
+                kept.resized = kept.resized or _resized_trial(bench, trial)
         if kept.trials:
             kept.reason = ""
             break
@@ -164,6 +174,15 @@ def _first_trial(bench: Bench, call: Call, dtype: torch.dtype) -> tuple[OldTrial
         if trial.runs and best is None:
             best = trial
     return best, reason
+
+
+def _resized_trial(bench: Bench, trial: OldTrial) -> OldTrial | None:
+    """One run in eval mode with a larger input, where the model takes it."""
+    for call in resized(trial.call):
+        larger = OldTrial(call, trial.dtype)
+        if not _add(bench, larger, 0, EVAL):
+            return larger
+    return None
 
 
 def _more_draws(bench: Bench, trial: OldTrial) -> None:

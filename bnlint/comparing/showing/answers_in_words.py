@@ -19,9 +19,9 @@ from bnlint.domain.model_comparison import (
     Renamed,
 )
 from bnlint.domain.model_cost import ModelCost
-from bnlint.domain.phrases import listed, plural
+from bnlint.domain.phrases import listed, plural, short_number
 from bnlint.report import RenderOptions
-from bnlint.report.lines import line_place, short_number
+from bnlint.report.lines import line_place
 
 _FEW = 4
 _FIGURES = (

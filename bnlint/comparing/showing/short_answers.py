@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnlint.comparing.showing.answers_in_words import figure
-from bnlint.domain.model_comparison import ModelComparison
+from bnlint.domain.model_comparison import OTHER_ORDER, ModelComparison
 from bnlint.domain.phrases import plural
 
 
@@ -36,7 +36,8 @@ def short_function(each: ModelComparison) -> str:
     if not answer.compared:
         return "not compared"
     if answer.equal:
-        return "equal" if not answer.reason else "equal; draws in another order"
+        noted = "; draws in another order" if answer.reason == OTHER_ORDER else ", with a note"
+        return f"equal{noted if answer.reason else ''}"
     first = answer.first_difference
     return f"differ from `{first.layer}` on" if first and first.layer else "differ"
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import bnlint
-from tests.unit.comparing.live_pairs import changed
+from tests.unit.comparing.live_pairs import SOURCE, changed
 
 CHANGES = {
     "slope": ("self.act = nn.ReLU()", "self.act = nn.ReLU6()"),
@@ -107,3 +107,25 @@ def test_assert_same_function_says_what_differs() -> None:
     bnlint.assert_same_function(nn.Linear(4, 4), nn.Linear(4, 4))
     with pytest.raises(AssertionError, match="not the same function"):
         bnlint.assert_same_function(nn.ReLU(), nn.ReLU6(), inputs=torch.randn(4, 4))
+
+
+POOLED = SOURCE.replace("x.mean((2, 3))", "F.avg_pool2d(x, 2).mean((2, 3))")
+
+
+def test_a_window_that_divides_the_input_as_well_is_a_change() -> None:
+    found = changed(("avg_pool2d(x, 2)", "avg_pool2d(x, 3)"), source=POOLED)
+    assert found.function is not None
+    assert found.verdict == "changed"
+    assert found.function.max_difference["eval"] < 1e-9, "with the given input they are equal"
+    assert found.function.reason.startswith("with an input of 4x3x13x13 the outputs differ by ")
+
+
+def test_another_layer_for_one_size_is_the_same_function_with_a_note() -> None:
+    new = "F.max_pool2d(F.avg_pool2d(x, 2), 1).mean((2, 3))"
+    found = changed(("F.avg_pool2d(x, 2).mean((2, 3))", new), source=POOLED)
+    assert found.function is not None
+    assert (found.verdict, found.function.reason) == ("same-function", "")
+    found = changed(("F.avg_pool2d(x, 2)", "F.adaptive_avg_pool2d(x, 1)"), source=POOLED)
+    assert found.function is not None
+    assert found.verdict == "same-function"
+    assert "with an input of 4x3x13x13 the outputs differ" in found.function.reason
