@@ -171,6 +171,8 @@ def function_facts(name: str, kind: Kind, arguments: Mapping[str, Any]) -> Facts
     elif inplace:
         facts["inplace"] = True
     facts.update(_settings(kind, arguments))
+    if kind.name == "attention":  # all but one of torch's functions take leading dims for batches
+        facts["batch-first"] = name != "multi_head_attention_forward"
     if kind.name == "avgpool":
         facts.update(pool_padding(arguments))
     if "pooling" in kind.tags and "output_size" in arguments:

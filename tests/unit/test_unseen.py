@@ -75,3 +75,21 @@ def test_the_summary_of_such_a_model_is_not_clean() -> None:
     assert [p.kind for p in report.problems] == [ProblemKind.UNTRACEABLE]
     assert not any(p.blocking for p in report.problems)
     assert "1 not checked" in summary(report, RenderOptions())
+
+
+class Attentive(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(8, 8)
+        self.qkv = nn.Linear(8, 24)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.qkv(self.stem(x).softmax(-1)).chunk(3, -1)
+        x = nn.functional.scaled_dot_product_attention(q, k, v)
+        return self.head(x.mean(1)).softmax(-1)
+
+
+def test_rules_are_not_blind_on_what_they_are_not_about() -> None:
+    report = bnlint.check_model(Attentive(), torch.randn(2, 6, 8), extend_select=["ALL"])
+    assert {u.rule for u in report.undecided} == set()

@@ -38,25 +38,29 @@ def _takes_sequence(reader: Op) -> bool:
     return "reduce" in reader.tags and reader.facts.get("dim") in (1, (1,), -2, (-2,))
 
 
+@op_fact("of-scores")
+def of_scores(view: View, op: Op) -> Answer:
+    """Whether a product of two results comes before, as queries and keys before a softmax.
+
+    A scale, a bias or a mask may lie between.
+    """
+    behind = view.beyond(op, _SCORING, back=True)
+    return any("matmul" in o.tags and len(set(view.behind[view.order(o)])) == 2 for o in behind)
+
+
 @op_fact("summed-axis", shapes=True)
 def summed_axis(view: View, op: Op) -> Answer:
-    """Softmax of an attention: the axis, from 0, over which the products that read it sum.
+    """The axis, from 0, over which the products that read the weights of a softmax sum.
 
-    Unknown for anything else, and where the products sum over different axes.
+    Unknown where something else reads it, and where the products sum over different axes.
     """
     shape = in_shape(op)
-    if shape is None or not _scores(view, op):
+    if shape is None:
         return UNKNOWN
     readers = view.beyond(op, _WEIGHING)
     found = {_summed(view, reader, op) for reader in readers}
     (axis,) = found if len(found) == 1 else (None,)
     return UNKNOWN if axis is None else axis % len(shape)
-
-
-def _scores(view: View, op: Op) -> bool:
-    """Whether products of two results come before the softmax."""
-    behind = view.beyond(op, _SCORING, back=True)
-    return any("matmul" in o.tags and len(set(view.behind[view.order(o)])) == 2 for o in behind)
 
 
 def _summed(view: View, product: Op, weights: Op) -> int | None:
