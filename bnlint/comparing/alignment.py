@@ -174,18 +174,19 @@ def _walked_back(trail: Sequence[dict[int, int]], x: int, y: int, i: int, j: int
 
 
 def _find_replaced(result: Alignment) -> None:
-    """Pair layers of one name that are of another kind now."""
+    """Pair layers of one name: of another kind now, or at another place."""
     added = {op.layer: op for op in result.added if op.layer == op.module}
     for op in list(result.removed):
         other = added.pop(op.layer, None) if op.layer == op.module else None
         if other is not None:
-            result.replaced.append((op, other))
+            (result.moved if op.kind == other.kind else result.replaced).append((op, other))
             result.removed.remove(op)
             result.added.remove(other)
 
 
 def _find_moved(result: Alignment, old: Canonical, new: Canonical) -> None:
     """Pair what was removed at one place and added at another: with its name, else alone."""
+    parents = _Parents(result.pairs)
     for level in (_named, _plain):
         left: dict[Hashable, list[Op]] = {}
         for op in result.removed:
@@ -197,7 +198,31 @@ def _find_moved(result: Alignment, old: Canonical, new: Canonical) -> None:
             others = right.get(key, [])
             certain = len(ops) == len(others) == 1 or (ops[0].reads and level is _named)
             if others and certain:
-                result.moved += list(zip(ops, others, strict=False))
+                pairs = zip(ops, others, strict=False)
+                result.moved += [pair for pair in pairs if not parents.contradict(*pair)]
         gone = {id(op) for pair in result.moved for op in pair}
         result.removed = [op for op in result.removed if id(op) not in gone]
         result.added = [op for op in result.added if id(op) not in gone]
+
+
+class _Parents:
+    """Which block of the old graph is which of the new one, by the layers that are paired."""
+
+    def __init__(self, pairs: Sequence[tuple[Op, Op]]) -> None:
+        votes = Counter((_parent(a), _parent(b)) for a, b in pairs)
+        self._new: dict[str, str] = {}
+        self._old: dict[str, str] = {}
+        for (a, b), _ in votes.most_common():
+            self._new.setdefault(a, b)
+            self._old.setdefault(b, a)
+
+    def contradict(self, old: Op, new: Op) -> bool:
+        """Whether layers of different names belong to blocks that are both paired with others."""
+        if old.layer.rpartition(".")[2] == new.layer.rpartition(".")[2]:
+            return False
+        a, b = _parent(old), _parent(new)
+        return self._new.get(a, b) != b and self._old.get(b, a) != a
+
+
+def _parent(op: Op) -> str:
+    return op.layer.rpartition(".")[0]

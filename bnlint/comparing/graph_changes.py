@@ -9,14 +9,21 @@ from bnlint.comparing.alignment import Alignment
 from bnlint.comparing.canonical import Canonical
 from bnlint.domain.graph import Location, Op, StateInfo, Value
 from bnlint.domain.model_comparison import GraphAnswer, LayerChange
+from bnlint.domain.request import KeyMap
+from bnlint.domain.settings_of_ops import DEFAULTS
 
 _ENDS = frozenset({"input", "output"})
 _HIDDEN = frozenset({"formula"})
 
 
-def graph_changes(old: Canonical, new: Canonical, aligned: Alignment) -> GraphAnswer:
+def graph_changes(
+    old: Canonical, new: Canonical, aligned: Alignment, renames: KeyMap = ()
+) -> GraphAnswer:
     """How the new graph differs from the old one, each change with its line in the new file."""
-    changed = [c for pair in aligned.pairs for c in _settings(*pair, old, new)]
+    kept = (*aligned.pairs, *aligned.moved)
+    names = dict(renames)
+    changed = [c for pair in kept for c in _settings(*pair, old, new)]
+    changed += [c for pair in aligned.pairs for c in _other_weights(*pair, names)]
     changed += list(_rewired(old, new, aligned))
     changed += [
         replace(_change(b), setting="kind", old=_kind(a), new=_kind(b))
@@ -87,7 +94,7 @@ def _settings(old: Op, new: Op, before: Canonical, after: Canonical) -> Iterator
         if name in _HIDDEN or shown == "code":
             yield replace(_change(new), setting="forward" if shown == "code" else name)
         else:
-            known, value = old.exact.get(name), new.exact.get(name)
+            known, value = (o.exact.get(name, DEFAULTS.get(name)) for o in (old, new))
             yield replace(_change(new), setting=shown, old=known, new=value)
     yield from _of_states(old, new, before.states, after.states)
 
@@ -124,9 +131,17 @@ def _of_states(
             yield replace(_change(new), setting=f"{right.key} values")
 
 
+def _other_weights(old: Op, new: Op, names: Mapping[str, str]) -> Iterator[LayerChange]:
+    """A layer that is called where another one was, though both models have both."""
+    before, after = [names.get(key, key) for key in old.reads], list(new.reads)
+    if before and after and not set(before) & set(after) and old.layer != new.layer:
+        yield replace(_change(new), setting="layer", old=old.layer, new=new.layer)
+
+
 def _rewired(old: Canonical, new: Canonical, aligned: Alignment) -> Iterator[LayerChange]:
     """Operations that read other results than before, though those are still there."""
     partner = {a.id: b.id for a, b in (*aligned.pairs, *aligned.moved)}
+    moved = {b.id for _, b in aligned.moved}
     for before, after in aligned.pairs:
         wanted = [partner.get(s) for s in old.reads[before.id]]
         found = list(new.reads[after.id])
@@ -134,6 +149,9 @@ def _rewired(old: Canonical, new: Canonical, aligned: Alignment) -> Iterator[Lay
             continue
         if len(wanted) < 2 and len(found) < 2:
             continue  # what lies between was added or removed, and is listed
+        apart = [{a, b} for a, b in zip(wanted, found, strict=False) if a != b]
+        if len(wanted) == len(found) and all(pair & moved for pair in apart):
+            continue  # the layer that moved is listed
         names = [tuple(_layers(old, old.reads[before.id])), tuple(_layers(new, found))]
         yield replace(_change(after), setting="inputs", old=names[0], new=names[1])
 

@@ -13,54 +13,64 @@ from bnlint.domain.request import KeyMap, ProofResult
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """Two alignments, with the names of layers and without, and the maps of keys they give."""
+    """The alignments of two graphs, each with the map of keys it gives; the likeliest first."""
 
-    named: Alignment
-    nameless: Alignment
-    maps: tuple[KeyMap, ...]
+    found: tuple[tuple[Alignment, KeyMap], ...]
+
+    @property
+    def maps(self) -> tuple[KeyMap, ...]:
+        """The maps to try; none where the likeliest renames nothing."""
+        return tuple(renames for _, renames in self.found if renames)
 
     @classmethod
     def of(cls, old: Canonical, new: Canonical) -> Plans:
         """The plans for two graphs."""
         named = align(old, new)
         if keys_fit(old.graph, new.graph):
-            return cls(named, named, ())
+            return cls(((named, ()),))
         nameless = align(old, new, names=False)
-        return cls(named, nameless, key_maps(old.graph, new.graph, named, nameless))
+        return cls(_likeliest_first(old.graph, new.graph, named, nameless))
 
-    def chosen(self, proof: ProofResult | None) -> Alignment:
-        """The alignment whose map made the outputs equal; the one with names otherwise."""
-        other = proof is not None and proof.ran and proof.equal and proof.chosen > 0
-        return self.nameless if other else self.named
+    def chosen(self, proof: ProofResult | None) -> tuple[Alignment, KeyMap]:
+        """The alignment whose map made the outputs equal; the likeliest otherwise."""
+        equal = proof is not None and proof.ran and proof.equal
+        return self.found[max(proof.chosen, 0) if proof and equal else 0]
 
 
-def key_maps(
-    old: ModelGraph, new: ModelGraph, aligned: Alignment, nameless: Alignment
-) -> tuple[KeyMap, ...]:
-    """Maps of the keys that don't keep their name, most likely first.
+def _likeliest_first(
+    old: ModelGraph, new: ModelGraph, named: Alignment, nameless: Alignment
+) -> tuple[tuple[Alignment, KeyMap], ...]:
+    """Each alignment with the map of the keys that don't keep their name.
 
-    The first leaves every key alone that fits as it is; the second follows the graphs alone, as
-    where a layer that was inserted moves the numbers of those behind it.
+    One leaves every key alone that fits as it is; the other follows the graphs alone, as where a
+    layer that was inserted moves the numbers of those behind it. Likelier is what finds a place for
+    more of the old keys, and then what changes less.
     """
     before = {s.key: s for s in old.states if s.persistent}
     after = {s.key: s for s in new.states if s.persistent}
-    found: list[KeyMap] = []
-    for keeping, alignment in ((True, aligned), (False, nameless)):
+    found: list[tuple[int, int, Alignment, KeyMap]] = []
+    for keeping, alignment in ((True, named), (False, nameless)):
         pairs = list(_pairs(alignment, before, after))
         chosen = _chosen(pairs, before, after, keeping)
         chosen |= _by_prefix(chosen, before, after)
         unread = {k for op in old.ops for k in op.reads}, {k for op in new.ops for k in op.reads}
         chosen |= _leftover(chosen, before, after, unread)
         renames = tuple((o, n) for o, n in chosen.items() if o != n)
-        if renames and renames not in found:
-            found.append(renames)
-    return tuple(found)
+        if not any(renames == other for *_, other in found):
+            found.append((len(before) - len(chosen), _changes(alignment), alignment, renames))
+    found.sort(key=lambda each: each[:2])
+    likeliest = [(alignment, renames) for *_, alignment, renames in found]
+    return tuple(likeliest if likeliest[0][1] else likeliest[:1])
+
+
+def _changes(aligned: Alignment) -> int:
+    return len(aligned.removed) + len(aligned.added) + len(aligned.moved) + len(aligned.replaced)
 
 
 def keys_fit(old: ModelGraph, new: ModelGraph) -> bool:
-    """True if both have the same keys with the same shapes."""
+    """True if the new model has all keys of the old one with the same shapes."""
     before, after = ({s.key: s.shape for s in g.states if s.persistent} for g in (old, new))
-    return before == after
+    return before.items() <= after.items()
 
 
 def _pairs(
@@ -93,22 +103,25 @@ def _chosen(
     keeping: bool,
 ) -> dict[str, str]:
     """One new key for each old one, and the other way round."""
+    same = [k for k in before if k in after and before[k].shape == after[k].shape]
     chosen: dict[str, str] = {}
-    if keeping:
-        same = (k for k in before if k in after and before[k].shape == after[k].shape)
-        chosen = {key: key for key in same}
+    if keeping:  # layers as a whole: the counter of a norm fits that of any other
+        others = {_layer(k) for k in before.keys() - same}
+        chosen = {key: key for key in same if _layer(key) not in others}
     taken = set(chosen.values())
     for old, new in pairs:
         if old not in chosen and new not in taken:
             chosen[old] = new
             taken.add(new)
-    if not keeping:
-        for key in before:
-            fits = key in after and before[key].shape == after[key].shape
-            if fits and key not in chosen and key not in taken:
-                chosen[key] = key
-                taken.add(key)
+    for key in same:
+        if key not in chosen and key not in taken:
+            chosen[key] = key
+            taken.add(key)
     return chosen
+
+
+def _layer(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _by_prefix(

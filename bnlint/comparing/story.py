@@ -14,7 +14,7 @@ from bnlint.comparing.graph_changes import graph_changes, signs_of
 from bnlint.comparing.key_maps import Plans
 from bnlint.comparing.pairing import Paired, paired
 from bnlint.comparing.sides import TracedModel, Tracing
-from bnlint.comparing.traced_inputs import costs_for_one_input, inputs_to_try
+from bnlint.comparing.traced_inputs import inputs_to_try, with_one_input
 from bnlint.comparing.verdicts import checkpoint_answer, function_answer, verdict_of
 from bnlint.domain.finding import Finding
 from bnlint.domain.graph import ModelGraph, Shape
@@ -72,13 +72,14 @@ def _rebuilt(tracing: Tracing, model: TracedModel, like: TracedModel) -> TracedM
 def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> ModelComparison:
     if old is None or new is None:
         return _alone(old, new)
+    old, new = with_one_input(tracing, old, new)
     before, after = Canonical.of(old.graph), Canonical.of(new.graph)
     plans = Plans.of(before, after)
     proof, reason = prove(tracing, old, new, plans.maps)
-    aligned = plans.chosen(proof)
+    aligned, renames = plans.chosen(proof)
     keys = _keys(old.graph), _keys(new.graph)
     checkpoint = checkpoint_answer(*keys, proof, plans.maps, reason)
-    graph = _shown_in(graph_changes(before, after, aligned), old, new)
+    graph = _shown_in(graph_changes(before, after, aligned, renames), old, new)
     function = function_answer(proof, checkpoint, reason, graph)
     verdict, why = verdict_of(before, after, checkpoint, function, graph)
     if (first := function.first_difference) is not None and first.location is not None:
@@ -94,7 +95,7 @@ def _one(tracing: Tracing, old: TracedModel | None, new: TracedModel | None) -> 
         checkpoint,
         function,
         graph,
-        costs_for_one_input(tracing, old, new),
+        (cost_of(old.graph), cost_of(new.graph)),
         fresh,
         gone,
         why,

@@ -1,4 +1,4 @@
-"""The inputs that two models were traced with: to run both with, and to count both costs for."""
+"""The inputs that two models were traced with: the same for both, if that is possible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from bnlint.comparing.sides import TracedModel, Tracing
 from bnlint.domain.graph import ModelGraph
-from bnlint.domain.model_cost import ModelCost
 from bnlint.domain.request import InputSpec
 from bnlint.graph.cost import cost_of
 
@@ -16,27 +15,28 @@ _STEP = 32
 """Images keep sizes that can be halved five times."""
 
 
-def costs_for_one_input(
+def with_one_input(
     tracing: Tracing, old: TracedModel, new: TracedModel
-) -> tuple[ModelCost, ModelCost]:
-    """What both models cost, for the same input where each was traced with its own guess."""
+) -> tuple[TracedModel, TracedModel]:
+    """Both models traced with the same input, where each was traced with its own guess."""
     given = inputs_of(old.graph), inputs_of(new.graph)
     if all(given) and given[0] != given[1]:
         if (again := _with_inputs(tracing, new, given[0])) is not None:
-            return cost_of(old.graph), cost_of(again)
+            return old, again
         if (again := _with_inputs(tracing, old, given[1])) is not None:
-            return cost_of(again), cost_of(new.graph)
-    return cost_of(old.graph), cost_of(new.graph)
+            return again, new
+    return old, new
 
 
 def _with_inputs(
     tracing: Tracing, model: TracedModel, inputs: tuple[InputSpec, ...]
-) -> ModelGraph | None:
-    """The graph with other inputs; None if the forward does not take them."""
+) -> TracedModel | None:
+    """The model with other inputs, and its own findings; None if it does not take them."""
     for found in tracing.again(model, model.call, inputs):
         trace = found.graph.trace
         if found.graph.ops and trace.complete and trace.unfit is None:
-            return found.graph
+            ref = replace(model.graph.ref, inputs=found.graph.ref.inputs)
+            return replace(model, graph=replace(found.graph, ref=ref))
     return None
 
 

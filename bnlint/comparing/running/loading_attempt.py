@@ -27,11 +27,16 @@ _MISFIT = re.compile(
 def try_to_load(model: nn.Module, keys: Mapping[str, Shape], renames: KeyMap = ()) -> LoadAttempt:
     """What the model says to a state of these keys and shapes, renamed by ``renames``.
 
-    Its own hooks run, so that a model that renames old keys itself loads them.
+    Its own hooks run, so that a model that renames old keys itself loads them. A key whose name is
+    taken by a renamed one is left out, and unexpected.
     """
     new_names = dict(renames)
+    taken = set(new_names.values())
+    dropped = tuple(key for key in keys if key in taken and key not in new_names)
     state = {
-        new_names.get(key, key): torch.empty(shape, device="meta") for key, shape in keys.items()
+        new_names.get(key, key): torch.empty(shape, device="meta")
+        for key, shape in keys.items()
+        if key not in dropped
     }
     bare = copy.copy(model) if any(map(is_lazy, model.parameters())) else on_meta(model)
     try:
@@ -40,7 +45,7 @@ def try_to_load(model: nn.Module, keys: Mapping[str, Shape], renames: KeyMap = (
         return _refused(bare, state, str(error))
     except Exception as error:  # hooks may raise anything
         return LoadAttempt(False, error=in_words(error))
-    missing, unexpected = tuple(found.missing_keys), tuple(found.unexpected_keys)
+    missing, unexpected = tuple(found.missing_keys), (*dropped, *found.unexpected_keys)
     return LoadAttempt(not (missing or unexpected), missing, unexpected)
 
 

@@ -12,14 +12,12 @@ from bnlint.domain.model_comparison import (
     ADDED,
     IDENTICAL,
     REMOVED,
-    CheckpointAnswer,
     FunctionAnswer,
     LayerChange,
     ModelComparison,
-    Renamed,
 )
 from bnlint.domain.model_cost import ModelCost
-from bnlint.domain.phrases import listed, plural, short_number
+from bnlint.domain.phrases import listed, short_number
 from bnlint.report import RenderOptions
 from bnlint.report.lines import line_place
 
@@ -59,80 +57,6 @@ def sides_in_words(each: ModelComparison, options: RenderOptions) -> str:
 def verdict_words(each: ModelComparison) -> str:
     """The verdict; where nothing was compared, with the reason."""
     return f"{each.verdict}: {each.reason}" if each.reason else each.verdict
-
-
-# --- checkpoint ---
-
-
-def checkpoint_lines(each: ModelComparison) -> Iterator[str]:
-    """Whether old weights load, and what became of the keys."""
-    answer = each.checkpoint
-    if answer is None:
-        return
-    if answer.loads is None:
-        yield f"not tried: {answer.reason}" if answer.reason else "not tried"
-        if keys := [*_renamed(answer.renamed), *_keys(answer)]:
-            yield f"by name and shape, {', '.join(keys)}"
-        return
-    if answer.loads:
-        yield "loads: all keys and shapes fit"
-        return
-    said = [*_renamed(answer.renamed), *_keys(answer)]
-    yield f"does not load: {', '.join(said) or answer.reason}"
-    if answer.renamed:
-        if answer.loads_with_renames:
-            yield "with the key map, all old weights load"
-        else:
-            yield "with the key map, the rest of the old weights still does not fit"
-
-
-def _keys(answer: CheckpointAnswer) -> Iterator[str]:
-    for word, keys in (("new", answer.missing), ("gone", answer.unexpected)):
-        for prefix, group in _by_module(keys).items():
-            yield f"`{prefix}` is {word} ({plural(len(group), 'key')})"
-    for each in answer.reshaped[:_FEW]:
-        yield f"`{each.key}` was {_shape(each.old)} and is {_shape(each.new)}"
-    if len(answer.reshaped) > _FEW:
-        yield f"{len(answer.reshaped) - _FEW} more shapes differ"
-
-
-def _by_module(keys: Sequence[str]) -> dict[str, list[str]]:
-    """The keys by the module that holds them; by outer modules where those would be many.
-
-    A key that is alone goes by its own name.
-    """
-    groups: dict[str, list[str]] = {}
-    for key in keys:
-        groups.setdefault(key.rpartition(".")[0] or key, []).append(key)
-    depth = max((name.count(".") for name in groups), default=0)
-    while len(groups) > _FEW and depth > 0:
-        depth -= 1
-        merged: dict[str, list[str]] = {}
-        for name, group in groups.items():
-            merged.setdefault(".".join(name.split(".")[: depth + 1]), []).extend(group)
-        groups = merged
-    return {keys[0] if len(keys) == 1 else name: keys for name, keys in groups.items()}
-
-
-def _renamed(renamed: Sequence[Renamed]) -> Iterator[str]:
-    for old, new, count in rename_groups(renamed):
-        yield f"`{old}` was renamed to `{new}` ({plural(count, 'key')})"
-
-
-def rename_groups(renamed: Sequence[Renamed]) -> list[tuple[str, str, int]]:
-    """Renames of whole prefixes with their number of keys: one line, not forty."""
-    groups: dict[tuple[str, str], int] = {}
-    for each in renamed:
-        left, right = each.old.split("."), each.new.split(".")
-        while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
-            left, right = left[:-1], right[:-1]
-        pair = ".".join(left), ".".join(right)
-        groups[pair] = groups.get(pair, 0) + 1
-    return [(old, new, count) for (old, new), count in groups.items()]
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "a scalar"
 
 
 # --- function ---
@@ -224,6 +148,8 @@ def _value(value: Value) -> str:
         return "none"
     if isinstance(value, str) and value.startswith("code "):
         return "a function"
+    if isinstance(value, str) and value.startswith("$"):
+        return "a result"
     if isinstance(value, str) and value.startswith("constant "):
         return "a constant"
     if isinstance(value, tuple):
@@ -256,7 +182,7 @@ def _not_counted(cost: ModelCost | None) -> Iterator[str]:
 
 def figure(name: str, old: int | None, new: int | None, unit: str) -> str:
     """``parameters 1.20 M -> 1.24 M (+3 %)``; one number where both are the same."""
-    if old == new:
+    if short_number(old, unit) == short_number(new, unit):
         return f"{name} {short_number(new, unit)}"
     share = round(100 * (new - old) / old) if old and new is not None else 0
     change = f" ({share:+d} %)" if share else ""

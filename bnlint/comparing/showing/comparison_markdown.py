@@ -6,20 +6,25 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bnlint.comparing.showing.answers_in_words import (
-    checkpoint_lines,
     cost_lines,
     findings_lines,
     function_lines,
     graph_lines,
     sides_in_words,
 )
+from bnlint.comparing.showing.checkpoint_in_words import checkpoint_lines, with_the_map
 from bnlint.comparing.showing.short_answers import (
     short_checkpoint,
     short_cost,
     short_function,
     short_graph,
 )
-from bnlint.domain.model_comparison import IDENTICAL, ComparisonReport, ModelComparison
+from bnlint.domain.model_comparison import (
+    IDENTICAL,
+    CheckpointAnswer,
+    ComparisonReport,
+    ModelComparison,
+)
 from bnlint.domain.phrases import plural
 from bnlint.report import RenderOptions
 from bnlint.report.lines import plain
@@ -109,10 +114,12 @@ def _key_map(each: ModelComparison) -> Iterator[str]:
     renames = each.key_map
     if not renames:
         return
-    if each.checkpoint is not None and each.checkpoint.loads_with_renames:
-        yield "Load an old checkpoint with the key map:"
-    else:
+    answer = each.checkpoint or CheckpointAnswer()
+    strict = "" if answer.loads_with_renames else ", strict=False"
+    if answer.reshaped or (answer.missing and answer.unexpected):
         yield "The keys that were renamed; the other differences above remain:"
+    else:
+        yield f"With the key map, {with_the_map(answer)}:"
     yield ""
     yield "```python"
     yield "renamed = {"
@@ -121,8 +128,10 @@ def _key_map(each: ModelComparison) -> Iterator[str]:
     if len(renames) > _MOST_KEYS:
         yield f"    # {len(renames) - _MOST_KEYS} more: bnlint compare --format json"
     yield "}"
-    yield "state = {renamed.get(key, key): value for key, value in old_state.items()}"
-    yield "model.load_state_dict(state)"
+    yield "taken = set(renamed) | set(renamed.values())"
+    yield "state = {key: value for key, value in old_state.items() if key not in taken}"
+    yield "state |= {new: old_state[old] for old, new in renamed.items()}"
+    yield f"model.load_state_dict(state{strict})"
     yield "```"
     yield ""
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from bnlint.comparing.showing.answers_in_words import (
-    checkpoint_lines,
     cost_lines,
     findings_lines,
     function_lines,
@@ -17,6 +16,7 @@ from bnlint.comparing.showing.answers_in_words import (
     heading,
     verdict_words,
 )
+from bnlint.comparing.showing.checkpoint_in_words import checkpoint_lines
 from bnlint.comparing.showing.short_answers import (
     short_checkpoint,
     short_cost,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.comparing.showing.answers_in_words import (
-    checkpoint_lines,
     cost_lines,
     findings_lines,
     function_lines,
@@ -13,6 +12,7 @@ from bnlint.comparing.showing.answers_in_words import (
     heading,
     verdict_words,
 )
+from bnlint.comparing.showing.checkpoint_in_words import checkpoint_lines
 from bnlint.domain.model_comparison import ComparisonReport, ModelComparison
 from bnlint.domain.phrases import plural
 from bnlint.report import RenderOptions

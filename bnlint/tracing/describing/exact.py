@@ -17,6 +17,7 @@ from torch import nn
 
 from bnlint.domain.graph import Value
 from bnlint.domain.objects import home_of
+from bnlint.domain.settings_of_ops import DEFAULTS
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, name_of
 from bnlint.layers.of_calls import arguments_of
 from bnlint.tracing.describing.code_digests import digest_of_class, digest_of_function, short_digest
@@ -56,17 +57,6 @@ _NAMES = {
 _LONGEST = 160
 _LEFT_OUT = frozenset({"training", "inplace", "device", "out"})
 """Attributes and arguments that do not decide the result; functions keep ``training=False``."""
-_PLAIN: Mapping[str, Value] = {
-    "padding": 0,
-    "output-padding": 0,
-    "dilation": 1,
-    "end-dim": -1,
-    "count-include-pad": True,
-    "approximate": "none",
-    "padding-mode": "zeros",
-    "alpha": 1,
-}
-"""Values that say the same as nothing."""
 
 
 @dataclass(slots=True)
@@ -225,13 +215,14 @@ def digest_of_tensor(tensor: torch.Tensor) -> str:
 def _tidied(found: Settings) -> Settings:
     """Without what says nothing, and with one number for all dimensions where they are equal."""
     tidy = {name: _one(value) for name, value in found.items()}
-    if "stride" in tidy and tidy["stride"] in (tidy.get("kernel-size"), ()):
+    window = tidy.get("kernel-size") if "out-channels" not in tidy else ()  # of a pooling layer
+    if "stride" in tidy and tidy["stride"] in (window, ()):
         del tidy["stride"]
     return {
         name: value
         for name, value in tidy.items()
         if not (
-            value is None or value is False or _PLAIN.get(name.rpartition(".")[2], ...) == value
+            value is None or value is False or DEFAULTS.get(name.rpartition(".")[2], ...) == value
         )
     }
 

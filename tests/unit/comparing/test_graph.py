@@ -55,3 +55,44 @@ def test_the_other_half_of_a_chunk() -> None:
     assert found.verdict == "changed"
     assert found.graph is not None
     assert found.graph.changed
+
+
+BLOCKS = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.act = nn.ReLU()
+    def forward(self, x):
+        return x + self.act(self.norm(self.conv(x)))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.blocks = nn.Sequential(Block(), Block(), Block())
+        self.fc = nn.Linear(8, 4)
+    def forward(self, x):
+        return self.fc(self.blocks(self.stem(x)).mean((2, 3)))
+"""
+
+
+def test_layers_that_moved_in_each_of_several_blocks_are_all_listed() -> None:
+    swapped = "self.act(self.norm(self.conv(x)))", "self.norm(self.act(self.conv(x)))"
+    for edits in ([swapped], [swapped, ("self.fc", "self.head")]):
+        found = changed(*edits, source=BLOCKS).graph
+        assert found is not None
+        assert {c.layer.rpartition(".")[2] for c in found.moved} in ({"act"}, {"norm"})
+        assert sum(c.count for c in found.moved) == 3
+        assert (*found.added, *found.removed, *found.changed) == ()
+
+
+def test_layers_that_moved_and_are_set_otherwise_are_both() -> None:
+    leaky = BLOCKS.replace("nn.ReLU()", "nn.LeakyReLU(0.2)")
+    swapped = "self.act(self.norm(self.conv(x)))", "self.norm(self.act(self.conv(x)))"
+    found = changed(swapped, ("LeakyReLU(0.2)", "LeakyReLU(0.1)"), source=leaky).graph
+    assert found is not None
+    assert sum(c.count for c in found.moved) == 3
+    settings = {(c.layer[-3:], c.setting, c.old, c.new) for c in found.changed}
+    assert settings == {("act", "negative-slope", 0.2, 0.1)}

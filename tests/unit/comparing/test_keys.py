@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.unit.comparing.live_pairs import changed
+import torch
+
+from bnlint.comparing.showing import render
+from bnlint.comparing.showing.checkpoint_in_words import with_the_map
+from bnlint.domain.model_comparison import ComparisonReport
+from bnlint.report import RenderOptions
+from tests.unit.comparing.live_pairs import built, changed
 
 PLAIN = """
 class Net(nn.Module):
@@ -87,3 +93,72 @@ def test_a_new_norm_is_missing_and_differs() -> None:
     assert found.function is not None
     assert found.function.compared
     assert [change.layer for change in (found.graph.added if found.graph else ())] == ["act.0"]
+
+
+STAGES = """
+class Block(nn.Module):
+    def __init__(self, width, out):
+        super().__init__()
+        self.conv = nn.Conv2d(width, out, 3, padding=1)
+        self.norm = nn.BatchNorm2d(out)
+        self.other = nn.BatchNorm2d(out)
+    def forward(self, x):
+        return F.relu(self.other(self.norm(self.conv(x))))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.Sequential(Block(3, 8), Block(8, 16), Block(16, 16), Block(16, 4))
+    def forward(self, x):
+        return self.stages(x).mean((2, 3))
+"""
+
+
+def test_a_block_that_was_inserted_moves_the_numbers_of_those_behind_it() -> None:
+    found = changed(("Block(3, 8), ", "Block(3, 8), Block(8, 8), "), source=STAGES)
+    assert found.checkpoint is not None
+    assert found.graph is not None
+    assert {c.layer.rpartition(".")[0] for c in found.graph.added} == {"stages.1"}
+    assert (*found.graph.removed, *found.graph.changed, *found.graph.moved) == ()
+    assert {k.split(".")[1] for k in found.checkpoint.missing} == {"1"}
+    assert (found.checkpoint.unexpected, found.checkpoint.reshaped) == ((), ())
+    assert with_the_map(found.checkpoint) == ("all old weights load with strict=False; 12 keys new")
+
+
+def test_a_block_that_was_removed_leaves_its_keys_without_a_place() -> None:
+    found = changed(("Block(8, 16), Block(16, 16), ", "Block(8, 16), "), source=STAGES)
+    assert found.checkpoint is not None
+    assert found.checkpoint.loads_with_renames is False
+    assert {k.split(".")[1] for k in found.checkpoint.unexpected} == {"2"}
+    assert with_the_map(found.checkpoint) == (
+        "the other weights load with strict=False; 12 old keys without a place"
+    )
+
+
+def test_the_snippet_of_the_review_loads_what_has_a_place() -> None:
+    found = changed(("Block(8, 16), Block(16, 16), ", "Block(8, 16), "), source=STAGES)
+    text = render("markdown", ComparisonReport((found,)), RenderOptions())
+    snippet = text.partition("```python\n")[2].partition("```")[0]
+    old = built(STAGES)
+    new = built(STAGES.replace("Block(16, 16), ", ""))
+    exec(snippet, {"old_state": old.state_dict(), "model": new})
+    for layer in ("conv", "norm", "other"):
+        assert torch.equal(
+            new.get_submodule(f"stages.2.{layer}").weight,
+            old.get_submodule(f"stages.3.{layer}").weight,
+        )
+
+
+def test_a_block_that_was_appended_renames_nothing() -> None:
+    same = STAGES.replace("Block(8, 16), Block(16, 16), Block(16, 4)", "Block(8, 8)")
+    found = changed(("Block(8, 8)", "Block(8, 8), Block(8, 8)"), source=same)
+    assert found.checkpoint is not None
+    assert found.checkpoint.renamed == ()
+    assert {k.split(".")[1] for k in found.checkpoint.missing} == {"2"}
+
+
+def test_a_layer_that_is_called_in_place_of_another_is_told() -> None:
+    found = changed(("self.other(self.norm(", "self.norm(self.norm("), source=STAGES)
+    assert found.graph is not None
+    first = found.graph.changed[0]
+    assert (first.setting, first.old, first.new) == ("layer", "stages.0.other", "stages.0.norm")
