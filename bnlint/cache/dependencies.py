@@ -26,8 +26,10 @@ _OF_TOOLS = re.compile(
 
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
+_RIGHTS = {" r": os.R_OK, " w": os.W_OK, " x": os.X_OK}
+
 State = Mapping[str, Mapping[str, Any]]
-"""JSON-ready: the states of ``files``, ``seen``, ``folders``, ``modules`` and ``variables``."""
+"""JSON-ready: the states of what :class:`Consulted` names, by its fields."""
 
 
 class States:
@@ -42,6 +44,7 @@ class States:
         return {
             "files": {path: self.file(path) for path in sorted({*consulted.files, *own})},
             "seen": {path: _seen(path) for path in consulted.seen},
+            "measured": {path: _measured(path) for path in consulted.measured},
             "folders": {path: self.folder(path) for path in consulted.folders},
             "modules": consulted.modules,
             "variables": {name: _variable(name) for name in consulted.variables},
@@ -55,6 +58,7 @@ class States:
         return (
             all(self.file(path) == state for path, state in known["files"].items())
             and all(_seen(path) == kind for path, kind in known["seen"].items())
+            and all(_measured(path) == size for path, size in known["measured"].items())
             and all(self.folder(path) == state for path, state in known["folders"].items())
             and all(_variable(name) == state for name, state in known["variables"].items())
             and all(self._has(folder, names) for folder, names in known["modules"].items())
@@ -102,12 +106,23 @@ def file_digest(path: str) -> str:
 
 
 def _seen(path: str) -> str:
-    """What is there, with the target of a link."""
+    """What is there, what this user may do with it, and the target of a link."""
     kind = _kind(path)
+    if kind:
+        kind += "".join(letter for letter, mode in _RIGHTS.items() if os.access(path, mode))
     with contextlib.suppress(OSError, ValueError):
         if os.path.islink(path):
             kind += f" {os.readlink(path)}"
     return kind
+
+
+def _measured(path: str) -> str:
+    """The size and the time of the last change; nothing if nothing is there."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _kind(path: str) -> str:
@@ -125,10 +140,7 @@ def _file_state(path: str) -> str:
     kind = _kind(path)
     if kind != "file":
         return kind  # a pipe would wait for somebody who writes
-    found = os.stat(path)
-    if found.st_size > _LARGE:
-        return f"{found.st_size} {found.st_mtime_ns}"
-    return file_digest(path)
+    return _measured(path) if os.stat(path).st_size > _LARGE else file_digest(path)
 
 
 def _variable(name: str) -> str | None:

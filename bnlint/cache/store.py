@@ -29,7 +29,7 @@ _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of bnlint; it can be deleted at any time.\n"
 )
-_FORMAT = 3
+_FORMAT = 4
 """Of the data that :func:`save` writes."""
 
 _LEVEL = 6

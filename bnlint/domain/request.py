@@ -200,8 +200,8 @@ FileRequest = TraceRequest | TrialRequest | ProofRequest
 class Consulted:
     """What the code of a file looked at while it ran: the outcome holds as long as it is the same.
 
-    ``files`` were opened, or tried to; of what is ``seen`` only the existence was asked;
-    ``folders`` were listed.
+    ``files`` were opened, or tried to; of what is ``seen`` only the existence was asked, of what
+    is ``measured`` also the size or the time; ``folders`` were listed.
     ``modules`` says which names were looked for in each folder of the search path, and which of
     them the folder had. ``variables`` are the environment variables that were read. ``all`` is
     false if there were too many to list, or a program was started, which may read anything.
@@ -209,6 +209,7 @@ class Consulted:
 
     files: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     modules: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     variables: tuple[str, ...] = ()

@@ -19,8 +19,10 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from bnlint.cache.dependencies import EVERY_NAME, has_module
 from bnlint.domain.request import Consulted
@@ -36,6 +38,9 @@ _STANDARD_ZIP = sysconfig.get_paths()["stdlib"].replace(
 )
 _SITES = ("site-packages", "dist-packages")
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
+_STATUS = {Path.stat.__code__, Path.lstat.__code__} | {
+    getattr(os.path, f"get{what}").__code__ for what in ("size", "mtime", "ctime", "atime")
+}
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "pty.spawn")
 """The audit events of other processes."""
 
@@ -46,6 +51,7 @@ class Lookups:
     def __init__(self) -> None:
         self.files: set[str] = set()
         self.seen: set[str] = set()
+        self.measured: set[str] = set()
         self.folders: set[str] = set()
         self.modules: dict[str, dict[str, bool]] = {}
         self.variables: set[str] = set()
@@ -60,6 +66,7 @@ class Lookups:
         return Consulted(
             tuple(sorted(self.files)) if every else (),
             tuple(sorted(self.seen - self.files)) if every else (),
+            tuple(sorted(self.measured)) if every else (),
             tuple(sorted(self.folders)) if every else (),
             self.modules,
             tuple(sorted(self.variables)),
@@ -76,10 +83,17 @@ class Lookups:
         if flags & os.O_ACCMODE != os.O_WRONLY:
             self.file(path)
 
+    def database(self, name: Any) -> None:
+        """Note a database that is opened, by its path or as a ``file:`` address."""
+        text = os.fsdecode(name)
+        self.file(unquote(urlsplit(text).path) if text.startswith("file:") else text)
+
     def look(self, path: Any) -> None:
-        """Note that something is asked for, without its content."""
+        """Note that something is asked for, without its content; and if it is for its size."""
         if (full := self._local(path)) and len(self.seen) <= _MOST:
             self.seen.add(full)
+            if _is_measure(sys._getframe(2)):
+                self.measured.add(full)
 
     def folder(self, path: Any) -> None:
         """Note a folder that is listed, but not by the import system: see :meth:`module`."""
@@ -139,7 +153,7 @@ def _hearing(noted: Lookups) -> Callable[[str, tuple[Any, ...]], None]:
         "open": noted.opened,
         "os.listdir": noted.folder,
         "os.scandir": noted.folder,
-        "sqlite3.connect": noted.file,
+        "sqlite3.connect": noted.database,
         "ctypes.dlopen": noted.file,
         **dict.fromkeys(_STARTS, noted.start),
     }
@@ -181,6 +195,16 @@ def _replace(name: str, note: Callable[[Any], None]) -> None:
         return plain(*args, **kwargs)
 
     setattr(os, name, noting)
+
+
+def _is_measure(frame: FrameType | None) -> bool:
+    """True if it is the user's code that reads the status of a file, not only its existence.
+
+    The standard library and bnlint read it for ends of their own.
+    """
+    while frame is not None and frame.f_code in _STATUS:
+        frame = frame.f_back
+    return frame is not None and is_local(frame.f_code.co_filename)
 
 
 def _is_for_user(frame: FrameType | None) -> bool:

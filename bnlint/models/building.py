@@ -34,6 +34,7 @@ from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.missing_arguments import with_what_is_missing
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.guess import Guess
+from bnlint.models.held_modules import not_set_up
 from bnlint.models.meta.bounded import Bounded
 from bnlint.models.meta.drawn_in_part import DrawnInPart
 from bnlint.models.meta.meta_mode import MetaMode
@@ -57,6 +58,10 @@ _NOT_OF_META = (
 
 class NotAModel(TypeError):
     """The call returned something that is not a ``torch.nn.Module``."""
+
+
+class NotSetUp(AttributeError):
+    """A module lacks what the constructor of ``torch.nn.Module`` sets."""
 
 
 def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = False) -> nn.Module:
@@ -119,8 +124,11 @@ class Workshop:
         """The path that refs and problems name."""
         return self.source.path
 
-    def instance(self, name: str, model: nn.Module, origin: str = "instance") -> Built:
-        """A model that the file itself has built."""
+    def instance(self, name: str, model: nn.Module, origin: str = "instance") -> Built | Problem:
+        """A model that the file itself has built; a Problem if torch could not use it."""
+        if fault := not_set_up(model):
+            kind, text = ProblemKind.NOT_BUILT, f"{name} cannot be checked: {fault}"
+            return Problem(kind, self.file, text, model=name, blocking=origin == "named")
         return self._built(model, ModelRef(self.file, name, origin), ())
 
     def named(self, spec: ModelSpec) -> Iterator[Built | Problem]:
@@ -281,6 +289,8 @@ def _made(make: Callable[[], object]) -> nn.Module:
     model = make()
     if not isinstance(model, nn.Module):
         raise NotAModel(f"it returns a {type(model).__name__}, not a torch.nn.Module")
+    if fault := not_set_up(model):
+        raise NotSetUp(fault)
     return model
 
 

@@ -22,6 +22,7 @@ from bnlint.domain.objects import home_of, is_a
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
 from bnlint.models import concealed, outline
+from bnlint.models.held_modules import held_modules
 from bnlint.models.lexicon import LOSS, MODELS, TARGET
 
 
@@ -206,7 +207,7 @@ def _instances(module: ModuleType, tree: ast.Module) -> tuple[tuple[str, nn.Modu
         value: Any = vars(module).get(name)
         if is_a(value, nn.Module) and not is_a(value, nn.modules.loss._Loss):
             found.setdefault(id(value), (name, value))
-    inner = {id(m) for _, model in found.values() for m in model.modules() if m is not model}
+    inner = {id(m) for _, model in found.values() for path, m in held_modules(model) if path}
     return tuple(pair for key, pair in found.items() if key not in inner)
 
 

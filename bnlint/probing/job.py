@@ -96,7 +96,7 @@ def _built(workshop: Workshop, request: ProbeRequest) -> Built:
         return _named(workshop, request.call)
     found = survey(workshop.module, workshop.source)
     if len(found.instances) == 1:
-        return workshop.instance(*found.instances[0])
+        return _must(workshop.instance(*found.instances[0]))
     names = [name for name, _ in found.instances]
     names += [m.name for m in found.makers if not m.part and m.origin == "class"]
     if len(names) == 1:

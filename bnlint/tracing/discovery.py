@@ -83,18 +83,22 @@ class Models:
 
     def _each(self, found: Survey) -> Iterator[tuple[Maker | None, ModelGraph | Problem]]:
         for name, model in found.instances:
-            built = self.workshop.instance(name, model)
-            if not self._is_repeated(built):
-                self.clock = self.clock.for_next_model()
-                inputs = self.request.inputs_for(name)
-                for result in self._guarded(name, partial(self._trace, built, inputs)):
-                    yield None, result
+            for result in self._guarded(name, partial(self._of_instance, name, model)):
+                yield None, result
         for maker in found.makers:
             if not self._is_covered(maker, found):
                 inputs = self.request.inputs_for(maker.name, maker.root)
                 make = partial(self._best, self._attempts(maker, found), inputs)
                 for result in self._guarded(maker.name, make):
                     yield maker, result
+
+    def _of_instance(self, name: str, model: nn.Module) -> Iterator[ModelGraph | Problem]:
+        built = self.workshop.instance(name, model)
+        if isinstance(built, Problem):
+            yield built
+        elif not self._is_repeated(built):
+            self.clock = self.clock.for_next_model()
+            yield from self._trace(built, self.request.inputs_for(name))
 
     def _attempts(self, maker: Maker, found: Survey) -> Iterator[Built | Problem]:
         """The models of a maker; that of a class starts with the weights that a factory sets."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +71,11 @@ def helper(text: str) -> Change:
     return lambda: write("helper.py", text)
 
 
+def version_database(path: str, number: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(f"pragma user_version = {number}")
+
+
 TRIALS: dict[str, tuple[str, dict[str, str], Change]] = {
     "a helper changes": ("from helper import *", {"helper.py": CLEAN}, helper(BIASED)),
     "a helper that raised is mended": (
@@ -128,6 +135,20 @@ TRIALS: dict[str, tuple[str, dict[str, str], Change]] = {
         "try:\n    open(__file__[:-6] + 'flag')\n    width, not_needed = 4, True\n"
         "except OSError:\n    width, not_needed = 4, False\n",
         {}, lambda: write("flag", "")),
+    "a file becomes longer": (
+        "import os\nwidth, not_needed = 4, os.path.getsize(__file__[:-6] + 'd') > 3",
+        {"d": "no"}, lambda: write("d", "much longer")),
+    "a file whose status is read becomes newer": (
+        "import pathlib\n"
+        "width, not_needed = 4, pathlib.Path(__file__[:-6] + 'd').stat().st_mtime > 1.1e9",
+        {"d": ""}, lambda: os.utime("d", (1_200_000_000, 1_200_000_000))),
+    "a file can be executed": (
+        "import os\nwidth, not_needed = 4, os.access(__file__[:-6] + 'd', os.X_OK)",
+        {"d": ""}, lambda: os.chmod("d", 0o755)),
+    "a database that is named by its address changes": (
+        "import sqlite3\nread = sqlite3.connect(f'file:{__file__[:-6]}d?mode=ro', uri=True)\n"
+        "width, not_needed = 4, bool(read.execute('pragma user_version').fetchone()[0])",
+        {"d": ""}, lambda: version_database("d", 1)),
     "a folder gets another file": (
         "import glob\nwidth, not_needed = 4, len(glob.glob(__file__[:-6] + 'parts/*.txt')) > 1",
         {"parts/a.txt": ""}, lambda: write("parts/b.txt", "")),
@@ -159,11 +180,16 @@ def test_what_changed_is_seen(name: str, pool: Pool, project: Path) -> None:
 
 
 def test_what_did_not_change_is_kept(pool: Pool, project: Path) -> None:
-    write("net.py", NET.format("from helper import *"))
+    asks = "import os\nos.path.exists(__file__[:-6] + 'asked.txt')\n"
+    write("net.py", NET.format(f"{asks}from helper import *"))
     write("helper.py", "1 / 0")
-    write("unrelated.txt", "")
+    for name in ("unrelated.txt", "asked.txt"):
+        write(name, "")
     before = lint(pool)
-    write("unrelated.txt", "nobody reads this")
+    for name in ("unrelated.txt", "asked.txt", "helper.py"):
+        os.utime(name)
+    for name in ("unrelated.txt", "asked.txt"):
+        write(name, "nobody reads this")
 
     def never(_: object) -> Iterator[object]:
         raise AssertionError("nothing has changed")

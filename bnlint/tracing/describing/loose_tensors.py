@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Value
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import is_a, written
 from bnlint.layers.calls import Call, State
 
 _REGISTERED = frozenset({"_parameters", "_buffers", "_modules"})
@@ -24,11 +24,12 @@ def names_of_loose(model: nn.Module, traced: nn.Module) -> dict[int, str]:
     keeps from one call to the next.
     """
     own = set(map(id, (*model.parameters(), *model.buffers())))
-    names = {
-        name
-        for name, tensor in _kept_in(model)
-        if tensor.requires_grad and id(tensor) not in own and not _comes_from(tensor, own)
-    }
+    with torch._C.DisableTorchFunction():  # a tensor of a class of the user's answers for itself
+        names = {
+            name
+            for name, tensor in _kept_in(model)
+            if tensor.requires_grad and id(tensor) not in own and not _comes_from(tensor, own)
+        }
     return {id(tensor): name for name, tensor in _kept_in(traced) if name in names}
 
 
@@ -60,7 +61,7 @@ def _within(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     elif type(value) in (list, tuple):
         yield from ((f"{name}[{n}]", v) for n, v in enumerate(value) if is_a(v, torch.Tensor))
     elif type(value) is dict:
-        yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if is_a(v, torch.Tensor))
+        yield from ((f"{name}[{written(k)}]", v) for k, v in value.items() if is_a(v, torch.Tensor))
 
 
 def _comes_from(tensor: torch.Tensor, own: set[int]) -> bool:

@@ -11,6 +11,7 @@ from torch import nn
 
 from bnlint.domain.objects import is_a, stored, written
 from bnlint.loading.sites import site_of
+from bnlint.models.held_modules import not_set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ def plainly_held(parent: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, value in vars(parent).items():
         if name not in _TORCHS and is_a(value, _HOLDERS) and not _is_size(value):
             for key, inner in _items(value, ()):
-                yield f"{name}{key}", inner
+                if not not_set_up(inner):
+                    yield f"{name}{key}", inner
 
 
 def _is_size(value: Any) -> bool:

@@ -117,6 +117,7 @@ def test_data_is_stale_when_what_was_consulted_changes(
     consulted = Consulted(
         (str(tmp_path / "absent"), str(folder), str(pipe)),
         (str(tmp_path / "asked"), str(tmp_path / "unread")),
+        (str(tmp_path / "measured"),),
         (str(folder),),
         {str(tmp_path): {"data": True, "helper": False}},
         ("BNLINT_TEST_VARIABLE",),
@@ -131,7 +132,8 @@ def test_data_is_stale_when_what_was_consulted_changes(
     assert kept()
     (tmp_path / "unread").write_text("other words")
     assert kept()
-    for path in (tmp_path / "asked", tmp_path / "absent", folder / "new", tmp_path / "helper.py"):
+    new = [tmp_path / name for name in ("asked", "measured", "absent", "data/new", "helper.py")]
+    for path in new:
         path.write_text("")
         assert not kept()
         path.unlink()

@@ -32,6 +32,13 @@ ODD = {
         "class OddDict(dict):\n    def items(self): raise OSError\n"
         "odd = Odd([OddDict(a=1)])"),
     "a deep list": "odd = []\nfor _ in range(3000): odd = [odd]",
+    "a module that was never set up": "odd = nn.Linear.__new__(nn.Linear)",
+    "a module without its state": "odd = nn.Linear(2, 2)\nodd.__dict__.clear()",
+    "a module with odd names": "odd = nn.Linear(2, 2)\nodd._parameters = {1: 2, None: 3}",
+    "a tensor that raises": (
+        "import torch\nclass Odd(torch.Tensor):\n"
+        "    def __torch_function__(*a, **k): raise OSError\n"
+        "odd = torch.zeros(3).as_subclass(Odd)"),
     "a dict with odd keys": "odd = {(1, None): {2: nn.ReLU()}, 10 ** 6000: nn.Linear(2, 2)}",
 }  # fmt: skip
 HOLDER = """
@@ -96,6 +103,45 @@ def test_a_model_that_fails_oddly_leaves_its_neighbours(check: Check) -> None:
     outcome = check(f"import torch.nn as nn\n{raises}\n{LINEAR}")
     assert [g.ref.name for g in outcome.graphs] == ["Net"]
     assert any(p.model == "Odd" for p in outcome.problems)
+
+
+LACKING = """
+class Act(nn.Module):
+    def __init__(self): pass
+    def forward(self, x): return x
+
+
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = Act()
+
+    def forward(self, x):
+        return self.act(x)
+
+
+ready = nn.Sequential(nn.Linear(2, 2), Act())
+"""
+
+
+def test_a_module_without_the_constructor_of_its_base(check: Check) -> None:
+    """The models that hold it say what is wrong; torch would fail where it is called."""
+    outcome = check(f"import torch.nn as nn\n{LACKING}\n{LINEAR}")
+    assert [g.ref.name for g in outcome.graphs] == ["Net"]
+    said = {p.model: p.message for p in outcome.problems if p.model}
+    assert "`act` (Act) is not set up: its __init__ does not call super()" in said["Whole"]
+    assert "`1` (Act) is not set up" in said["ready"]
+
+
+RAISES = ("__hash__", "modules", "named_modules", "named_parameters", "__repr__")
+
+
+@pytest.mark.parametrize("name", RAISES)
+def test_a_ready_model_that_raises_leaves_its_neighbours(name: str, check: Check) -> None:
+    odd = f"class Odd(nn.Linear):\n    def {name}(self, *a, **k): raise OSError\nodd = Odd(2, 2)\n"
+    outcome = check(f"import torch.nn as nn\n{LINEAR}\n{odd}\nready = nn.Linear(3, 3)\n")
+    assert {"Net", "ready"} <= {g.ref.name for g in outcome.graphs}
+    assert not any("internal error" in p.message for p in outcome.problems)
 
 
 def test_odd_names_around_a_class(check: Check) -> None:
