@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import sys
@@ -140,7 +141,11 @@ def trace_given(
 
 
 def warm_up() -> None:
-    """Load what torch imports late, when an operation without a shape rule first runs on meta."""
+    """Load what torch imports late, when an operation without a shape rule first runs on meta.
+
+    Recent versions import their compiler then, too; older ones when the user's code asks for it.
+    """
+    importlib.import_module("torch._dynamo")
     with torch.device("meta"), torch.no_grad():
         nn.BatchNorm2d(1)(nn.Conv2d(1, 1, 1)(torch.empty(2, 1, 2, 2)))
 
