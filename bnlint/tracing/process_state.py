@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ Restoration = Callable[[], object]
 
 @contextmanager
 def process_state(device: str = "cpu", drawn: Iterable[torch.Generator] = ()) -> Iterator[None]:
-    """Runs the block, then restores generators, default dtype and device, and the grad mode."""
+    """Runs the block, then restores generators and torch's settings (dtype, device, modes)."""
     before = kept_process(device, drawn)
     try:
         yield
@@ -69,14 +70,6 @@ def seed_all(number: int) -> None:
         numpy.seed(number)
 
 
-def _settings() -> list[Restoration]:
-    return [
-        partial(torch.set_default_dtype, torch.get_default_dtype()),
-        partial(set_default_device, default_device()),
-        partial(torch.set_grad_enabled, torch.is_grad_enabled()),
-    ]
-
-
 def default_device() -> torch.device:
     """The device on which tensors are made that name none."""
     try:
@@ -89,6 +82,33 @@ def set_default_device(device: torch.device) -> None:
     """Sets the default device, if it is another one."""
     if default_device() != device:
         torch.set_default_device(None if device.type == "cpu" else device)
+
+
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (default_device, set_default_device),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    *(
+        (partial(getattr, torch.backends.cudnn, name), partial(setattr, torch.backends.cudnn, name))
+        for name in ("benchmark", "deterministic", "enabled")
+    ),
+)
+"""What reads each setting, and what writes it."""
+
+
+def _settings() -> Iterator[Restoration]:
+    for read, write in _SETTINGS:
+        with suppress(RuntimeError):  # precisions that were set by device and by kind at once
+            yield partial(_put_back, read, write, read())
+
+
+def _put_back(read: Callable[[], Any], write: Callable[[Any], object], before: Any) -> None:
+    if read() != before:
+        write(before)
 
 
 def _source(kind: str) -> Restoration:
