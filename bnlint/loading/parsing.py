@@ -65,7 +65,10 @@ def read(path: str, text: str | None = None) -> Source | Problem:
         return Source(path, text, ast.parse(text, path))
     except SyntaxError as error:
         return _syntax(path, error)
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        kind, message = ProblemKind.UNREADABLE, "has expressions that are nested too deeply"
+        return Problem(kind, path, message, hint="Python cannot parse it either", blocking=True)
+    except (OSError, ValueError) as error:
         kind, message = ProblemKind.UNREADABLE, f"cannot be read: {error}"
         return Problem(kind, path, message, hint="is it Python source in UTF-8?", blocking=True)
 
