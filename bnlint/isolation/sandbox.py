@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bnlint.domain import SANDBOXED
+from bnlint.isolation.refusals import refuse_outside
 
 CHOICES = ("auto", "on", "off")
 """Where it can be used; always, or an error; never."""
@@ -67,6 +68,7 @@ def enter(choice: str, folder: str, *more: str) -> bool:
         if choice == "on":
             raise
         return False
+    refuse_outside((folder, *more))
     os.environ[SANDBOXED] = "1"
     return True
 

@@ -39,6 +39,11 @@ from bnlint.isolation.jobs import (
 )
 from bnlint.isolation.supervisor import supervise
 
+try:
+    import resource
+except ImportError:  # no such limits on Windows
+    resource = None  # type: ignore[assignment]
+
 _TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 """Torch creates this folder when its compiler is imported; it is kept out of the user's own."""
 
@@ -110,6 +115,12 @@ def _load_torch() -> int:
     return threads
 
 
+def _own_limits() -> tuple[tuple[int, int], ...]:
+    """The limits of this process, which its children can change."""
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return tuple(resource.getrlimit(getattr(resource, name)) for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Inherited:
     """The environment and the number of threads that the user's own code would have."""
@@ -154,6 +165,7 @@ class Zygote:
     running: dict[int, Running] = field(default_factory=dict)
     open: bool = True
     rest: bytes = b""
+    own_limits: tuple[tuple[int, int], ...] = field(default_factory=_own_limits)
 
     def serve(self) -> None:
         """Work until the host closes its end; then end what still runs."""
@@ -198,7 +210,8 @@ class Zygote:
         self.waiting.extend(map(asked, lines))
 
     def _fork(self, number: int, kind: JobKind, request: Any) -> None:
-        if not self.held.stands():  # the host starts another worker, which has its own folder
+        if not self.held.stands() or _own_limits() != self.own_limits:
+            # a child changed what is this process's own: the host starts another one
             self.open = False
             return
         folder = os.path.join(self.held.path, str(number))

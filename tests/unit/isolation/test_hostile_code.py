@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -172,6 +173,16 @@ def test_a_worker_that_was_stopped_is_replaced(
         bad, good = pool.trace(map(TraceRequest, paths))
     assert [g.ref.name for g in good.graphs] == ["Net"]
     assert only(bad).kind is ProblemKind.CRASH
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets limits of another process")
+def test_a_worker_whose_limits_were_changed_is_replaced(
+    hasty: Pool, write: Callable[[str, str], str]
+) -> None:
+    cuts = "import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))\n"
+    paths = [write(cuts + LINEAR, "bad.py"), *(write(LINEAR, f"{n}.py") for n in range(3))]
+    _, *good = hasty.trace(map(TraceRequest, paths))
+    assert [g.ref.name for outcome in good for g in outcome.graphs] == ["Net"] * 3
 
 
 @pytest.mark.parametrize("name", MISCHIEF)

@@ -27,6 +27,12 @@ ATTEMPTS = {
     "truncate a file": "os.truncate(here + '/mine.txt', 0)",
     "delete a file": "os.remove(here + '/mine.txt')",
     "rename a file": "os.rename(here + '/mine.txt', here + '/other.txt')",
+    "change the mode of a file": "os.chmod(here + '/mine.txt', 0o777)",
+    "change the mode of an open file": (
+        "os.chmod(os.open(here + '/mine.txt', os.O_RDONLY), 0o777)"),
+    "change the time of a file": "os.utime(here + '/mine.txt', (1, 1))",
+    "change limits of its parent": (
+        "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))"),
     "make a folder": "os.mkdir(here + '/folder')",
     "make a link": "os.symlink('/etc', here + '/link')",
     "write through a link of its own": (
@@ -41,12 +47,14 @@ ALLOWED = {
     "read": "open(here + '/mine.txt').read()",
     "write a temporary file": "tempfile.NamedTemporaryFile().write(b'x')",
     "write in its working folder": "open('own', 'w').write('x')",
+    "change the mode of a file of its own": "(open('own', 'w'), os.chmod('own', 0o600))",
     "write to nowhere": "open(os.devnull, 'w').write('x')",
     "run a program": "subprocess.run(['true'], check=True)",
     "start a process": "multiprocessing.Process(target=print).start()",
 }
 IMPORTS = (
-    "import multiprocessing, os, socket, subprocess, tempfile\nhere = os.path.dirname(__file__)\n"
+    "import multiprocessing, os, resource, socket, subprocess, tempfile\n"
+    "here = os.path.dirname(__file__)\n"
 )
 
 
@@ -56,16 +64,22 @@ def confined() -> Iterator[Pool]:
         yield pool
 
 
+def stamped(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mode, found.st_mtime_ns
+
+
 @needed
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_what_it_cannot_do(
     name: str, confined: Pool, write: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    before = sorted(os.listdir(tmp_path))
+    before, stamp = sorted(os.listdir(tmp_path)), stamped(tmp_path / "mine.txt")
     path = write(f"{IMPORTS}{ATTEMPTS[name]}\n{LINEAR}", "net.py")
     (outcome,) = confined.trace([TraceRequest(path)])
     assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert stamped(tmp_path / "mine.txt") == stamp
     assert sorted(os.listdir(tmp_path)) == sorted([*before, "net.py"])
     assert outcome.problems, "it was allowed to"
 
