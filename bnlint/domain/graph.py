@@ -193,7 +193,9 @@ class Unfit:
 class Trace:
     """Which tracer won, whether it saw the whole model, and what it could not see.
 
-    ``unfit`` is where the forward ended with each of the guessed inputs.
+    ``unfit`` is where the forward ended with each of the guessed inputs. ``guessed`` are the paths
+    of parts that were traced by themselves with guessed inputs, since the forward did not reach
+    them; nothing is known of their shapes.
     """
 
     tracer: str
@@ -201,6 +203,7 @@ class Trace:
     opaque: tuple[Opaque, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     unfit: Unfit | None = None
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ class _Climber:
         if not attempts:
             return Climb(self.unfed, NONE, self.refusals)
         found = self._furthest(attempts)
+        for attempt in attempts:
+            found.entered = {**attempt.record.entered, **found.entered}
         self.lazies.restore()  # what they hold now may come from another attempt
         return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bnlint.domain.graph import Inputs
 from bnlint.layers.calls import Call
-from bnlint.models.guessing.guess import NONE, Guesses
+from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.belief import (
     forget_others,
@@ -48,7 +49,8 @@ class Climb:
 
     ``training`` is false if only the eval mode could be traced. ``crash`` is where the forward ends
     with an error, whatever the input. ``unfit`` is where the guessed inputs fail, though others may
-    pass; ``cut`` is true if the search for others ran out of time.
+    pass; ``cut`` is true if the search for others ran out of time. ``entered`` are the arguments
+    that modules got in forwards that failed, by the identity of the module.
     """
 
     record: Record
@@ -58,6 +60,7 @@ class Climb:
     crash: Call | None = None
     unfit: Call | None = None
     cut: bool = False
+    entered: Mapping[int, Guess] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import fx, nn
 
 from bnlint.domain.graph import ModelGraph, ModelRef, Opaque, Refusal, Trace, Unfit, Value
-from bnlint.layers.calls import Call, Ref
 from bnlint.layers.of_modules import Layers
-from bnlint.layers.table import Table, builtin_table, is_leaf
+from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import Locator, record_sites
-from bnlint.models.guessing.guess import NONE, Guess, Guesses
+from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_chosen, forget_others
 from bnlint.tracing.climbing import climb
@@ -32,10 +31,10 @@ from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb
 from bnlint.tracing.modes.other_mode import has_loose_dropout, mode_facts
 from bnlint.tracing.modes.reads_of_mode import watched_mode
+from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
-from bnlint.tracing.tracers import Record, Refused
-from bnlint.tracing.tracers.symbolic import trace_symbolically
+from bnlint.tracing.tracers import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _describe(
 ) -> ModelGraph:
     climbed = seen.training
     record, locator, layers = climbed.record, Locator(ref.file), Layers(table)
-    parts, hidden = trace_pieces(meta, table, record)
+    parts, hidden, guessed = trace_pieces(meta, table, climbed)
     parts = [replace(p, block=ref.block, facts=_facts_of(p, model, table, seen)) for p in parts]
     if climbed.crash is not None:
         parts.append(TracedPart(Record(record.tracer, [climbed.crash]), "=crash", whole=False))
@@ -136,6 +135,7 @@ def _describe(
         tuple(Opaque(r.path, r.reason, locator.locate(r.frames)) for r in hidden),
         tuple(Refusal(t, r.reason, locator.locate(r.frames)) for t, r in climbed.refusals),
         _unfit(climbed, locator),
+        guessed,
     )
     return ModelGraph(
         replace(ref, inputs=climbed.described_inputs()),
@@ -180,72 +180,3 @@ def _unfit(climbed: Climb, locator: Locator) -> Unfit | None:
     if call is None:
         return None
     return Unfit(layer_name(call), call.error or "", locator.locate(call.frames), climbed.cut)
-
-
-def trace_pieces(
-    model: nn.Module, table: Table, record: Record
-) -> tuple[list[TracedPart], list[Refused]]:
-    """The record as the first part, then a part for each piece of the modules that refused.
-
-    Also the modules that remain opaque, with the reasons.
-    """
-    pieces = _Pieces(table, list(record.refused))
-    pieces.see(record)
-    parts = [TracedPart(record)] if record.calls else []
-    if not record.complete:
-        parts += [p for path, child in _children("", model) for p in pieces.of(child, path)]
-    return parts, pieces.hidden
-
-
-@dataclass(slots=True)
-class _Pieces:
-    """Finds the pieces; keeps track of the layers already traced and the modules that refused."""
-
-    table: Table
-    hidden: list[Refused]
-    seen: set[int] = field(default_factory=set)
-
-    def see(self, record: Record) -> None:
-        """Note the layers that a record already shows as calls."""
-        self.seen.update(id(c.target) for c in record.calls if not c.opaque)
-
-    def of(self, module: nn.Module, path: str) -> Iterator[TracedPart]:
-        """The parts of one module; none if all of its layers were already traced."""
-        leaves = [m for m in module.modules() if is_leaf(m, self.table)]
-        fresh = [m for m in leaves if id(m) not in self.seen]
-        if not fresh:
-            return
-        if is_leaf(module, self.table):
-            self.seen.update(map(id, module.modules()))
-            yield TracedPart(_alone(module, path), path, whole=False)
-            return
-        untouched = len(fresh) == len(leaves)
-        if untouched and all(r.path != path for r in self.hidden):
-            yield from self._traced(module, path)
-        for below, child in _children(path, module):
-            yield from self.of(child, below)
-
-    def _traced(self, module: nn.Module, path: str) -> Iterator[TracedPart]:
-        found = trace_symbolically(module, self.table, Guess(), path)
-        self.hidden.extend(found.refused)
-        if not (found.complete or found.calls):
-            return
-        self.see(found)
-        found.left_out |= isinstance(module, nn.Sequential)  # its owner may iterate over it
-        yield TracedPart(found, path, whole=False)
-
-
-def _alone(module: nn.Module, path: str) -> Record:
-    """A record of a single layer, without what comes before and after it."""
-    calls = [Call("input", "input", ("input",)), Call("self", module, (Ref("input"),), path=path)]
-    return Record("symbolic", calls, [Ref("self")])
-
-
-def _children(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The children of a module, with those of a list or dict instead of the list or dict."""
-    for name, child in module.named_children():
-        full = f"{path}.{name}" if path else name
-        if isinstance(child, (nn.ModuleList, nn.ModuleDict)):
-            yield from _children(full, child)
-        else:
-            yield full, child

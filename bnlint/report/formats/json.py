@@ -54,6 +54,7 @@ def _model(model: ModelSummary, options: RenderOptions) -> dict[str, Any]:
         "tracer": trace.tracer,
         "complete": trace.complete,
         "opaque": [{"path": part.path, "reason": part.reason} for part in trace.opaque],
+        "guessed_parts": list(trace.guessed),
         "inputs": {"source": ref.inputs.source, "shapes": encode(ref.inputs.shapes)},
         "ops": model.ops,
         "batchnorms": model.batchnorms,

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from bnlint.domain.finding import Finding, Problem, ProblemKind, Report
 from bnlint.domain.graph import LossUse, ModelGraph, Op, Shape
 from bnlint.domain.model_cost import ModelCost
-from bnlint.domain.phrases import plural, short_number
+from bnlint.domain.phrases import listed, plural, short_number
 from bnlint.report import Format, RenderOptions
 from bnlint.report.excerpts import excerpt
 from bnlint.report.formats.concise import headline
@@ -107,6 +107,8 @@ def _details(report: Report, options: RenderOptions) -> Iterator[str]:
         )
         for part in trace.opaque:
             yield plain(f"    not traced: {part.path or 'the model'}: {part.reason}")
+        if trace.guessed:
+            yield plain(f"    traced on their own, with guessed inputs: {listed(trace.guessed)}")
         yield from (plain(f"    {refusal}") for refusal in refusals(trace))
     for undecided in report.undecided:
         reasons = f" (unknown: {', '.join(undecided.reasons)})" if undecided.reasons else ""

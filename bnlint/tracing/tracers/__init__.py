@@ -45,6 +45,7 @@ class Record:
     ``left_out`` is true if optional inputs of the forward were left at their defaults, so that
     another call may run other operations. ``crash`` is the call at which the forward ended with an
     error, which is not among ``calls``; ``crash_is_own`` if no input could have prevented it.
+    ``entered`` are the arguments of the first call of each module that is no leaf, by its identity.
     """
 
     tracer: str
@@ -58,6 +59,7 @@ class Record:
     left_out: bool = False
     crash: Call | None = None
     crash_is_own: bool = False
+    entered: dict[int, Guess] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

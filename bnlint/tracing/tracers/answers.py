@@ -47,6 +47,7 @@ class Answers:
         self._left, self._budget = _MOST, _BUDGET
         self._made: dict[int, _Made] = {}
         self._known: dict[int, Tensor] = {}
+        self._random: set[int] = set()
         self._depth = 0
 
     def note(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -84,14 +85,17 @@ class Answers:
 
     def _numbers(self, tensor: Tensor) -> Tensor:
         found = numbers_of(tensor)
-        if found is None:
-            found = self._known.get(id(tensor))
+        if found is None and (found := self._known.get(id(tensor))) is not None:
+            self.guessed |= id(tensor) in self._random
         if found is None:
             self._budget -= tensor.numel()
             if tensor.numel() > LIMIT or self._budget < 0:
                 raise NumbersUnknown("a branch depends on the values of a large tensor")
-            found = self._computed(tensor)
-            self._known[id(tensor)] = found
+            before, self.guessed = self.guessed, False
+            found = self._known[id(tensor)] = self._computed(tensor)
+            if self.guessed:
+                self._random.add(id(tensor))
+            self.guessed |= before
         return found
 
     def _computed(self, tensor: Tensor) -> Tensor:

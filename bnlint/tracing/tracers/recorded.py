@@ -35,12 +35,16 @@ from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.answers import Answers, is_doubtful
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.call_book import CallBook
+from bnlint.tracing.tracers.guards import passing_answer
 from bnlint.tracing.tracers.outside import inside, kept_by
 
 
-def record_forward(model: nn.Module, table: Table, call: Guess) -> Record:
-    """The record of the forward with the arguments of ``call``; refused if it raises an error."""
-    registry = Registry(model)
+def record_forward(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
+    """The record of the forward with the arguments of ``call``; refused if it raises an error.
+
+    The model may be registered at ``path`` in a larger one.
+    """
+    registry = Registry(model, path)
     recorder = ForwardRecorder(WatchedForward(registry, table))
     recorder.record.left_out = leaves_out(model.forward, call)
     args, kwargs = recorder.enter(call)
@@ -135,6 +139,7 @@ class ForwardRecorder(Subscriber):
             return self._leaf(module, path, run)
 
         def followed(*args: Any, **kwargs: Any) -> Any:
+            self.record.entered.setdefault(id(module), Guess(args, kwargs))
             try:
                 result = run(*args, **kwargs)
             except Exception:
@@ -227,8 +232,12 @@ class ForwardRecorder(Subscriber):
         try:
             found = self._answers.answer(target, args, kwargs)
         except Exception as raised:
+            if self._answers.guessed and name_of(target) in ASSERTIONS:
+                return None
             raise raised from error
         if self._answers.guessed:
+            if isinstance(found, bool) and (passing := passing_answer()) is not None:
+                return passing
             refused = Refused(self.watched.path, first_line(str(error)), call_frames())
             # a decision is made where it is asked for; a number or an index may be returned
             self._asking.setdefault(
