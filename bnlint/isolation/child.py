@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import json
 import os
 import sys
 import traceback
@@ -14,7 +15,18 @@ from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.isolation import sandbox
 from bnlint.isolation.descendants import die_with_parent
-from bnlint.isolation.jobs import ANSWER, FAULTS, LATE, OUTPUT, SCRATCH, JobKind, Limits, Work, dump
+from bnlint.isolation.jobs import (
+    ANSWER,
+    FAULTS,
+    IMPORTED,
+    LATE,
+    OUTPUT,
+    SCRATCH,
+    JobKind,
+    Limits,
+    Work,
+    dump,
+)
 
 try:
     import resource
@@ -35,12 +47,19 @@ ENVIRONMENT = {
 _COMPILER = "torch._dynamo"
 """Torch imports it late, which takes most of a second."""
 
+_IMPORTS = "bnlint.loading.sharing.preparation"
+"""Knows what the imports of this process cost."""
+
+_DEAR = 0.05
+"""Seconds of an import that the worker hears of."""
+
 _OUTPUT_LIMIT = 256 << 20
 _FAULT_MARGIN = 0.95
 
 # The user's code may replace any of these in the modules they come from.
 _open, _write, _close, _exit = os.open, os.write, os.close, os._exit
 _makedirs, _join, _modules = os.makedirs, os.path.join, sys.modules
+_encode = json.JSONEncoder().encode
 
 _RARELY = 200_000
 """New objects between two garbage collections, of which a forked child has few in its short life.
@@ -53,10 +72,10 @@ def run_job(kind: JobKind, request: Any, folder: str, limits: Limits) -> None:
     """Do one job and never return: no ``atexit``, no waiting for the user's threads."""
     status, own = 1, os.getpid()
     try:
-        _lead_session()
+        lead_session()
         if kind.confined:
             gc.set_threshold(_RARELY)
-            _confine(folder, limits)
+            confine(folder, limits)
         sandbox.enter(limits.sandbox, folder, *kind.writes(request))
         _answer(kind.load(), request, folder, own)
         status = 0
@@ -79,6 +98,10 @@ def _answer(work: Work, request: Any, folder: str, own: int) -> None:
         _append(folder, dump(record))
     if _COMPILER in _modules and not late:
         _append(folder, b"", LATE)
+    with contextlib.suppress(Exception):  # the user's code may have changed anything
+        costs = vars(_modules[_IMPORTS])["COSTS"]
+        dear = {statement: cost for statement, cost in costs.items() if cost >= _DEAR}
+        _append(folder, _encode(dear).encode(), IMPORTED)
 
 
 def _append(folder: str, text: bytes, name: str = ANSWER) -> None:
@@ -102,14 +125,15 @@ def _internal(request: Any, error: BaseException) -> Problem:
     return Problem(ProblemKind.CRASH, request.name, said, hint, blocking=True)
 
 
-def _lead_session() -> None:
+def lead_session() -> None:
     """Take this process and all it starts away from the terminal; it ends with its parent."""
     with contextlib.suppress(OSError, AttributeError):
         os.setsid()
     die_with_parent()
 
 
-def _confine(folder: str, limits: Limits) -> None:
+def confine(folder: str, limits: Limits) -> None:
+    """Keep this process to its folder, its limits and no terminal."""
     _redirect(folder)
     scratch = os.path.join(folder, SCRATCH)
     os.makedirs(scratch, exist_ok=True)

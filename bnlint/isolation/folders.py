@@ -39,6 +39,10 @@ class HeldFolder:
         else:
             shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
 
+    def take(self, name: str, other: HeldFolder) -> None:
+        """Move a folder of another one into this one, whatever its path means by now."""
+        os.rename(name, name, src_dir_fd=other._descriptor, dst_dir_fd=self._descriptor)
+
     def stands(self) -> bool:
         """True if the folder is still where it was made."""
         try:
@@ -50,6 +54,10 @@ class HeldFolder:
         """Remove the folder itself with all that is in it, if it is still where it was made."""
         if self.stands():
             shutil.rmtree(self.path, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder, which stays."""
         if _HELD:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)

@@ -117,6 +117,8 @@ ANSWER, OUTPUT, FAULTS, SCRATCH = "answer", "output", "faults", "scratch"
 crashed, and its working folder."""
 LATE = "late"
 """The name of the file that exists once a child had to load what torch imports late."""
+IMPORTED = "imported"
+"""The name of the file that says what the imports of a child cost."""
 
 NO_LIMIT = 1e6
 """Seconds; system calls that wait do not take infinity."""
@@ -166,6 +168,13 @@ class Hello:
 
     folder: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The first line of a process that imported for several files: the new top-level modules."""
+
+    tops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

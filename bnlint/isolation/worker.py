@@ -7,50 +7,23 @@ this process was started with. Its only argument is a :class:`Setup` as JSON.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import select
-import signal
 import sys
-import time
 import warnings
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from bnlint.isolation.child import ENVIRONMENT, run_job
-from bnlint.isolation.descendants import adopt_orphans, end_group, end_strangers
 from bnlint.isolation.folders import HeldFolder
-from bnlint.isolation.jobs import (
-    LATE,
-    NO_LIMIT,
-    TRACE,
-    Ended,
-    Hello,
-    JobKind,
-    Limits,
-    Setup,
-    asked,
-    imported,
-    line,
-    parsed,
-)
+from bnlint.isolation.jobs import TRACE, Hello, Limits, Setup, asked, line, parsed
 from bnlint.isolation.supervisor import supervise
-
-try:
-    import resource
-except ImportError:  # no such limits on Windows
-    resource = None  # type: ignore[assignment]
+from bnlint.isolation.zygote import Zygote
 
 _TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 """Torch creates this folder when its compiler is imported; it is kept out of the user's own."""
 
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
-
-_LONG_QUEUE = 3
-"""From this many waiting requests on, it pays to load here what a child had to load late."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -89,7 +62,7 @@ def _serve(setup: Setup) -> None:
     environment = dict(os.environ)
     os.environ.update(ENVIRONMENT)
     try:
-        inherited = Inherited(environment, _load_torch())
+        threads = _load_torch()
         TRACE.load()
     except Exception as error:
         os.write(sink, line(Hello(error=f"{type(error).__name__}: {error}")))
@@ -100,7 +73,9 @@ def _serve(setup: Setup) -> None:
         gc.collect()
         gc.freeze()
         os.write(sink, line(Hello(held.path)))
-        Zygote(source, sink, held, setup.jobs, setup.limits, inherited).serve()
+        inherited = Inherited(environment, threads)
+        zygote = Zygote(source, sink, held, setup.jobs, setup.limits, inherited)
+        zygote.with_nurseries().serve()
     finally:
         held.remove()
     os._exit(0)  # the host would wait a third of a second for an orderly end of torch
@@ -113,12 +88,6 @@ def _load_torch() -> int:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     return threads
-
-
-def _own_limits() -> tuple[tuple[int, int], ...]:
-    """The limits of this process, which its children can change."""
-    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
-    return tuple(resource.getrlimit(getattr(resource, name)) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,116 +107,3 @@ class Inherited:
         if self.environment.get("PYTORCH_JIT", "1") != "0":
             torch.jit._state.enable()
         os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
-
-
-@dataclass(slots=True)
-class Running:
-    """A child at work, to be ended at ``deadline``."""
-
-    number: int
-    folder: str
-    deadline: float
-    overdue: bool = False
-
-
-@dataclass(slots=True)
-class Zygote:
-    """Forks up to ``jobs`` children at once; ``source`` and ``sink`` are pipes to the host."""
-
-    source: int
-    sink: int
-    held: HeldFolder
-    jobs: int
-    limits: Limits
-    inherited: Inherited
-    late: bool = False
-    waiting: deque[tuple[int, JobKind, Any]] = field(default_factory=deque)
-    running: dict[int, Running] = field(default_factory=dict)
-    open: bool = True
-    rest: bytes = b""
-    own_limits: tuple[tuple[int, int], ...] = field(default_factory=_own_limits)
-
-    def serve(self) -> None:
-        """Work until the host closes its end; then end what still runs."""
-        wake, alarm = os.pipe()
-        for end in (wake, alarm):
-            os.set_blocking(end, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
-        adopt_orphans()
-        try:
-            while self.open:
-                self._turn(wake)
-        finally:
-            for pid in self.running:
-                end_group(pid)
-            end_strangers(())
-
-    def _turn(self, wake: int) -> None:
-        ready, _, _ = select.select([self.source, wake], [], [], self._patience())
-        if wake in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(wake, 4096)
-        if self.source in ready:
-            self._read()
-        self._end_overdue()
-        self._reap()
-        if self.late and len(self.waiting) >= _LONG_QUEUE:
-            imported(TRACE.warm_up)()
-            self.late = False
-        while self.open and self.waiting and len(self.running) < self.jobs:
-            self._fork(*self.waiting.popleft())
-
-    def _patience(self) -> float | None:
-        pending = [run.deadline for run in self.running.values() if not run.overdue]
-        return max(0.0, min(pending) - time.monotonic()) if pending else None
-
-    def _read(self) -> None:
-        text = os.read(self.source, 1 << 16)
-        if not text:
-            self.open = False
-        *lines, self.rest = (self.rest + text).split(b"\n")
-        self.waiting.extend(map(asked, lines))
-
-    def _fork(self, number: int, kind: JobKind, request: Any) -> None:
-        if not self.held.stands() or _own_limits() != self.own_limits:
-            # a child changed what is this process's own: the host starts another one
-            self.open = False
-            return
-        folder = os.path.join(self.held.path, str(number))
-        os.makedirs(folder, exist_ok=True)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.close(self.source)
-                os.close(self.sink)
-                if not kind.confined:
-                    self.inherited.restore()
-                run_job(kind, request, folder, self.limits)
-            finally:
-                os._exit(1)
-        patience = self.limits.seconds if kind.confined else NO_LIMIT
-        self.running[pid] = Running(number, folder, time.monotonic() + patience)
-
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
-        for pid, run in self.running.items():
-            if not run.overdue and now >= run.deadline:
-                run.overdue = True
-                end_group(pid)
-
-    def _reap(self) -> None:
-        for pid in list(self.running):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                self._report(pid, os.waitstatus_to_exitcode(status))
-
-    def _report(self, pid: int, status: int) -> None:
-        run = self.running.pop(pid)
-        end_group(pid)  # what the user's code started and left behind
-        end_strangers(self.running)
-        self.late |= os.path.exists(os.path.join(run.folder, LATE))
-        killed = "timeout" if run.overdue else ""
-        os.write(self.sink, line(Ended(run.number, run.folder, status, killed)))

@@ -268,6 +268,11 @@ def _is_changeable(path: str) -> bool:
     return not _is_recorded(os.path.join(folder, "site-packages"), package)
 
 
+def is_recorded_file(path: str) -> bool:
+    """True for a file of an installed package that the installer keeps a record of."""
+    return f"{os.sep}site-packages{os.sep}" in path and not _is_changeable(path)
+
+
 @lru_cache(maxsize=1024)
 def _is_recorded(site: str, package: str) -> bool:
     """True if a distribution of the same name, or any that lists the package, has a record."""

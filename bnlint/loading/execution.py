@@ -9,6 +9,7 @@ import __future__
 
 import ast
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -17,6 +18,9 @@ from bnlint.loading.patience import Patience
 
 Rescue = Callable[[ast.stmt, BaseException], bool]
 """Decides whether a statement that failed is tried again."""
+
+Around = Callable[[ast.stmt], AbstractContextManager[object]]
+"""A context in which a statement runs."""
 
 _RETRIES = 40
 
@@ -56,6 +60,7 @@ class Script:
     tree: ast.Module
     names: dict[str, Any]
     patience: Patience
+    around: Around = nullcontext
     failures: list[FailedStatement] = field(default_factory=list)
     left_out: list[ast.stmt] = field(default_factory=list)
 
@@ -76,7 +81,7 @@ class Script:
         for _ in range(_RETRIES):
             try:
                 code = _compiled(node, self.path, flags)
-                with self.patience.during(node):
+                with self.around(node), self.patience.during(node):
                     exec(code, self.names)
                 return None
             except BaseException as raised:  # SystemExit and KeyboardInterrupt are the file's own

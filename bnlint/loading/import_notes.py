@@ -6,7 +6,7 @@ import ast
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 import torch
@@ -134,7 +134,7 @@ def failure(
     return problem
 
 
-def local_modules(before: set[str], own: str) -> tuple[str, ...]:
+def local_modules(before: Container[str], own: str) -> tuple[str, ...]:
     """Files of local modules that were imported since ``before``, sorted; not the file itself."""
     new = [module for name, module in list(sys.modules.items()) if name not in before]
     local = (p for p in map(file_of, new) if p and p != own and is_local(p))

@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -24,6 +25,8 @@ from bnlint.loading.local_imports import LocalImports
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.patience import Patience
 from bnlint.loading.retry import extend_path, forget, unblock
+from bnlint.loading.sharing.header import ancestors, statements_of
+from bnlint.loading.sharing.preparation import Preparation, timed
 from bnlint.loading.sites import file_of
 from bnlint.loading.stubs import Stub, Stubs
 from bnlint.loading.user_code import line_in
@@ -57,14 +60,22 @@ class Imported:
         return tuple(self.script.failures) if self.script else ()
 
 
-def import_source(source: Source, search: tuple[str, ...] = (), patience: float = 0) -> Imported:
+def import_source(
+    source: Source,
+    search: tuple[str, ...] = (),
+    patience: float = 0,
+    prepared: Preparation | None = None,
+) -> Imported:
     """The file's module with all that could be defined, and what failed.
 
     A package that is not installed is replaced by a stub; a local module that is found in a
     folder above the file is imported from there; only the user can supply a missing part of the
     file's own package. A statement that runs for more than ``patience`` seconds is stopped.
+    ``prepared`` may have imported some of what the file needs.
     """
-    spot, stubs = place(source), Stubs()
+    spot = place(source)
+    folders = [*filter(None, (spot.root, source.folder, *search))]
+    stubs = Stubs() if prepared is None else prepared.stubs_for(folders)
     extend_path(spot.root, source.folder, *search)
     with LocalImports(Patience(patience)).open() as local:
         spot, bare = _enter(source, spot, stubs)
@@ -72,7 +83,9 @@ def import_source(source: Source, search: tuple[str, ...] = (), patience: float 
         if known is not None and _is_of(known, source):
             return Imported(known, stubs, bare, local.script_of(source.path))
         module = _new_module(source, spot)
-        script = Script(source.path, source.tree, vars(module), local.patience)
+        script = Script(
+            source.path, source.tree, vars(module), local.patience, partial(_timed, spot.home)
+        )
         rescue = _Rescue(source, spot, stubs, local, vars(module))
         script.run(rescue.again)
     partly = tuple(rescue.partly.items())
@@ -151,7 +164,7 @@ class _Rescue:
         if isinstance(node, ast.Import):
             return [alias.name for alias in node.names]
         name = "." * node.level + (node.module or "")
-        return [importlib.util.resolve_name(name, self.spot.parent)]
+        return [importlib.util.resolve_name(name, self.spot.home)]
 
     def _bind(self, node: _Import) -> None:
         """Bind what an import can get, and stubs for the rest."""
@@ -167,6 +180,10 @@ class _Rescue:
                 self.names[name] = getattr(module, alias.name, stub)
 
 
+def _timed(home: str, node: ast.stmt) -> contextlib.AbstractContextManager[None]:
+    return timed([*statements_of(node, home)])
+
+
 def _imports(node: ast.stmt) -> Iterator[_Import]:
     """The imports that run with a statement."""
     if not isinstance(node, (ast.ClassDef, ast.FunctionDef)):
@@ -178,8 +195,9 @@ def _enter(source: Source, spot: Place, stubs: Stubs) -> tuple[Place, str]:
     for _ in range(_RETRIES):
         try:
             _add_packages(spot)
-            if spot.parent:
-                importlib.import_module(spot.parent)
+            for name in ancestors(spot):
+                with timed([f"import {name}"]):
+                    importlib.import_module(name)
             return spot, ""
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the file's own
             if isinstance(error, Exception) and unblock(error, source, spot, stubs):
@@ -187,7 +205,7 @@ def _enter(source: Source, spot: Place, stubs: Stubs) -> tuple[Place, str]:
             bare, *parts = spot.name.split(".")[:-1]
             forget(bare)  # of its packages, none is run in the next try
             names = tuple(itertools.accumulate((bare, *parts), "{}.{}".format))
-            _add_packages(bare_spot := Place(spot.root, spot.name, names))
+            _add_packages(bare_spot := Place(spot.root, spot.name, names, spot.package))
             # the file's own failure is found again when it is run
             return bare_spot, "" if line_in(error, source.path) else bare
     return spot, ""

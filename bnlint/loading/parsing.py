@@ -42,16 +42,23 @@ class Place:
     """Where a file belongs among packages: the folder to import from and its dotted name.
 
     ``bare`` holds the packages above it that have no ``__init__.py``, outermost first.
+    ``package`` is true for the ``__init__.py`` of one.
     """
 
     root: str
     name: str
     bare: tuple[str, ...] = ()
+    package: bool = False
 
     @property
     def parent(self) -> str:
         """The dotted name of the package that holds the file; empty for a plain file."""
         return self.name.rpartition(".")[0]
+
+    @property
+    def home(self) -> str:
+        """The dotted name of the package that relative imports of the file begin in."""
+        return self.name if self.package else self.parent
 
 
 def read(path: str, text: str | None = None) -> Source | Problem:
@@ -76,20 +83,21 @@ def read(path: str, text: str | None = None) -> Source | Problem:
 def place(source: Source) -> Place:
     """The package a file belongs to, by ``__init__.py`` files and by its own relative imports."""
     stem = os.path.splitext(os.path.basename(source.path))[0]
-    parts, folder = [] if stem == "__init__" else [stem], source.folder
+    package = stem == "__init__"
+    parts, folder = [] if package else [stem], source.folder
     while os.path.isfile(os.path.join(folder, "__init__.py")):
         folder, name = os.path.split(folder)
         parts.insert(0, name)
     relative = (n.level for n in ast.walk(source.tree) if isinstance(n, ast.ImportFrom))
     dots, bare = max(relative, default=0), 0
-    while len(parts) <= dots and os.path.dirname(folder) != folder:
+    while len(parts) + package <= dots and os.path.dirname(folder) != folder:
         folder, name = os.path.split(folder)
         parts.insert(0, name)
         bare += 1
     if len(parts) == 1:
-        return Place(folder, _free_name(stem, source.path))
+        return Place(folder, _free_name(parts[0], source.path), package=package)
     names = tuple(".".join(parts[: i + 1]) for i in range(bare))
-    return Place(folder, ".".join(parts), names)
+    return Place(folder, ".".join(parts), names, package)
 
 
 @contextlib.contextmanager

@@ -27,8 +27,8 @@ _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
     """True if the next try will get further: a local folder or a stub was added."""
-    if found := _NO_OPERATOR.search(str(error)):
-        return _define_operator(found[1], found[2], stubs)
+    if _NO_OPERATOR.search(str(error)):
+        return define_operator(error, stubs)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _add_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
@@ -38,7 +38,7 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
 
 def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     top = name.partition(".")[0]
-    own_package = spot.parent and top == spot.name.partition(".")[0]
+    own_package = spot.home and top == spot.name.partition(".")[0]
     if own_package or name in stubs.names:
         return False
     known = sys.modules.get(top)
@@ -68,12 +68,16 @@ def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     return True
 
 
-def _define_operator(namespace: str, name: str, stubs: Stubs) -> bool:
-    """Define an operator that a package should have brought, so that the rest of it loads.
+def define_operator(error: Exception, stubs: Stubs) -> bool:
+    """True if an operator was defined that a package should have brought: the rest of it loads.
 
     Its compiled part cannot be loaded, most often because it was built for another torch. A call of
     the operator still fails.
     """
+    found = _NO_OPERATOR.search(str(error))
+    if found is None:
+        return False
+    namespace, name = found[1], found[2]
     if name in stubs.operators.get(namespace, ()):
         return False
     stubs.operators.setdefault(namespace, []).append(name)
@@ -83,7 +87,7 @@ def _define_operator(namespace: str, name: str, stubs: Stubs) -> bool:
 
 def _replace_broken(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
     """Replace another package that fails while it is imported, as if it were missing."""
-    home = os.path.join(spot.root, spot.name.partition(".")[0]) + os.sep if spot.parent else ""
+    home = os.path.join(spot.root, spot.name.partition(".")[0]) + os.sep if spot.home else ""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == source.path or _is_own(f.filename, home)]
     if not own or own[-1] is frames[-1]:

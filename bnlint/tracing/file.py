@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import random
-import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,16 +21,13 @@ from bnlint.domain.graph import ModelGraph, ModelRef
 from bnlint.domain.objects import home_of
 from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
-from bnlint.loading.consulted import watch
-from bnlint.loading.hub_models import without_hub
 from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
 from bnlint.loading.importing import Imported, import_module, import_source
 from bnlint.loading.parsing import Source, overlaid, read
-from bnlint.loading.provisions import Provisions
+from bnlint.loading.sharing.preparation import Preparation, prepare
 from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
-from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint, deny_downloads
-from bnlint.loading.weights import without_weights
+from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint
 from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.inputs.of_forward import find_inputs
@@ -47,42 +42,33 @@ def trace_records(request: TraceRequest) -> Iterator[Record]:
 
     Runs the user's code and changes this process for good: for child processes only.
     """
-    before, noted, began = set(sys.modules), watch(), time.perf_counter()
-    provided = Provisions(request.path)
-    with opened(request, provided) as found:
+    prepared, began = prepare(request.path or request.module), time.perf_counter()
+    with opened(request, prepared) as found:
         ready = time.perf_counter()
         seconds = {"import": ready - began}
         if isinstance(found, Problem):
             yield found
         else:
-            yield from provided.notes()
+            yield from prepared.provided.notes()
             yield from _trace(request, *found)
             seconds["trace"] = time.perf_counter() - ready
-    imported = local_modules(before, request.path)
-    yield Closing(imported, torch.__version__, seconds, noted.consulted())
+    imported = local_modules(prepared.known, request.path)
+    yield Closing(imported, torch.__version__, seconds, prepared.consulted())
 
 
 @contextmanager
 def opened(
-    request: TraceRequest, provided: Provisions | None = None
+    request: TraceRequest, prepared: Preparation | None = None
 ) -> Iterator[tuple[Source, Imported] | Problem]:
     """The file, imported into this process, or why that failed; models are built inside the block.
 
-    ``provided`` learns what the file did without. Runs the user's code and changes this process
+    The process is ``prepared`` for it, or is now. Runs the user's code and changes this process
     for good: meant for a child.
     """
-    sys.dont_write_bytecode = True
-    sys.argv = [request.path or request.module]
-    warnings.simplefilter("ignore")
-    deny_downloads()
-    (provided or Provisions(request.path)).install()
-    without_weights()
-    without_hub()
-    torch.manual_seed(0)
-    random.seed(0)
+    ready = prepared or prepare(request.path or request.module, watched=False)
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
-            found = _import(request)
+            found = _import(request, ready)
         set_default_device(torch.device("cpu"))
         warnings.simplefilter("ignore")  # the file may have made errors of them
         yield found
@@ -170,7 +156,7 @@ def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterato
     imported.stubs.close()
 
 
-def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
+def _import(request: TraceRequest, prepared: Preparation) -> tuple[Source, Imported] | Problem:
     if request.module:
         try:
             module = import_module(request.module)
@@ -182,4 +168,4 @@ def _import(request: TraceRequest) -> tuple[Source, Imported] | Problem:
     source = read(request.path, request.text)
     if isinstance(source, Problem):
         return source
-    return source, import_source(source, request.search, request.patience)
+    return source, import_source(source, request.search, request.patience, prepared)

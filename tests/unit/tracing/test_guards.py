@@ -63,7 +63,7 @@ PLAIN = (raises, raises_otherwise, raises_at_both, asserts)
 OF_TORCH = (asserts_in_torch, asserts_later, checks)
 
 
-@pytest.mark.parametrize("check", (*PLAIN, *OF_TORCH))
+@pytest.mark.parametrize("check", [*PLAIN, *OF_TORCH])
 def test_a_check_of_made_up_numbers_passes(check: Callable[[torch.Tensor], None]) -> None:
     with torch.device("meta"):
         inputs = given(torch.empty(3, 4))

@@ -1,0 +1,143 @@
+"""The nurseries of a worker: which there are, which requests they get, and what they answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bnlint.isolation.folders import HeldFolder, read_file
+from bnlint.isolation.jobs import IMPORTED, Ended, JobKind, Limits
+from bnlint.isolation.nursery import Nursery, Serve
+from bnlint.isolation.shares import Shares
+
+Request = tuple[int, JobKind, Any]
+
+_LONG_QUEUE = 3
+"""From this many waiting requests on, it pays to import something for several files."""
+
+_MOST = 4
+"""Nurseries that are kept at once."""
+
+
+@dataclass(slots=True)
+class Nurseries:
+    """Nurseries in the folder ``held`` of the worker, which starts them with ``serve``."""
+
+    held: HeldFolder
+    limits: Limits
+    serve: Serve
+    closing: Sequence[int] = ()
+    shares: Shares = field(default_factory=Shares)
+    nurseries: list[Nursery] = field(default_factory=list)
+    started: int = 0
+    alone: set[int] = field(default_factory=set)
+
+    def busy(self) -> int:
+        """The jobs that are at work in them, and the imports."""
+        return sum(len(each.lent) + (each.tops is None) for each in self.nurseries)
+
+    def pids(self) -> tuple[int, ...]:
+        """Their processes."""
+        return tuple(each.pid for each in self.nurseries)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """What their answers are read from."""
+        return tuple(each.answers for each in self.nurseries)
+
+    def deadlines(self) -> Iterator[float]:
+        """When those that still import must be done."""
+        return (each.deadline for each in self.nurseries if each.tops is None)
+
+    def lend(self, number: int, kind: JobKind, request: Any) -> bool:
+        """True if one of them takes a request."""
+        if number in self.alone or not self.nurseries:
+            return False
+        header = self.shares.header(number, request)
+        fitting = [each for each in self.nurseries if each.fits(header)]
+        if not fitting:
+            return False
+        chosen = max(fitting, key=lambda each: len(each.statements))
+        self.nurseries.remove(chosen)
+        self.nurseries.append(chosen)  # the last one that was used
+        chosen.lend(number, kind, request)
+        return True
+
+    def consider(self, waiting: Collection[Request]) -> None:
+        """Start one if what waits has imports in common that took long before."""
+        if len(waiting) < _LONG_QUEUE or any(each.tops is None for each in self.nurseries):
+            return
+        done = [each.statements for each in self.nurseries]
+        headers = [self.shares.header(number, request) for number, _, request in waiting]
+        wanted = (self.shares.worthwhile(header, done) for header in headers)
+        statements = next(filter(None, wanted), None)
+        if statements is None or not self._makes_room():
+            return
+        self.started += 1
+        folder = os.path.join(self.held.path, f"shared-{self.started}")
+        os.makedirs(folder)
+        held = HeldFolder(folder)
+        closing = (*self.closing, *(n for each in self.nurseries for n in each.ends()))
+        new = Nursery.start(statements, held, self.limits, self.serve, closing)
+        self.nurseries.append(new)
+
+    def learn(self, number: int, folder: str) -> None:
+        """Note what the imports of a child cost."""
+        self.shares.forget(number)
+        self.alone.discard(number)
+        try:
+            said = json.loads(read_file(os.path.join(folder, IMPORTED)) or b"{}")
+            costs = {str(name): float(cost) for name, cost in said.items()}
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return
+        self.shares.learn({name: cost for name, cost in costs.items() if math.isfinite(cost)})
+
+    def collect(self, ready: Collection[int], again: Callable[[Request], None]) -> Iterator[Ended]:
+        """How requests ended well since; what did not is to be done ``again``, in a plain fork."""
+        for each in [*self.nurseries]:
+            ended = each.read() if each.answers in ready else []
+            for one in ended or ():
+                kind, request = each.lent.pop(one.number)
+                if one.status or one.killed or not self._take(one, each):
+                    self.alone.add(one.number)
+                    again((one.number, kind, request))
+                else:
+                    yield Ended(one.number, os.path.join(self.held.path, str(one.number)), 0)
+            if ended is None or each.is_overdue():
+                self._lose(each, again)
+
+    def end(self) -> None:
+        """End all of them."""
+        for each in self.nurseries:
+            each.end()
+        self.nurseries.clear()
+
+    def _take(self, ended: Ended, lender: Nursery) -> bool:
+        """Move the answer to where the host looks for it."""
+        try:
+            self.held.take(str(ended.number), lender.held)
+        except OSError:
+            return False
+        return True
+
+    def _lose(self, lost: Nursery, again: Callable[[Request], None]) -> None:
+        if lost.tops is None:
+            self.shares.fail(lost.statements)
+        for number, (kind, request) in lost.lent.items():
+            self.alone.add(number)
+            again((number, kind, request))
+        lost.end()
+        self.nurseries.remove(lost)
+
+    def _makes_room(self) -> bool:
+        """True if there may be one more; the one that was not used for longest is ended."""
+        if len(self.nurseries) < _MOST:
+            return True
+        idle = next((each for each in self.nurseries if not each.lent), None)
+        if idle is not None:
+            idle.end()
+            self.nurseries.remove(idle)
+        return idle is not None
