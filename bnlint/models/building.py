@@ -46,6 +46,9 @@ _ATTEMPTS, _AMENDMENTS = 24, 8
 _SECONDS = 5
 """The time after which no other call is tried for a maker."""
 
+_SMALL = 50_000_000
+"""Parameters of a model whose initial values are read, however many other models had."""
+
 _MISSING = re.compile(r"missing \d+ required (positional|keyword)")
 
 
@@ -107,13 +110,15 @@ class Built:
 class Workshop:
     """Builds the models of one module; ``weight_limit`` is 0 if initial values are not needed.
 
-    Those that are built ``to_run`` are real even without parameters.
+    Once they have so many parameters together, only small ones are built for real: variants of one
+    large model would take as long again each. Those ``to_run`` are real even without parameters.
     """
 
     module: ModuleType
     source: Source
     weight_limit: int = 0
     to_run: bool = False
+    real: int = field(default=0, init=False)
     evidence: CallEvidence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -241,9 +246,17 @@ class Workshop:
         let_settings_be_set()
         try:
             with NoAccelerator():
-                return build(make, self.weight_limit, to_run=self.to_run)
+                model = build(make, self._limit(), to_run=self.to_run)
         except BaseException as error:  # the user's code may exit, too
             return error
+        if not any(parameter.is_meta for parameter in model.parameters()):
+            self.real += _parameters(model)
+        return model
+
+    def _limit(self) -> int:
+        """The parameters of a model that is built for real now."""
+        left = self.weight_limit if self.to_run else self.weight_limit - self.real
+        return max(left, min(self.weight_limit, _SMALL))
 
     def _lacking(self, maker: Maker, lacking: Lacking, named: bool) -> Problem:
         return Problem(

@@ -9,6 +9,7 @@ import ast
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -140,13 +141,20 @@ def _plain_name(func: ast.expr) -> str:
 
 def scopes(tree: ast.Module, skip: str = "") -> list[ast.AST]:
     """Blocks of code that share names: ``__main__`` first, functions, classes, then the module."""
+    before, methods = _blocks(tree)
+    return [*before, *(method for owner, method in methods if owner != skip)]
+
+
+@lru_cache(maxsize=256)
+def _blocks(tree: ast.Module) -> tuple[list[ast.AST], list[tuple[str, ast.FunctionDef]]]:
+    """The blocks of a text outside of classes, and the methods with their classes."""
     main = [n for n in tree.body if isinstance(n, ast.If) and "__main__" in ast.unparse(n.test)]
     rest = [n for n in tree.body if n not in main]
     functions = [n for n in rest if isinstance(n, ast.FunctionDef)]
-    classes = [n for n in rest if isinstance(n, ast.ClassDef) and n.name != skip]
-    methods = [m for c in classes for m in c.body if isinstance(m, ast.FunctionDef)]
+    classes = [n for n in rest if isinstance(n, ast.ClassDef)]
+    methods = [(c.name, m) for c in classes for m in c.body if isinstance(m, ast.FunctionDef)]
     plain = [n for n in rest if not isinstance(n, (ast.FunctionDef, ast.ClassDef))]
-    return [*main, ast.Module(plain, []), *functions, *methods]
+    return [*main, ast.Module(plain, []), *functions], methods
 
 
 def called(node: ast.Call) -> str:
@@ -154,6 +162,14 @@ def called(node: ast.Call) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+@lru_cache(maxsize=4096)
+def mentions(scope: ast.AST) -> frozenset[str]:
+    """The names and attributes in a block."""
+    nodes = [*ast.walk(scope)]
+    attributes = (node.attr for node in nodes if isinstance(node, ast.Attribute))
+    return frozenset((*attributes, *(node.id for node in nodes if isinstance(node, ast.Name))))
 
 
 def constants(scope: ast.AST, names: Mapping[str, Any]) -> dict[str, Any]:

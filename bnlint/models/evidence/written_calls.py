@@ -17,7 +17,7 @@ from bnlint.models.evidence.plain_values import evaluate, names_of
 from bnlint.models.evidence.project import Project
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.lexicon import CONFIG
-from bnlint.models.outline import called, location_of, scopes, tests_of
+from bnlint.models.outline import called, location_of, mentions, scopes, tests_of
 
 _MOST = 12
 """Calls that are read for one name."""
@@ -78,8 +78,11 @@ def calls_in_project(callee: Callee, known: Surroundings) -> Iterator[WrittenCal
 
 def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[WrittenCall]:
     count = 0
+    naming = [s for s in scopes(text.tree, skip=callee.name) if callee.name in mentions(s)]
+    if not naming:
+        return
     top = names_of(ast.Module([n for n in text.tree.body if _is_plain(n)], []), names)
-    for scope in scopes(text.tree, skip=callee.name):
+    for scope in naming:
         nodes = [n for n in ast.walk(scope) if isinstance(n, ast.Call)]
         nodes = [n for n in nodes if called(n) == callee.name]
         if not nodes or count >= _MOST:

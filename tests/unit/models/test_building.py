@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
+from bnlint.domain.request import ModelSpec
+from bnlint.loading.parsing import Source, read
 from bnlint.loading.provisions import let_settings_be_set
-from bnlint.models.building import NotAModel, build
+from bnlint.models import building
+from bnlint.models.building import Built, NotAModel, Workshop, build
 from bnlint.models.meta.bounded import Bounded, TooManyWeights
 
 
@@ -49,6 +53,25 @@ def test_a_model_to_run_is_drawn_as_a_whole() -> None:
 def test_real_weights_only_below_the_limit() -> None:
     assert not build(lambda: nn.Linear(3, 4), weight_limit=16).weight.is_meta
     assert build(lambda: nn.Linear(3, 4), weight_limit=15).weight.is_meta
+
+
+def test_variants_of_a_large_model_share_one_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "_SMALL", 20)
+    path = tmp_path / "net.py"
+    path.write_text("from torch import nn\n")
+    source, module = read(str(path)), ModuleType("net")
+    assert isinstance(source, Source)
+    for name, width in (("First", 200), ("Second", 200), ("Third", 9)):
+        exec(
+            f"from torch import nn\nclass {name}(nn.Linear):\n"
+            f"    def __init__(self): super().__init__({width}, 2, bias=False)\n",
+            vars(module),
+        )
+    workshop = Workshop(module, source, weight_limit=500)
+    found = [next(iter(workshop.named(ModelSpec(n)))) for n in ("First", "Second", "Third")]
+    assert [isinstance(b, Built) and b.model.weight.is_meta for b in found] == [False, True, False]
 
 
 def test_real_weights_are_the_same_every_time() -> None:

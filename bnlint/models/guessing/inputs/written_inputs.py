@@ -24,6 +24,7 @@ from bnlint.models.outline import (
     called,
     constants,
     location_of,
+    mentions,
     scopes,
     value_of,
 )
@@ -68,9 +69,10 @@ def passed(texts: Iterable[Source], ref: ModelRef) -> tuple[tuple[Guess, ...], t
     sure: list[Guess] = []
     likely: list[Guess] = []
     for text in texts:
+        naming = [s for s in scopes(text.tree, skip=ref.name) if ref.name in mentions(s)]
         top = ast.Module([n for n in text.tree.body if isinstance(n, ast.Assign)], [])
-        module = constants(top, {})
-        for scope in scopes(text.tree, skip=ref.name):
+        module = constants(top, {}) if naming else {}
+        for scope in naming:
             for guess in Block(scope, module, ref, text.path).inputs():
                 (sure if guess.origin is Origin.FOUND else likely).append(guess)
     return tuple(sure), tuple(likely[:3])
