@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ Request = tuple[int, JobKind, Any]
 
 _LONG_QUEUE = 3
 """From this many waiting requests on, it pays to import something for several files."""
+
+_PATIENCE = 5.0
+"""Seconds without work after which they end: the host may be busy with what it got."""
 
 _MOST = 4
 """Nurseries that are kept at once."""
@@ -35,6 +39,7 @@ class Nurseries:
     nurseries: list[Nursery] = field(default_factory=list)
     started: int = 0
     alone: set[int] = field(default_factory=set)
+    idle: float = math.inf
 
     def busy(self) -> int:
         """The jobs that are at work in them, and the imports."""
@@ -49,8 +54,17 @@ class Nurseries:
         return tuple(each.answers for each in self.nurseries)
 
     def deadlines(self) -> Iterator[float]:
-        """When those that still import must be done."""
-        return (each.deadline for each in self.nurseries if each.tops is None)
+        """When those that still import must be done, and when all end for want of work."""
+        yield from (each.deadline for each in self.nurseries if each.tops is None)
+        if self.nurseries and self.idle < math.inf:
+            yield self.idle
+
+    def rest(self, idle: bool) -> None:
+        """End all of them once the worker was idle for a while."""
+        now = time.monotonic()
+        self.idle = min(self.idle, now + _PATIENCE) if idle else math.inf
+        if now >= self.idle:
+            self.end()
 
     def lend(self, number: int, kind: JobKind, request: Any) -> bool:
         """True if one of them takes a request."""

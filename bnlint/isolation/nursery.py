@@ -11,6 +11,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from bnlint.isolation.jobs import Ended, JobKind, Limits, Ready, ask, line, pars
 if TYPE_CHECKING:
     from bnlint.loading.sharing.header import Header
 
+_SITES = ("site-packages", "dist-packages")
+
 Serve = Callable[[int, int, HeldFolder], None]
 """Answers requests from one pipe into another, with a folder for the answers."""
 
@@ -33,7 +36,8 @@ Serve = Callable[[int, int, HeldFolder], None]
 class Nursery:
     """The process seen from the worker; ``lent`` are the requests that it has.
 
-    ``tops`` are the top-level modules that it imported, None as long as it does so.
+    ``tops`` are the top-level modules that it imported, None as long as it does so. ``stamps`` tell
+    whether something was installed since.
     """
 
     statements: tuple[str, ...]
@@ -42,6 +46,7 @@ class Nursery:
     answers: int
     held: HeldFolder
     deadline: float
+    stamps: tuple[int, ...]
     tops: tuple[str, ...] | None = None
     lent: dict[int, tuple[JobKind, Any]] = field(default_factory=dict)
     rest: bytes = b""
@@ -56,6 +61,7 @@ class Nursery:
         closing: Iterable[int],
     ) -> Nursery:
         """A new one, whose answers are in ``held``; in it, ``closing`` are closed."""
+        installed = stamps()
         source, requests = os.pipe()
         answers, sink = os.pipe()
         pid = os.fork()
@@ -69,13 +75,13 @@ class Nursery:
         os.close(source)
         os.close(sink)
         deadline = time.monotonic() + limits.seconds
-        return cls(statements, pid, requests, answers, held, deadline)
+        return cls(statements, pid, requests, answers, held, deadline, installed)
 
     def fits(self, header: Header) -> bool:
         """True if a file begins with all that was imported, and finds nothing of it elsewhere."""
         if self.tops is None or not set(self.statements) <= set(header.statements):
             return False
-        return not header.finds_elsewhere(self.tops)
+        return not header.finds_elsewhere(self.tops) and self.stamps == stamps()
 
     def lend(self, number: int, kind: JobKind, request: Any) -> None:
         """Hand over a request."""
@@ -110,6 +116,12 @@ class Nursery:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
         self.held.close()
+
+
+def stamps() -> tuple[int, ...]:
+    """When something was last put into the folders of installed packages, or taken out."""
+    sites = (folder for folder in sys.path if folder.endswith(_SITES))
+    return tuple(os.stat(folder).st_mtime_ns for folder in sites if os.path.isdir(folder))
 
 
 def _work(

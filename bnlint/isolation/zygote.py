@@ -118,8 +118,7 @@ class Zygote:
             nurseries.learn(ended.number, ended.folder)
             os.write(self.sink, line(ended))
         nurseries.consider(self.waiting)
-        if not (self.waiting or self._busy()):
-            nurseries.end()  # what is installed may change before the next run
+        nurseries.rest(not (self.waiting or self._busy()))
 
     def _busy(self) -> int:
         return len(self.running) + (self.nurseries.busy() if self.nurseries is not None else 0)

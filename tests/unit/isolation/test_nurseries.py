@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bnlint.domain.request import TraceOutcome, TraceRequest
+from bnlint.isolation.folders import HeldFolder
+from bnlint.isolation.nursery import Nursery, stamps
 from bnlint.isolation.pool import Pool
 from bnlint.isolation.shares import Shares
 from bnlint.loading.sharing.header import Header
@@ -110,3 +112,13 @@ def test_only_what_takes_long_and_is_common_is_worth_it() -> None:
     assert shares.worthwhile(Header((quick, slow)), [(slow,)]) == ()
     shares.fail([slow])
     assert shares.worthwhile(Header((quick, slow)), []) == ()
+
+
+def test_what_is_installed_meanwhile_is_not_missed(tmp_path: Path) -> None:
+    held, header = HeldFolder(str(tmp_path)), Header(("import slowly", "import quick"))
+    now = stamps()
+    given = ("import slowly",), 0, -1, -1, held, 0.0
+    assert Nursery(*given, now, tops=("slowly",)).fits(header)
+    assert not Nursery(*given, (*now, 1), tops=("slowly",)).fits(header)
+    assert not Nursery(*given, now).fits(header)
+    held.close()
