@@ -29,13 +29,24 @@ from bnlint.isolation.jobs import (
     imported,
     line,
 )
-from bnlint.isolation.nurseries import Nurseries
+from bnlint.isolation.sharing.nurseries import Nurseries
+
+try:
+    import resource
+except ImportError:  # no such limits on Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from bnlint.isolation.worker import Inherited
 
 _LONG_QUEUE = 3
 """From this many waiting requests on, it pays to load here what a child had to load late."""
+
+
+def _own_limits() -> tuple[tuple[int, int], ...]:
+    """The limits of this process, which its children can change."""
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return tuple(resource.getrlimit(getattr(resource, name)) for name in names)
 
 
 @dataclass(slots=True)
@@ -64,6 +75,7 @@ class Zygote:
     running: dict[int, Running] = field(default_factory=dict)
     open: bool = True
     rest: bytes = b""
+    own_limits: tuple[tuple[int, int], ...] = field(default_factory=_own_limits)
 
     def serve(self) -> None:
         """Work until the host closes its end; then end what still runs."""
@@ -136,7 +148,8 @@ class Zygote:
         self.waiting.extend(map(asked, lines))
 
     def _fork(self, number: int, kind: JobKind, request: Any) -> None:
-        if not self.held.stands():  # the host starts another worker, which has its own folder
+        if not self.held.stands() or _own_limits() != self.own_limits:
+            # a child changed what is this process's own: the host starts another one
             self.open = False
             return
         folder = os.path.join(self.held.path, str(number))

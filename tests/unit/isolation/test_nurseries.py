@@ -11,9 +11,9 @@ import pytest
 
 from bnlint.domain.request import TraceOutcome, TraceRequest
 from bnlint.isolation.folders import HeldFolder
-from bnlint.isolation.nursery import Nursery, stamps
 from bnlint.isolation.pool import Pool
-from bnlint.isolation.shares import Shares
+from bnlint.isolation.sharing.nursery import Nursery, stamps
+from bnlint.isolation.sharing.shares import Shares
 from bnlint.loading.sharing.header import Header
 from tests.unit.isolation.conftest import LINEAR
 

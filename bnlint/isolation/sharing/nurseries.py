@@ -12,8 +12,8 @@ from typing import Any
 
 from bnlint.isolation.folders import HeldFolder, read_file
 from bnlint.isolation.jobs import IMPORTED, Ended, JobKind, Limits
-from bnlint.isolation.nursery import Nursery, Serve
-from bnlint.isolation.shares import Shares
+from bnlint.isolation.sharing.nursery import Nursery, Serve
+from bnlint.isolation.sharing.shares import Shares
 
 Request = tuple[int, JobKind, Any]
 
