@@ -164,7 +164,8 @@ def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _shown(value: Any) -> str:
     if isinstance(value, type) or callable(value):
         return getattr(value, "__name__", repr(value))
-    return shortened(repr(value), 60, "...")
+    text = repr(value)
+    return f"{type(value).__name__}(...)" if "\n" in text else shortened(text, 60, "...")
 
 
 def _unfolded(value: Any) -> Any:

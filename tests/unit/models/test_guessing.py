@@ -135,6 +135,15 @@ def test_a_settings_object_answers_by_name() -> None:
         config["zorp"]
 
 
+def test_a_value_that_is_shown_over_lines_is_named_by_its_class() -> None:
+    class Config:
+        def __repr__(self) -> str:
+            return "Config {\n  width: 8\n}"
+
+    call = Guess((Config(),), {"depth": 2}, Origin.GUESSED)
+    assert call.written("Net") == "Net(Config(...), depth=2)"
+
+
 def test_calls_say_where_their_arguments_come_from() -> None:
     text = "class Net:\n    def __init__(self, width, stride): ...\n\nnet = Net(width=8)\n"
     source = read("/nowhere/net.py", text)
