@@ -195,7 +195,8 @@ class Trace:
 
     ``unfit`` is where the forward ended with each of the guessed inputs. ``guessed`` are the paths
     of parts that were traced by themselves with guessed inputs, since the forward did not reach
-    them; nothing is known of their shapes.
+    them; nothing is known of their shapes. ``training`` is false if only evaluation mode could be
+    traced.
     """
 
     tracer: str
@@ -204,6 +205,7 @@ class Trace:
     refusals: tuple[Refusal, ...] = ()
     unfit: Unfit | None = None
     guessed: tuple[str, ...] = ()
+    training: bool = True
 
 
 @dataclass(frozen=True, slots=True)

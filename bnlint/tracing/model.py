@@ -136,6 +136,7 @@ def _describe(
         tuple(Refusal(t, r.reason, locator.locate(r.frames)) for t, r in climbed.refusals),
         _unfit(climbed, locator),
         guessed,
+        climbed.training,
     )
     return ModelGraph(
         replace(ref, inputs=climbed.described_inputs()),

@@ -32,6 +32,12 @@ def trains(view: View) -> Answer:
     return True if True in answers else UNKNOWN if UNKNOWN in answers else False
 
 
+@model_fact("evaluation-only")
+def evaluation_only(view: View) -> Answer:
+    """Whether only its evaluation could be traced, and training may take another way."""
+    return not view.graph.trace.training
+
+
 @op_fact("starved-first")
 def starved_first(view: View, op: Op) -> Answer:
     """The first trainable kernel that gets no gradient, since this operation cuts the way back."""

@@ -76,6 +76,7 @@ OWN_FACTS: Mapping[str, str] = {
     "integer-inputs": "the arguments, from 0, that hold integers or truth values",
     "rebuilt": "whether it makes a tensor of numbers that Python read from another one",
     "kept": "whether Python reads the numbers of its result, or a module or buffer keeps it",
+    "dropped": "whether nothing reads its result, nor could the source, whichever way it takes",
     "called-from": "layers called several times: the lines that lead to the call, outermost first",
     "on-explicitly": "the same, where the code passes training=True literally",
     "read-in-evaluation": "whether an output depends on it in eval mode only",

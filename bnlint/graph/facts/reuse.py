@@ -37,6 +37,16 @@ def unread(view: View, op: Op) -> Answer:
     return not used and not any(o.tags & LAYER for o in ahead[1:])
 
 
+@op_fact("forgotten")
+def forgotten(view: View, op: Op) -> Answer:
+    """Whether the source drops an unread result whichever way it takes, so that none can read it.
+
+    A result that an option, another branch or a caller may use is not forgotten.
+    """
+    ahead = (op, *view.reach(op, Tags()))
+    return all(o.facts.get("dropped") is True for o in ahead if not any(view.successors(o)))
+
+
 @op_fact("unread-with-it")
 def unread_with_it(view: View, op: Op) -> Answer:
     """The layers behind an unread one that no result depends on either, in words."""

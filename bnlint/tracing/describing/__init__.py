@@ -26,6 +26,7 @@ from bnlint.tracing.describing.dataflow import (
     point_to_inplace,
 )
 from bnlint.tracing.describing.exact import ExactText
+from bnlint.tracing.describing.forgotten import forgotten_calls
 from bnlint.tracing.describing.loose_tensors import loose_facts
 from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
@@ -62,6 +63,7 @@ class Description:
     values: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: Mapping[str, SizeOf] | None = None
+    forgotten: frozenset[str] = frozenset()
     exact: ExactText = field(init=False)
 
     @property
@@ -82,6 +84,7 @@ class Description:
         symbolic = self.part.record.tracer == "symbolic"  # in others, sizes are plain numbers
         self.sizes = sizes_read(calls) if symbolic else None
         self.exact = ExactText({c.id: c for c in calls}, sources, self.keys)
+        self.forgotten = forgotten_calls(kept, sources, self.part.record.outputs)
         seen: Counter[int] = Counter()
         for call in kept:
             key = id(call.target)
@@ -142,6 +145,8 @@ class Description:
             "calls": total,
             **self.part.facts.get(call.id, {}),
         }
+        if call.id in self.forgotten:
+            facts["dropped"] = True
         if self.part.record.left_out and (self.part.block or not self.part.whole):
             facts["alone"] = True
         if call.held:

@@ -1,0 +1,64 @@
+"""Whether a result that nothing read was forgotten, or left aside by an option of the model."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import CodeType
+
+from bnlint.layers.calls import Call, Ref
+from bnlint.loading.sites import is_users
+from bnlint.models.reading.liveness import Fate, FunctionSource
+from bnlint.tracing.modes.reads_of_mode import tree_of
+
+
+def forgotten_calls(
+    calls: Sequence[Call], sources: Mapping[str, str], outputs: Iterable[Ref]
+) -> frozenset[str]:
+    """The calls whose result no other reads, and which the source could not read either.
+
+    ``sources`` are the calls that computed what each of them results in.
+    """
+    refs = [ref for call in calls for ref in call.refs()]
+    read = {sources.get(ref.id) for ref in (*refs, *outputs)}
+    unread = [n for n, call in enumerate(calls) if call.id not in read]
+    return frozenset(calls[n].id for n in unread if _is_forgotten(calls[n], calls[n + 1 :]))
+
+
+def _is_forgotten(call: Call, later: Sequence[Call]) -> bool:
+    """True if the functions on the way to a call drop its result, whichever way they take.
+
+    What one function returns is the result of the call in the one that called it.
+    """
+    for depth, (code, instruction) in enumerate(call.frames):
+        if not is_users(code.co_filename) or code.co_name.startswith("<"):
+            continue  # a comprehension or lambda hands its result on
+        source = _source_of(code)
+        node = source.expression(_span(code, instruction)) if source is not None else None
+        if source is None or node is None:
+            return False
+        repeated = source.is_in_loop(node) and _comes_again(call, depth, later)
+        fate = source.fate(node, repeated)
+        if fate is not Fate.RETURNED:
+            return fate is Fate.DROPPED
+    return False
+
+
+def _comes_again(call: Call, depth: int, later: Sequence[Call]) -> bool:
+    """Whether the place at ``depth`` is run again on the same way through the calls around it."""
+    way = call.frames[depth:]
+    return any(
+        other.frames[-len(way) :] == way and (depth > 0 or other.owner == call.owner)
+        for other in later
+    )
+
+
+def _span(code: CodeType, instruction: int) -> tuple[int | None, ...]:
+    return next(itertools.islice(code.co_positions(), instruction // 2, None), ())
+
+
+@lru_cache(maxsize=512)
+def _source_of(code: CodeType) -> FunctionSource | None:
+    tree = tree_of(code)
+    return None if tree is None else FunctionSource(tree)
