@@ -38,7 +38,8 @@ class Change:
     """How a proved edit may change the graph.
 
     ``facts`` may differ on the edited layers, which are ``swapped`` (with each other),
-    ``removed``, or ``rebuilt`` (registered or copied). Layers keep their names unless ``renames``.
+    ``removed``, or ``rebuilt`` (registered or copied). ``inserted`` is ``before`` or ``after``,
+    where one more operation comes there. Layers keep their names unless ``renames``.
     """
 
     facts: frozenset[str] = frozenset()
@@ -46,6 +47,7 @@ class Change:
     swapped: bool = False
     removed: bool = False
     rebuilt: bool = False
+    inserted: str = ""
     renames: bool = False
 
 

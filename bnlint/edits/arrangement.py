@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bnlint.domain.graph import Op, name_of
+from bnlint.domain.graph import ModuleInfo, Op, name_of
 from bnlint.edits import (
     Action,
     Change,
@@ -19,6 +19,7 @@ from bnlint.edits import (
     same_place,
 )
 from bnlint.edits.syntax import Splice, Syntax, are_apart
+from bnlint.graph.facts.submodules import layer_in_need
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -137,6 +138,8 @@ def exchanged(first: Wrapping, second: Wrapping) -> tuple[Splice, ...]:
 def remove(job: Job) -> Iterator[Plan]:
     """An unnecessary layer removed: what builds it, and its call if forward calls it directly."""
     subject = job.layers["of"]
+    if isinstance(subject, ModuleInfo) and (kernel := layer_in_need(job.view, subject)):
+        raise NoEdit(f"`{kernel}` has no norm, and this one may be meant for it (BN102)")
     syntax, node, place = job.built_at(subject.construction, subject)
     statement = _assignment(syntax, node)
     listed = statement is None

@@ -6,7 +6,7 @@ Ops are compared one by one in the order of execution, with what they read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bnlint.domain.graph import ModelGraph, Op, Subject, name_of
 from bnlint.edits import Change, is_lone
@@ -30,7 +30,8 @@ class Touched:
 class Expected:
     """The ops and their inputs as they should be after the edit, and where they may differ.
 
-    ``exposed`` are ops whose result goes where that of a removed op went.
+    ``exposed`` are ops whose result goes where that of a removed op went, ``inserted`` those that
+    an edit adds.
     """
 
     order: list[Op]
@@ -38,6 +39,7 @@ class Expected:
     free: dict[str, Change] = field(default_factory=dict)
     detours: dict[str, str] = field(default_factory=dict)
     exposed: set[str] = field(default_factory=set)
+    inserted: set[str] = field(default_factory=set)
     renames: bool = False
     rebuilt: bool = False
 
@@ -83,6 +85,8 @@ def _expect(wanted: Expected, change: Change, by_role: list[list[Op]]) -> None:
             wanted.detours[op.id] = wanted.reads[op.id][0]
         if change.removed:
             _remove(wanted, op)
+        if change.inserted:
+            _insert(wanted, op, change.inserted == "after")
     if change.swapped:
         for first, second in zip(*by_role, strict=True):
             _swap(wanted, first, second)
@@ -98,6 +102,20 @@ def _swap(wanted: Expected, first: Op, second: Op) -> None:
     wanted.reads.clear()
     for target, sources in old.items():
         wanted.reads[names.get(target, target)] = [names.get(s, s) for s in sources]
+
+
+def _insert(wanted: Expected, op: Op, after: bool) -> None:
+    """Adds an op between one and its first input, or between one and what reads it."""
+    new = replace(op, id=f"{op.id}+", layer=f"what is new at {op.layer}", error=None)
+    wanted.inserted.add(new.id)
+    wanted.order.insert(wanted.order.index(op) + after, new)
+    if after:
+        for read in wanted.reads.values():
+            read[:] = [new.id if source == op.id else source for source in read]
+        wanted.reads[new.id] = [op.id]
+    else:
+        wanted.reads[new.id] = wanted.reads[op.id][:1]
+        wanted.reads[op.id][:1] = [new.id]
 
 
 def _remove(wanted: Expected, op: Op) -> None:
@@ -142,6 +160,8 @@ def _op_differs(
     free = wanted.free.get(old.id)
     if new.error and new.error != old.error:
         return f"{new.layer} fails: {new.error}"
+    if old.id in wanted.inserted:
+        return ""
     if old.layer != new.layer and not wanted.renames:
         return f"`{new.layer}` takes the place of `{old.layer}`"
     if (old.kind, old.types) != (new.kind, new.types) and not (free and free.kind):
@@ -158,7 +178,8 @@ def _op_differs(
 
 
 def _facts_differ(old: Op, new: Op, free: Change | None, wanted: Expected) -> str:
-    allowed = frozenset(("calls", "call-index")) if wanted.rebuilt else frozenset[str]()
+    recounted = wanted.rebuilt or (wanted.renames and old.layer != old.module)  # view() by reshape()
+    allowed = frozenset(("calls", "call-index")) if recounted else frozenset[str]()
     if old.id in wanted.exposed:
         allowed |= {"kept"}
     if (

@@ -12,6 +12,7 @@ from bnlint.graph.facts import (  # noqa: F401  # each registers its facts
     carried,
     gradients,
     reuse,
+    scrambling,
     siblings,
     structure,
     submodules,

@@ -1,15 +1,15 @@
-"""Facts about the axis that an operation works along: softmax, normalize, norms, views."""
+"""Facts about the axis that an operation works along: softmax, normalize, norms."""
 
 from __future__ import annotations
 
 import math
 
-from bnlint.domain.graph import Op, Shape
+from bnlint.domain.graph import Op
 from bnlint.graph.facts.carried import in_rank, in_shape, out_shape, settled_shape
 from bnlint.graph.facts.fact import UNKNOWN, Answer, Unknown, op_fact
-from bnlint.graph.facts.layouts.axis import BATCH, CHANNELS, SEQUENCE, Axis, Layout, product
+from bnlint.graph.facts.layouts.axis import BATCH, CHANNELS, Axis, Layout, product
 from bnlint.graph.facts.layouts.layout_pass import arriving_at, followed
-from bnlint.graph.facts.layouts.rearranging import KEEPS_ORDER, name_of
+from bnlint.graph.facts.layouts.rearranging import name_of
 from bnlint.graph.view import View
 from bnlint.layers.table import having
 
@@ -161,60 +161,6 @@ def _of_groups(op: Op, layout: Layout) -> int | None:
     if channels is None or positions is None or not isinstance(groups, int) or groups < 1:
         return None
     return channels // groups * positions
-
-
-@op_fact("scrambles", shapes=True)
-def scrambles(view: View, op: Op) -> Answer:
-    """Whether a view puts the channels, or the batch, on another axis than holds them.
-
-    The elements stay in their order in memory, so those of different positions become one vector.
-    """
-    if name_of(op) not in KEEPS_ORDER:
-        return False
-    shape, result = in_shape(op), out_shape(op)
-    if shape is None or result is None:
-        return UNKNOWN if shape is None and "sizes" in op.facts else False
-    x = arriving_at(view, op)
-    place = x.of_role(CHANNELS)
-    if place is not None and len(shape) > 2 and _moves_channels(shape, place, result):
-        return True
-    ordered = x.axis(0).role in (BATCH, SEQUENCE)
-    return len(shape) == len(result) > 2 and ordered and _swaps_first(shape, result)
-
-
-def _moves_channels(old: Shape, place: int, new: Shape) -> bool:
-    """True if the channels, on axis 1 or the last one, get to the other; no luck of sizes."""
-    channels, last = old[place], len(old) - 1
-    others = [size for n, size in enumerate(old) if n not in (0, place)]
-    ambiguous = {*others, math.prod(others), 1}
-    if place not in (1, last) or channels in ambiguous or math.prod(others) == 1:
-        return False
-    if place == 1 and len(others) > 1 and _merges_channels(old, new):
-        return True
-    if place == 1:
-        return new[-1] == channels and new[:2] != old[:2]
-    return len(new) > 2 and new[0] == old[0] and new[1] == channels and new[-1] != channels
-
-
-def _merges_channels(old: Shape, new: Shape) -> bool:
-    """True if a position of the map comes first, and the channels join the others behind it.
-
-    (N, C, H, W) becomes (N, W, C * H). An axis as long as one that may be first proves nothing.
-    """
-    first = new[1] if len(new) == 3 and new[0] == old[0] else 0
-    sure = first in old[2:] and first not in (1, old[1], *_products(old))
-    return sure and new[2] * first == math.prod(old[1:])
-
-
-def _products(sizes: Shape) -> list[int]:
-    """What the channels merged with one or more axes after them are, and those axes merged."""
-    merged = [math.prod(sizes[1:end]) for end in range(3, len(sizes) + 1)]
-    return [*merged, *(math.prod(sizes[n:]) for n in range(2, len(sizes) - 1))]
-
-
-def _swaps_first(old: Shape, new: Shape) -> bool:
-    swapped = new == (old[1], old[0], *old[2:])
-    return swapped and old[0] != old[1] and 1 not in old[:2]
 
 
 @op_fact("reads-batch-first", shapes=True)

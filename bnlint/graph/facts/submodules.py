@@ -211,6 +211,12 @@ def spare_norm(view: View, op: Op) -> Answer:
     return next((info.path for info in spare if _holder(info.path) == home), None)
 
 
+def layer_in_need(view: View, info: ModuleInfo) -> str:
+    """The layer without a norm that an unused one seems to be made for; empty without one."""
+    kernels = view.fitting(Tags(any_of=("kernel",))) if "norm" in info.tags else ()
+    return next((op.layer for op in kernels if spare_norm(view, op) == info.path), "")
+
+
 def _bare(view: View) -> dict[tuple[str, Value], set[str]]:
     """The registered kernels that no norm follows, by their holder and their channels."""
     found: dict[tuple[str, Value], set[str]] = defaultdict(set)
