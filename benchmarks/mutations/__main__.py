@@ -16,7 +16,7 @@ from collections import Counter
 
 import torch
 
-from .faults import MUTATIONS
+from .forward_faults import MUTATIONS
 from .measure import Bench, Planted
 from .models import NAMES, entries
 

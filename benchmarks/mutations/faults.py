@@ -1,4 +1,4 @@
-"""The mutations: each changes one layer of a live model and names the layers that may be blamed.
+"""Faults of layers: each changes one layer of a live model and names those that may be blamed.
 
 Where a mutation fits is told by what stands around a layer and not by what a rule makes of it, so
 that an exception of a rule that is too wide shows as a miss.
@@ -17,7 +17,6 @@ from torch import nn
 
 from bnlint.domain.graph import Op
 
-from .around import AlwaysDropped, CutOff, ThrownAway
 from .site import Site, Surroundings, layer_ops
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -209,25 +208,7 @@ def unused(site: Site) -> tuple[str, ...]:
     return (f"{parent}.spare".lstrip("."),)
 
 
-def within(
-    make: Callable[[nn.Module], nn.Module], blamed: str
-) -> Callable[[Site], tuple[str, ...]]:
-    """The layer inside of a module, whose operation ``blamed`` is the fault."""
-
-    def plant(site: Site) -> tuple[str, ...]:
-        site.put(site.op.module, make(site.layer))
-        return (f"{site.op.module}.{blamed}",)
-
-    return plant
-
-
-def is_lone_way(around: Surroundings, op: Op) -> bool:
-    """The first kernel of a model, which is not its last, so that it starves alone."""
-    source = around.source(op)
-    return is_kernel(around, op) and source is not None and "input" in source.tags
-
-
-MUTATIONS: dict[str, Mutation] = {
+OF_LAYERS: dict[str, Mutation] = {
     "norm moved behind its activation": Mutation("BN101", has_activation, behind_activation),
     "bias switched on": Mutation("BN301", is_normed_kernel, bias_on),
     "num_features changed": Mutation("BN201", is_norm, more_channels),
@@ -248,7 +229,4 @@ MUTATIONS: dict[str, Mutation] = {
     "in-place on a residual": Mutation(
         "BN406", reads_shared, beside("act", lambda _: nn.ReLU(inplace=True), before=True)
     ),
-    "dropout that stays on": Mutation("BN306", is_kernel, within(AlwaysDropped, "dropout()")),
-    "result thrown away": Mutation("BN407", is_kernel, within(ThrownAway, "extra")),
-    "gradient cut": Mutation("BN410", is_lone_way, within(CutOff, "detach()")),
 }

@@ -20,7 +20,8 @@ from bnlint.models.guessing.guess import Guess, Guesses, Origin
 from bnlint.tracing.model import trace_model
 
 from ..zoo.families import Entry
-from .faults import MUTATIONS, Mutation
+from .faults import Mutation
+from .forward_faults import MUTATIONS
 from .site import Site, Surroundings, layer_ops
 
 SETTINGS = Settings().for_rules()

@@ -15,7 +15,9 @@ _LOOSE = ("init-",)
 """Facts about random numbers: building another layer first changes them."""
 _PLACES = frozenset(("called-from",))
 """Facts that are line numbers: an edit that adds or removes a line moves those below it."""
-_OF_REBUILT = frozenset(("calls", "call-index", "registered", "held", "trainable", "training"))
+_OF_REBUILT = frozenset(
+    ("calls", "call-index", "registered", "held", "trainable", "training", "on-in-evaluation")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _op_differs(
 
 
 def _facts_differ(old: Op, new: Op, free: Change | None, wanted: Expected) -> str:
-    recounted = wanted.rebuilt or (wanted.renames and old.layer != old.module)  # view() by reshape()
+    recounted = wanted.rebuilt or (wanted.renames and old.layer != old.module)
     allowed = frozenset(("calls", "call-index")) if recounted else frozenset[str]()
     if old.id in wanted.exposed:
         allowed |= {"kept"}

@@ -240,6 +240,30 @@ class Net(nn.Module):
     assert mend(code, "BN306") == (code.replace(before, after), {})
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("q, k, v, dropout_p=self.p", "q, k, v, dropout_p=self.p if self.training else 0.0"),
+        ("q, k, v, None, 0.1, True", "q, k, v, None, 0.1 if self.training else 0.0, True"),
+    ],
+)
+def test_an_attention_drops_in_training_only(before: str, after: str) -> None:
+    code = f"""{HEAD}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p, self.qkv, self.out = 0.1, nn.Linear(16, 48), nn.Linear(16, 16)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.out(F.scaled_dot_product_attention({before}))
+
+if __name__ == "__main__":
+    Net()(torch.randn(2, 6, 16))
+"""
+    assert mend(code, "BN306") == (code.replace(before, after), {})
+
+
 def test_a_dropout_outside_of_a_module_has_no_mode_to_follow() -> None:
     code = f"""{HEAD}
 def dropped(x):
