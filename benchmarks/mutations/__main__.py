@@ -2,7 +2,8 @@
 
 Needs the `zoo` extra. Models of torchvision and timm are built without weights on `meta`; in a
 copy of each, one layer is changed at a time, at places drawn by chance (always the same ones). A
-fault is found when its rule fires at warning or above at the layer that was changed.
+fault is found when its rule fires at warning or above at the layer that was changed; behind a
+smooth activation, such as SiLU, a hint will do.
 
 Missed on purpose: a norm moved behind its activation, where another activation follows it (the stem
 of xception41). Norm, activation and kernel in this order are a pre-activation block.

@@ -15,21 +15,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.domain.finding import Severity
 from bnlint.domain.graph import Op
+from bnlint.layers.table import builtin_table
 
 from .site import Site, Surroundings, layer_ops
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_SWITCHES = frozenset(("relu-family", "saturating", "hardswish"))
 KERNELS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """``plant`` returns the layers at one of which ``rule`` must fire; none: it does not fit."""
+    """``plant`` returns the layers at one of which ``rule`` must fire; none: it does not fit.
+
+    ``least`` is the severity that counts: some faults are no more than a hint.
+    """
 
     rule: str
     fits: Callable[[Surroundings, Op], bool]
     plant: Callable[[Site], tuple[str, ...]]
+    least: Severity = Severity.WARNING
 
 
 def is_norm(around: Surroundings, op: Op) -> bool:
@@ -59,12 +66,23 @@ def is_kernel(around: Surroundings, op: Op) -> bool:
     return "kernel" in op.tags
 
 
-def has_activation(around: Surroundings, op: Op) -> bool:
-    """A batch norm whose result goes into an activation and nowhere else, or that applies one."""
+def _activation(around: Surroundings, op: Op) -> frozenset[str]:
+    """The tags of the activation that a batch norm's result goes into, or that it applies."""
     reader = around.reader(op)
-    return is_norm(around, op) and (
-        {"fused", "activation"} <= op.tags or (reader is not None and "activation" in reader.tags)
-    )
+    if {"fused", "activation"} <= op.tags:
+        return builtin_table().kind(str(op.facts.get("activation"))).tags
+    return reader.tags if reader is not None and "activation" in reader.tags else frozenset()
+
+
+def has_switch(around: Surroundings, op: Op) -> bool:
+    """A batch norm before an activation that can be off for good."""
+    return is_norm(around, op) and bool(_activation(around, op) & _SWITCHES)
+
+
+def has_smooth(around: Surroundings, op: Op) -> bool:
+    """A batch norm before an activation that passes some gradient everywhere."""
+    found = _activation(around, op)
+    return is_norm(around, op) and bool(found) and not found & _SWITCHES
 
 
 def reads_shared(around: Surroundings, op: Op) -> bool:
@@ -209,7 +227,10 @@ def unused(site: Site) -> tuple[str, ...]:
 
 
 OF_LAYERS: dict[str, Mutation] = {
-    "norm moved behind its activation": Mutation("BN101", has_activation, behind_activation),
+    "norm moved behind its activation": Mutation("BN101", has_switch, behind_activation),
+    "norm moved behind a smooth activation": Mutation(
+        "BN101", has_smooth, behind_activation, Severity.INFO
+    ),
     "bias switched on": Mutation("BN301", is_normed_kernel, bias_on),
     "num_features changed": Mutation("BN201", is_norm, more_channels),
     "dropout put in front": Mutation(

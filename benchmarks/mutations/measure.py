@@ -77,7 +77,7 @@ class Bench:
         graph = trace_model(model, inputs=self.inputs)
         every = check_graph(graph, self.rules, SETTINGS).findings
         at = [f for f in every if f.rule == mutation.rule and f.layer in layers]
-        found = any(f.severity.at_least(Severity.WARNING) for f in at)
+        found = any(f.severity.at_least(mutation.least) for f in at)
         near = (
             at or [f for f in every if f.layer in layers] or [f for f in every if _new(f, layers)]
         )
