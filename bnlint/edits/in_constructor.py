@@ -78,9 +78,9 @@ class _Method:
     def new_name(self) -> str:
         """A free name of an attribute: that of the variable it is assigned to, or of its class."""
         cst, above = self.syntax.cst, self.syntax.parent(self.node)
-        target = above.targets[0].target if isinstance(above, cst.Assign) else None
+        target: Any = above.targets[0].target if isinstance(above, cst.Assign) else None
         plain = isinstance(target, cst.Name) and len(above.targets) == 1
-        func = self.node.func
+        func: Any = self.node.func
         class_ = func.attr.value if isinstance(func, cst.Attribute) else self.syntax.text(func)
         name = target.value if plain else class_.lower()
         taken = {a.attr.value for a in _inside(self.syntax, self.home, cst.Attribute)}

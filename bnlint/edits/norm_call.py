@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from bnlint.domain.graph import Op, name_of
 from bnlint.edits import Action, Change, Job, NoEdit, Plan
@@ -15,8 +16,9 @@ def call_norm(job: Job) -> Iterator[Plan]:
     if not isinstance(layer, Op) or layer.call is None or layer.facts.get("calls") != 1:
         raise NoEdit(f"{name_of(layer)} is not called at one place")
     syntax = job.syntax(layer.call.path)
-    cst, node = syntax.cst, syntax.call_at(layer.call)
-    func = node.func if node else None
+    node: Any = syntax.call_at(layer.call)
+    func: Any = node.func if node else None
+    cst = syntax.cst
     own, beside = layer.module.rpartition(".")[2], norm.rpartition(".")[2]
     plain = isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name)
     if not plain or func.attr.value != own or not beside.isidentifier():

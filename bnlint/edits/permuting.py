@@ -56,7 +56,8 @@ def _in_place_of(call: FoundCall, text: str) -> tuple[Splice, ...]:
 
 def _in_front_of(call: FoundCall, text: str) -> tuple[Splice, ...]:
     """The view made a reshape of the permuted tensor, which is no longer contiguous."""
-    syntax, tensor, func = call.syntax, _tensor(call), call.node.func
+    syntax, tensor = call.syntax, _tensor(call)
+    func: Any = call.node.func
     if not is_method(call.subject):
         return (syntax.replace(tensor, f"{_as_object(syntax, tensor)}{text}"),)
     at = syntax.whole_span(tensor)[1]
@@ -69,7 +70,7 @@ def _tensor(call: FoundCall) -> Any:
     cst, node = call.syntax.cst, call.node
     if is_method(call.subject):
         if not isinstance(node.func, cst.Attribute):
-            raise NoEdit(f"{call.subject.layer} is not called as a method there")
+            raise NoEdit(f"{name_of(call.subject)} is not called as a method there")
         return node.func.value
     first = node.args[0] if node.args else None
     if first is None or first.star or first.keyword is not None:

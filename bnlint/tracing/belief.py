@@ -280,11 +280,18 @@ def forget_others(record: Record, believed: frozenset[int]) -> None:
 
 
 def _fixed(record: Record, table: Table) -> frozenset[str]:
-    """The calls whose channels a kernel or norm determines, on every path from an input."""
+    """The calls whose channels a kernel or norm determines, on every path from an input.
+
+    What such a layer took without an error has the channels that it takes.
+    """
     found: set[str] = set()
     for call in record.calls:
         refs = [ref.id for ref in call.refs()]
-        if _fixes(call, table) or (refs and all(ref in found for ref in refs)):
+        if _fixes(call, table):
+            found.add(call.id)
+            if call.error is None:
+                found.update(refs[:1])
+        elif refs and all(ref in found for ref in refs):
             found.add(call.id)
     return frozenset(found)
 

@@ -15,13 +15,15 @@ from tests.fuzz.plan import Unit
 class Fault:
     """``plant`` changes the draft and names the layer of it that must be reported.
 
-    ``needs_inputs`` where nothing but an input says what is right.
+    ``needs_inputs`` where nothing but an input says what is right; ``least_dims`` are the spatial
+    axes without which it is none.
     """
 
     rule: str
     fits: Callable[[Unit], bool]
     plant: Callable[[Draft], str]
     needs_inputs: bool = False
+    least_dims: int = 0
 
 
 def is_batch(unit: Unit) -> bool:

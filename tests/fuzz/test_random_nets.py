@@ -14,6 +14,7 @@ import bnlint
 from bnlint.domain.finding import Severity
 from tests.fuzz.building import build, build_unit, draft_of
 from tests.fuzz.faults import FAULTS, Fault
+from tests.fuzz.forward_faults import FORWARD_FAULTS
 from tests.fuzz.nets import nets
 from tests.fuzz.plan import Net, Unit, units_of
 
@@ -66,13 +67,22 @@ def test_a_sound_net_is_silent(net):
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_planted_fault_is_found_at_its_layer(fault):
-    @settings(profile, max_examples=24)
-    @given(nets(most=2), st.data())
+    settings(profile, max_examples=24)(given(nets(most=2), st.data())(is_found(fault)))()
+
+
+@pytest.mark.parametrize("fault", FORWARD_FAULTS.values(), ids=list(FORWARD_FAULTS))
+def test_a_fault_of_the_forward_is_found_at_its_operation(fault):
+    settings(profile, max_examples=10)(given(nets(most=2), st.data())(is_found(fault)))()
+
+
+def is_found(fault):
+    """A check that draws a net and where to plant the fault in it."""
+
     def check(net, data):
         places = [n for n, unit in enumerate(units_of(net.body)) if fault.fits(unit)]
-        assume(places)
+        assume(places and net.dims >= fault.least_dims)
         net = replace(net, given=net.given or fault.needs_inputs)
         model, layer = planted(net, fault, data.draw(st.sampled_from(places)))
         assert heavy(model, net) == [(fault.rule, layer)]
 
-    check()
+    return check

@@ -6,24 +6,27 @@ whose weights are on meta get no such facts.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeGuard
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils.parametrize import is_parametrized
 
 from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call
 from bnlint.layers.of_calls import kind_of
-from bnlint.layers.table import Kind, Table, having
+from bnlint.layers.table import Table, having
 from bnlint.loading.weights import left_out
 from bnlint.tracing.forward.module_names import states_of
 from bnlint.tracing.initial.meanfield import SignalMoments, Units
+from bnlint.tracing.initial.real_weights import (
+    given_weights,
+    named_parameters,
+    scale_of,
+    weights_of,
+)
 from bnlint.tracing.initial.stretches import (
     Prediction,
     Step,
@@ -60,7 +63,8 @@ def initial_facts(
         return {}
     replaced = {id(part) for module, _ in left_out(model) for part in module.modules()}
     modules = {name: m for name, m in model.named_modules() if id(m) not in replaced}
-    reader = _Reader(record, modules, table, whole)
+    own = named_parameters(modules) if whole else {}
+    reader = _Reader(record, modules, table, whole, own)
     if not reader.weights and not reader.scales:
         return {}
     for call in record.calls:
@@ -78,6 +82,7 @@ class _Reader:
     modules: Mapping[str, nn.Module]
     table: Table
     whole: bool
+    own: Mapping[str, nn.Parameter]
     weights: dict[str, Weights] = field(default_factory=dict)
     scales: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -89,14 +94,20 @@ class _Reader:
             self.calls[call.id] = call
             for ref in call.refs():
                 self.readers.setdefault(ref.id, []).append(call)
-            module = self.modules.get(call.path) if call.path is not None else None
             kind = kind_of(call, self.table)
-            if module is None or kind is None or not isinstance(call.target, nn.Module):
+            holder = self.holder_of(call)
+            if holder is None or kind is None:
                 continue
-            if "kernel" in kind.tags and (found := weights_of(module, kind)):
+            if "kernel" in kind.tags and (found := weights_of(holder, kind)):
                 self.weights[call.id] = found
-            elif "batchnorm" in kind.tags and (scale := _scale_of(module)):
+            elif "batchnorm" in kind.tags and (scale := scale_of(holder)):
                 self.scales[call.id] = scale
+
+    def holder_of(self, call: Call) -> object:
+        """What holds the weights of a call: the real layer, or the parameters passed to it."""
+        if isinstance(call.target, nn.Module):
+            return self.modules.get(call.path) if call.path is not None else None
+        return given_weights(call, self.own)
 
     def read(self, call: Call) -> None:
         """The facts that depend on the weights of one layer."""
@@ -218,39 +229,6 @@ def _and_behind(count: int) -> str:
 
 def _starts_dead(step: Step, units: Units) -> bool:
     return units.starting_dead(DEVIATIONS[step.leaving > 1]) > _MOST
-
-
-def weights_of(module: nn.Module, kind: Kind) -> Weights | None:
-    """The weights of a kernel with one row for each unit; None if they are on meta or lazy."""
-    module = _at_rest(module)
-    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    if not _has_numbers(weight) or weight.ndim < 2:
-        return None
-    transposed = "transposed" in kind.tags
-    groups = getattr(module, "groups", 1)
-    rows = weight.flatten(2) if weight.ndim > 2 else weight[..., None]
-    inputs = rows.shape[0] if transposed else rows.shape[1] * groups
-    if transposed:  # (groups, inputs of one, outputs of one, taps)
-        rows = rows.reshape(groups, -1, *rows.shape[1:]).transpose(1, 2).flatten(0, 1)
-    elif getattr(module, "nf", None) == rows.shape[1]:  # a linear layer with a transposed weight
-        rows, inputs = rows.transpose(0, 1), rows.shape[0]
-    known = bias if _has_numbers(bias) else None
-    return Weights(rows.flatten(1), known, inputs, transposed)
-
-
-def _scale_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor] | None:
-    module = _at_rest(module)
-    scale, shift = getattr(module, "weight", None), getattr(module, "bias", None)
-    return (scale, shift) if _has_numbers(scale) and _has_numbers(shift) else None
-
-
-def _at_rest(module: nn.Module) -> nn.Module:
-    """The module, or a copy of one that computes its weights at each read, and may change then."""
-    return copy.deepcopy(module).eval() if is_parametrized(module) else module
-
-
-def _has_numbers(tensor: object) -> TypeGuard[torch.Tensor]:
-    return isinstance(tensor, torch.Tensor) and not is_lazy(tensor) and not tensor.is_meta
 
 
 def _of_rows(weights: Weights) -> Facts:

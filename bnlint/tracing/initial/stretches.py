@@ -16,6 +16,7 @@ import torch
 
 from bnlint.layers.calls import Call, replace_refs
 from bnlint.layers.table import Kind, having
+from bnlint.tracing.describing import layer_name
 from bnlint.tracing.initial.meanfield import (
     Activated,
     SignalMoments,
@@ -226,7 +227,7 @@ def predict(run: Sequence[Step], *, to_loss: bool) -> Prediction | None:
     gradient = sizes[-1] / sizes[0] if sizes[0] > 0 else 0.0
     first, *_, last = (s.weights.square for s in kernels if s.weights is not None)
     return Prediction(
-        kernels[0].call.path or "",
+        layer_name(kernels[0].call),
         len(kernels),
         math.sqrt(after.total / run[0].before.total),
         math.sqrt(after.spread / after.total) if after.total > 0 else 0.0,

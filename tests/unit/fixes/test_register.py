@@ -85,8 +85,11 @@ def test_dropouts_in_a_plain_list() -> None:
         ("BN403", "x = nn.Linear(8, x.size(1) * 2)(x)\n        x = self.fc(x[:, :8])", "`x`"),
         ("BN403", "n = 8\n        x = self.fc(nn.Linear(8, n)(x).relu())", "`n`"),
         ("BN403", "x = self.fc(nn.Linear(8, self.fc.in_features)(x).relu())", ""),
-        ("BN403", "for _ in range(2):\n            x = nn.Linear(8, 8)(x).relu()\n        x = self.fc(x)",
-         "in a loop"),
+        (
+            "BN403",
+            "for _ in range(2):\n            x = nn.Linear(8, 8)(x)\n        x = self.fc(x)",
+            "in a loop",
+        ),
         ("BN306", "x = self.fc(nn.Dropout(self.late)(x))", "`self.late`"),
     ],
 )  # fmt: skip

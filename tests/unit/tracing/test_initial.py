@@ -13,7 +13,7 @@ from torch.nn import functional
 from bnlint.domain.graph import ModelGraph, Op
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import given
-from bnlint.tracing.initial import weights_of
+from bnlint.tracing.initial.real_weights import weights_of
 from bnlint.tracing.model import trace_model
 
 Init = Callable[[nn.Module], object]
