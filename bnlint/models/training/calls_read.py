@@ -100,6 +100,8 @@ def _of_library(full: str, call: ReadCall, frame: Frame, state: ReadingState) ->
     name = full.rpartition(".")[2]
     if name in WRAPPERS and not full.startswith("."):
         return _wrapped(call)
+    if full == "functools.partial":
+        return call.first()
     if not full.startswith("torch."):
         return None
     if name in LOSSES:

@@ -6,16 +6,20 @@ import ast
 from dataclasses import replace
 from typing import Any
 
+from bnlint.layers.losses import FUNCTIONS
 from bnlint.models.training.code_values import (
     NOTHING,
     UNCLEAR,
+    ActivationFunction,
     CodeDefinition,
     CodeObject,
+    LossFunction,
     ModelObject,
     ModelResult,
     Several,
     Values,
 )
+from bnlint.models.training.loss_names import ACTIVATIONS
 from bnlint.models.training.reading_state import Frame, ReadingState, joined
 
 _SCALES = (ast.Add, ast.Sub, ast.Mult, ast.Div)
@@ -38,11 +42,25 @@ def _name(node: ast.Name, frame: Frame, state: ReadingState) -> Values:
     if (found := frame.script.defined(node.id)) is not None:
         return frozenset((found,))
     full = frame.script.full_name(node)
+    if (function := _function_of_torch(full)) is not None:
+        return function
     imported = state.imported(full, frame.script) if full else None
     return UNCLEAR if imported is None else frozenset((imported,))
 
 
+def _function_of_torch(full: str) -> Values | None:
+    """A loss or an activation that is named and not called: ``criterion = F.cross_entropy``."""
+    name = full.rpartition(".")[2] if full.startswith("torch.") else ""
+    if name in FUNCTIONS:
+        return frozenset((LossFunction(name),))
+    if name in ACTIVATIONS and name.islower():
+        return frozenset((ActivationFunction(ACTIVATIONS[name]),))
+    return None
+
+
 def _attribute(node: ast.Attribute, frame: Frame, state: ReadingState) -> Values:
+    if (function := _function_of_torch(frame.script.full_name(node))) is not None:
+        return function
     found = [of_attribute(v, node.attr, state) for v in value_of(node.value, frame, state)]
     return joined(*found) if found else UNCLEAR
 

@@ -46,12 +46,21 @@ def _is_forgotten(call: Call, later: Sequence[Call]) -> bool:
 
 
 def _comes_again(call: Call, depth: int, later: Sequence[Call]) -> bool:
-    """Whether the place at ``depth`` is run again on the same way through the calls around it."""
+    """Whether the place at ``depth`` is run again on the same way through the calls around it.
+
+    Where a loop further out leads there again, only the same module tells that it is this loop.
+    """
     way = call.frames[depth:]
-    return any(
-        other.frames[-len(way) :] == way and (depth > 0 or other.owner == call.owner)
-        for other in later
-    )
+    again = [other for other in later if other.frames[-len(way) :] == way]
+    if not any(_is_in_loop(*frame) for frame in way[1:]):
+        return bool(again)
+    return depth == 0 and any(other.owner == call.owner for other in again)
+
+
+def _is_in_loop(code: CodeType, instruction: int) -> bool:
+    source = _source_of(code) if is_users(code.co_filename) else None
+    node = source.expression(_span(code, instruction)) if source is not None else None
+    return source is not None and node is not None and source.is_in_loop(node)
 
 
 def _span(code: CodeType, instruction: int) -> tuple[int | None, ...]:

@@ -70,6 +70,20 @@ CERTAIN = {
             model, criterion = nn.DataParallel(Net()), F.cross_entropy
             step(model=model, loss_fn=nn.CrossEntropyLoss(), x=None, y=None)
     """,
+    "a function in a variable": """
+        def main(loader):
+            net, loss_fn = Net(), F.cross_entropy
+            for x, y in loader:
+                loss_fn(net(x), y).backward()
+    """,
+    "a function that is passed on, with some of its arguments": """
+        from functools import partial
+        from torch.nn.functional import cross_entropy
+        def step(model, loss_fn, x, y):
+            return loss_fn(model(x), y)
+        def main():
+            step(Net(), partial(cross_entropy, label_smoothing=0.1), None, None)
+    """,
     "a class that trains": """
         class Trainer:
             def __init__(self, net, criterion=None):
