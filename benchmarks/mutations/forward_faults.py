@@ -88,7 +88,7 @@ def changes_shape(around: Surroundings, op: Op) -> bool:
 
 
 def keeps_shape(around: Surroundings, op: Op) -> bool:
-    return is_kernel(around, op) and bool(_map(op)) and op.inputs[0] == _map(op)
+    return is_kernel(around, op) and bool(_map(op)) and op.inputs[:1] == (_map(op),)
 
 
 def is_lone_way(around: Surroundings, op: Op) -> bool:

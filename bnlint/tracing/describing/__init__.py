@@ -27,7 +27,7 @@ from bnlint.tracing.describing.dataflow import (
 )
 from bnlint.tracing.describing.exact import ExactText
 from bnlint.tracing.describing.forgotten import forgotten_calls
-from bnlint.tracing.describing.loose_tensors import loose_facts
+from bnlint.tracing.describing.loose_tensors import loose_facts, made_of_loose
 from bnlint.tracing.describing.usage import usage_facts
 from bnlint.tracing.tracers import Record
 
@@ -64,6 +64,7 @@ class Description:
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
     sizes: Mapping[str, SizeOf] | None = None
     forgotten: frozenset[str] = frozenset()
+    made_of_loose: Mapping[str, str] = field(default_factory=dict)
     exact: ExactText = field(init=False)
 
     @property
@@ -84,6 +85,7 @@ class Description:
         symbolic = self.part.record.tracer == "symbolic"  # in others, sizes are plain numbers
         self.sizes = sizes_read(calls) if symbolic else None
         self.exact = ExactText({c.id: c for c in calls}, sources, self.keys)
+        self.made_of_loose = made_of_loose(calls, sources, self.loose)
         self.forgotten = forgotten_calls(kept, sources, self.part.record.outputs)
         seen: Counter[int] = Counter()
         for call in kept:
@@ -107,7 +109,7 @@ class Description:
         kind, (layer, number) = self._kind(call), self.numbers[call.id]
         facts = self._circumstances(call, index, total)
         facts |= usage_facts(call, inputs, self.values, total)
-        facts |= loose_facts(call, self.loose)
+        facts |= loose_facts(call, self.loose, self.made_of_loose)
         if module is not None:
             self._add_module_facts(facts, module, kind)
         elif call.target not in ("input", "output"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -33,14 +33,28 @@ def names_of_loose(model: nn.Module, traced: nn.Module) -> dict[int, str]:
     return {id(tensor): name for name, tensor in _kept_in(traced) if name in names}
 
 
-def loose_facts(call: Call, names: Mapping[int, str]) -> dict[str, Value]:
-    """The fact that a call reads such a tensor."""
-    if not names:
-        return {}
+def made_of_loose(
+    calls: Iterable[Call], sources: Mapping[str, str], names: Mapping[int, str]
+) -> dict[str, str]:
+    """The name of such a tensor by the id of each call that reads it and no data: a slice of it."""
+    found: dict[str, str] = {}
+    for call in calls if names else ():
+        if call.id not in sources and (name := _loose_in(call, names, found)):
+            found[call.id] = name
+    return found
+
+
+def loose_facts(call: Call, names: Mapping[int, str], made: Mapping[str, str]) -> dict[str, Value]:
+    """The fact that a call reads such a tensor, or what was ``made`` of one."""
+    name = _loose_in(call, names, made) if names else ""
+    return {"unregistered": name} if name else {}
+
+
+def _loose_in(call: Call, names: Mapping[int, str], made: Mapping[str, str]) -> str:
     states = (a for a in (*call.args, *call.kwargs.values()) if isinstance(a, State))
     read = (t for s in states for t in (s.tensor, getattr(s.tensor, "_base", None)))
-    name = next((names[id(tensor)] for tensor in read if id(tensor) in names), None)
-    return {"unregistered": name} if name else {}
+    direct = next((names[id(tensor)] for tensor in read if id(tensor) in names), "")
+    return direct or next((made[ref.id] for ref in call.refs() if ref.id in made), "")
 
 
 def _kept_in(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
