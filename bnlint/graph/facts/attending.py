@@ -14,7 +14,8 @@ _LEAVES_AXES = Tags(
     none_of=("batchnorm", "slice", "reshape"),
 )  # fmt: skip
 _SCORING = Tags(
-    any_of=("passthrough", "dropout", "scale", "add", "arithmetic"), none_of=("reshape", "slice")
+    any_of=("passthrough", "dropout", "scale", "product", "add", "arithmetic"),
+    none_of=("reshape", "slice"),
 )
 """What lies between the product of queries and keys and its softmax: a scale, a bias, a mask."""
 _WEIGHING = Tags(any_of=("passthrough", "dropout"), none_of=("reshape", "slice"))
