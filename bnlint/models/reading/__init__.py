@@ -1,1 +1,1 @@
-"""What the source of a forward says about its arguments."""
+"""What the source of a forward says about its arguments, and about results."""

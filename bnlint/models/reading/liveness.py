@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bnlint.models.reading.flow_syntax import (
+    LOOPS,
+    binds,
+    closing,
+    following,
+    handed_on,
+    is_load,
+    reads_name,
+    unpacked,
+)
+
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp)
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
 _SHOWING = frozenset(("print", "debug", "info", "log"))
@@ -59,9 +69,9 @@ class FunctionSource:
     def is_in_loop(self, node: ast.AST) -> bool:
         """Whether a loop of this function runs the node."""
         holder = self._around.get(node)
-        while holder is not None and not isinstance(holder, (*_LOOPS, *_FUNCTIONS)):
+        while holder is not None and not isinstance(holder, (*LOOPS, *_FUNCTIONS)):
             holder = self._around.get(holder)
-        return isinstance(holder, _LOOPS)
+        return isinstance(holder, LOOPS)
 
     def fate(self, node: ast.expr, repeated: bool = False) -> Fate:
         """What may happen to the value of an expression in this function.
@@ -94,7 +104,8 @@ class FunctionSource:
 
     def _fate_in_display(self, node: ast.expr, display: ast.AST, repeated: bool) -> Fate:
         """An element of ``a, b = one(x), two(x)``, or of what is returned."""
-        holder = self._around.get(display)
+        assert isinstance(display, ast.expr)
+        holder = self._around.get(self._whole(display))
         if isinstance(holder, ast.Return):
             return Fate.RETURNED
         if isinstance(holder, ast.Assign) and isinstance(display, ast.Tuple):
@@ -107,7 +118,7 @@ class FunctionSource:
     def _fate_of_targets(
         self, statement: ast.stmt, targets: Sequence[ast.expr], repeated: bool
     ) -> Fate:
-        plain = [t for target in targets for t in _unpacked(target)]
+        plain = [t for target in targets for t in unpacked(target)]
         if not all(isinstance(t, ast.Name) for t in plain):
             return Fate.USED  # an attribute or an element of something keeps it
         reads: set[Fate] = set()
@@ -129,14 +140,14 @@ class FunctionSource:
             holder = self._around.get(child)
             if holder is None:
                 break
-            found.then(flow.block(_following(holder, child)))
-            if found.alive and isinstance(holder, _LOOPS):
+            found.then(flow.block(following(holder, child)))
+            if found.alive and isinstance(holder, LOOPS):
                 again = flow.again(holder)
                 found.then(again if repeated else Outlook(again.reads))
                 repeated = False
                 if not found.alive:
                     break
-            if any(_reads(node, name) for node in _closing(holder)):
+            if any(reads_name(node, name) for node in closing(holder)):
                 found.reads.add(Fate.USED)
             child = holder
         return found.reads
@@ -149,7 +160,7 @@ class FunctionSource:
             if isinstance(node, ast.Name) and node.id in ("locals", "vars", "eval", "exec"):
                 return True
         inner = [n for n in self._nodes if isinstance(n, _FUNCTIONS) and self._is_inner(n)]
-        return any(_reads(n, name) for n in inner)
+        return any(reads_name(n, name) for n in inner)
 
     def _is_inner(self, function: ast.AST) -> bool:
         holder = self._around.get(function)
@@ -159,7 +170,7 @@ class FunctionSource:
 
     def is_only_appended_to(self, container: str) -> bool:
         """Whether nothing reads a local list, apart from adding to it."""
-        loads = [n for n in self._nodes if _is_load(n, container)]
+        loads = [n for n in self._nodes if is_load(n, container)]
         return not self._is_shared(container) and all(
             isinstance(above := self._around.get(n), ast.Attribute) and above.attr == "append"
             for n in loads
@@ -188,11 +199,11 @@ class _NameFlow:
 
     def again(self, loop: ast.AST) -> Outlook:
         """What the next round of a loop does with the name."""
-        assert isinstance(loop, _LOOPS)
+        assert isinstance(loop, LOOPS)
         head = loop.test if isinstance(loop, ast.While) else None
-        if head is not None and _reads(head, self.name):
+        if head is not None and reads_name(head, self.name):
             return Outlook({Fate.USED})
-        if head is None and _binds(loop.target, self.name):  # type: ignore[union-attr]
+        if head is None and binds(loop.target, self.name):  # type: ignore[union-attr]
             return Outlook()
         return self.block(loop.body)
 
@@ -212,41 +223,39 @@ class _NameFlow:
             case ast.While():
                 return self._joined(node.test, (self.block(node.body), Outlook()))
             case ast.With() | ast.AsyncWith():
-                heads = {Fate.USED} if any(_reads(i, self.name) for i in node.items) else set()
+                heads = {Fate.USED} if any(reads_name(i, self.name) for i in node.items) else set()
                 found = self.block(node.body)
                 return Outlook(heads | found.reads, found.alive)
             case ast.AugAssign(target=ast.Name(id=self.name)):
                 return Outlook({Fate.USED})
             case ast.Assert():
                 return Outlook()  # checks the value and keeps nothing of it
-        reads = {Fate.USED} if _reads(node, self.name) else set()
+        reads = {Fate.USED} if reads_name(node, self.name) else set()
         ends = isinstance(node, ast.Raise) or (isinstance(node, ast.Delete) and bool(reads))
         return Outlook(reads, not ends)
 
     def _joined(self, head: ast.expr, sides: Sequence[Outlook]) -> Outlook:
         reads = set().union(*(side.reads for side in sides))
-        if _reads(head, self.name):
+        if reads_name(head, self.name):
             reads.add(Fate.USED)
         return Outlook(reads, any(side.alive for side in sides))
 
     def _returned(self, value: ast.expr | None) -> set[Fate]:
-        if value is None or not _reads(value, self.name):
+        if value is None or not reads_name(value, self.name):
             return set()
-        elements = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
-        if isinstance(value, ast.Dict):
-            elements = value.values
-        plain = all(_is_load(e, self.name) for e in elements if _reads(e, self.name))
+        parts = [part for part in handed_on(value) if reads_name(part, self.name)]
+        plain = all(is_load(part, self.name) for part in parts)
         return {Fate.RETURNED if plain else Fate.USED}
 
     def _assignment(self, node: ast.Assign | ast.AnnAssign) -> Outlook:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        bound = any(_binds(target, self.name) for target in targets)
-        read = node.value is not None and _reads(node.value, self.name)
-        read |= any(_reads(target, self.name) for target in targets)
+        bound = any(binds(target, self.name) for target in targets)
+        read = node.value is not None and reads_name(node.value, self.name)
+        read |= any(reads_name(target, self.name) for target in targets)
         if not read:
             return Outlook(alive=not bound)
         alias = targets[0]
-        if _is_load(node.value, self.name) and len(targets) == 1 and isinstance(alias, ast.Name):
+        if is_load(node.value, self.name) and len(targets) == 1 and isinstance(alias, ast.Name):
             reads = self.source.outlook_of_alias(node, alias.id, self.aliases)
             return Outlook(reads, not bound)
         return Outlook({Fate.USED}, not bound)
@@ -255,46 +264,10 @@ class _NameFlow:
         """A call whose result is dropped: showing the value, or adding it to a list."""
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         name = call.func.id if isinstance(call.func, ast.Name) else name
-        if not _reads(call, self.name) or name in _SHOWING:
+        if not reads_name(call, self.name) or name in _SHOWING:
             return set()
         if isinstance(call.func, ast.Attribute) and name == "append":
             holder = call.func.value
             if isinstance(holder, ast.Name) and self.source.is_only_appended_to(holder.id):
                 return set()
         return {Fate.USED}
-
-
-def _following(holder: ast.AST, child: ast.AST) -> Sequence[ast.stmt]:
-    """The statements behind ``child`` in the same block."""
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(holder, name, ())
-        if isinstance(block, list) and child in block:
-            return block[block.index(child) + 1 :]
-    return ()
-
-
-def _closing(holder: ast.AST) -> Iterator[ast.AST]:
-    """What may run behind the body of a loop or a ``try`` because of that."""
-    for name in ("handlers", "orelse", "finalbody"):
-        if isinstance(holder, (*_LOOPS, ast.Try, ast.TryStar)):
-            yield from getattr(holder, name, ())
-
-
-def _unpacked(target: ast.expr) -> Iterator[ast.expr]:
-    if isinstance(target, (ast.Tuple, ast.List)):
-        for element in target.elts:
-            yield from _unpacked(element)
-    else:
-        yield target.value if isinstance(target, ast.Starred) else target
-
-
-def _is_load(node: ast.AST | None, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
-
-
-def _reads(node: ast.AST, name: str) -> bool:
-    return any(_is_load(n, name) for n in ast.walk(node))
-
-
-def _binds(target: ast.expr, name: str) -> bool:
-    return any(isinstance(t, ast.Name) and t.id == name for t in _unpacked(target))
