@@ -6,7 +6,8 @@ fault is found when its rule fires at warning or above at the layer that was cha
 smooth activation, such as SiLU, a hint will do.
 
 Missed on purpose: a norm moved behind its activation, where another activation follows it (the stem
-of xception41). Norm, activation and kernel in this order are a pre-activation block.
+of xception41). Norm, activation and kernel in this order are a pre-activation block. A norm that is
+never called, where the norm of the next block follows (visformer's patch embeddings).
 """
 
 from __future__ import annotations
