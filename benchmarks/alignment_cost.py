@@ -46,7 +46,7 @@ def main() -> None:
         start = time.process_time()
         plans = Plans.of(Canonical.of(old), Canonical.of(new))
         spent = time.process_time() - start
-        found = plans.named
+        found, _ = plans.found[0]
         print(f"{name}: {spent:.2f} s, {len(found.pairs)} pairs, {len(found.moved)} moved, "
               f"{len(found.added)} added, {len(found.removed)} removed")  # fmt: skip
 
