@@ -10,9 +10,12 @@ from torch import nn
 import bnlint
 from bnlint.domain.finding import ProblemKind
 from bnlint.domain.graph import Location, Opaque, Trace
+from bnlint.engine.catalogue import built_in_files, load_rules
+from bnlint.engine.check import check_graph
 from bnlint.pipeline.notes import unknown_operations, unseen_parts
 from bnlint.report import RenderOptions
 from bnlint.report.lines import summary
+from bnlint.tracing.file import trace_source
 from tests.unit.graphs import Builder
 
 LOOPS = "TraceError: Proxy object cannot be iterated"
@@ -93,3 +96,21 @@ class Attentive(nn.Module):
 def test_rules_are_not_blind_on_what_they_are_not_about() -> None:
     report = bnlint.check_model(Attentive(), torch.randn(2, 6, 8), extend_select=["ALL"])
     assert {u.rule for u in report.undecided} == set()
+
+
+def test_attention_by_einsum_is_judged_whatever_the_rank_of_a_guessed_input() -> None:
+    code = """
+from torch import einsum, nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.v = nn.Linear(8, 8), nn.Linear(8, 8)
+    def forward(self, x):
+        q, v = self.q(x), self.v(x)
+        weights = (einsum("bld,bsd->bls", q, v) * 0.3).softmax(dim=-1)
+        return einsum("bls,bsd->bld", weights, v)
+"""
+    (graph,) = trace_source(code)
+    assert graph.ref.inputs.source == "inferred"
+    found = check_graph(graph, load_rules(built_in_files()))
+    assert not [u for u in found.undecided if u.rule == "BN214"]

@@ -27,6 +27,15 @@ def axis(view: View, op: Op) -> Answer:
     return dim % rank if -rank <= dim < rank else UNKNOWN
 
 
+@op_fact("axis-from-end", shapes=True)
+def axis_from_end(view: View, op: Op) -> Answer:
+    """The same axis counted from the end, as -1: known of any rank where it is written so."""
+    rank, dim = _sure_rank(view, op), _dim(view, op)
+    if isinstance(dim, Unknown) or dim < 0:
+        return dim
+    return UNKNOWN if isinstance(rank, Unknown) else dim - rank
+
+
 def _dim(view: View, op: Op) -> int | Unknown:
     """The axis as written, or the one that torch takes where none is."""
     dim = op.facts.get("dim")

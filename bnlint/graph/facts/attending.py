@@ -49,26 +49,36 @@ def of_scores(view: View, op: Op) -> Answer:
     return any("matmul" in o.tags and len(set(view.behind[view.order(o)])) == 2 for o in behind)
 
 
-@op_fact("summed-axis", shapes=True)
+@op_fact("summed-axis")
 def summed_axis(view: View, op: Op) -> Answer:
-    """The axis, from 0, over which the products that read the weights of a softmax sum.
+    """The axis, from the end, over which the products that read the weights of a softmax sum.
 
     Unknown where something else reads it, and where the products sum over different axes.
     """
-    shape = in_shape(op)
-    if shape is None:
-        return UNKNOWN
     readers = view.beyond(op, _WEIGHING)
     found = {_summed(view, reader, op) for reader in readers}
     (axis,) = found if len(found) == 1 else (None,)
-    return UNKNOWN if axis is None else axis % len(shape)
+    return UNKNOWN if axis is None else axis
 
 
 def _summed(view: View, product: Op, weights: Op) -> int | None:
     """The axis of the weights that a product with other results sums over, from the end."""
     sources = [view.op(o.id) for o in view.predecessors(product)]
-    if "matmul" not in product.tags or len(sources) != 2 or "einsum" in str(product.types):
+    if "matmul" not in product.tags or len(sources) != 2:
         return None
     met = {weights.id, *(o.id for o in view.reach(weights, _WEIGHING))}
     slots = [slot for slot, source in enumerate(sources) if source.id in met]
-    return (-1, -2)[slots[0]] if len(slots) == 1 else None
+    if len(slots) != 1:
+        return None
+    if product.exact.get("name") == "einsum":
+        return _summed_by(str(product.exact.get("0", "")), slots[0])
+    return (-1, -2)[slots[0]]
+
+
+def _summed_by(equation: str, slot: int) -> int | None:
+    """The only axis of an operand, from the end, that ``einsum`` sums over."""
+    operands, _, result = equation.replace(" ", "").replace("...", "").partition("->")
+    letters = operands.split(",")[slot]
+    gone = [place - len(letters) for place, letter in enumerate(letters) if letter not in result]
+    leading = equation.replace(" ", "").split(",")[slot].find("...") <= 0
+    return gone[0] if len(gone) == 1 and result and leading else None

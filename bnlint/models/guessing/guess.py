@@ -45,7 +45,8 @@ class Guess:
     """The arguments of one call and where they come from.
 
     ``place`` is the call in the source that they were read from. ``guessed`` names the arguments
-    that a call does not state and that were guessed for it. ``optional`` is true if inputs are
+    that a call does not state and that were guessed for it. ``channels_last`` is true of a second
+    guess with sequences in the other layout. ``optional`` is true if inputs are
     among them that may be left out: such a call may show that the model runs, but not that it
     fails.
     """
@@ -55,6 +56,7 @@ class Guess:
     origin: Origin = Origin.GUESSED
     place: Location | None = None
     guessed: tuple[str, ...] = ()
+    channels_last: bool = False
     optional: bool = False
 
     def call(self, make: Callable[..., Any]) -> Any:

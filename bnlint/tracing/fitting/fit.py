@@ -45,10 +45,10 @@ def fitted(
 ) -> tuple[Guess, ...]:
     """Guesses changed until the forward passes, else those that get furthest, in several sizes.
 
-    The first guess of each rank is a start. If all end early, the guesses themselves follow.
-    ``prepare`` is called before each forward.
+    The first guess of each rank and layout is a start. If all end early, the guesses themselves
+    follow. ``prepare`` is called before each forward.
     """
-    starts = {tuple((t.ndim, t.dtype) for t in slots_of(g)): g for g in reversed(guesses)}
+    starts = {_layout(guess): guess for guess in reversed(guesses)}
     plain = [g for g in reversed(starts.values()) if not g.optional]
     more = [g for g in reversed(starts.values()) if g.optional]
     failing: list[Guess] = []
@@ -60,6 +60,10 @@ def fitted(
             return found
         (ended if fitter.ended else failing).extend(found)
     return (*failing, *ended) if failing else (*ended, *guesses[1:])
+
+
+def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
+    return guess.channels_last, tuple((t.ndim, t.dtype) for t in slots_of(guess))
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bnlint.domain.graph import ModelGraph
 from bnlint.models.guessing.guess import Guesses
 from bnlint.models.guessing.inputs.of_forward import infer
+from bnlint.tracing.file import trace_source
 from bnlint.tracing.model import trace_model
 from tests.unit.tracing.layouts import TAKEN
 
@@ -132,3 +133,35 @@ def test_the_number_of_forwards_is_limited() -> None:
 
     traced(Impossible)
     assert Impossible.runs < 300
+
+
+PERMUTED = """
+from torch import nn
+
+class Embedding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(7, 32, 3, padding=1, padding_mode="circular")
+
+    def forward(self, x):
+        return self.conv(x.permute(0, 2, 1)).transpose(1, 2)
+
+class Net(nn.Module):
+    def __init__(self, seq_len=48):
+        super().__init__()
+        self.seq_len = seq_len
+        self.values = Embedding()
+        self.ahead = nn.Linear(seq_len, 24)
+        self.head = nn.Linear(32, 7)
+
+    def forward(self, x, other):
+        x = self.values(x - x.mean(1, keepdim=True))
+        return self.head(self.ahead(x.permute(0, 2, 1)).permute(0, 2, 1))
+"""
+
+
+def test_sequences_whose_channels_come_last_for_a_part_that_permutes_them() -> None:
+    graph = next(g for g in trace_source(PERMUTED) if g.ref.name == "Net")
+    assert graph.ref.inputs.shapes[0] == (2, 48, 7)
+    assert graph.trace.complete
+    assert graph.trace.unfit is None

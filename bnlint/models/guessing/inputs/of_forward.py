@@ -15,7 +15,7 @@ from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.project import project_of
-from bnlint.models.guessing.guess import Guess, Guesses, declared, empty
+from bnlint.models.guessing.guess import Guess, Guesses, declared, describe, empty
 from bnlint.models.guessing.inputs.of_config import by_config
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
@@ -86,7 +86,9 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
     guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
-    return (*guesses, *_with_optional_inputs(guesses[0], asked, model, sizes))
+    first, *others = guesses
+    optional = _with_optional_inputs(first, asked, model, sizes)
+    return (first, *_as_sequences(first, sizes), *others, *optional)
 
 
 def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
@@ -96,6 +98,32 @@ def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Gu
     count = len(list(together)) if asked[-1].name in names[1:] else len(asked)
     named = zip(asked[count:], values[count:], strict=True)
     return Guess(values[:count], {one.name: value for one, value in named})
+
+
+def _as_sequences(plain: Guess, sizes: Stated) -> Iterator[Guess]:
+    """The call with sequences of one length, channels last, as where a part permutes them.
+
+    The length is stated, or the one that was guessed for a convolution.
+    """
+    first = next((v for v in plain.args if _is_sequence(v)), None)
+    if first is None:
+        return
+    length = sizes.length or first.shape[2]
+
+    def channels_last(value: Any) -> Any:
+        if not _is_sequence(value):
+            return value
+        batch, middle, last = value.shape
+        return empty((batch, length, middle if last == length else last), value.dtype)
+
+    args = tuple(map(channels_last, plain.args))
+    call = replace(plain, args=args, channels_last=True)
+    if describe(call).shapes != describe(plain).shapes:
+        yield call
+
+
+def _is_sequence(value: Any) -> bool:
+    return _is_tensor(value) and value.ndim == 3 and value.is_floating_point()
 
 
 def _with_optional_inputs(
