@@ -41,10 +41,12 @@ def _takes_sequence(reader: Op) -> bool:
 
 @op_fact("of-scores")
 def of_scores(view: View, op: Op) -> Answer:
-    """Whether a product of two results comes before, as queries and keys before a softmax.
+    """Whether a product of two results comes before a softmax, as queries and keys do.
 
-    A scale, a bias or a mask may lie between.
+    A scale, a bias or a mask may lie between. False for anything but a softmax.
     """
+    if "softmax" not in op.tags:
+        return False
     behind = view.beyond(op, _SCORING, back=True)
     return any("matmul" in o.tags and len(set(view.behind[view.order(o)])) == 2 for o in behind)
 

@@ -43,6 +43,8 @@ def forgotten(view: View, op: Op) -> Answer:
 
     A result that an option, another branch or a caller may use is not forgotten.
     """
+    if reaches_output(view, op) is True:
+        return False
     ahead = (op, *view.reach(op, Tags()))
     return all(o.facts.get("dropped") is True for o in ahead if not any(view.successors(o)))
 

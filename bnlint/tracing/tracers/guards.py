@@ -1,7 +1,7 @@
 """Checks in a forward that raise an error for some numbers: ``if mask.sum() == 0: raise ...``.
 
-A call of a model passes its checks. So where numbers are made up, a check is answered so that the
-forward goes on.
+A call of a model passes its checks. So where the numbers are random ones, a check is answered so
+that the forward goes on.
 """
 
 from __future__ import annotations
