@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from bnlint.domain.errors import UsageError
 from bnlint.layers.table import Table, builtin_table
 from bnlint.models.nested import samples, tensors
-from bnlint.probing.given.placing import eager, unwrapped
+from bnlint.probing.given.placing import CAN_RUN_EAGER, eager, unwrapped
 from bnlint.probing.observing.observer import Observer
 from bnlint.probing.showing import Probed
 from bnlint.probing.training.announcing import Announcer
@@ -103,6 +103,7 @@ class Watch:
         self._last: int | None = None
         self._handles: list[Any] = []
         self._compiled: Callable[..., Any] | None = None
+        self._wrapped: Callable[..., Any] | None = None
         self._running: tuple[Observer, ExitStack] | None = None
         self._pending: ObservedStep | None = None
         self._recent = RecentUnits()
@@ -121,6 +122,10 @@ class Watch:
         if self._compiled is not None:  # by model.compile(): hooks would be compiled with the rest
             self.model._compiled_call_impl = self._around(self._compiled)
             return self
+        if self.outer is not self.model and not CAN_RUN_EAGER:
+            self._wrapped = vars(self.outer).get("forward")  # that of torch.compile's wrapper
+        if self._wrapped is not None:
+            self.outer.forward = self._plain_if_observed
         self._handles += [
             self.outer.register_forward_pre_hook(self._before),
             self.outer.register_forward_hook(self._after, always_call=True),
@@ -134,6 +139,9 @@ class Watch:
         if self._compiled is not None:
             self.model._compiled_call_impl = self._compiled
             self._compiled = None
+        if self._wrapped is not None:
+            self.outer.forward = self._wrapped
+            self._wrapped = None
         self._stop()
         if kind is None:
             self.flush()
@@ -195,6 +203,12 @@ class Watch:
         """True at the first step, and where a multiple of ``every`` was reached or passed."""
         every = self.options.every
         return self._last is None or self.step // every > self._last // every
+
+    def _plain_if_observed(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward of a wrapper: the plain model's in the steps that are observed."""
+        observed = self._running is not None or self._wrapped is None
+        forward: Any = self.model if observed else self._wrapped
+        return forward(*args, **kwargs)
 
     def _around(self, compiled: Callable[..., Any]) -> Callable[..., Any]:
         """The compiled call, and the plain one for the steps that are observed."""

@@ -120,6 +120,10 @@ def precision(name: str | torch.dtype | None) -> torch.dtype | None:
     return found
 
 
+CAN_RUN_EAGER = hasattr(torch.compiler, "set_stance")
+"""Whether this torch can run compiled parts as plain Python: from 2.6 on."""
+
+
 def eager() -> AbstractContextManager[Any]:
     """Runs compiled parts as plain Python, so that their operations can be observed.
 

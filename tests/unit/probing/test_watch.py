@@ -416,6 +416,20 @@ def test_compiled_models_are_watched_in_the_steps_that_are_probed(compiled) -> N
     assert vars(watched).get("_compiled_call_impl") is before
 
 
+def test_wrappers_are_watched_where_torch_cannot_run_them_as_plain_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bnlint.probing.watch.CAN_RUN_EAGER", False)
+    wrapper = torch.compile(mlp(2), backend="eager")
+    forward = vars(wrapper)["forward"]
+    with watch(wrapper, every=2) as w:
+        assert vars(wrapper)["forward"] != forward
+        for _ in range(3):
+            wrapper(torch.randn(16, 32)).square().mean().backward()
+    assert [step for step, _ in w.results] == [0, 2]
+    assert vars(wrapper)["forward"] is forward
+
+
 def test_a_model_that_is_called_compiled_but_watched_plain_trains_on() -> None:
     model = mlp(1)
     compiled = torch.compile(model, backend="eager")
