@@ -94,6 +94,7 @@ OWN_FACTS: Mapping[str, str] = {
     "init-scale-left": "that in words: 3e-05, or less than 1e-12",
     "init-signal-left": "init-signal in words",
     "init-gradient-left": "init-gradient in words",
+    "init-gradient-too": "the same as the end of a sentence, empty for a gradient that grows",
     "init-signal": "the same: deviation between samples over the scale at its end, predicted",
     "init-gradient": "the same: gradient over weight of its first kernel, relative to its last",
     "init-kept": "the same: the smaller one of signal and gradient",

@@ -184,6 +184,7 @@ class _Reader:
                 "init-scale-left": _in_words(prediction.scale),
                 "init-signal-left": _in_words(prediction.signal),
                 "init-gradient-left": _in_words(prediction.gradient),
+                "init-gradient-too": _of_gradient(prediction.gradient),
                 "init-kept": _rounded(_kept(prediction)),
                 "init-dies": died,
             })  # fmt: skip
@@ -261,6 +262,11 @@ def _share(chosen: torch.Tensor) -> float:
 def _in_words(value: float) -> str:
     """The value for a message; below what floating point can tell from nothing, a bound."""
     return f"{value:.1g}" if value >= _LEAST else f"less than {_LEAST:g}"
+
+
+def _of_gradient(value: float) -> str:
+    """What else shrinks; nothing for a gradient that does not."""
+    return f", and the gradient to {_in_words(value)}" if value < 1 else ""
 
 
 def _rounded(value: float) -> float:
