@@ -18,7 +18,7 @@ from bnlint.domain.model_comparison import (
     Renamed,
     Reshaped,
 )
-from bnlint.domain.phrases import listed
+from bnlint.domain.phrases import listed, shape_text
 from bnlint.domain.request import KeyMap, LoadAttempt, ProofResult
 
 _FEW = 3
@@ -91,7 +91,8 @@ def _misfit(checkpoint: CheckpointAnswer) -> str:
     """Why the old weights say nothing about the new model; empty if they fit."""
     if checkpoint.reshaped:
         shown = [
-            f"`{r.key}` {_shape(r.old)} -> {_shape(r.new)}" for r in checkpoint.reshaped[:_FEW]
+            f"`{r.key}` {shape_text(r.old)} -> {shape_text(r.new)}"
+            for r in checkpoint.reshaped[:_FEW]
         ]
         more = len(checkpoint.reshaped) - _FEW
         shown += [f"{more} more"] if more > 0 else []
@@ -103,10 +104,6 @@ def _misfit(checkpoint: CheckpointAnswer) -> str:
             f" and {more} more" if more > 0 else ""
         )
     return ""
-
-
-def _shape(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "scalar"
 
 
 def verdict_of(

@@ -35,6 +35,11 @@ def short_number(value: int | None, unit: str = "") -> str:
     return str(value)
 
 
+def shape_text(shape: Iterable[int]) -> str:
+    """``4x3x32x32``; ``scalar`` for a shape without dimensions."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def first_line(said: object) -> str:
     """The first line of an error or another text; empty when there is none."""
     return next(iter(str(said).splitlines()), "")

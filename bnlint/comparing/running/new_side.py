@@ -15,11 +15,10 @@ from bnlint.comparing.running.run_judging import (
     apart_of,
     finite,
     judge,
-    shown_size,
 )
 from bnlint.comparing.running.run_model import Bench
 from bnlint.domain.errors import in_words
-from bnlint.domain.phrases import listed
+from bnlint.domain.phrases import listed, shape_text
 from bnlint.domain.request import KeyMap, LoadAttempt, ProofResult
 from bnlint.layers.table import Table
 from bnlint.loading.sites import Locator
@@ -61,7 +60,7 @@ def compare_with(
 
 def _elsewhere(bench: Bench, trial: OldTrial) -> str:
     """How the models differ for a larger input; empty if they don't."""
-    shapes = listed([shown_size(t.shape) for t in tensors(trial.call)])
+    shapes = listed([shape_text(t.shape) for t in tensors(trial.call)])
     for key, old in trial.runs.items():
         try:
             new = run_draw(bench, trial.call, key)

@@ -12,6 +12,7 @@ from bnlint.comparing.running.old_side import Key, OldTrial, run_draw, sampled
 from bnlint.comparing.running.run_model import TRAIN, Bench, ForwardRun
 from bnlint.comparing.running.tape import TapeStep, first_difference
 from bnlint.domain.model_comparison import OTHER_ORDER
+from bnlint.domain.phrases import shape_text
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """Relative to the largest output."""
@@ -83,7 +84,7 @@ def apart_of(old: Mapping[str, Any], new: ForwardRun) -> tuple[float, str]:
         return float("inf"), f"it returns {len(new.outputs)} tensors instead of {len(sizes)}"
     for size, after in zip(sizes, new.outputs, strict=True):
         if size != tuple(after.shape):
-            sizes_of = f"{shown_size(after.shape)} instead of {shown_size(size)}"
+            sizes_of = f"{shape_text(after.shape)} instead of {shape_text(size)}"
             return float("inf"), f"an output is {sizes_of}"
     pairs = zip(old["outputs"], map(sampled, new.outputs), strict=True)
     return max((_relative(before, after) for before, after in pairs), default=0.0), ""
@@ -99,11 +100,6 @@ def _relative(before: torch.Tensor, after: torch.Tensor) -> float:
     if apart != apart:
         return float("inf")
     return apart / size if size else apart
-
-
-def shown_size(size: Sequence[int]) -> str:
-    """``4x3x32x32``."""
-    return "x".join(map(str, size)) or "scalar"
 
 
 def _equal_in_other_order(judged: Judged, key: Key, bench: Bench) -> bool:

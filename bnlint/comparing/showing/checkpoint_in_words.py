@@ -33,12 +33,17 @@ def with_the_map(answer: CheckpointAnswer) -> str:
     """What becomes of the old weights once their keys are renamed."""
     if answer.loads_with_renames:
         return "all old weights load"
-    if answer.reshaped or (answer.missing and answer.unexpected):
+    if does_not_fit(answer):
         return "the rest of the old weights still does not fit"
     if answer.missing:
         return f"all old weights load with strict=False; {plural(len(answer.missing), 'key')} new"
     count = plural(len(answer.unexpected), "old key")
     return f"the other weights load with strict=False; {count} without a place"
+
+
+def does_not_fit(answer: CheckpointAnswer) -> bool:
+    """Whether weights are left, once keys are renamed, that even strict=False would not place."""
+    return bool(answer.reshaped or (answer.missing and answer.unexpected))
 
 
 def _keys(each: ModelComparison) -> Iterator[str]:
@@ -48,9 +53,10 @@ def _keys(each: ModelComparison) -> Iterator[str]:
     others[-1] -= {r.new for r in answer.renamed}
     sides = (("new", answer.missing, others[0]), ("gone", answer.unexpected, others[-1]))
     for word, keys, other in sides:
-        for prefix, group in _by_module(keys, _modules(other)).items():
+        shared = _modules(other)
+        for prefix, group in _by_module(keys, shared).items():
             count = plural(len(group), "key")
-            kept = len(group) > 1 and prefix in _modules(other)
+            kept = len(group) > 1 and prefix in shared
             yield f"{count} of `{prefix}` are {word}" if kept else f"`{prefix}` is {word} ({count})"
     for key in answer.reshaped[:_FEW]:
         yield f"`{key.key}` was {_shape(key.old)} and is {_shape(key.new)}"

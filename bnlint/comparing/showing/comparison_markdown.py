@@ -12,7 +12,11 @@ from bnlint.comparing.showing.answers_in_words import (
     graph_lines,
     sides_in_words,
 )
-from bnlint.comparing.showing.checkpoint_in_words import checkpoint_lines, with_the_map
+from bnlint.comparing.showing.checkpoint_in_words import (
+    checkpoint_lines,
+    does_not_fit,
+    with_the_map,
+)
 from bnlint.comparing.showing.short_answers import (
     short_checkpoint,
     short_cost,
@@ -116,7 +120,7 @@ def _key_map(each: ModelComparison) -> Iterator[str]:
         return
     answer = each.checkpoint or CheckpointAnswer()
     strict = "" if answer.loads_with_renames else ", strict=False"
-    if answer.reshaped or (answer.missing and answer.unexpected):
+    if does_not_fit(answer):
         yield "The keys that were renamed; the other differences above remain:"
     else:
         yield f"With the key map, {with_the_map(answer)}:"

@@ -1,4 +1,4 @@
-"""Checks of numbers in a forward: where the numbers are made up, they do not end it."""
+"""Checks of numbers in a forward: where the numbers are random ones, they do not end it."""
 
 from __future__ import annotations
 
