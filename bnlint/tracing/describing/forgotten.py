@@ -51,9 +51,9 @@ def _comes_again(call: Call, depth: int, later: Sequence[Call]) -> bool:
     Where a loop further out leads there again, only the same module tells that it is this loop.
     """
     way = call.frames[depth:]
-    again = [other for other in later if other.frames[-len(way) :] == way]
+    again = (other for other in later if other.frames[-len(way) :] == way)
     if not any(_is_in_loop(*frame) for frame in way[1:]):
-        return bool(again)
+        return next(again, None) is not None
     return depth == 0 and any(other.owner == call.owner for other in again)
 
 

@@ -55,3 +55,27 @@ def test_a_norm_written_by_hand_is_known_by_its_name() -> None:
     norm = graph.ops[2]
     assert norm.facts["channels"] == 8
     assert norm.facts["affine"] is True
+
+
+def test_what_is_written_in_place_is_what_later_calls_read() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = (nn.Linear(4, 4) for _ in range(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.a(x)
+            y.add_(self.b(x))
+            y.mul_(2)
+            return self.c(y)
+
+    edges = [(e.source, e.target) for e in trace_model(Net()).edges]
+    assert edges == [
+        ("x", "a"),
+        ("x", "b"),
+        ("a", "add_"),
+        ("b", "add_"),
+        ("add_", "mul_"),
+        ("mul_", "c"),
+        ("c", "=output"),
+    ]
