@@ -76,5 +76,5 @@ def _twin(tensor: Tensor) -> Tensor:
 def made_up(tensor: Tensor) -> Tensor:
     """Numbers for a tensor whose own are not known."""
     if tensor.is_floating_point() or tensor.is_complex():
-        return torch.randn(tensor.shape, dtype=tensor.dtype)
-    return torch.ones(tensor.shape, dtype=tensor.dtype)
+        return torch.randn(tensor.shape, dtype=tensor.dtype, device="cpu")
+    return torch.ones(tensor.shape, dtype=tensor.dtype, device="cpu")

@@ -7,12 +7,14 @@ are random: only the sequence of operations is used, which no number decides in 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bnlint.layers.calls import name_of
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.meta.known_numbers import hollow, made_up, numbers_of
 from bnlint.models.nested import mapped, tensors
@@ -21,15 +23,23 @@ LIMIT = 1 << 22
 """Elements up to which the numbers of a tensor are computed."""
 
 _MOST, _BUDGET = 500, 1 << 26
-"""Answers in one forward, and elements computed for them: a loop may wait for a number forever."""
+"""Answers to one module, and elements computed in one forward: a loop may wait for a number
+forever."""
 
 _DEPTH = 200
 
 _FEW = 1 << 12
 """Elements of a tensor up to which an item of it has numbers as well."""
 
+_CHOOSING = frozenset({"topk", "argmax"})
+"""Functions with which a router chooses the experts of each token."""
+
 _Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 """A function, its arguments and its result."""
+
+
+def _always() -> bool:
+    return True
 
 
 class NumbersUnknown(RuntimeError):
@@ -44,29 +54,49 @@ class Answers:
 
     def __init__(self) -> None:
         self.guessed = False
-        self._left, self._budget = _MOST, _BUDGET
+        self._budget = _BUDGET
+        self._given: Counter[int] = Counter()
+        self._varied: Callable[[], bool] = _always
         self._made: dict[int, _Made] = {}
         self._known: dict[int, Tensor] = {}
         self._random: set[int] = set()
+        self._weights: set[int] = set()
         self._depth = 0
 
     def note(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Remember how the tensors of a result were made."""
+        found = [*tensors((args, kwargs))]
+        weights = bool(found) and all(map(self._is_weight, found))
         for tensor in tensors(result):
             self._made[id(tensor)] = target, args, kwargs, result
+            if weights:
+                self._weights.add(id(tensor))
 
-    def answer(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a call that fails without numbers; its tensors are on meta."""
-        self._left -= 1
-        if self._left < 0:
+    def answer(
+        self,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        asking: int = 0,
+        varied: Callable[[], bool] = _always,
+    ) -> Any:
+        """The result of a call that fails without numbers; its tensors are on meta.
+
+        ``asking`` identifies the module that asks, ``varied`` is true if it has layers that only
+        some numbers lead to.
+        """
+        self._given[asking] += 1
+        if self._given[asking] > _MOST:
             raise NumbersUnknown("too many branches depend on the values of tensors")
-        self.guessed = False
+        self.guessed, self._varied = False, varied
         return hollow(self._run(target, args, kwargs))
 
     def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if getattr(target, "__name__", "") == "__getitem__" and isinstance(args[0], Tensor):
             return self._item(*args)
         args, kwargs = mapped(args, self._numbers), mapped(kwargs, self._numbers)
+        if self.guessed and name_of(target) in _CHOOSING and not self._varied():
+            args, kwargs = mapped(args, _alike), mapped(kwargs, _alike)
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         with torch.no_grad():
             if not isinstance(target, nn.Module):
@@ -77,10 +107,14 @@ class Answers:
             return torch.func.functional_call(target, filled, args, kwargs)
 
     def _item(self, tensor: Tensor, index: Any) -> Any:
-        """``tensor[index]``: a large tensor needs no numbers, only the index does."""
+        """``tensor[index]``: a large tensor needs no numbers, only the index does.
+
+        Unless the item's own numbers are asked for, and the tensor was made of others.
+        """
         chosen = mapped(index, self._numbers)
+        asked = self._depth and id(tensor) in self._made
         with torch.no_grad():
-            large = tensor.numel() > _FEW and numbers_of(tensor) is None
+            large = tensor.numel() > _FEW and numbers_of(tensor) is None and not asked
             return (hollow(tensor) if large else self._numbers(tensor))[chosen]
 
     def _numbers(self, tensor: Tensor) -> Tensor:
@@ -100,29 +134,42 @@ class Answers:
 
     def _computed(self, tensor: Tensor) -> Tensor:
         made = self._made.get(id(tensor))
-        if made is not None and self._depth < _DEPTH and not _has_weights(made):
+        if made is not None and self._depth < _DEPTH and not self._has_weights(made):
             target, args, kwargs, result = made
             place = next(i for i, t in enumerate(tensors(result)) if t is tensor)
             self._depth += 1
             try:
                 with contextlib.suppress(Exception):
                     found = [*tensors(self._run(target, args, kwargs))][place]
-                    if found.shape == tensor.shape:
+                    if found.shape == tensor.shape and not found.is_meta:
                         return found
             finally:
                 self._depth -= 1
         self.guessed = True
         return made_up(tensor)
 
+    def _has_weights(self, made: _Made) -> bool:
+        """True for a layer, and for a function of a weight."""
+        target, args, kwargs, result = made
+        found = [*tensors((args, kwargs))]
+        own = {id(t) for t in tensors(result)}
+        if isinstance(target, nn.Module) or any(id(t) in own for t in found):
+            return True
+        return any(map(self._is_weight, found))
 
-def _has_weights(made: _Made) -> bool:
-    """True for a layer, and for a function of a parameter."""
-    target, args, kwargs, result = made
-    found = [*tensors((args, kwargs))]
-    own = {id(t) for t in tensors(result)}
-    if isinstance(target, nn.Module) or any(id(t) in own for t in found):
-        return True
-    return any(isinstance(t, nn.Parameter) for t in found)
+    def _is_weight(self, tensor: Tensor) -> bool:
+        """True for a parameter, and for what was made of parameters alone."""
+        return isinstance(tensor, nn.Parameter) or id(tensor) in self._weights
+
+
+def _alike(tensor: Tensor) -> Tensor:
+    """The numbers with all rows like the first: each token is sent to the same experts.
+
+    They run one code with other weights, so that a few of them show what all do.
+    """
+    if tensor.ndim < 2 or not tensor.numel():
+        return tensor
+    return tensor.flatten(0, -2)[0].expand(tensor.shape)
 
 
 def is_doubtful(called: dict[int, int], asking: nn.Module, table: Table) -> bool:

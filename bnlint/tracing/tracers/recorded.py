@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -229,8 +230,10 @@ class ForwardRecorder(Subscriber):
         self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
     ) -> Any:
         """The result of a call that needs numbers."""
+        asker = self.watched.running()
+        varied = partial(is_doubtful, self.record.called, asker, self.table)
         try:
-            found = self._answers.answer(target, args, kwargs)
+            found = self._answers.answer(target, args, kwargs, id(asker), varied)
         except Exception as raised:
             if self._answers.guessed and name_of(target) in ASSERTIONS:
                 return None

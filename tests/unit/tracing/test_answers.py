@@ -7,6 +7,7 @@ from torch import nn
 
 from bnlint.models.guessing.guess import given
 from bnlint.tracing.model import trace_model
+from bnlint.tracing.tracers import answers
 
 
 class Batch:
@@ -80,3 +81,76 @@ def test_what_an_attention_holds_need_not_be_called():
         net = Attends(attention, nn.Identity())
         inputs = given(Batch(torch.empty(4, 8)))
     assert trace_model(net, inputs=inputs).trace.complete
+
+
+class Experts(nn.Module):
+    """Weights of all experts in one tensor; those that tokens are sent to are run one by one."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(count, 16, 16))
+
+    def forward(self, x: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        result = torch.zeros_like(x)
+        mask = nn.functional.one_hot(chosen, len(self.weight)).permute(2, 1, 0)
+        for (expert,) in torch.greater(mask.sum((-1, -2)), 0).nonzero():
+            _, token = torch.where(mask[expert])
+            result.index_add_(0, token, nn.functional.linear(x[token], self.weight[expert]))
+        return result
+
+
+class Mixture(nn.Module):
+    """Sends each token to two experts, by a router whose weight is cast."""
+
+    def __init__(self, layers: int, count: int) -> None:
+        super().__init__()
+        self.routers = nn.ParameterList([torch.ones(count, 16) for _ in range(layers)])
+        self.experts = nn.ModuleList([Experts(count) for _ in range(layers)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for router, experts in zip(self.routers, self.experts, strict=True):
+            scores = nn.functional.linear(x.float(), router.float())
+            x = x + experts(x, scores.softmax(-1).topk(2)[1])
+        return x
+
+
+def mixture(layers: int, count: int):
+    with torch.device("meta"):
+        return trace_model(Mixture(layers, count), inputs=given(torch.empty(64, 16)))
+
+
+def test_a_loop_over_the_experts_that_were_chosen_runs():
+    graph = mixture(1, 64)
+    assert graph.trace.complete
+    assert graph.trace.tracer == "recorded"
+    written = [op for op in graph.ops if op.facts.get("class") == "index_add_"]
+    assert len(written) == 2  # the others run the same code
+
+
+def test_each_module_may_ask_for_as_many_numbers(monkeypatch):
+    monkeypatch.setattr(answers, "_MOST", 12)
+    assert mixture(12, 64).trace.complete
+    monkeypatch.setattr(answers, "_MOST", 4)
+    assert not mixture(1, 64).trace.complete
+
+
+def test_experts_that_are_modules_are_all_called():
+    class Modules(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = nn.Linear(16, 4)
+            self.experts = nn.ModuleList([nn.Linear(16, 16) for _ in range(4)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            chosen = self.gate(x).topk(2, dim=-1)[1]
+            result = torch.zeros_like(x)
+            for number, expert in enumerate(self.experts):
+                token = torch.where((chosen == number).any(-1))[0]
+                if token.numel():
+                    result[token] += expert(x[token])
+            return result
+
+    with torch.device("meta"):
+        graph = trace_model(Modules(), inputs=given(torch.empty(64, 16)))
+    assert graph.trace.complete
+    assert sum(op.kind == "linear" for op in graph.ops) == 5
