@@ -102,6 +102,7 @@ class _OnMeta:
         """The result on the numbers."""
         change = _shape_only if self.shaped else _numbers
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
+        kwargs |= {"device": _CPU} if self.creates else {}  # whatever the default is now
         args = tuple(_CPU if isinstance(a, torch.device) else a for a in args)
         with torch.no_grad():
             return self.func(*mapped(args, change), **mapped(kwargs, change))

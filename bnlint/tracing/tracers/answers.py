@@ -31,6 +31,8 @@ _DEPTH = 200
 _FEW = 1 << 12
 """Elements of a tensor up to which an item of it has numbers as well."""
 
+_CPU = torch.device("cpu")
+
 _CHOOSING = frozenset({"topk", "argmax"})
 """Functions with which a router chooses the experts of each token."""
 
@@ -98,7 +100,7 @@ class Answers:
         if self.guessed and name_of(target) in _CHOOSING and not self._varied():
             args, kwargs = mapped(args, _alike), mapped(kwargs, _alike)
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
-        with torch.no_grad():
+        with torch.no_grad(), _CPU:
             if not isinstance(target, nn.Module):
                 return target(*args, **kwargs)
             states = dict((*target.named_parameters(), *target.named_buffers()))

@@ -7,7 +7,7 @@ from torch import nn
 
 from bnlint.models.building import build
 from bnlint.models.meta.known_numbers import LIMIT, forget_numbers, hollow, numbers_of
-from bnlint.models.meta.meta_mode import MetaMode
+from bnlint.models.meta.meta_mode import MetaMode, on_meta
 
 
 class Asks(nn.Module):
@@ -58,3 +58,11 @@ def test_numbers_stay_known_on_another_device():
         lengths = torch.tensor([4, 2]).to("cpu")
     assert lengths.is_meta
     assert numbers_of(lengths).tolist() == [4, 2]
+
+
+def test_numbers_are_on_the_cpu_whatever_device_is_the_default():
+    run = on_meta(torch.arange)
+    with torch.device("meta"):
+        made = run(4)
+    assert made.is_meta
+    assert numbers_of(made).tolist() == [0, 1, 2, 3]
