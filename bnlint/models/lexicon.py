@@ -153,6 +153,7 @@ SAME_DATA = (
 """Methods that return the same values, maybe of another type or elsewhere."""
 
 LENGTHS = re.compile(r"(\w+_)?(len|lens|length|lengths)(_\w+)?")
+BOUNDS = re.compile(r"(\w+_)?cu_?(seq_?)?lens?(_\w+)?|(\w+_)?cumulative_(seq_?)?len(gth)?s?")
 MASKS = re.compile(r"(\w+_)?masks?(_\w+)?")
 TARGETS = re.compile(r"y|(\w+_)?(labels?|targets?|gts?|trg_y|classes|cls)")
 EDGES = re.compile(r"edge_?(index|indices|list)s?")

@@ -157,10 +157,13 @@ class Models:
                 return
             if first is None:
                 first, kept, unfit = built, records, _unfit(records)
-        if first is not None and first.ref.guessed:
-            yield from self._rebuilt(first, inputs) or self._unfitting(first, inputs, unfit)
-        elif first is not None:
-            yield from kept
+        if first is None:
+            return
+        doubted = bool(first.ref.guessed) or first.ref.block
+        rebuilt = self._rebuilt(first, inputs) if doubted else None
+        if first.ref.guessed:
+            kept = list(rebuilt or self._unfitting(first, inputs, unfit))
+        yield from rebuilt or kept
 
     def _rebuilt(
         self, first: Built, specs: tuple[InputSpec, ...]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from bnlint.layers.table import Table
 from bnlint.models.building import Built
 from bnlint.models.guessing.arguments.refitting import alternatives
+from bnlint.models.guessing.arguments.switches import missed_attribute, switched
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.tracing.bare import Lazies, in_training, on_meta
 from bnlint.tracing.fitting.complaints import needs_values
@@ -42,6 +44,13 @@ class Reached:
         """True if nothing failed."""
         return not self.said
 
+    def is_past(self, other: Reached) -> bool:
+        """True if it got further: the expression that failed may read several attributes."""
+        missed = missed_attribute(self.said)
+        return self.step > other.step or (
+            self.step == other.step and missed not in (None, missed_attribute(other.said))
+        )
+
 
 @dataclass(slots=True)
 class Rebuilder:
@@ -68,7 +77,12 @@ class Rebuilder:
         """The first model whose forward gets further than that of ``best``."""
         if best.guess is None:
             return None
-        for guess in alternatives(best.guess, by_message(reached.said).conflict):
+        names = [p.name for p in best.maker.parameters] if best.maker else ()
+        others = chain(
+            switched(best.guess, names, best.model, reached.said),
+            alternatives(best.guess, by_message(reached.said).conflict),
+        )
+        for guess in others:
             if len(self.tried) >= _TRIES or self.clock.is_over():
                 return None
             if guess.key() in self.tried:
@@ -76,7 +90,7 @@ class Rebuilder:
             self.tried.add(guess.key())
             built = self.rebuild(best, guess)
             now = self._reached(built) if built is not None else reached
-            if built is not None and now.step > reached.step:
+            if built is not None and now.is_past(reached):
                 return built, now
         return None
 

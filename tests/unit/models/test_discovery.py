@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -30,6 +32,18 @@ def records(code: str, *named: str) -> list[ModelGraph | Problem]:
     exec(compile(text, PATH, "exec"), vars(module))
     request = TraceRequest(PATH, models=tuple(map(ModelSpec, named)))
     return list(Models(Workshop(module, source), request, builtin_table()).records())
+
+
+def records_of(file: Path) -> list[ModelGraph | Problem]:
+    """Those of a file on disk, whose code can be read while it runs."""
+    source, spec = read(str(file)), importlib.util.spec_from_file_location(file.stem, file)
+    assert isinstance(source, Source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    models = Models(Workshop(module, source), TraceRequest(str(file)), builtin_table())
+    return list(models.records())
 
 
 def calls(code: str, *named: str) -> list[str]:

@@ -165,3 +165,35 @@ def test_sequences_whose_channels_come_last_for_a_part_that_permutes_them() -> N
     assert graph.ref.inputs.shapes[0] == (2, 48, 7)
     assert graph.trace.complete
     assert graph.trace.unfit is None
+
+
+class PackedRows(nn.Module):
+    """Attention among the rows of each sequence, which are packed into one matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.proj = nn.Linear(16, 48), nn.Linear(16, 16)
+
+    def forward(self, hidden, cu_seqlens):
+        sizes = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
+        parts = zip(*(t.split(sizes) for t in self.qkv(hidden).chunk(3, -1)), strict=True)
+        mixed = [(q @ k.t()).softmax(-1) @ v for q, k, v in parts]
+        return self.proj(torch.cat(mixed))
+
+
+class PackedLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.attention = nn.LayerNorm(16), PackedRows()
+
+    def forward(self, hidden, cu_seqlens):
+        return hidden + self.attention(hidden=self.norm(hidden), cu_seqlens=cu_seqlens)
+
+
+@pytest.mark.parametrize("make", [PackedRows, PackedLayer])
+def test_bounds_of_packed_sequences_are_numbers_that_fit_the_rows(
+    make: type[nn.Module],
+) -> None:
+    graph = traced(make)
+    assert graph.trace.complete
+    assert graph.ref.inputs.shapes == ((2, 16), (2,))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.models.guessing.arguments.knowledge import Part
 from bnlint.models.guessing.arguments.refitting import alternatives
+from bnlint.models.guessing.arguments.switches import switched
 from bnlint.models.guessing.guess import Guess
-from tests.unit.models.test_discovery import net, records
+from tests.unit.models.test_discovery import net, records, records_of
 
 HIDDEN = """
 class Tagger(nn.Module):
@@ -62,6 +64,33 @@ class Unfolded(nn.Module):
     def forward(self, x):
         return self.last(self.up(self.conv(x)))
 """
+SWITCHED = """
+from torch import nn
+
+class Config:
+    def __init__(self):
+        self.width, self.use_words, self.mode = 16, False, "none"
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        if config.use_words:
+            self.words = nn.Linear(config.width, config.width)
+        if config.mode == "full":
+            self.rest = nn.Linear(config.width, 4)
+
+    def forward(self, x):
+        return self.rest(self.words(x))
+
+class Switched(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        self.first = nn.Linear(3, config.width)
+        self.block = Block(config)
+
+    def forward(self, x):
+        return self.block(self.first(x))
+"""
 
 
 @pytest.mark.parametrize("code", [HIDDEN, CLIPS, PICKED, UNFOLDED])
@@ -72,6 +101,68 @@ def test_guessed_arguments_are_changed_until_the_forward_runs(code: str) -> None
     assert graph.trace.unfit is None
     assert graph.ref.guessed
     assert all(op.outputs for op in graph.ops if op.kind != "output")
+
+
+class Some(nn.Module):
+    """Sets each attribute under some condition."""
+
+    def __init__(self, size=None, plain=True, kind="slim", count=0, with_text=False):
+        super().__init__()
+        self.config = with_text
+        if size is not None:
+            self.sized = 1
+        if not plain:
+            self.rich = 1
+        if kind == "wide" and plain:
+            self.wide = 1
+        if count > 0:
+            self.counted = 1
+        if self.config or with_text:
+            self.text = 1
+        else:
+            self.bare = 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "given", "wanted"),
+    [
+        ("sized", {"size": None}, {"size": 64}),
+        ("rich", {"plain": True}, {"plain": False}),
+        ("wide", {"kind": "slim"}, {"kind": "wide"}),
+        ("counted", {"count": 0}, {"count": 1}),
+        ("text", {"with_text": False}, {"with_text": True}),
+        ("bare", {"with_text": True}, {"with_text": False}),
+        ("bare", {"with_text": False}, None),
+        ("other", {"with_text": False}, None),
+    ],
+)
+def test_a_setting_is_changed_so_that_an_attribute_is_set(missing, given, wanted) -> None:
+    said = f"'Some' object has no attribute '{missing}'"
+    found = next(switched(Guess((), given), (), Some(**given), said), None)
+    assert (found.kwargs if found else None) == wanted
+    assert found is None or found.guessed == tuple(given)
+
+
+def test_arguments_by_place_have_the_names_of_parameters() -> None:
+    said = "'Some' object has no attribute 'rich'"
+    (found,) = switched(Guess((None, True)), ["size", "plain"], Some(None, True), said)
+    assert found.kwargs == {"size": None, "plain": False}
+
+
+def test_a_model_is_built_with_the_setting_that_its_forward_wants(tmp_path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(SWITCHED)
+    (graph,) = records_of(file)
+    assert isinstance(graph, ModelGraph)
+    assert graph.trace.complete
+    assert [op.layer for op in graph.ops if op.kind == "linear"] == [
+        "first", "block.words", "block.rest"
+    ]  # fmt: skip
+
+
+def test_an_attribute_that_nothing_sets_says_nothing_of_settings() -> None:
+    said = "'Linear' object has no attribute 'head'"
+    assert [*switched(Guess((1, 1)), ["a", "b"], nn.Linear(1, 1), said)] == []
 
 
 def test_a_fault_of_the_model_stays_unexplained() -> None:

@@ -125,6 +125,8 @@ def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterato
             owner = settings_at(guess, path)
             if owner is not None and path[-1] not in owner:
                 yield path, WIDTH
+    while len(spots) > 1 and spots[-1].function.name in ("__getitem__", "__missing__"):
+        spots = spots[:-1]  # of a dict of the user's own class
     node = spots[-1].node
     if isinstance(node, ast.Subscript):
         table = spots[-1].value(node.value)

@@ -78,7 +78,8 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
     else:
         options = [values_of(one, model, sizes) for one in asked]
     if not all(options):
-        fallback = next((o for o in options if o and _is_tensor(o[0])), None)
+        data = (o for o in options if o and _is_tensor(o[0]) and o[0].is_meta)  # lengths are none
+        fallback = next(data, None)
         fallback = fallback or _from_first_layer(model, sizes)
         options = [o or fallback for o in options]
     if not any(options):

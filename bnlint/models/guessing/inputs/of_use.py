@@ -16,6 +16,7 @@ from bnlint.models.guessing.guess import empty
 from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
 from bnlint.models.lexicon import (
     ADJACENCY,
+    BOUNDS,
     DEVICES,
     EDGES,
     LENGTHS,
@@ -142,6 +143,8 @@ def _zipped(options: dict[Any, list[Any]]) -> list[dict[Any, Any]]:
 
 
 def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
+    if BOUNDS.fullmatch(asked.name.lower()):  # of sequences packed into one: here a single one
+        return [torch.tensor([0, BATCH], dtype=torch.int32)]
     if found := _special(asked):
         return found
     use = asked.use
