@@ -92,7 +92,7 @@ def _last_lines(output: str) -> str:
 
 
 def _reason(path: str, ended: Ended, limits: Limits, output: str) -> tuple[ProblemKind, str, str]:
-    if ended.killed == "timeout":
+    if ended.killed == "timeout" or _ended_by_note(ended):
         said = f"not finished after {limits.timeout:g} s"
         hint = "raise the limit with --timeout, move the work under `if __name__ == '__main__'`, or"
         hint += f' leave the file out: exclude = ["{os.path.basename(path)}"]'
@@ -107,6 +107,14 @@ def _reason(path: str, ended: Ended, limits: Limits, output: str) -> tuple[Probl
         return ProblemKind.CRASH, said, ""
     said = f"the file's code ended the process with status {ended.status}"
     return ProblemKind.EXIT, said, "keep exits under `if __name__ == '__main__'`"
+
+
+def _ended_by_note(ended: Ended) -> bool:
+    """True if the process ended while the line was noted where it is when its time is nearly up.
+
+    The stack of a thread that goes on is read for that, which may crash.
+    """
+    return ended.status == -signal.SIGSEGV and "Timeout (" in _tail(ended.folder, FAULTS, 1 << 16)
 
 
 def _memory(limits: Limits) -> tuple[ProblemKind, str, str]:

@@ -48,6 +48,15 @@ def test_how_a_child_ended(
     assert (graphs, problem.kind, problem.blocking) == (0, kind, True)
 
 
+def test_a_crash_while_the_last_line_is_noted_is_a_timeout(tmp_path: Path) -> None:
+    noted = "Timeout (0:00:57)!\nThread 0x1 (most recent call first):\n"
+    _, (problem,) = judged(tmp_path, status=-signal.SIGSEGV, faults=noted)
+    assert problem.kind is ProblemKind.TIMEOUT
+    fatal = "Fatal Python error: Segmentation fault\n"
+    _, (problem,) = judged(tmp_path, status=-signal.SIGSEGV, faults=fatal)
+    assert problem.kind is ProblemKind.CRASH
+
+
 def test_a_crash_after_a_graph_does_not_block(tmp_path: Path) -> None:
     graphs, (problem,) = judged(tmp_path, dump(GRAPH), status=-signal.SIGSEGV)
     assert graphs == 1
