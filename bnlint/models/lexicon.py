@@ -161,6 +161,7 @@ ADJACENCY = re.compile(r"adj|adjacency(_matrix)?|adj_?(mat|matrix)|a_hat|graph|l
 OWNERS = re.compile(r"batch(_?(index|idx|indices))?")
 STATES = re.compile(r"(\w+_)?(hidden|hiddens|h|hx|hc|h0|h_0|state|states|prev_state|init_state)")
 OFFSETS = re.compile(r"(\w+_)?(start|pos|position|offset|idx|index|past)(_\w+)?")
+CACHES = re.compile(r"(use|with)_(kv_)?cache")
 DEVICES = re.compile(r"(\w+_)?(device|dev)")
 ON_GPU = re.compile(r"((use|on)_?)?(cuda|gpu)")
 SWITCHES = re.compile(r"verbose|debug|((return|output|with|use|is|do|need)_\w+)")

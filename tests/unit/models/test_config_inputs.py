@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from bnlint.models.guessing.inputs.of_forward import infer
+from bnlint.domain.graph import ModelRef
+from bnlint.loading.parsing import Source, read
+from bnlint.models.guessing.inputs.of_forward import find_inputs, infer
+from bnlint.tracing.model import trace_model
 
 
 class VisionConfig:
@@ -123,3 +127,30 @@ def test_without_a_token_for_padding_one_sample_is_tried_last():
     model = Both()
     model.config.pad_token_id = None
     assert shapes(model)[-2:] == [{"input_ids": (2, 16)}, {"input_ids": (1, 16)}]
+
+
+class Cached(Model):
+    """Makes a cache of more layers than its config names, unless it is told not to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(50, 24), nn.Linear(24, 50)
+
+    def forward(self, input_ids, use_cache=None):
+        hidden = self.words(input_ids)
+        if use_cache is None:
+            hidden = hidden + [hidden][self.config.cached]
+        return self.head(hidden)
+
+
+@pytest.mark.parametrize("guessed", [("config",), ()])
+def test_only_a_guessed_config_is_a_reason_to_do_without_a_cache(guessed):
+    model = Cached()
+    model.config.cached = 1
+    ref = ModelRef("net.py", "Cached", "class", guessed=guessed)
+    source = read("net.py", "")
+    assert isinstance(source, Source)
+    inputs = find_inputs(model, source, ref)
+    graph = trace_model(model, ref=ref, inputs=inputs)
+    assert graph.trace.complete is bool(guessed)
+    assert len(inputs.candidates) == 1 + len(guessed)

@@ -7,8 +7,10 @@ given at first, then their main input alone.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,6 +25,7 @@ from bnlint.models.guessing.inputs.named_inputs import (
     WITH_HIDDEN,
     Config,
 )
+from bnlint.models.lexicon import CACHES
 from bnlint.models.meta.known_numbers import hollow, numbers_of
 from bnlint.models.nested import mapped
 
@@ -52,6 +55,19 @@ def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
     found = [guess for choice in distinct for guess in _calls(choice, config)]
     unpadded = getattr(stated, "pad_token_id", 0) is None
     return (*found, _of_one(found[-1])) if unpadded else tuple(found)
+
+
+def without_cache(model: nn.Module, guesses: Sequence[Guess]) -> Iterator[Guess]:
+    """The first call without a cache of keys and values, for one that a guessed config misfits.
+
+    The sizes of a cache are of its own, and training fills none.
+    """
+    names = []
+    with contextlib.suppress(TypeError, ValueError):  # a forward without a signature
+        names = [name for name in _parameters(model) if CACHES.fullmatch(name)]
+    if guesses and names:
+        switched = dict.fromkeys(names, False)
+        yield replace(guesses[0], kwargs={**guesses[0].kwargs, **switched}, optional=True)
 
 
 def _of_one(guess: Guess) -> Guess:

@@ -16,7 +16,7 @@ from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.project import project_of
 from bnlint.models.guessing.guess import Guess, Guesses, declared, describe, empty
-from bnlint.models.guessing.inputs.of_config import by_config
+from bnlint.models.guessing.inputs.of_config import by_config, without_cache
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
 from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
@@ -57,7 +57,8 @@ def find_inputs(
     sure, likely = passed((source, *around), ref)
     if sure:
         return Guesses(sure[:1])
-    return Guesses((*likely, *infer(model, image_size((*around, source)))))
+    guesses = (*likely, *infer(model, image_size((*around, source))))
+    return Guesses((*guesses, *without_cache(model, guesses)) if ref.guessed else guesses)
 
 
 def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
