@@ -97,12 +97,12 @@ class Answers:
         if getattr(target, "__name__", "") == "__getitem__" and isinstance(args[0], Tensor):
             return self._item(*args)
         args, kwargs = mapped(args, self._numbers), mapped(kwargs, self._numbers)
-        if self.guessed and name_of(target) in _CHOOSING and not self._varied():
-            args, kwargs = mapped(args, _alike), mapped(kwargs, _alike)
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         with torch.no_grad(), _CPU:
             if not isinstance(target, nn.Module):
-                return target(*args, **kwargs)
+                found = target(*args, **kwargs)
+                routes = self.guessed and name_of(target) in _CHOOSING and not self._varied()
+                return mapped(found, _alike) if routes else found
             states = dict((*target.named_parameters(), *target.named_buffers()))
             filled = {name: made_up(state) for name, state in states.items()}
             self.guessed = True
@@ -165,13 +165,11 @@ class Answers:
 
 
 def _alike(tensor: Tensor) -> Tensor:
-    """The numbers with all rows like the first: each token is sent to the same experts.
+    """The numbers, all of them like the first: each token is sent to one expert alone.
 
-    They run one code with other weights, so that a few of them show what all do.
+    Experts run one code with other weights, so that one of them shows what all do.
     """
-    if tensor.ndim < 2 or not tensor.numel():
-        return tensor
-    return tensor.flatten(0, -2)[0].expand(tensor.shape)
+    return tensor.flatten()[:1].expand(tensor.shape).clone() if tensor.numel() else tensor
 
 
 def is_doubtful(called: dict[int, int], asking: nn.Module, table: Table) -> bool:

@@ -124,13 +124,13 @@ def test_a_loop_over_the_experts_that_were_chosen_runs():
     assert graph.trace.complete
     assert graph.trace.tracer == "recorded"
     written = [op for op in graph.ops if op.facts.get("class") == "index_add_"]
-    assert len(written) == 2  # the others run the same code
+    assert len(written) == 1  # the others run the same code
 
 
 def test_each_module_may_ask_for_as_many_numbers(monkeypatch):
-    monkeypatch.setattr(answers, "_MOST", 12)
+    monkeypatch.setattr(answers, "_MOST", 6)
     assert mixture(12, 64).trace.complete
-    monkeypatch.setattr(answers, "_MOST", 4)
+    monkeypatch.setattr(answers, "_MOST", 1)
     assert not mixture(1, 64).trace.complete
 
 
