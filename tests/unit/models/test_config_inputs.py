@@ -9,6 +9,7 @@ from torch import nn
 from bnlint.domain.graph import ModelRef
 from bnlint.loading.parsing import Source, read
 from bnlint.models.guessing.inputs.of_forward import find_inputs, infer
+from bnlint.models.meta.known_numbers import numbers_of
 from bnlint.tracing.model import trace_model
 
 
@@ -154,3 +155,31 @@ def test_only_a_guessed_config_is_a_reason_to_do_without_a_cache(guessed):
     graph = trace_model(model, ref=ref, inputs=inputs)
     assert graph.trace.complete is bool(guessed)
     assert len(inputs.candidates) == 1 + len(guessed)
+
+
+class Masked(Model):
+    main_input_name = "input_features"
+
+    def forward(self, input_features, input_features_mask=None, attention_mask=None):
+        lengths = input_features_mask.sum(-1)
+        return input_features.sum((1, 2)) / lengths
+
+
+class MaskedIfGiven(Model):
+    main_input_name = "input_features"
+
+    def forward(self, input_features, input_features_mask=None):
+        if input_features_mask is not None:
+            input_features = input_features * input_features_mask.unsqueeze(1)
+        return input_features
+
+
+def test_a_mask_that_is_read_without_asking_is_given():
+    model = Masked()
+    model.config.num_mel_bins, model.config.max_source_positions = 8, 20
+    first = infer(model)[0].kwargs
+    assert tuple(first["input_features"].shape) == (2, 8, 40)
+    assert tuple(first["input_features_mask"].shape) == (2, 40)
+    assert numbers_of(first["input_features_mask"]).all()
+    assert "attention_mask" not in first
+    assert all("input_features_mask" not in call.kwargs for call in infer(MaskedIfGiven()))

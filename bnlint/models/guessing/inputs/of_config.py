@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from bnlint.models.guessing.guess import Guess, empty
@@ -28,6 +29,7 @@ from bnlint.models.guessing.inputs.named_inputs import (
 from bnlint.models.lexicon import CACHES
 from bnlint.models.meta.known_numbers import hollow, numbers_of
 from bnlint.models.nested import mapped
+from bnlint.models.reading.read_forward import read_forward
 
 
 def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
@@ -52,9 +54,27 @@ def by_config(model: nn.Module) -> tuple[Guess, ...] | None:
         [*needed, *(text or main), *decoder],
     )
     distinct = dict.fromkeys(tuple(dict.fromkeys(choice)) for choice in choices)
-    found = [guess for choice in distinct for guess in _calls(choice, config)]
+    masks = _masks(model, parameters)
+    calls = (guess for choice in distinct for guess in _calls(choice, config))
+    found = [_with_masks(guess, masks) for guess in calls]
     unpadded = getattr(stated, "pad_token_id", 0) is None
     return (*found, _of_one(found[-1])) if unpadded else tuple(found)
+
+
+def _masks(model: nn.Module, parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
+    """Masks that a forward reads although they are None by default, with what they mask."""
+    masked = {name: name.removesuffix("_mask") for name in parameters if name.endswith("_mask")}
+    masked = {mask: name for mask, name in masked.items() if name in MODALITIES}
+    uses = read_forward(model) if masked else {}
+    read = (m for m in masked if m in uses and uses[m].tensor and not uses[m].guarded)
+    return {mask: masked[mask] for mask in read if parameters[mask].default is None}
+
+
+def _with_masks(guess: Guess, masks: Mapping[str, str]) -> Guess:
+    """The call with masks that leave nothing out: one number for each step, the last axis."""
+    given = {mask: guess.kwargs[name] for mask, name in masks.items() if name in guess.kwargs}
+    whole = {m: hollow(torch.ones(t.shape[0], t.shape[-1]).long()) for m, t in given.items()}
+    return replace(guess, kwargs={**guess.kwargs, **whole})
 
 
 def without_cache(model: nn.Module, guesses: Sequence[Guess]) -> Iterator[Guess]:
