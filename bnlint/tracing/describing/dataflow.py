@@ -7,7 +7,7 @@ together with those steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,24 +55,31 @@ def point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Re
     """Let later readers of a tensor read the in-place operation, if its result is not used."""
     read = {sources[r.id] for c in kept for r in c.refs() if r.id in sources}
     read |= {sources[r.id] for r in outputs if r.id in sources}
-    for position, call in enumerate(kept):
+    newest: dict[str, str] = {}
+
+    def pick(item: Any) -> Any:
+        source = sources.get(item.id) if isinstance(item, Ref) else None
+        return Ref(_latest(newest, source)) if source in newest else item
+
+    for call in kept:
+        if any(sources.get(r.id) in newest for r in call.refs()):
+            call.redirect(pick)
         if call.id in read or not _writes_in_place(call):
             continue
         target = next((sources[r.id] for r in call.refs() if r.id in sources), None)
-        if target is None:
-            continue
-        _redirect(kept[position + 1 :], outputs, sources, target, call.id)
-
-
-def _redirect(
-    later: list[Call], outputs: list[Ref], sources: Mapping[str, str], old: str, new: str
-) -> None:
-    def pick(item: Any) -> Any:
-        return Ref(new) if isinstance(item, Ref) and sources.get(item.id) == old else item
-
-    for call in later:
-        call.redirect(pick)
+        if target is not None:
+            newest[target] = call.id
     outputs[:] = [pick(r) for r in outputs]
+
+
+def _latest(newest: dict[str, str], source: str) -> str:
+    """The last in-place operation on a result, which is noted for the next question."""
+    passed = []
+    while source in newest:
+        passed.append(source)
+        source = newest[source]
+    newest.update(dict.fromkeys(passed, source))
+    return source
 
 
 def _writes_in_place(call: Call) -> bool:
@@ -113,6 +120,7 @@ def collapse_self_gates(
     if not products:
         return ops, edges
     wiring = _wire(ops, edges)
+    places = {op.id: place for place, op in enumerate(ops)}
     gone: set[str] = set()
     roots: dict[str, str] = {}
     formulas: dict[str, list[Op]] = {}
@@ -120,7 +128,8 @@ def collapse_self_gates(
         found = _self_gate(op, wiring)
         if found is not None:
             roots[op.id], steps = found
-            formulas[op.id] = [step for step in ops if step.id in steps or step is op]
+            members = sorted({*steps, op.id}, key=places.__getitem__)
+            formulas[op.id] = [wiring.ops[name] for name in members]
             gone.update(steps)
     if not roots:
         return ops, edges
