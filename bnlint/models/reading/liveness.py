@@ -56,15 +56,16 @@ class FunctionSource:
     def __init__(self, tree: ast.AST) -> None:
         self._nodes = list(ast.walk(tree))
         self._around = {c: n for n in self._nodes for c in ast.iter_child_nodes(n)}
+        self._at: dict[tuple[int | None, ...], ast.expr] = {}
+        for node in self._nodes:
+            if isinstance(node, ast.expr):
+                span = node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+                self._at.setdefault(span, node)
+        self._fates: dict[tuple[ast.expr, bool], Fate] = {}
 
     def expression(self, span: tuple[int | None, ...]) -> ast.expr | None:
         """The expression at a span, given as line, last line, column and last column."""
-        for node in self._nodes:
-            if isinstance(node, ast.expr) and span == (
-                node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
-            ):  # fmt: skip
-                return node
-        return None
+        return self._at.get(span)
 
     def is_in_loop(self, node: ast.AST) -> bool:
         """Whether a loop of this function runs the node."""
@@ -78,6 +79,12 @@ class FunctionSource:
 
         ``repeated`` is true if the loop around it is known to go on after it.
         """
+        known = self._fates.get((node, repeated))
+        if known is None:
+            known = self._fates[node, repeated] = self._found_fate(node, repeated)
+        return known
+
+    def _found_fate(self, node: ast.expr, repeated: bool) -> Fate:
         node = self._whole(node)
         holder = self._around.get(node)
         if isinstance(holder, ast.Expr):
