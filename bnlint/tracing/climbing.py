@@ -42,15 +42,21 @@ _FILLED, _TRACED = 64, 10
 
 
 def climb(
-    model: nn.Module, table: Table, inputs: Guesses, clock: SearchClock | None = None
+    model: nn.Module,
+    table: Table,
+    inputs: Guesses,
+    clock: SearchClock | None = None,
+    before: Climb | None = None,
 ) -> Climb:
     """The most complete record of ``model`` in its current mode, else in eval mode.
 
-    ``clock`` limits the search for inputs that fit, together with other searches.
+    ``clock`` limits the search for inputs that fit, together with other searches. ``before`` is
+    what was found in the other mode: the tracer that recorded it all is tried first.
     """
     clock = clock or SearchClock()
     climber = _Climber(model, table, inputs, Lazies(model), clock)
-    found = climber.without_inputs() or climber.with_inputs()
+    found = climber.as_before(before) if before is not None else None
+    found = found or climber.without_inputs() or climber.with_inputs()
     found.cut = clock.cut
     return found
 
@@ -101,6 +107,17 @@ class _Climber:
         """True if nobody stated the inputs."""
         return self.inputs.source == "inferred"
 
+    def as_before(self, before: Climb) -> Climb | None:
+        """The whole record of the tracer that ran the other mode with inputs, if there was one."""
+        if before.rung is None or not self.inputs.candidates:
+            return None
+        candidate = self.inputs.candidates[0]
+        record = before.rung.trace(self.model, self.table, candidate)
+        self.lazies.restore()
+        if not record.complete or (self.guessed and failed(record)):
+            return None
+        return Climb(record, Guesses((candidate,)), [], self.model.training)
+
     def without_inputs(self) -> Climb | None:
         """The first complete record of a tracer that needs no inputs, with shapes filled in."""
         call = next(iter(self.inputs.candidates), Guess())
@@ -127,7 +144,9 @@ class _Climber:
             self._note_refusals(attempt.record)
             attempts.append(attempt)
             if attempt.record.complete and not (self.guessed and failed(attempt.record)):
-                return Climb(attempt.record, attempt.given, self.refusals, attempt.training)
+                found = Climb(attempt.record, attempt.given, self.refusals, attempt.training)
+                found.rung = attempt.rung
+                return found
         if not attempts:
             return Climb(self.unfed, NONE, self.refusals)
         found = self._furthest(attempts)
@@ -198,8 +217,17 @@ class _Climber:
             self.model.train()
 
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
+        """First those of the tracer that runs the forward itself, whose errors others repeat."""
+        crashed: list[Guess] = []
         for candidate in self.lazies.each(self._candidates()):
             for rung in rungs:
+                record = rung.trace(self.model, self.table, candidate)
+                yield _Attempt(record, candidate, training, rung)
+                if record.crash is not None:
+                    crashed.append(candidate)
+                    break
+        for candidate in self.lazies.each(crashed):
+            for rung in rungs[1:]:
                 record = rung.trace(self.model, self.table, candidate)
                 yield _Attempt(record, candidate, training, rung)
 

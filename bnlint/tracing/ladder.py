@@ -50,7 +50,8 @@ class Climb:
     ``training`` is false if only the eval mode could be traced. ``crash`` is where the forward ends
     with an error, whatever the input. ``unfit`` is where the guessed inputs fail, though others may
     pass; ``cut`` is true if the search for others ran out of time. ``entered`` are the arguments
-    that modules got in forwards that failed, by the identity of the module.
+    that modules got in forwards that failed, by the identity of the module; ``rung`` is the tracer
+    that ran the whole forward with inputs, if one did.
     """
 
     record: Record
@@ -61,6 +62,7 @@ class Climb:
     unfit: Call | None = None
     cut: bool = False
     entered: Mapping[int, Guess] = field(default_factory=dict)
+    rung: Rung | None = None
 
     @property
     def complete(self) -> bool:

@@ -112,7 +112,7 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchCl
         return BothModes(climbed, climbed)
     meta.eval()
     try:
-        return BothModes(climbed, climb(meta, table, climbed.inputs, clock))
+        return BothModes(climbed, climb(meta, table, climbed.inputs, clock, climbed))
     finally:
         meta.train()
 

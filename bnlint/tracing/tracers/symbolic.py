@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import FrameType
 from typing import Any
 
@@ -170,7 +170,10 @@ class LeafTracer(fx.Tracer):
             node = self.create_node("get_attr", "tensor", (), {})
             node.meta["value"] = a
             node.meta["state"] = State(
-                self._state_path(a), tuple(a.shape), isinstance(a, nn.Parameter), a
+                self._state_paths.get(id(a), "constant"),
+                tuple(a.shape),
+                isinstance(a, nn.Parameter),
+                a,
             )
             return node
         if isinstance(a, tuple) and hasattr(a, "_fields"):
@@ -182,11 +185,9 @@ class LeafTracer(fx.Tracer):
         except NotImplementedError:
             return None
 
-    def _state_path(self, tensor: torch.Tensor) -> str:
-        for name, parameter in self.registry.root.named_parameters():
-            if parameter is tensor:
-                return name
-        return "constant"
+    @cached_property
+    def _state_paths(self) -> dict[int, str]:
+        return {id(found): name for name, found in self.registry.root.named_parameters()}
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """Parameters of the model as proxies with their path and shape.
