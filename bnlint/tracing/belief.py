@@ -162,8 +162,12 @@ def judge(
         if if_sure and best.faults.get(best.first) is None:
             break
         others = variations(best.candidate, types=best.why is not None and best.why.of_types)
-        more = [trial(other) for other in clock.within(islice(others, limit))]
-        runs += [run for run in more if not run.passes or best.passes or run.first > best.first]
+        for run in map(trial, clock.within(islice(others, limit))):
+            if run.passes and not best.passes and run.first <= best.first:
+                continue  # it went another way, and ended early
+            runs.append(run)
+            if run.passes and not run.lucky:
+                return Judgement(run, run.undecisive)
         if _furthest(runs)[0].first <= best.first:
             break
     return _judgement(runs, clock.cut)
