@@ -79,7 +79,7 @@ def dropout_of_maps(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     return dropout(x, *args, **kwargs) if is_plain_tensor(x) and x.ndim > 1 else None
 
 
-@for_functions("exp", "sqrt", "abs", "contiguous")
+@for_functions("exp", "sqrt", "rsqrt", "square", "abs", "neg", "__neg__", "sin", "cos", "contiguous")
 def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     """A tensor like the first argument."""
     import torch
@@ -89,6 +89,33 @@ def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     if not is_plain_tensor(x) or not x.is_floating_point() or "dtype" in kwargs:
         return None
     return x if kwargs.get("inplace") is True else like(x, x.shape)
+
+
+@for_functions("pow", "__pow__")
+def power(x: Any, exponent: Any = None, **others: Any) -> torch.Tensor | None:
+    """A floating tensor to the power of a number."""
+    number = isinstance(exponent, (int, float)) and not isinstance(exponent, bool)
+    return unary(x) if number and not others else None
+
+
+@for_functions("__invert__", "logical_not", "bitwise_not")
+def negation(x: Any, **others: Any) -> torch.Tensor | None:
+    """The opposite of a mask."""
+    import torch
+
+    sure = not others and is_plain_tensor(x) and x.dtype is torch.bool
+    return like(x, x.shape) if sure else None
+
+
+@for_functions("masked_fill")
+def filled(x: Any, mask: Any = None, value: Any = None, **others: Any) -> torch.Tensor | None:
+    """A floating tensor with a number wherever a mask says so."""
+    import torch
+
+    if others or not (is_plain_tensor(x) and is_plain_tensor(mask)):
+        return None
+    sure = x.is_floating_point() and mask.dtype is torch.bool and isinstance(value, (int, float))
+    return like(x, broadcast(x.shape, mask.shape)) if sure else None
 
 
 @for_functions("add", "sub", "mul", "div", "truediv", "multiply", "divide", "subtract")

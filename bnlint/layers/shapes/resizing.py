@@ -5,6 +5,7 @@ The formulas are those in the documentation of ``torch.nn``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bnlint.layers.shapes.shape_rules import (
@@ -114,14 +115,31 @@ def attention(
 ) -> torch.Tensor | None:
     """The output of attention: for each query a row as wide as ``value``."""
     tensors = (query, key, value)
-    if args[3:] or kwargs.get("enable_gqa") or not all(map(is_plain_tensor, tensors)):
+    if args[3:] or not all(map(is_plain_tensor, tensors)):
         return None
-    alike = len({(t.dtype, t.ndim, t.shape[:-2]) for t in tensors}) == 1 and query.ndim > 2
+    alike = len({(t.dtype, t.ndim) for t in tensors}) == 1 and query.ndim > 2
     if not alike or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        return None
+    if not (key.shape[:-2] == value.shape[:-2] == _heads(query, key, kwargs)):
         return None
     if attn_mask is not None and not _masks(attn_mask, (*query.shape[:-1], key.shape[-2])):
         return None
     return like(query, (*query.shape[:-1], value.shape[-1]))
+
+
+def _heads(query: Any, key: Any, options: Mapping[str, Any]) -> tuple[int, ...]:
+    """The axes before those of the rows that keys need to have: fewer heads where they are shared.
+
+    Torch 2.4 does not know that.
+    """
+    import torch
+
+    lead = tuple(query.shape[:-2])
+    if options.get("enable_gqa") is not True or len(lead) < 2:
+        return lead
+    known = "enable_gqa" in (torch.nn.functional.scaled_dot_product_attention.__doc__ or "")
+    few = key.shape[-3] if known else 0
+    return (*lead[:-1], few) if few and lead[-1] % few == 0 else ()
 
 
 def _masks(mask: Any, scores: tuple[int, ...]) -> bool:

@@ -190,6 +190,33 @@ def test_unary(function: Any) -> None:
     assert agrees(function, tensor(2, 3))
 
 
+UNARY = [torch.neg, torch.rsqrt, torch.square, torch.sin, torch.cos, torch.abs]
+
+
+@pytest.mark.parametrize("function", UNARY)
+def test_unary_of_torch(function: Any) -> None:
+    assert agrees(function, tensor(2, 3))
+    assert not agrees(function, tensor(2, 3).long())
+
+
+@pytest.mark.parametrize("exponent", [2, 0.5, -1])
+def test_powers(exponent: float) -> None:
+    assert agrees(torch.pow, tensor(2, 3), exponent)
+    assert agrees("__pow__", tensor(2, 3), exponent)
+    assert not agrees(torch.pow, tensor(2, 3), tensor(3))
+
+
+def test_masks() -> None:
+    mask = tensor(3, 1) > 0
+    assert agrees("__invert__", mask)
+    assert agrees(torch.logical_not, mask)
+    assert not agrees(torch.logical_not, tensor(2))
+    assert agrees("masked_fill", tensor(2, 3, 4), mask, -1e9)
+    assert agrees("masked_fill", tensor(4), mask, -1e9)
+    assert not agrees("masked_fill", tensor(2, 3, 4), mask, tensor())
+    agrees("masked_fill", tensor(2, 5, 4), mask, 0.0)
+
+
 def test_unsure() -> None:
     """Where a rule is not sure, the operation runs."""
 
@@ -242,9 +269,12 @@ def test_attention_is_sure_of_what_fits() -> None:
 @pytest.mark.skipif(
     "enable_gqa" not in F.scaled_dot_product_attention.__doc__, reason="needs torch 2.5"
 )
-def test_grouped_attention_is_left_to_torch() -> None:
-    q, grouped = tensor(2, 3, 5, 4), tensor(2, 1, 7, 4)
-    assert not agrees(F.scaled_dot_product_attention, q, grouped, grouped, enable_gqa=True)
+@pytest.mark.parametrize("heads", [1, 2, 3, 4])
+def test_grouped_attention(heads: int) -> None:
+    q, grouped = tensor(2, 4, 5, 4), tensor(2, heads, 7, 4)
+    sure = agrees(F.scaled_dot_product_attention, q, grouped, grouped, enable_gqa=True)
+    assert sure is (4 % heads == 0)
+    assert not agrees(F.scaled_dot_product_attention, q, tensor(2, 1, 7, 4), grouped)
 
 
 @pytest.mark.parametrize("layer", [nn.Conv1d(4, 4, (1, 3)), nn.ConvTranspose1d(4, 4, (1, 3))])
