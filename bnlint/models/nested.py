@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,21 +15,31 @@ from torch.utils import _pytree as pytree
 Change = Callable[[Tensor], Tensor]
 
 
+_SINGLE = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device))
+"""The types of most arguments that are no tensors; asking for their kind takes longer."""
+
+
 def tensors(value: Any) -> Iterator[Tensor]:
     """Every tensor inside ``value``, in order."""
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
+        return
+    for item in _held(value):
+        if type(item) not in _SINGLE:
             yield from tensors(item)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from tensors(item)
-    elif isinstance(value, slice):
-        yield from tensors((value.start, value.stop, value.step))
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from tensors(getattr(value, field.name))
+
+
+def _held(value: Any) -> Iterable[Any]:
+    """What a container holds; nothing for any other value."""
+    if isinstance(value, (tuple, list)):
+        return value
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, slice):
+        return value.start, value.stop, value.step
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return (getattr(value, field.name) for field in dataclasses.fields(value))
+    return ()
 
 
 def placed(value: Any, kind: type) -> Iterator[tuple[str, Any]]:

@@ -79,7 +79,8 @@ def dropout_of_maps(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     return dropout(x, *args, **kwargs) if is_plain_tensor(x) and x.ndim > 1 else None
 
 
-@for_functions("exp", "sqrt", "rsqrt", "square", "abs", "neg", "__neg__", "sin", "cos", "contiguous")
+@for_functions("exp", "sqrt", "rsqrt", "square", "sin", "cos")
+@for_functions("abs", "neg", "__neg__", "contiguous")
 def unary(x: Any, *args: Any, **kwargs: Any) -> torch.Tensor | None:
     """A tensor like the first argument."""
     import torch
