@@ -111,7 +111,7 @@ def same_attributes(model: nn.Module | None) -> Iterator[None]:
     """Restores the attributes of a model's modules after the block; None is no model."""
     modules = () if model is None else tuple(model.modules())
     kept = [
-        (own, own.copy())
+        (own, dict(own))
         for m in modules
         for own in (vars(m), *(v for v in vars(m).values() if type(v) in (dict, OrderedDict)))
     ]

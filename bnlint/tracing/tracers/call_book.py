@@ -5,13 +5,15 @@ Tensors are recognized by identity, so every tensor that was noted is kept alive
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 
-from bnlint.layers.calls import RAISED, Call, Ref, State
+from bnlint.layers.calls import RAISED, Call, Frames, Ref, State
 from bnlint.loading.sites import call_frames
 from bnlint.models.meta.known_numbers import hollow, keep_numbers, numbers_of
 from bnlint.models.nested import tensors, with_tensors
@@ -37,6 +39,7 @@ class CallBook:
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
+        self._around: list[tuple[FrameType | None, Frames]] = [(None, ())]
         self._before = {id(value) for value in kept_by(self.registry.modules)}
         self._states = {
             id(t): (name, isinstance(t, nn.Parameter))
@@ -56,6 +59,18 @@ class CallBook:
             return fresh
 
         return with_tensors(value, one)
+
+    @contextmanager
+    def inside(self, frame: FrameType) -> Iterator[None]:
+        """Calls in the block are made within ``frame``; what is around it is walked only once."""
+        self._around.append((frame, self._frames()))
+        try:
+            yield
+        finally:
+            self._around.pop()
+
+    def _frames(self) -> Frames:
+        return call_frames(*self._around[-1])
 
     def ref(self, value: Any) -> Ref | None:
         """The call that made a tensor; None for what no call made."""
@@ -86,7 +101,7 @@ class CallBook:
             *noted,
             owner=self.watched.path,
             path=path,
-            frames=call_frames(),
+            frames=self._frames(),
             grad=torch.is_grad_enabled(),
             held=held,
             value=result,
@@ -130,7 +145,7 @@ class CallBook:
         also = tuple(self.numbers.arrays.get(self.watched.path, ()))
         if not also or not tensor.is_floating_point():
             return None
-        frames, name = call_frames(), "from_numpy"
+        frames, name = self._frames(), "from_numpy"
         call = Call(self._fresh_id(), name, owner=self.watched.path, frames=frames, also=also)
         call.value = tensor
         self.record.calls.append(call)

@@ -8,6 +8,7 @@ an identity) therefore returns an alias, so that the values before and after it 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -142,7 +143,8 @@ class ForwardRecorder(Subscriber):
         def followed(*args: Any, **kwargs: Any) -> Any:
             self.record.entered.setdefault(id(module), Guess(args, kwargs))
             try:
-                result = run(*args, **kwargs)
+                with self._book.inside(sys._getframe()):
+                    result = run(*args, **kwargs)
             except Exception:
                 self.failed_in = self.failed_in or path
                 raise
