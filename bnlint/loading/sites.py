@@ -46,11 +46,21 @@ class Site:
     """Where something happened; ``late`` is true for a module built while a forward ran.
 
     ``arguments`` are the plain numbers among the arguments of a module's constructor, by name.
+    Clones of a module share its site. Pickled, it is None: code objects can't be written, and
+    whoever reads the module again need not have bnlint.
     """
 
     frames: Frames
     late: bool = False
     arguments: Arguments = ()
+
+    def __deepcopy__(self, memo: object) -> Site:
+        """The same object."""
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """How to make None."""
+        return type(None), ()
 
 
 @contextlib.contextmanager
