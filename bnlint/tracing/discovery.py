@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph, Unfit
-from bnlint.domain.objects import is_a, written
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
@@ -22,6 +21,7 @@ from bnlint.loading.user_code import blame, blame_bnlint, let_through
 from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.models.guessing.inputs.of_forward import find_inputs
+from bnlint.models.likeness import structure, with_decorated
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.models.training.training_files import TrainingFiles
 from bnlint.tracing.model import trace_model
@@ -196,7 +196,8 @@ class Models:
     def _trace(
         self, built: Built, specs: tuple[InputSpec, ...], without_inputs: bool = False
     ) -> Iterator[ModelGraph | Problem]:
-        self.covered |= {type(m) for m in built.model.modules()}
+        types = {type(m) for m in built.model.modules()}
+        self.covered.update(chain.from_iterable(map(with_decorated, types)))
         try:
             with self.stubs.unusable():
                 inputs = NONE if without_inputs else self._inputs(built, specs)
@@ -265,18 +266,6 @@ class Models:
         """True if the class that a maker makes is in a model that was traced."""
         made = getattr(self.workshop.module, maker.root, None)
         return made in self.covered
-
-
-def structure(model: nn.Module) -> tuple[Any, ...]:
-    """A key that is equal for models of the same classes, paths, shapes and plain settings."""
-    simple = (bool, int, float, str, tuple)
-    modules = tuple(
-        (name, type(m), tuple((k, written(v)) for k, v in vars(m).items() if is_a(v, simple)))
-        for name, m in model.named_modules(remove_duplicate=False)
-    )
-    lazy = nn.parameter.UninitializedParameter
-    shapes = tuple(tuple(p.shape) for p in model.parameters() if not isinstance(p, lazy))
-    return type(model), modules, shapes
 
 
 def _fits(records: list[ModelGraph | Problem]) -> bool:

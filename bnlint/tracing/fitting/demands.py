@@ -15,7 +15,7 @@ from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
 from bnlint.tracing.fitting.statements import (
     Statement,
-    asserted_rank,
+    asked_rank,
     compared,
     failed_statement,
     tensors_named,
@@ -39,15 +39,13 @@ def _of_statement(fault: Fault) -> Iterator[Demand]:
     statement = failed_statement(fault.error)
     if statement is None:
         return
-    if (sizes := compared(statement)) is not None:
+    if (asked := asked_rank(statement)) is not None:
+        tensor, rank = asked
+        yield OtherRank(tensor, rank - tensor.ndim)
+    elif (sizes := compared(statement)) is not None:
         yield from _of_sizes(statement, *sizes)
-        return
-    by, rank = more_axes(fault.text), asserted_rank(statement)
-    for tensor in tensors_named(statement):
-        if by:
-            yield OtherRank(tensor, by)
-        elif rank is not None and tensor.ndim != rank:
-            yield OtherRank(tensor, rank - tensor.ndim)
+    elif by := more_axes(fault.text):
+        yield from (OtherRank(tensor, by) for tensor in tensors_named(statement))
 
 
 def _of_sizes(statement: Statement, left: int, right: int) -> Iterator[Demand]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from bnlint.domain.objects import is_a, stored
 from bnlint.loading.sites import is_machinery
 from bnlint.tracing.modes.reads_of_mode import tree_of
 
@@ -49,22 +50,54 @@ def tensors_named(statement: Statement) -> Iterator[torch.Tensor]:
             yield value
 
 
-def asserted_rank(statement: Statement) -> int | None:
-    """The rank that ``assert len(x.shape) == 4`` or ``assert x.dim() == 4`` asks for."""
-    node = statement.node
-    if not isinstance(node, ast.Assert) or not isinstance(node.test, ast.Compare):
-        return None
-    text, right = ast.unparse(node.test.left), node.test.comparators[0]
-    ranked = text.endswith((".dim()", ".ndim", ".ndimension()")) or text.startswith("len(")
-    if ranked and isinstance(right, ast.Constant) and isinstance(right.value, int):
-        return right.value
+def asked_rank(statement: Statement) -> tuple[torch.Tensor, int] | None:
+    """A tensor and the rank that it should have.
+
+    For ``assert len(x.shape) == 4``, or for ``if x.dim() != self.rank: raise``.
+    """
+    test, known = _test(statement), statement.frame.f_locals
+    for node in ast.walk(test) if test is not None else ():
+        if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+            tensor = _ranked(node.left, known)
+            rank = _bound(node.ops[0], node.comparators[0], known)
+            if tensor is not None and rank is not None and rank != tensor.ndim:
+                return tensor, rank
     return None
+
+
+def _ranked(node: ast.expr, known: Mapping[str, Any]) -> torch.Tensor | None:
+    """The tensor whose rank an expression is."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="ndim"):
+            pass
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="dim" | "ndimension")):
+            pass
+        case ast.Call(
+            func=ast.Name(id="len"),
+            args=[
+                ast.Attribute(value=ast.Name(id=name), attr="shape")
+                | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"))
+            ],
+        ):
+            pass
+        case _:
+            return None
+    found = known.get(name)
+    return found if isinstance(found, torch.Tensor) else None
+
+
+def _bound(operator: ast.cmpop, node: ast.expr, known: Mapping[str, Any]) -> int | None:
+    """The number that a comparison asks for: the first of several, the smallest above a bound."""
+    if isinstance(operator, (ast.In, ast.NotIn)) and isinstance(node, (ast.Tuple, ast.List)):
+        numbers = (_number(each, known) for each in node.elts)
+        return next((number for number in numbers if number is not None), None)
+    number = _number(node, known)
+    return number + 1 if number is not None and isinstance(operator, (ast.Gt, ast.LtE)) else number
 
 
 def compared(statement: Statement) -> tuple[int, int] | None:
     """The numbers of ``assert t <= self.longest`` or of ``if t > self.longest: raise``."""
-    node = statement.node
-    test = node.test if isinstance(node, ast.Assert) else _condition_around(statement)
+    test = _test(statement)
     if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
         return None
     known = statement.frame.f_locals
@@ -72,7 +105,10 @@ def compared(statement: Statement) -> tuple[int, int] | None:
     return (left, right) if left is not None and right is not None else None
 
 
-def _condition_around(statement: Statement) -> ast.expr | None:
+def _test(statement: Statement) -> ast.expr | None:
+    """What an assertion asserts, or the condition under which an error is raised."""
+    if isinstance(statement.node, ast.Assert):
+        return statement.node.test
     if not isinstance(statement.node, ast.Raise):
         return None
     conditions = (n for n in _statements(statement.frame.f_code) if isinstance(n, ast.If))
@@ -80,7 +116,7 @@ def _condition_around(statement: Statement) -> ast.expr | None:
 
 
 def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
-    """The value of a literal, a name, an attribute of one, or a size of a tensor."""
+    """The value of a literal, a name, an attribute of one, a length, or a size of a tensor."""
     value: Any = None
     match node:
         case ast.Constant(value=value):
@@ -93,6 +129,9 @@ def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
             value = _size(known.get(name), index)
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[index]):
             value = _size(known.get(name), index)
+        case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]):
+            held: Any = known.get(name)
+            value = len(tuple(stored(held))) if is_a(held, (tuple, list)) else None
     return value if type(value) is int else None
 
 

@@ -149,6 +149,21 @@ def test_blocks_inside_a_bigger_model_are_not_checked_twice() -> None:
     assert calls(code) == ["Net()"]
 
 
+def test_a_block_that_a_decorator_derived_from_is_not_checked_twice() -> None:
+    decorator = """
+def kept(cls):
+    class Decorated(cls):
+        def __init__(self, *args):
+            super().__init__(*args)
+    Decorated.__name__ = cls.__name__
+    return Decorated
+"""
+    block = "@kept" + net("Block", "n", "nn.Linear(n, n)")
+    assert calls(decorator + block + net(layer="Block(3)")) == ["Net()"]
+    other = net("Block", "n", "nn.Linear(n, n)") + net("Other").replace("nn.Module", "Block")
+    assert len(calls(other.replace("super().__init__()", "nn.Module.__init__(self)"))) == 2
+
+
 def test_a_block_is_checked_by_itself_where_the_bigger_model_cannot_be_built() -> None:
     code = net("Block", "width=4", "nn.Linear(3, width)") + net(
         "Net", "zorp", "Block(zorp.x[zorp](1)[zorp])"

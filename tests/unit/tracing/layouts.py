@@ -296,6 +296,44 @@ class Taps(nn.Module):
         return [tap(f) for tap, f in zip(self.taps, features, strict=True)]
 
 
+def check_shape(tensor: Tensor, wanted: list[int | None]) -> None:
+    """Says what is wrong with a shape; None stands for any size."""
+    if tensor.ndim != len(wanted):
+        raise AssertionError(f"{tensor.ndim} dimensions, expected {len(wanted)}")
+    for size, expected in zip(tensor.shape, wanted, strict=True):
+        if expected is not None and size != expected:
+            raise AssertionError(f"size {size}, expected {expected}")
+
+
+class Checked(nn.Module):
+    """A helper checks the shapes, for a part that is chosen by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 1)
+        self.last = nn.Conv2d(8, 8, 3)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        check_shape(maps, [None, 1, 48, 48])
+        for name in ("first", "last"):
+            maps = getattr(self, name)(maps)
+        return maps
+
+
+class OfRank(nn.Module):
+    """The rank is a setting of the model, and compared with one of several."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rank = 3
+        self.proj = nn.Linear(12, 12)
+
+    def forward(self, states: Tensor) -> Tensor:
+        if states.dim() not in (self.rank, 4):
+            raise ValueError("states must be sequences")
+        return self.proj(states)
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
     Transposing: ((2, 128, 40),),
     InHelper: ((2, 128, 40),),
@@ -321,6 +359,8 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     InPlace: ((2, 28, 28),),
     FirstNorm: ((2, 1, 28, 64),),
     Taps: ((2, 16, 32, 32), (2, 32, 32, 32), (2, 64, 32, 32)),
+    Checked: ((2, 1, 48, 48),),
+    OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
 }
 """What bnlint feeds to each of them."""
