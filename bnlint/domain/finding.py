@@ -154,6 +154,7 @@ class Problem:
 
     ``blocking`` is true when nothing of the file could be checked; a file named by hand with a
     blocking problem ends the run with exit code 2. In a notebook, ``line`` is that of the ``cell``.
+    ``names`` are the packages or weights that it is about, so that files can be told of together.
     """
 
     kind: ProblemKind
@@ -164,6 +165,7 @@ class Problem:
     model: str = ""
     blocking: bool = False
     cell: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

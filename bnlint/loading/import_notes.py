@@ -51,6 +51,7 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
             "results may be incomplete",
             hint="install what the file imports for a complete check",
             line=_import_line(source.tree, missing[0]),
+            names=tuple(missing),
         )
 
 

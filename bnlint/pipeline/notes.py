@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,12 @@ _PLAIN = (
 )
 """Reasons of the tracers, in plain words."""
 
+_LACKING = re.compile(
+    r"StubUsed: .* is needed, and (?P<package>\S+) (?P<why>is not installed|could not be imported)"
+)
+"""What is said of a stand-in of a package that a forward needs."""
+
+_MISSING = " is not installed"
 _ANOTHER = "pass another one (--input, [tool.bnlint.inputs]), or none to have one guessed"
 _FAILS = "BN206"
 _WHOLE = "its forward"
@@ -127,7 +134,10 @@ def unseen_parts(graph: ModelGraph, findings: Iterable[Finding] = ()) -> Iterato
             at, reason = (unfit.location, unfit.reason) if unfit else (at, reason)
             kind, said = ProblemKind.UNTRACEABLE, f"{graph.ref.name} could not be traced: {reason}"
         hint = "its layers were checked as far as they could be traced on their own"
-        hint += "; pass --input so that forward can run" if without_input else ""
+        if reason.endswith(_MISSING):
+            hint += f"; install {reason.removesuffix(_MISSING)} for a complete check"
+        elif without_input:
+            hint += "; pass --input so that forward can run"
         yield _problem(graph, kind, said, hint, at)
 
 
@@ -157,4 +167,6 @@ def _listed(paths: list[str]) -> str:
 
 def plain_reason(reason: str) -> str:
     """The reason in plain words where they are known, else as the tracer puts it."""
+    if lacking := _LACKING.match(reason):
+        return f"{lacking['package']} {lacking['why']}"
     return next((words for sign, words in _PLAIN if sign in reason), reason)

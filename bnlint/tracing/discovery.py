@@ -228,7 +228,7 @@ class Models:
                 f"built with random weights: {listed(new[:3])} {'is' if len(new) == 1 else 'are'} "
             )
             text += "neither downloaded nor read, because no check needs them"
-            yield Problem(kind, file, text, line=line, model=built.ref.name)
+            yield Problem(kind, file, text, line=line, model=built.ref.name, names=tuple(new))
 
     def _remains(
         self, left: list[tuple[Maker | None, Problem]], found: Survey, any_graph: bool

@@ -12,6 +12,7 @@ from bnlint.domain.phrases import listed, plural, short_number
 from bnlint.report import Format, RenderOptions
 from bnlint.report.excerpts import excerpt
 from bnlint.report.formats.concise import headline
+from bnlint.report.gathering import told_once
 from bnlint.report.lines import (
     line_place,
     next_fixes,
@@ -48,8 +49,9 @@ def problems(report: Report, options: RenderOptions) -> str:
 def _problems(report: Report, options: RenderOptions) -> list[str]:
     shown = [p for p in report.problems if p.blocking or not options.quiet]
     parts = [p for p in shown if p.kind is ProblemKind.PART and not options.verbose]
-    lines = [line for p in shown if p not in parts for line in problem_lines(p, options)]
-    return [*lines, *_parts(parts)]
+    others = [p for p in shown if p not in parts]
+    told = others if options.verbose else told_once(others)
+    return [*(line for p in told for line in problem_lines(p, options)), *_parts(parts)]
 
 
 def _parts(problems: list[Problem]) -> Iterator[str]:
@@ -78,12 +80,13 @@ def _entry(finding: Finding, options: RenderOptions) -> Iterator[str]:
 
 
 def problem_lines(problem: Problem, options: RenderOptions) -> Iterator[str]:
-    """What could not be checked, why and what would help."""
+    """What could not be checked, why and what would help; without a place for several files."""
     head = paint(plain(problem_place(problem, options)), "bold", options.colour)
     word = "not checked" if problem.blocking else "note"
     kind = paint(f"{word} ({problem.kind.value})", "info", options.colour)
     first, *rest = problem.message.splitlines() or [""]
-    yield f"{head}: {kind}: {plain(first)}{plain(of_model(problem.model))}"
+    at = f"{head}: " if problem.file else ""
+    yield f"{at}{kind}: {plain(first)}{plain(of_model(problem.model))}"
     yield from (f"    {plain(line)}" for line in rest)
     hint, *more = problem.hint.splitlines() or [""]
     if hint:

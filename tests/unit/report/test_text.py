@@ -127,3 +127,35 @@ def test_paths_are_shown_from_the_root() -> None:
 def test_an_unknown_format_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="known: text, concise, json"):
         render("yaml", Report())
+
+
+def stubbed(file: str, *names: str) -> Problem:
+    said = f"{names[0]} could not be imported and was stubbed; results may be incomplete"
+    hint = "install what the file imports for a complete check"
+    return Problem(ProblemKind.STUBBED_IMPORT, file, said, hint, 3, names=names)
+
+
+def test_packages_that_several_files_lack_are_one_line() -> None:
+    problems = (stubbed("a.py", "cv9", "p1"), stubbed("b.py", "p2", "cv9"), stubbed("c.py", "cv9"))
+    said = notes(Report(problems=problems), OPTIONS)
+    assert said.splitlines()[:2] == [
+        "note (stubbed-import): cv9, p1 and p2 could not be imported in 3 files and were stubbed; "
+        "results may be incomplete (-v lists them)",
+        "    hint: install what the files import for a complete check",
+    ]
+    many = (stubbed("a.py", *"abcde"), stubbed("b.py", "b"))
+    assert "b, a, c and 2 other packages" in notes(Report(problems=many), OPTIONS)
+    assert notes(Report(problems=problems), replace(OPTIONS, verbose=True)).count("c.py:3") == 1
+
+
+def test_a_note_of_one_file_keeps_its_place() -> None:
+    said = notes(Report(problems=(stubbed("a.py", "cv9"),)), OPTIONS)
+    assert said.startswith("a.py:3: note (stubbed-import): cv9 could not be imported")
+
+
+def test_the_same_note_on_several_files_is_said_once() -> None:
+    same = [Problem(ProblemKind.STUBBED_IMPORT, f, "it fails", f"hint {f}", 1) for f in ("a", "b")]
+    said = notes(Report(problems=tuple(same)), OPTIONS)
+    assert said.splitlines()[0] == "note (stubbed-import): in 2 files: it fails (-v lists them)"
+    blocking = tuple(replace(each, blocking=True) for each in same)
+    assert notes(Report(problems=blocking), OPTIONS).count("not checked (stubbed-import)") == 2
