@@ -189,6 +189,8 @@ def _settings(kind: Kind, arguments: Mapping[str, Any]) -> Facts:
         facts.update(_plain_facts(arguments, "dim"))
     if kind.name in ("concat", "stack"):
         facts.setdefault("dim", 0)
+        if isinstance(joined := arguments.get("tensors"), (tuple, list)):
+            facts["joined"] = len(joined)
     if kind.tags & having("facts", "start-dim"):
         facts.update(_plain_facts({"start-dim": arguments.get("start_dim", 0)}, "start-dim"))
     return facts

@@ -219,6 +219,8 @@ def _is_one(found: Mapping[tuple[Shape, ...], Reason]) -> bool:
         return False
     if len({why.numbers for why in found.values()}) == 1:
         return True
+    if any(why.joins for why in found.values()):
+        return False
     by_sizes = {tuple(shape[1:] for shape in shapes): why for shapes, why in found.items()}
     return _never_meet([why.conflict for why in by_sizes.values()])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -65,7 +65,8 @@ class Reason:
 
     ``decides`` is false for a norm that takes the wrong axis for the channels: no size of the
     input may be chosen so that the numbers on that axis happen to fit. ``small`` and ``of_types``
-    tell failures of inputs that are too small, or of another type than is taken.
+    tell failures of inputs that are too small, or of another type than is taken. ``joins`` is true
+    if what comes from one input is joined with what comes from another, which may have any size.
     """
 
     words: str
@@ -74,6 +75,7 @@ class Reason:
     small: bool = False
     decides: bool = True
     of_types: bool = False
+    joins: bool = False
 
 
 def is_limit(error: BaseException) -> bool:
@@ -92,8 +94,30 @@ def reason_for(call: Call, table: Table, known: Mapping[str, Call]) -> Reason:
     found: Reason | None = None
     if kind is not None and isinstance(x, torch.Tensor):
         found = _of_kernel(call, kind, x) or _of_norm(call, kind, x)
-    found = found or by_message(call.error or "")
+    if found is None:
+        found = replace(by_message(call.error or ""), joins=_joins_inputs(call, known))
     return _never_divides(call, found, known) or found
+
+
+def _joins_inputs(call: Call, known: Mapping[str, Call]) -> bool:
+    """True if two of its tensors come from different inputs of the model."""
+    origins = {_inputs_behind(ref.id, known) for ref in call.refs()} - {frozenset()}
+    return len(origins) > 1
+
+
+def _inputs_behind(start: str, known: Mapping[str, Call]) -> frozenset[str]:
+    waiting, seen = [start], {start}
+    inputs: set[str] = set()
+    while waiting:
+        call = known.get(waiting.pop())
+        if call is None:
+            continue
+        if call.target == "input":
+            inputs.add(call.id)
+        fresh = {ref.id for ref in call.refs()} - seen
+        seen |= fresh
+        waiting += fresh
+    return frozenset(inputs)
 
 
 def _first_value(call: Call, known: Mapping[str, Call]) -> Any:

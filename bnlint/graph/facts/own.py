@@ -48,6 +48,7 @@ OWN_FACTS: Mapping[str, str] = {
     "saturating": "activations: whether both ends (or one) are flat",
     "p": "dropout: probability",
     "dim": "softmax, concat, normalize, means and other operations along an axis: the axis",
+    "joined": "concat, stack: how many tensors, those that no operation made included",
     "start-dim": "flatten: the first axis that is merged",
     "end-dim": "flatten: the last axis that is merged",
     "keepdim": "means, sums: whether the axes are kept with size 1",

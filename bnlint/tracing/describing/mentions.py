@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache, partialmethod
 from types import CodeType, FunctionType
@@ -14,6 +15,12 @@ from bnlint.domain.objects import home_of, is_a
 from bnlint.layers.table import containers
 
 _BUILDER = "__init__"
+_BY_NAME = frozenset({"getattr", "get_submodule", "_modules"})
+"""What finds a submodule whose name is put together: ``getattr(self, f"layer{i}")``."""
+_PIECE = "="
+"""Marks a text that may be a part of a name, which no name begins with."""
+_BLANK = re.compile(r"\{\w*\}|%[dsi]")
+_PART_OF_NAME = re.compile(r"(?=.*[a-zA-Z]\w)(?:\w|\{\w*\}|%[dsi])+")
 
 
 def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
@@ -25,10 +32,24 @@ def is_mentioned(path: str, modules: Mapping[str, nn.Module]) -> bool:
     """
     owner, name = _owner(path, modules)
     holder = modules[owner]
-    if isinstance(holder, containers()) or name in spoken_names(_class(holder)):
+    if isinstance(holder, containers()) or _speaks(_class(holder), name):
         return True
     above = (modules[path] for path in _upwards(owner)[1:])
     return any(name in spoken_names(_class(m)) and not hasattr(m, name) for m in above)
+
+
+def _speaks(cls: type, name: str) -> bool:
+    """True if the class names the attribute, or may put its name together in a ``getattr``."""
+    spoken = spoken_names(cls)
+    return name in spoken or any(_is_made_of(name, text) for text in spoken if text[:1] == _PIECE)
+
+
+def _is_made_of(name: str, text: str) -> bool:
+    """Whether a template, or a piece that something is added to, becomes the name."""
+    pieces = _BLANK.split(text[1:])
+    if len(pieces) > 1:
+        return re.fullmatch(".+".join(map(re.escape, pieces)), name) is not None
+    return name != pieces[0] and (name.startswith(pieces[0]) or name.endswith(pieces[0]))
 
 
 def is_optional(path: str, modules: Mapping[str, nn.Module]) -> bool:
@@ -126,6 +147,8 @@ def _names_of_code(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, str):
             yield constant  # getattr(self, "name")
+            if not _BY_NAME.isdisjoint(code.co_names) and _PART_OF_NAME.fullmatch(constant):
+                yield _PIECE + constant
         elif isinstance(constant, CodeType):
             yield from _names_of_code(constant)
 

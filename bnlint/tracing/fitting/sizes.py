@@ -123,8 +123,10 @@ class Sizes:
     def _scaled(self) -> Iterator[Guess]:
         """Inputs with all their sizes larger or smaller, if another tensor is the measure."""
         want, got = self.demand.want, self.demand.got
-        for slot in sorted(self.trail.slots):
-            axes = self._sized_axes([slot])
+        slots = sorted(self.trail.slots)
+        together = [slots] if len(slots) > 1 else []  # a level of a pyramid may have two inputs
+        for some in (*([slot] for slot in slots), *together):
+            axes = self._sized_axes(some)
             sizes = {axis: self._size(axis) * want / got for axis in axes}
             if sizes and all(size == int(size) and size > 0 for size in sizes.values()):
                 yield with_sizes(self.guess, {axis: int(size) for axis, size in sizes.items()})
@@ -154,7 +156,7 @@ class Sizes:
         axes = self._sized_axes(sorted(self.trail.slots))
         if not axes:
             return
-        if self._is_same(axes):
+        if self._is_vain(axes):
             return
         square = self._searched([axes], (1, 1), _LARGEST)
         if square.guess is not None:
@@ -162,10 +164,12 @@ class Sizes:
         elif all(slots[slot].ndim == 4 for slot, _ in axes):
             yield from self._oblong([axes[::2], axes[1::2]], square.side)
 
-    def _is_same(self, axes: list[Axis]) -> bool:
-        """True if the size of the input makes no difference to what the layer gets."""
+    def _is_vain(self, axes: list[Axis]) -> bool:
+        """True if the size makes no difference to what the layer gets, or another input has it."""
         twice = with_sizes(self.guess, {axis: 2 * self._size(axis) for axis in axes})
-        return self.outcome(twice).got == self.demand.got
+        outcome = self.outcome(twice)
+        tied = len({slot for slot, _ in axes}) < len(slots_of(self.guess))
+        return outcome.got == self.demand.got or (tied and outcome == SizeOutcome())
 
     def _oblong(self, axes: list[list[Axis]], side: int) -> Iterator[Guess]:
         """Images that are not square: of common ratios, or one row or column of features."""

@@ -179,6 +179,15 @@ def test_a_concatenation_with_something_unknown_is_unknown():
     assert channels(net) is UNKNOWN
 
 
+@pytest.mark.parametrize(("joined", "expected"), [(2, 12), (3, UNKNOWN)])
+def test_a_concatenation_with_a_tensor_that_no_operation_made_is_unknown(joined, expected):
+    net = line("input:x")
+    net.add("conv2d", "a", reads=("x",), out_channels=8)
+    net.add("conv2d", "b", reads=("x",), out_channels=4)
+    net.add("concat", reads=("a", "b"), dim=1, joined=joined)
+    assert channels(net) == expected
+
+
 def test_a_kernel_reads_its_own_axis_of_a_shape():
     net = Builder()
     net.add("input", shape=(2, 7, 16))

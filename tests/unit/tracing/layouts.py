@@ -218,6 +218,21 @@ class Pyramid(nn.Module):
         return self.fine(fine) + F.interpolate(self.coarse(coarse), scale_factor=2)
 
 
+class PairedPyramid(nn.Module):
+    """Two views of each level, of which the coarse ones meet before they join the fine ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse = nn.Conv2d(32, 16, 1)
+        self.fine = nn.Conv2d(16 + 16 + 16, 8, 1)
+        self.side = nn.Conv2d(16, 16, 1)
+
+    def forward(self, top: Tensor, top_low: Tensor, side: Tensor, side_low: Tensor) -> Tensor:
+        low = F.interpolate(self.coarse(top_low) * self.coarse(side_low), scale_factor=2)
+        side = self.side(side)
+        return self.fine(torch.cat([low, self.side(top) * side, side], 1))
+
+
 class Rays(nn.Module):
     """Two parts of a row, which say how long it is."""
 
@@ -362,5 +377,6 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Checked: ((2, 1, 48, 48),),
     OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
+    PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
 }
 """What bnlint feeds to each of them."""

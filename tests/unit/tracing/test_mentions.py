@@ -124,3 +124,33 @@ def test_an_input_with_a_default_may_stand_further_up():
     assert is_optional("blocks.0.cross", dict(Decoder().named_modules()))
     assert not is_optional("cross", dict(Block().named_modules()))
     assert not is_optional("called", dict(Net().named_modules()))
+
+
+class Numbered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for name in ("stage_1", "up2", "mid_x_conv", "tail", "stage", "other_1"):
+            setattr(self, name, nn.Linear(2, 2))
+
+    def forward(self, x, number):
+        x = getattr(self, f"stage_{number}")(x)
+        x = getattr(self, "up%d" % number)(x)  # noqa: UP031
+        return self._mid(x, "x")
+
+    def _mid(self, x, letter):
+        return getattr(self, "mid_{}_conv".format(letter))(x)  # noqa: UP032
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("stage_1", True),
+        ("up2", True),
+        ("mid_x_conv", True),
+        ("tail", False),
+        ("stage", False),
+        ("other_1", False),
+    ],
+)
+def test_a_name_that_forward_puts_together_is_a_mention(path, expected):
+    assert is_mentioned(path, dict(Numbered().named_modules())) is expected

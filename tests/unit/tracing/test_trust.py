@@ -167,3 +167,24 @@ class Blurred(nn.Module):
 def test_a_fixed_filter_fixes_no_channels():
     assert failures(Blurred(), (2, 12, 32, 32), (2, 12, 64, 64)) == []
     assert failures(Blurred(), (2, 3, 32, 32)) == []
+
+
+class FourInputs(nn.Module):
+    """Three times the width of two is twice that of the others and 6, which nothing tries."""
+
+    def __init__(self):
+        super().__init__()
+        self.low, self.high = nn.Conv2d(32, 16, 1), nn.Conv2d(16, 16, 1)
+
+    def forward(self, a, b, c, d):
+        low = nn.functional.interpolate(self.low(a) * self.low(b), scale_factor=2)
+        low = nn.functional.pad(low, (3, 3, 3, 3))
+        high = nn.functional.interpolate(self.high(c) * self.high(d), scale_factor=3)
+        return torch.cat([low, high], 1)
+
+
+def test_sizes_of_several_inputs_that_do_not_fit_together_prove_nothing():
+    net = FourInputs()
+    graph = trace_model(net, inputs=Guesses(infer(net)))
+    assert [op.layer for op in graph.ops if op.error] == []
+    assert graph.trace.unfit is not None

@@ -242,7 +242,8 @@ def _merged(op: Op, arriving: Layouts) -> Layout:
     place = next(n for n in places if n is not None)
     same = reduce(_alike, arriving)
     sizes = [x.axes[place].size for x in arriving]
-    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    hidden = op.facts.get("joined", len(sizes)) != len(sizes)  # coordinates made of a size
+    total = None if hidden or None in sizes else sum(size for size in sizes if size is not None)
     return same.with_axis(place, Axis(same.axes[place].role, total))
 
 
