@@ -72,7 +72,7 @@ OWN_FACTS: Mapping[str, str] = {
     "argument": "inputs: the name of the parameter of forward",
     "required": "inputs: whether that parameter has no default",
     "named": "inputs: whether forward reads the name of that parameter",
-    "shared-signature": "inputs: whether other models of the file or base classes take the same",
+    "shared-signature": "inputs: whether base classes, other models of the file or solvers take it",
     "discrete": "whether its result holds integers or truth values, which have no gradient",
     "integer-inputs": "the arguments, from 0, that hold integers or truth values",
     "rebuilt": "whether it makes a tensor of numbers that Python read from another one",

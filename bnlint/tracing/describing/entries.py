@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -34,7 +34,7 @@ def entry_facts(model: nn.Module, record: Record) -> Mapping[str, Mapping[str, V
                 "argument": found.name,
                 "required": found.default is found.empty,
                 "named": spoken is None or found.name in spoken,
-                "shared-signature": shared,
+                "shared-signature": shared or _is_time(found.name, parameters),
             }
     return facts
 
@@ -51,6 +51,11 @@ def _read_names(forward: FunctionType) -> frozenset[str] | None:
     read = (n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
     names = frozenset(node.id for node in read)
     return None if names & {"locals", "vars", "super"} else names
+
+
+def _is_time(name: str, parameters: Sequence[inspect.Parameter]) -> bool:
+    """Whether it is the time of ``forward(t, y)``, which solvers of differential equations pass."""
+    return name == "t" and len(parameters) == 2 and parameters[0].name == name
 
 
 def _is_shared(cls: type, forward: Callable[..., Any]) -> bool:
