@@ -56,7 +56,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (100, (r"(src|tgt|input|output)_?vocab(_?size)?", r"(n|num)_?(users?|items?)")),
     (4, (r".*heads?", r"n_?head", r"nhead")),
     (1, (r"(n|num)?_?groups?",)),
-    (3, (r"kernel(_?size)?s?", r"ks?", r"k_size", r"filter_?size")),
+    (3, (r"kernel(_?size)?s?", r"ks?", r"k_size", r"filter_?(size|width)s?")),
     (1, (r"strides?", r"s", r"dilations?", r"dilation_?rate", r"rate", r"t", r"cardinality")),
     (1, (r"expan(d|sion)(_?(ratio|factor))?", r"factor", r"width_mult(iplier)?")),
     (2, (r"(up|down)?_?scale(_?factor)?",)),
@@ -85,7 +85,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     ("width", (r"[cdf]", r"ch", r"dim")),
     ("width", (r".*(hidden|dim|width|feat|size|channel|planes|emb|units|model|base).*",)),
     ("width", (r"n[dg]?f",)),
-    (2, (r"\w+_depths?", r"\w+_factor")),
+    (2, (r"\w+_depths?", r"(\w+_)?repeats?", r"\w+_factor")),
     (4, (r"(n|num|nb|number_of|max|min)_\w+",)),
 )
 _NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
@@ -117,7 +117,8 @@ _WORDS = tuple(
 )
 
 WITHOUT_WEIGHTS = {
-    **dict.fromkeys(("pretrained", "pretrained_backbone"), False),
+    **dict.fromkeys(("pretrained", "pretrained_backbone", "use_pretrained"), False),
+    **dict.fromkeys(("load_weights", "load_pretrained", "pretrained_weights"), False),
     **dict.fromkeys(("weights", "weights_backbone", "encoder_weights")),
 }
 """Arguments that say which weights to download, and the value that downloads none."""

@@ -214,6 +214,19 @@ class Interpreter:
         self, node: ast.expr, use: ParameterUse, loop: ast.For | ast.comprehension
     ) -> None:
         use.sequence |= loop.iter is node
+        use.keyed |= loop.iter is node and self._looks_up(loop)
+
+    def _looks_up(self, loop: ast.For | ast.comprehension) -> bool:
+        """``for name in heads: heads[name]`` iterates over the keys of a mapping."""
+        around: ast.AST = loop if isinstance(loop, ast.For) else self.parents[loop]
+        wanted = ast.dump(loop.iter), ast.dump(ast.Load())
+        return isinstance(loop.target, ast.Name) and any(
+            (ast.dump(n.value), ast.dump(n.ctx)) == wanted
+            and isinstance(n.slice, ast.Name)
+            and n.slice.id == loop.target.id
+            for n in ast.walk(around)
+            if isinstance(n, ast.Subscript)
+        )
 
     def _note_star(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
         use.sequence = True

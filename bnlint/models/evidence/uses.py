@@ -20,7 +20,8 @@ class ParameterUse:
     of items of a sequence, ``exact`` if it is unpacked into that many; ``each`` is the use of its
     items, ``parts`` that of items that are unpacked into names. ``fields`` are attributes and keys
     that are read from it, each with its own use; ``optional`` ones have a default there. ``called``
-    is true in a constructor, ``applied`` in other methods. ``role`` is the parameter of a layer of
+    is true in a constructor, ``applied`` in other methods. ``keyed`` is true if it is looked up by
+    what iterating over it yields. ``role`` is the parameter of a layer of
     torch that it becomes, and that layer's class. ``conditions`` must hold for a name's value.
     """
 
@@ -30,6 +31,7 @@ class ParameterUse:
     whole: bool = False
     sequence: bool = False
     mapping: bool = False
+    keyed: bool = False
     called: bool = False
     applied: bool = False
     tensor: bool = False
@@ -93,7 +95,7 @@ class ParameterUse:
 
 _FLAGS = (
     *("word", "number", "fraction", "whole", "sequence", "mapping", "called", "applied", "tensor"),
-    *("module", "tested", "spread"),
+    *("module", "tested", "spread", "keyed"),
 )
 
 

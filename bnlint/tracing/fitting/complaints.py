@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 
@@ -47,6 +48,15 @@ _AXES: tuple[tuple[re.Pattern[str], Callable[..., int]], ...] = (
         lambda: 1,
     ),
 )
+
+
+_CHUNKS = re.compile(r"divide axis of length (\d+) in chunks of (\d+)")
+
+
+def chunked(text: str) -> tuple[int, int] | None:
+    """The size of an axis that does not divide, and the least multiple of it that does."""
+    found = _CHUNKS.search(text)
+    return (int(found[1]), math.lcm(int(found[1]), int(found[2]))) if found else None
 
 
 def more_axes(text: str) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bnlint.layers.table import Table
-from bnlint.tracing.fitting.complaints import more_axes
+from bnlint.tracing.fitting.complaints import chunked, more_axes
 from bnlint.tracing.fitting.demand import Demand, OtherRank, OtherSize
 from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
@@ -42,7 +42,7 @@ def _of_statement(fault: Fault) -> Iterator[Demand]:
     if (asked := asked_rank(statement)) is not None:
         tensor, rank = asked
         yield OtherRank(tensor, rank - tensor.ndim)
-    elif (sizes := compared(statement)) is not None:
+    elif (sizes := compared(statement) or chunked(fault.text)) is not None:
         yield from _of_sizes(statement, *sizes)
     elif by := more_axes(fault.text):
         yield from (OtherRank(tensor, by) for tensor in tensors_named(statement))

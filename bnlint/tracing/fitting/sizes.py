@@ -58,11 +58,15 @@ class Sizes:
     def solutions(self) -> Iterator[Guess]:
         """Changed inputs that may satisfy the demand, likeliest first."""
         whole = self.trail.straight == self.trail.slots
-        if whole and (self.demand.flat or self.trail.merged):
+        flattened = whole and (self.demand.flat or self.trail.merged)
+        maps = not self.demand.flat and self.demand.tensor.ndim > 3
+        if flattened and not maps:
             yield from self._flattened()
         if not self.demand.channels:
             yield from self._scaled()
         yield from self._linear()
+        if flattened and maps:
+            yield from self._flattened()
         if not whole and (self.demand.flat or self.trail.merged or not self.demand.channels):
             yield from self._spatial()
 

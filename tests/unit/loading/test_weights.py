@@ -49,7 +49,12 @@ def copied(state: Any, model: nn.Module) -> None:
         model[0].weight.copy_(state["layer"].mean(1, keepdim=True) * 2)  # type: ignore[index,operator]
 
 
-@pytest.mark.parametrize("use", [whole, renamed, chosen, copied])
+def joined(state: Any, model: nn.Module) -> None:
+    with torch.no_grad():
+        model[0].weight.copy_(torch.cat([state["a"], state["b"]], dim=1))  # type: ignore[index,operator]
+
+
+@pytest.mark.parametrize("use", [whole, renamed, chosen, copied, joined])
 def test_whatever_is_done_with_them_the_model_keeps_its_own(use: Any, tmp_path: Path) -> None:
     for state in (torch.hub.load_state_dict_from_url("https://h/w.pth"), torch.load("no/w.pth")):
         model = net()
@@ -87,3 +92,12 @@ def test_values_that_weights_would_replace_are_not_judged() -> None:
     assert [name for _, name in left_out(replaced)] == ["w.pth"]
     assert facts(dead())
     assert not facts(replaced)
+
+
+def test_the_last_entry_can_be_asked_for_while_they_pretend() -> None:
+    state = torch.hub.load_state_dict_from_url("https://h/w.pth")
+    assert list(state.keys()) == []
+    assert len(state) == 0
+    with LEFT_OUT.pretending():
+        assert len(state[list(state.keys())[-1]]) == 1000
+    assert list(state) == []

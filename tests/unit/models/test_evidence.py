@@ -126,6 +126,40 @@ BODIES = {
         self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in range(ratio)])
         """,
     ),
+    "a mapping of which the keys are iterated over": (
+        "zorp",
+        """
+        self.zorp = zorp
+        for name in self.zorp:
+            count = self.zorp[name]
+            setattr(self, name, nn.Linear(4, count) if count > 1 else None)
+        self.body = getattr(self, list(zorp)[0])
+        """,
+    ),
+    "kernels that must be odd": (
+        "filter_widths",
+        """
+        for width in filter_widths:
+            assert width % 2 != 0, 'only odd widths'
+        self.body = nn.Sequential(*[nn.Conv1d(3, 3, width) for width in filter_widths])
+        """,
+    ),
+    "a list of flags": (
+        "zorp: list[bool]",
+        "self.body = nn.Sequential(*[nn.Linear(3, 3, bias=flag) for flag in zorp])",
+    ),
+    "a number in a key": (
+        "depth",
+        """
+        made = {'net18': nn.Linear(3, 4), 'net34': nn.Linear(3, 4)}
+        name = 'net{}'.format(depth)
+        self.body = made[name]
+        """,
+    ),
+    "the layers of one model inside of another": (
+        "big_model",
+        "self.body = nn.Linear(3, 4)\nself.inner = big_model.encoder.layers",
+    ),
     "a device by another name": ("dev", "self.body = nn.Linear(3, 4).to(dev)"),
     "a device": ("device", "self.body = nn.Linear(3, 4).to(device)"),
 }
@@ -156,6 +190,31 @@ def test_an_error_changes_the_guess_that_it_is_about() -> None:
     assert isinstance(graph, ModelGraph)
     assert graph.ref.arguments == "Net(width=[32, 32, 32, 32])"
     assert graph.ref.guessed == ("width",)
+
+
+def test_a_model_is_no_part_of_itself() -> None:
+    body = "self.inner = small_net\nself.body = nn.Linear(small_net.width, 4)"
+    text = code("small_net: nn.Module, width", body).replace("Net(", "SmallNet(")
+    (graph,) = records(text)
+    assert isinstance(graph, ModelGraph), graph
+    assert graph.ref.arguments.startswith("SmallNet(small_net=Identity(")
+
+
+def test_a_block_has_the_attributes_that_are_read() -> None:
+    blocks = """
+class PlainBlock(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.body = nn.Linear(a, b)
+
+class WideBlock(PlainBlock):
+    expansion = 2
+
+OPTIONS = {'expansion': 3}
+"""
+    body = "self.body = block(3, 4)\nself.head = nn.Linear(4 * block.expansion, 4)"
+    found = {graph.ref.name: graph for graph in records(blocks + code("block", body))}
+    assert found["Net"].ref.arguments == "Net(block=WideBlock)"
 
 
 def test_an_error_that_lists_the_words_it_takes() -> None:

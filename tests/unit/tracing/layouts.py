@@ -233,6 +233,33 @@ class PairedPyramid(nn.Module):
         return self.fine(torch.cat([low, self.side(top) * side, side], 1))
 
 
+class Windows(nn.Module):
+    """A size that windows divide, which the error says as einops does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if x.shape[2] % 6:
+            raise RuntimeError(f"can't divide axis of length {x.shape[2]} in chunks of 6")
+        return x
+
+
+class Folded(nn.Module):
+    """Patches become channels before the first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(48, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        x = x.view(b, c, h // 4, 4, w // 4, 4).permute(0, 3, 5, 1, 2, 4)
+        return self.conv(x.reshape(b, 16 * c, h // 4, w // 4))
+
+
 class Rays(nn.Module):
     """Two parts of a row, which say how long it is."""
 
@@ -377,6 +404,8 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Checked: ((2, 1, 48, 48),),
     OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
+    Windows: ((2, 3, 672, 672),),
+    Folded: ((2, 3, 32, 32),),
     PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
 }
 """What bnlint feeds to each of them."""

@@ -130,9 +130,21 @@ def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterato
     node = spots[-1].node
     if isinstance(node, ast.Subscript):
         table = spots[-1].value(node.value)
+        missing = spots[-1].value(node.slice)
         for path in origins(spots, node.slice) if isinstance(table, dict) else ():
-            if current_value(guess, path) is not NOT_GUESSED:
+            current = current_value(guess, path)
+            if current is not NOT_GUESSED:
+                yield from ((path, value) for value in _numbered(table, missing, current))
                 yield from ((path, key) for key in islice(table, 4))
+
+
+def _numbered(table: dict[Any, Any], missing: Any, current: Any) -> Iterator[int]:
+    """The numbers that keys have where the missing one has the guessed number: ``resnet18``."""
+    if type(current) is not int or not isinstance(missing, str) or str(current) not in missing:
+        return
+    pattern = re.compile(re.escape(missing).replace(str(current), r"(\d+)", 1))
+    found = (pattern.fullmatch(key) for key in table if isinstance(key, str))
+    yield from islice((int(match[1]) for match in found if match), 4)
 
 
 def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:

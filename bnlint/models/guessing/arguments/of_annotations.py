@@ -88,6 +88,8 @@ def by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
         yield typing.get_args(hint)[0]
     elif origin_of(hint) in (dict, collections.abc.Mapping):
         yield {}
+    elif origin_of(hint) in (list, collections.abc.Sequence) and typing.get_args(hint):
+        yield from ([item] * 2 for item in by_annotation(typing.get_args(hint)[0], name, profile))
     elif isinstance(hint, type):
         yield from _of_type(hint, name, profile)
 

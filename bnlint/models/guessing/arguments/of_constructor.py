@@ -60,7 +60,9 @@ class CallEvidence:
         known = Knowledge(profile, self.names, uses)
 
         def configured(name: str, use: ParameterUse) -> Any:
-            if not (use.fields or CONFIG.fullmatch(name.lower())) or use.applied or use.tensor:
+            if not (use.fields or CONFIG.fullmatch(name.lower())):
+                return None
+            if use.called or use.applied or use.tensor:
                 return None
             declared = getattr(maker.make, "config_class", None)
             if isinstance(declared, type) and (own := of_class(declared)) is not None:
@@ -68,7 +70,10 @@ class CallEvidence:
             found = settings_for(use, self.source, self.names, self.project)
             return None if found is None else _as_object(name, use, found, known)
 
-        return replace(known, configured=configured, part=self._part)
+        def part(cls: type[nn.Module]) -> Part | None:
+            return None if cls is maker.make else self._part(cls)
+
+        return replace(known, configured=configured, part=part)
 
     def _part(self, cls: type[nn.Module]) -> Part | None:
         """A model of a class with guessed arguments; None if nothing is known, or it goes on.

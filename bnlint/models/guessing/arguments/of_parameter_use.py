@@ -12,7 +12,7 @@ from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse, holds
 from bnlint.models.guessing.arguments.knowledge import Knowledge, Part
-from bnlint.models.lexicon import WIDTH, Profile, layer_type, number, word
+from bnlint.models.lexicon import PROFILES, WIDTH, Profile, layer_type, number, word
 
 _ITEMS = 4
 """The length of sequences of which the code does not say how long they are."""
@@ -35,6 +35,8 @@ def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
         yield found
     if use.called:
         yield from _callables(key, use, known.names)
+    if use.keyed and not use.fields:
+        yield {"output": _FEW}
     if use.sequence and not use.tensor:
         yield _sequence(key, use, known)
     if use.mapping and not use.fields:
@@ -76,7 +78,7 @@ def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
         value = WIDTH
     if length == 3 and use.exact and re.search("size|shape|dim", name):
         return [known.profile.channels_in, 32, 32]
-    singular = value == known.profile.channels_in and value < WIDTH
+    singular = value < WIDTH and value != number(name, PROFILES[1])
     return [WIDTH if singular else value] * length
 
 
@@ -115,7 +117,7 @@ def satisfying(value: Any, use: ParameterUse) -> Any:
 
 def _callables(name: str, use: ParameterUse, names: Mapping[str, Any]) -> Iterator[Any]:
     """A class of layers that is called as the code calls the value."""
-    yield from layer_types(name, names)
+    yield from layer_types(name, names, use)
     if use.arguments == 0:
         yield nn.ReLU
     elif use.arguments == 1:
@@ -143,10 +145,14 @@ def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     yield Part(nn.Identity, {}, attributes)
 
 
-def layer_types(name: str, names: Mapping[str, Any]) -> Iterator[Any]:
-    """Blocks of the file if the name asks for one, and a class of torch."""
+def layer_types(name: str, names: Mapping[str, Any], use: ParameterUse) -> Iterator[Any]:
+    """Blocks of the file if the name asks for one, and a class of torch.
+
+    Those that have the attributes that are read (``block.expansion``) come first.
+    """
     if "block" in name:
-        classes = (v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module))
-        yield from (c for c in classes if re.search("block|neck", c.__name__.lower()))
+        classes = [v for v in names.values() if isinstance(v, type) and issubclass(v, nn.Module)]
+        blocks = [c for c in classes if re.search("block|neck", c.__name__.lower())]
+        yield from sorted(blocks, key=lambda c: not all(hasattr(c, f) for f in use.fields))
     if (found := layer_type(name)) is not None:
         yield found

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.models.evidence.plain_values import built
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
@@ -54,13 +55,14 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
         yield found
     wants_type = origin_of(hint) in (type, collections.abc.Callable)
     if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name) and not use.literals):
-        yield from layer_types(name, known.names)
+        yield from layer_types(name, known.names, use)
     if unannotated:
         yield from by_use(parameter.name, use, known)
     elif hint is str and use.literals:
         yield literal_of(name, use)
     yield from _by_module(hint, name, use, known)
-    value = number(name, known.profile)
+    reads = unannotated and bool(use.fields)  # what has attributes is no number
+    value = None if reads else number(name, known.profile)
     if value is not None:
         for fitting in fitted_to(hint, value, use):
             yield satisfying(fitting, use)
@@ -132,4 +134,4 @@ def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) ->
         value = WIDTH if use.number or use.role[0] else None
     if value is None:
         raise LookupError(key)
-    return value
+    return built(value)
