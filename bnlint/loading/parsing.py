@@ -94,10 +94,22 @@ def place(source: Source) -> Place:
         folder, name = os.path.split(folder)
         parts.insert(0, name)
         bare += 1
+    if parts == [os.path.basename(folder)] and _imports_below(parts[0], source.tree):
+        folder = os.path.dirname(folder)  # model/model.py imports model.config
+        parts, bare = [*parts, *parts], 1
     if len(parts) == 1:
         return Place(folder, _free_name(parts[0], source.path), package=package)
     names = tuple(".".join(parts[: i + 1]) for i in range(bare))
     return Place(folder, ".".join(parts), names, package)
+
+
+def _imports_below(name: str, tree: ast.Module) -> bool:
+    """Whether the file takes a name for a package, which itself is called so."""
+    modules = (
+        n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level
+    )
+    plain = (a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names)
+    return any(module.startswith(f"{name}.") for module in (*modules, *plain))
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from types import ModuleType
@@ -48,7 +49,8 @@ def resolved(node: ast.expr, names: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Attribute):
         owner = resolved(node.value, names)
         if isinstance(owner, (ModuleType, type)):
-            return getattr(owner, node.attr, None)
+            with contextlib.suppress(Exception):  # a lazy module may import what is missing
+                return getattr(owner, node.attr, None)
     return None
 
 

@@ -65,9 +65,10 @@ def names_in(text: Source, module: ModuleType | Mapping[str, Any]) -> dict[str, 
                     known[alias.asname or full] = found
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             owner = sys.modules.get(node.module)
+            held = {} if owner is None else vars(owner)  # a lazy ``__getattr__`` would import
             for alias in node.names:
-                if owner is not None and hasattr(owner, alias.name):
-                    known[alias.asname or alias.name] = getattr(owner, alias.name)
+                if alias.name in held:
+                    known[alias.asname or alias.name] = held[alias.name]
     return {n: v for n, v in known.items() if not hasattr(builtins, n)}
 
 

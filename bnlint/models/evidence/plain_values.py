@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
 import functools
 import math
 import types
@@ -136,7 +137,8 @@ def _target(func: ast.expr, names: Names) -> Any:
     elif isinstance(func, ast.Attribute):
         owner = _target(func.value, names)
         if isinstance(owner, (types.ModuleType, type)):
-            return getattr(owner, func.attr, None)
+            with contextlib.suppress(Exception):  # a lazy module may import what is missing
+                return getattr(owner, func.attr, None)
     raise ValueError("it calls something unknown")
 
 

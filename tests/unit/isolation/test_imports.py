@@ -258,3 +258,11 @@ def test_the_error_that_remains_is_told_with_what_was_replaced(check: Check) -> 
     assert problem.kind is ProblemKind.IMPORT_FAILED
     assert "NameError: name 'missing_name' is not defined" in problem.message
     assert "install nowhere_act" in problem.hint
+
+
+def test_a_folder_that_is_called_like_the_file(check: Check, write: Write) -> None:
+    write("WIDTH = 3\n", "model/config.py")
+    code = "from model.config import WIDTH\n" + LINEAR
+    outcome = check(code, name="model/model.py")
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
@@ -355,6 +356,26 @@ def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) 
     assert graph.ref.arguments == built
     assert graph.ref.guessed == ()
     assert graph.ref.found.path == str(tmp_path / path)
+
+
+def test_names_of_other_files_import_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lazy = ModuleType("lazy_drawings")
+    monkeypatch.setitem(sys.modules, lazy.__name__, lazy)
+
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named 'plots', which {name} needs")
+
+    lazy.__getattr__ = missing  # type: ignore[method-assign]
+    train = """
+        import lazy_drawings
+        from lazy_drawings import draw
+        from net import Net
+        Net(lazy_drawings.width(draw), depth=1)
+        """
+    graph, _ = traced(tmp_path, {"net.py": NET, "train.py": train, "setup.py": ""})
+    assert graph.ref.arguments == "Net(width=32, depth=1)"
 
 
 def test_what_is_unpacked_is_no_value_alone() -> None:
