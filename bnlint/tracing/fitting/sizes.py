@@ -134,6 +134,14 @@ class Sizes:
             sizes = {axis: self._size(axis) * want / got for axis in axes}
             if sizes and all(size == int(size) and size > 0 for size in sizes.values()):
                 yield with_sizes(self.guess, {axis: int(size) for axis, size in sizes.items()})
+        yield from self._equal()
+
+    def _equal(self) -> Iterator[Guess]:
+        """Inputs with the wanted size on an axis that has the one which arrives: a length."""
+        for slot in sorted(self.trail.slots):
+            for axis in range(1, slots_of(self.guess)[slot].ndim):
+                if self._size((slot, axis)) == self.demand.got:
+                    yield with_sizes(self.guess, {(slot, axis): self.demand.want})
 
     def _sized_axes(self, slots: Iterable[int]) -> list[Axis]:
         """The axes of images, signals or sequences that may have any size."""

@@ -233,6 +233,20 @@ class PairedPyramid(nn.Module):
         return self.fine(torch.cat([low, self.side(top) * side, side], 1))
 
 
+class Stamped(nn.Module):
+    """Rows of features and of their times, as many of both; the channels come last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Conv1d(7, 16, 3, padding=1)
+        self.hour, self.day = nn.Embedding(24, 16), nn.Embedding(32, 16)
+
+    def forward(self, x: Tensor, times: Tensor) -> Tensor:
+        times = times.long()
+        stamps = self.hour(times[:, :, 1]) + self.day(times[:, :, 0])
+        return self.value(x.permute(0, 2, 1)).transpose(1, 2) + stamps
+
+
 class Windows(nn.Module):
     """A size that windows divide, which the error says as einops does."""
 
@@ -404,6 +418,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Checked: ((2, 1, 48, 48),),
     OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
+    Stamped: ((2, 128, 7), (2, 128, 64)),
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
     PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
