@@ -53,7 +53,10 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     home = None if isinstance(target, str) else home_of(target)
     if rule is None or not (home or "torch").startswith(("torch", "_operator")):
         return None
-    return rule(*args, **kwargs)
+    try:
+        return rule(*args, **kwargs)
+    except TypeError:  # torch.dropout(x, p, train) takes other names than F.dropout does
+        return None
 
 
 def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

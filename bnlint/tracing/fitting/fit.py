@@ -31,7 +31,7 @@ _STARTS = 3
 """Guesses of other ranks or types that are fitted."""
 
 Progress = tuple[int, int, int]
-"""How far a forward got: the step that failed, how close its rank and type came."""
+"""How far a forward got: the step that failed, how close its rank, type and sizes came."""
 
 _WHOLE: Progress = (1 << 30, 0, 0)
 
@@ -118,21 +118,29 @@ class Fitter:
         fault = self._pending(seen)
         if fault is None:
             return _WHOLE
-        wanted = next(iter(demands(fault, self.table)), None)
-        if isinstance(wanted, OtherRank):
-            return fault.step, 0, -abs(wanted.by)
-        return fault.step, 1 if isinstance(wanted, OtherType) else 2, 0
+        wanted = demands(fault, self.table)
+        if wanted and isinstance(wanted[0], OtherRank):
+            return fault.step, 0, -abs(wanted[0].by)
+        return fault.step, 1 if wanted and isinstance(wanted[0], OtherType) else 2, -len(wanted)
 
     def _improved(self, seen: Attempt, fault: Fault) -> Attempt | None:
         before = self._progress(seen)
-        for demand in demands(fault, self.table):
-            for guess in self._changes(seen, fault, demand):
-                if self._is_spent():
-                    return None
-                after = self._run(guess)
-                if self._progress(after) > before:
-                    return after
+        wanted = demands(fault, self.table)
+        simple = (guess for demand in wanted for guess in self._changes(seen, fault, demand))
+        searched = (guess for demand in wanted for guess in self._searched(seen, fault, demand))
+        for guess in itertools.chain(simple, searched):
+            if self._is_spent():
+                return None
+            after = self._run(guess)
+            if self._progress(after) > before:
+                return after
         return None
+
+    def _searched(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
+        trail = fault.trail(demand.tensor)
+        if trail is not None and isinstance(demand, OtherSize):
+            outcome = self._outcome(fault.key, demand)
+            yield from Sizes(seen.guess, trail, demand, outcome).searched()
 
     def _changes(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)

@@ -57,8 +57,7 @@ class Sizes:
 
     def solutions(self) -> Iterator[Guess]:
         """Changed inputs that may satisfy the demand, likeliest first."""
-        whole = self.trail.straight == self.trail.slots
-        flattened = whole and (self.demand.flat or self.trail.merged)
+        flattened = self._is_whole() and (self.demand.flat or self.trail.merged)
         maps = not self.demand.flat and self.demand.tensor.ndim > 3
         if flattened and not maps:
             yield from self._flattened()
@@ -67,8 +66,16 @@ class Sizes:
         yield from self._linear()
         if flattened and maps:
             yield from self._flattened()
-        if not whole and (self.demand.flat or self.trail.merged or not self.demand.channels):
+
+    def searched(self) -> Iterator[Guess]:
+        """Those that a search over the sizes finds, which takes many forwards."""
+        sized = self.demand.flat or self.trail.merged or not self.demand.channels
+        if sized and not self._is_whole():
             yield from self._spatial()
+
+    def _is_whole(self) -> bool:
+        """True if no layer with weights lies between the inputs and the tensor."""
+        return self.trail.straight == self.trail.slots
 
     def _axes(self) -> Iterator[Axis]:
         """The axes of the inputs in question; that of the batch last."""

@@ -232,6 +232,7 @@ def test_unsure() -> None:
     assert quick(torch.add, (x, x.long()), {}) is None
     assert quick(nn.LazyConv2d(4, 3), (x,), {}) is None
     assert quick(torch.sigmoid, (x.long(),), {}) is None
+    assert quick(torch.dropout, (x,), {"p": 0.5, "train": False}) is None
 
 
 def test_the_rank_of_a_pool_is_that_of_its_class_in_torch() -> None:

@@ -247,6 +247,18 @@ class Stamped(nn.Module):
         return self.value(x.permute(0, 2, 1)).transpose(1, 2) + stamps
 
 
+class Uneven(nn.Module):
+    """Maps of two inputs that are joined, one of them half as high and a quarter as wide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv3d(16, 8, 3, (1, 2, 4), 1)
+        self.side = nn.Conv3d(16, 8, 1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([self.down(x), self.side(y)], 1)
+
+
 class Windows(nn.Module):
     """A size that windows divide, which the error says as einops does."""
 
@@ -419,6 +431,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
     Stamped: ((2, 128, 7), (2, 128, 64)),
+    Uneven: ((2, 16, 16, 112, 112), (2, 16, 16, 56, 28)),
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
     PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
