@@ -6,6 +6,8 @@ they are imported; none is imported for it.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -13,7 +15,13 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, cast
 
+import torch
+import torch.hub
+
 from bnlint.loading.weights import LEFT_OUT, mark
+
+_TORCHVISION = "pytorch/vision"
+_OPTIONS_OF_HUB = ("source", "trust_repo", "force_reload", "verbose", "skip_validation")
 
 
 class _Changed(MetaPathFinder):
@@ -50,6 +58,22 @@ def without_hub() -> None:
     """Let models of known libraries do without their hub, from now on; for child processes."""
     if not any(isinstance(finder, _Changed) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Changed())
+        torch.hub.load = _preferring_installed(torch.hub.load)
+
+
+def _preferring_installed(load: Callable[..., Any]) -> Callable[..., Any]:
+    """``torch.hub.load`` that takes the models of torchvision from the package, if it is there."""
+
+    def load_model(repo_or_dir: Any, model: Any = "", *args: Any, **kwargs: Any) -> Any:
+        if str(repo_or_dir).partition(":")[0] == _TORCHVISION:
+            with contextlib.suppress(ImportError):
+                make = getattr(importlib.import_module("torchvision.models"), str(model), None)
+                if make is not None:
+                    own = {key: v for key, v in kwargs.items() if key not in _OPTIONS_OF_HUB}
+                    return make(*args, **own)
+        return load(repo_or_dir, model, *args, **kwargs)
+
+    return load_model
 
 
 def _change_timm(module: Any) -> None:

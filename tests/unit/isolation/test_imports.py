@@ -230,6 +230,16 @@ def test_weights_are_neither_fetched_nor_read(check: Check) -> None:
     assert not note.blocking
 
 
+def test_models_that_the_hub_has_from_an_installed_package(check: Check, write: Write) -> None:
+    write("", "torchvision/__init__.py")
+    made = "from torch import nn\ndef small(pretrained):\n    return nn.Linear(3, 4)\n"
+    write(made, "torchvision/models.py")
+    hub = "torch.hub.load('pytorch/vision:v0.10.0', 'small', pretrained=True, verbose=False)"
+    outcome = check(LINEAR.replace("nn.Linear(3, 4)", hub))
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == []
+
+
 def test_a_download_without_a_way_around_it(check: Check) -> None:
     code = LINEAR.replace("super().__init__()", "super().__init__()\n        import urllib.request"
                           "\n        urllib.request.urlopen('https://example.org/w')")  # fmt: skip
