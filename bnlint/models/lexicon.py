@@ -167,6 +167,7 @@ DEVICES = re.compile(r"(\w+_)?(device|dev)")
 ON_GPU = re.compile(r"((use|on)_?)?(cuda|gpu)")
 SWITCHES = re.compile(r"verbose|debug|((return|output|with|use|is|do|need)_\w+)")
 TRAINING = re.compile(r"(is_?)?train(ing)?(_mode)?")
+COEFFICIENTS = re.compile(r"alpha|lam|lambda_?|lambd|lamda|temperature|tau|fade(_?in)?(_?alpha)?")
 """What arguments of a forward are called that are not images or features."""
 
 CROPS = (

@@ -259,6 +259,18 @@ class Uneven(nn.Module):
         return torch.cat([self.down(x), self.side(y)], 1)
 
 
+class Fading(nn.Module):
+    """A number that fades one map into another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old, self.new = nn.Conv2d(16, 8, 1), nn.Conv2d(16, 8, 3, 1, 1)
+        self.last = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: Tensor, alpha: Tensor) -> Tensor:
+        return self.last(alpha * self.new(x) + (1 - alpha) * self.old(x))
+
+
 class Windows(nn.Module):
     """A size that windows divide, which the error says as einops does."""
 
@@ -431,6 +443,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     OfRank: ((2, 16, 12),),
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
     Stamped: ((2, 128, 7), (2, 128, 64)),
+    Fading: ((2, 16, 32, 32),),
     Uneven: ((2, 16, 16, 112, 112), (2, 16, 16, 56, 28)),
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),

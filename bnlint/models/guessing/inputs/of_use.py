@@ -17,6 +17,7 @@ from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry
 from bnlint.models.lexicon import (
     ADJACENCY,
     BOUNDS,
+    COEFFICIENTS,
     DEVICES,
     EDGES,
     LENGTHS,
@@ -69,6 +70,8 @@ def _plain(asked: Asked) -> list[Any]:
         return list(dict.fromkeys(words)) or [""]
     if DEVICES.fullmatch(name):
         return [torch.device("meta")]
+    if _is_coefficient(asked):
+        return [0.5]
     whole = use.counts or (asked.hint in (int, "int") and not use.mixers)
     if not whole and (use.tensor or use.readers or use.items):
         return []
@@ -78,8 +81,6 @@ def _plain(asked: Asked) -> list[Any]:
         return [2]
     if use.mixers:
         return []
-    if asked.hint in (float, "float"):
-        return [0.5]
     numbers = [v for v in use.literals if type(v) in (int, float)]
     if _is_switch(asked):
         first = TRAINING.fullmatch(name) is not None
@@ -87,6 +88,16 @@ def _plain(asked: Asked) -> list[Any]:
     if numbers and not use.functions and not TIMES.fullmatch(name):
         return list(dict.fromkeys(numbers))
     return []
+
+
+def _is_coefficient(asked: Asked) -> bool:
+    """True for a number by its annotation or its name, where nothing asks for axes or items."""
+    name, use = asked.name.lower(), asked.use
+    if asked.hint in (float, "float"):
+        return not (use.tensor or use.readers or use.items or use.counts or use.mixers)
+    computed = all(function == "arithmetic" for function, _ in use.functions)
+    plain = computed and not (use.tensor or use.rank or use.items or use.readers)
+    return plain and COEFFICIENTS.fullmatch(name) is not None
 
 
 def _is_switch(asked: Asked) -> bool:
