@@ -87,7 +87,11 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     sizes = [s for s in shape if isinstance(s, int)]
     own = sizes[1:] if sizes and sizes[0] in (-1, x.shape[0]) else sizes
     values = math.prod(map(abs, own))
-    if values > 1:
+    if -1 not in sizes and sizes[:1] != [x.shape[0]]:  # rows that were points of several samples
+        rows, rest = divmod(x.shape[0] * math.prod(sizes), x.numel() or 1)
+        if rows and not rest:
+            yield OtherSize(x, 0, rows, channels=False)
+    if values > 1 and x.ndim > 1:
         yield OtherSize(x, 0, values, flat=True)
     elif 0 in sizes[1:] and x.ndim > 1 and sizes[0] > x.shape[0] > 0 == sizes[0] % x.shape[0]:
         # x.view(b * frames, c // frames, h, w): the frames are joined with the channels

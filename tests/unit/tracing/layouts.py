@@ -271,6 +271,19 @@ class Fading(nn.Module):
         return self.last(alpha * self.new(x) + (1 - alpha) * self.old(x))
 
 
+class Points3d(nn.Module):
+    """Points of any number of axes become rows and get their axes back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(9, 16), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, 3)
+        rows = torch.cat([rows, rows.sin(), rows.cos()], -1)
+        return self.two(self.one(rows)).squeeze(-1).reshape(*x.shape[:-1])
+
+
 class Windows(nn.Module):
     """A size that windows divide, which the error says as einops does."""
 
@@ -444,6 +457,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Pyramid: ((2, 64, 32, 32), (2, 128, 16, 16)),
     Stamped: ((2, 128, 7), (2, 128, 64)),
     Fading: ((2, 16, 32, 32),),
+    Points3d: ((2, 16, 3),),
     Uneven: ((2, 16, 16, 112, 112), (2, 16, 16, 56, 28)),
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
