@@ -19,6 +19,9 @@ _PLAIN = (
     ("nonzero() raises unimplemented", "it selects by the values of a tensor"),
     ("Proxy object cannot be iterated", "it loops over a tensor or unpacks one"),
     ("'len' is not supported in symbolic", "it asks for the length of a tensor"),
+    ("slice indices must be integers or None", "it slices by the size of an input"),
+    ("__cuda_array_interface__", "it needs the numbers of a tensor"),
+    ("Proxy", "it computes with sizes or numbers of an input in Python"),
 )
 """Reasons of the tracers, in plain words."""
 
@@ -99,6 +102,8 @@ def unfit_guesses(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pr
     at = graph.trace.unfit
     if at is None or is_hidden(graph) or graph.ref.block or at.layer in _explained(findings):
         return
+    if any(part.reason == at.reason for part in graph.trace.opaque):
+        return  # that part is reported with this reason
     hint = "pass the real input, for example --input 2x3x224x224"
     if graph.ref.guessed:
         said = f"{graph.ref.arguments} has guessed arguments that do not fit together, at "
@@ -127,7 +132,8 @@ def unseen_parts(graph: ModelGraph, findings: Iterable[Finding] = ()) -> Iterato
         if any(message.endswith(part.reason.partition(": ")[2]) for message in told):
             continue
         cause = (plain_reason(part.reason), part.location)
-        causes.setdefault(cause, []).append(part.path or _WHOLE)
+        paths = causes.setdefault(cause, [])
+        paths += [path for path in (part.path or _WHOLE,) if path not in paths]
     for (reason, at), paths in causes.items():
         kind, said = ProblemKind.OPAQUE_PART, f"{_listed(paths)} only partly traced: {reason}"
         if _WHOLE in paths:

@@ -9,10 +9,10 @@ from torch import nn
 
 import bnlint
 from bnlint.domain.finding import ProblemKind
-from bnlint.domain.graph import Location, Opaque, Trace
+from bnlint.domain.graph import Location, Opaque, Trace, Unfit
 from bnlint.engine.catalogue import built_in_files, load_rules
 from bnlint.engine.check import check_graph
-from bnlint.pipeline.notes import unknown_operations, unseen_parts
+from bnlint.pipeline.notes import unfit_guesses, unknown_operations, unseen_parts
 from bnlint.report import RenderOptions
 from bnlint.report.lines import summary
 from bnlint.tracing.file import trace_source
@@ -43,6 +43,30 @@ def test_parts_with_one_cause_are_told_together() -> None:
     assert messages(*same) == [
         f"`blocks.0`, `blocks.1` and 7 more parts were only partly traced: {PLAIN}"
     ]
+
+
+def test_no_word_is_said_of_what_a_tracer_puts_in_place_of_tensors() -> None:
+    for reason in (
+        "TypeError: slice indices must be integers or None or have an __index__ method",
+        "TypeError: `__cuda_array_interface__` must be a dict",
+        "KeyError: Proxy(getattr_1)",
+    ):
+        (said,) = messages(Opaque("head", reason, None))
+        assert said.startswith("`head` was only partly traced: it ")
+
+
+def test_a_part_with_two_reasons_that_read_alike_is_named_once() -> None:
+    parts = [Opaque("head", f"TypeError: (Proxy, {n})", None) for n in (1, 2)]
+    (said,) = messages(*parts)
+    assert said.startswith("`head` was only partly traced")
+
+
+def test_what_is_said_of_a_part_is_not_said_of_the_inputs() -> None:
+    why = "AttributeError: module 'numpy' has no attribute 'int'"
+    for reason, count in ((why, 0), ("RuntimeError: 4 is not 5", 1)):
+        trace = Trace("recorded", False, (Opaque("head", why, None),), unfit=Unfit("head", reason))
+        graph = replace(Builder().build(), trace=trace)
+        assert len(list(unfit_guesses(graph, []))) == count
 
 
 def test_the_same_reason_at_another_line_is_another_cause() -> None:
