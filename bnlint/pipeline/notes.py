@@ -104,15 +104,17 @@ def unfit_guesses(graph: ModelGraph, findings: Iterable[Finding]) -> Iterator[Pr
         return
     if any(part.reason == at.reason for part in graph.trace.opaque):
         return  # that part is reported with this reason
-    hint = "pass the real input, for example --input 2x3x224x224"
+    hint, place = "pass the real input, for example --input 2x3x224x224", at.location
     if graph.ref.guessed:
+        inside = place is not None and place.path == graph.ref.file
+        place = place if inside else graph.ref.definition  # the hint names the file of the model
         said = f"{graph.ref.arguments} has guessed arguments that do not fit together, at "
         hint = f"pass the real ones: bnlint '{Path(graph.ref.file).name}::{graph.ref.name}(...)'"
     else:
         late = "(the search for one ran out of time) " if at.cut else ""
         said = f"every guessed input fails {late}at "
     said += f"{quoted(at.layer)}: {first_line(at.reason)}"
-    yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, at.location)
+    yield _problem(graph, ProblemKind.BAD_INPUT, said, hint, place)
 
 
 def is_hidden(graph: ModelGraph) -> bool:

@@ -69,6 +69,16 @@ def test_what_is_said_of_a_part_is_not_said_of_the_inputs() -> None:
         assert len(list(unfit_guesses(graph, []))) == count
 
 
+def test_arguments_that_do_not_fit_are_told_in_the_file_of_the_model() -> None:
+    graph = Builder().build()
+    for path, line in (("other.py", 5), (graph.ref.file, 9)):
+        ref = replace(graph.ref, guessed=("width",), definition=Location(graph.ref.file, 5))
+        unfit = Unfit("head", "RuntimeError: no", Location(path, 9))
+        trace = Trace("recorded", True, unfit=unfit)
+        (found,) = unfit_guesses(replace(graph, ref=ref, trace=trace), [])
+        assert (found.file, found.line) == (graph.ref.file, line)
+
+
 def test_the_same_reason_at_another_line_is_another_cause() -> None:
     parts = [Opaque(f"blocks.{i}", LOOPS, Location("net.py", i + 1)) for i in range(2)]
     assert len(messages(*parts)) == 2
