@@ -102,8 +102,15 @@ def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     if found is not None:
         return found
     if isinstance(target, str):
-        return getattr(args[0], target)(*args[1:], **kwargs)
+        result = getattr(args[0], target)(*args[1:], **kwargs)
+        return _with_numbers(args[0], result) if target == "to" else result
     return on_bare_weights(target, target, args, kwargs)
+
+
+def _with_numbers(before: Any, moved: torch.Tensor) -> torch.Tensor:
+    """A constant stays where its numbers are: a transformer compares its mask with others."""
+    lost = isinstance(before, torch.Tensor) and not before.is_meta and moved.is_meta
+    return before.to(moved.dtype) if lost else moved
 
 
 def on_bare_weights(

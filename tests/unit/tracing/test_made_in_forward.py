@@ -111,3 +111,24 @@ def test_a_loop_that_waits_for_a_number_ends():
     body = "        while x.sum() != 3:\n            x = x.relu()\n"
     (graph,) = trace_source(HEAD + body + END)
     assert not graph.trace.complete
+
+
+def test_a_mask_of_fixed_size_that_is_moved_keeps_its_numbers():
+    """A transformer asks whether its mask is the causal one, which meta tensors cannot tell."""
+    code = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(1, 16)
+        layer = nn.TransformerDecoderLayer(16, 2, 32, batch_first=True)
+        self.decoder = nn.TransformerDecoder(layer, 1)
+
+    def forward(self, x, y):
+        mask = (torch.ones(16, 16) * float("-inf")).triu(1).to(x.device)
+        return self.decoder(self.first(y), self.first(x), mask)
+"""
+    (graph,) = trace_source(code)
+    assert [op.outputs for op in graph.ops if op.layer == "decoder"] == [((2, 16, 16),)]
