@@ -28,7 +28,7 @@ from bnlint.loading.retry import extend_path, forget, unblock
 from bnlint.loading.sharing.header import ancestors, statements_of
 from bnlint.loading.sharing.preparation import Preparation, timed
 from bnlint.loading.sites import file_of
-from bnlint.loading.stubs import Stub, Stubs
+from bnlint.loading.stubs import USUAL, Stub, Stubs
 from bnlint.loading.user_code import line_in
 
 _Import = ast.Import | ast.ImportFrom
@@ -141,6 +141,8 @@ class _Rescue:
         """
         if isinstance(error, Exception) and unblock(error, self.source, self.spot, self.stubs):
             return True
+        if isinstance(error, NameError) and self._bring(error.name or ""):
+            return True
         imports = list(_imports(node))
         if imports and node.lineno not in self.partly and self._import_partly(imports):
             self.partly[node.lineno] = error
@@ -149,6 +151,15 @@ class _Rescue:
         for each in imports:
             self._bind(each)
         return False
+
+    def _bring(self, name: str) -> bool:
+        """True if the name is bound now: a local module has it with ``*`` from a missing one."""
+        stars = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.ImportFrom))
+        starred = any(alias.name == "*" for n in stars for alias in n.names)
+        if name not in USUAL or name in self.names or not (starred and self.stubs.names):
+            return False
+        self.names[name] = USUAL[name]
+        return True
 
     def _import_partly(self, imports: list[_Import]) -> bool:
         """True if the modules that imports name are there now, as far as they ran."""

@@ -25,7 +25,7 @@ __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
 _VERSION = "999.0"
 """Newer than any that code asks for."""
 
-_USUAL = {
+USUAL = {
     "torch": torch,
     "nn": nn,
     "F": nn.functional,
@@ -134,7 +134,7 @@ class StubPackage(ModuleType):
             return _VERSION
         if name == "__all__":  # the file imports *
             names = unknown_names(sys._getframe(1).f_code.co_filename)
-            self.__dict__.update((n, _USUAL[n]) for n in names if n in _USUAL)
+            self.__dict__.update((n, USUAL[n]) for n in names if n in USUAL)
             return names
         if name.startswith("__"):
             raise AttributeError(name)

@@ -230,6 +230,13 @@ def test_weights_are_neither_fetched_nor_read(check: Check) -> None:
     assert not note.blocking
 
 
+def test_what_a_local_module_has_from_a_missing_one(check: Check, write: Write) -> None:
+    write("from parameters import *\nWIDTH = HALF\n", "common.py")
+    outcome = check("from common import *\n" + LINEAR.replace("from torch import nn", ""))
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT]
+
+
 def test_models_that_the_hub_has_from_an_installed_package(check: Check, write: Write) -> None:
     write("", "torchvision/__init__.py")
     made = "from torch import nn\ndef small(pretrained):\n    return nn.Linear(3, 4)\n"

@@ -29,6 +29,14 @@ def shapes(given: Guesses) -> tuple[Shape, ...]:
     return describe(given.candidates[0]).shapes if given.candidates else ()
 
 
+def test_nothing_is_guessed_if_nothing_is_known_of_one_input() -> None:
+    class Counting(nn.Module):
+        def forward(self, count: int, strange: object) -> list[object]:
+            return [strange] * count
+
+    assert infer(Counting()) == ()
+
+
 MINED = {
     "the model is called": (
         "net = Net()\nx = torch.randn(1, 3, 32, 32)\nnet(x)",

@@ -83,7 +83,7 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         fallback = next(data, None)
         fallback = fallback or _from_first_layer(model, sizes)
         options = [o or fallback for o in options]
-    if not any(options):
+    if not all(options):
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
