@@ -11,13 +11,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from types import FrameType
 
 _FACTOR = 4
 """How much longer a statement may take that binds names: it may build a big model."""
 
 _AGAIN = 0.5
 """Seconds after which code that caught the first stop is stopped again."""
+
+
+_SWITCHING = ("contextlib.py", "torch/overrides.py", "torch/utils/_python_dispatch.py")
+"""Code that enters and leaves modes: stopped in its midst it would leave them in disorder."""
 
 
 class Stopped(BaseException):
@@ -46,8 +50,9 @@ class Patience:
             yield
             return
 
-        def stop(*_: object) -> NoReturn:
-            raise Stopped(seconds)
+        def stop(_: int, frame: FrameType | None) -> None:
+            if frame is None or not frame.f_code.co_filename.endswith(_SWITCHING):
+                raise Stopped(seconds)
 
         before = signal.signal(signal.SIGALRM, stop)
         signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)

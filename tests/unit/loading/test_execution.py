@@ -18,6 +18,15 @@ def _run(code: str, seconds: float = 0) -> Script:
     return script
 
 
+LOOP = """
+if True:
+    hold(now() + 0.2, now)
+    left = True
+    while True:
+        pass
+"""
+
+
 def test_a_text_without_failures_is_run_as_ever() -> None:
     code = '"""Its docstring."""\nfrom __future__ import annotations\n"no docstring"\n'
     code += "def f(x: nowhere) -> int:\n    return x\nx: int = f(3)\n"
@@ -88,6 +97,16 @@ def test_a_loop_that_runs_for_long_is_stopped_and_the_rest_goes_on() -> None:
     assert failure.statement.lineno == 2
     assert script.names["n"] > 0
     assert "Net" in script.names
+
+
+def test_nothing_is_stopped_while_it_enters_or_leaves_a_mode() -> None:
+    text = "def hold(until, now):\n    while now() < until:\n        pass\n"
+    names: dict[str, Any] = {}
+    exec(compile(text, "/site/torch/overrides.py", "exec"), names)
+    script = Script("net.py", ast.parse(LOOP), {**names, "now": time.monotonic}, Patience(0.05))
+    script.run(lambda *_: False)
+    assert script.names["left"] is True
+    assert isinstance(script.failures[0].error, Stopped)
 
 
 def test_a_statement_may_be_rescued() -> None:
