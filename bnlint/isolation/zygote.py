@@ -127,7 +127,6 @@ class Zygote:
     def _share(self, nurseries: Nurseries, ready: Collection[int]) -> None:
         """Pass on what nurseries answered; keep them only as long as there is work."""
         for ended in nurseries.collect(ready, self.waiting.appendleft):
-            nurseries.learn(ended.number, ended.folder)
             os.write(self.sink, line(ended))
         nurseries.consider(self.waiting)
         nurseries.rest(not (self.waiting or self._busy()))

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from bnlint.isolation.folders import HeldFolder, read_file
@@ -19,6 +20,9 @@ Request = tuple[int, JobKind, Any]
 
 _LONG_QUEUE = 3
 """From this many waiting requests on, it pays to import something for several files."""
+
+_AHEAD, _NEXT = 48, 8
+"""Waiting requests whose imports are compared, and those that one is started for."""
 
 _PATIENCE = 5.0
 """Seconds without work after which they end: the host may be busy with what it got."""
@@ -85,8 +89,8 @@ class Nurseries:
         if len(waiting) < _LONG_QUEUE or any(each.tops is None for each in self.nurseries):
             return
         done = [each.statements for each in self.nurseries]
-        headers = [self.shares.header(number, request) for number, _, request in waiting]
-        wanted = (self.shares.worthwhile(header, done) for header in headers)
+        ahead = [self.shares.header(n, request) for n, _, request in islice(waiting, _AHEAD)]
+        wanted = (self.shares.worthwhile(header, ahead, done) for header in ahead[:_NEXT])
         statements = next(filter(None, wanted), None)
         if statements is None or not self._makes_room():
             return
@@ -98,16 +102,18 @@ class Nurseries:
         new = Nursery.start(statements, held, self.limits, self.serve, closing)
         self.nurseries.append(new)
 
-    def learn(self, number: int, folder: str) -> None:
-        """Note what the imports of a child cost."""
-        self.shares.forget(number)
+    def learn(self, number: int, folder: str, done: Sequence[str] = ()) -> None:
+        """Note what the imports of a child cost, after those that were ``done`` for it."""
+        header = self.shares.forget(number)
         self.alone.discard(number)
         try:
             said = json.loads(read_file(os.path.join(folder, IMPORTED)) or b"{}")
             costs = {str(name): float(cost) for name, cost in said.items()}
         except (ValueError, TypeError, AttributeError, RecursionError):
             return
-        self.shares.learn({name: cost for name, cost in costs.items() if math.isfinite(cost)})
+        cheap = dict.fromkeys(header.statements if header else (), 0.0)  # those that it leaves out
+        known = {name: cost for name, cost in costs.items() if math.isfinite(cost)}
+        self.shares.learn(cheap | known, done)
 
     def collect(self, ready: Collection[int], again: Callable[[Request], None]) -> Iterator[Ended]:
         """How requests ended well since; what did not is to be done ``again``, in a plain fork."""
@@ -119,7 +125,9 @@ class Nurseries:
                     self.alone.add(one.number)
                     again((one.number, kind, request))
                 else:
-                    yield Ended(one.number, os.path.join(self.held.path, str(one.number)), 0)
+                    folder = os.path.join(self.held.path, str(one.number))
+                    self.learn(one.number, folder, each.statements)
+                    yield Ended(one.number, folder, 0)
             if ended is None or each.is_overdue():
                 self._lose(each, again)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnlint.domain.request import TraceRequest
@@ -11,23 +10,26 @@ from bnlint.domain.request import TraceRequest
 if TYPE_CHECKING:
     from bnlint.loading.sharing.header import Header
 
-_RECENT = 24
-"""Files whose imports are compared."""
-
 _FILES = 3
-"""Files of those that must begin with the same imports."""
+"""Files that must begin with the same imports."""
 
 _DEAR, _WORTH = 0.1, 0.3
 """Seconds of the processor: of an import that counts, and of all that a file would be spared."""
 
+_RETURN = 2.0
+"""How many times as much as they cost all files together must be spared."""
+
 
 class Shares:
-    """What the files of a run begin with, and what that cost those which were imported so far."""
+    """What the files of a run begin with, and what that cost those which were imported so far.
+
+    An import costs less where what it needs is there already, so costs are kept for each set of
+    imports that was done before.
+    """
 
     def __init__(self) -> None:
-        self._costs: dict[str, float] = {}
+        self._costs: dict[frozenset[str], dict[str, float]] = {}
         self._failed: set[str] = set()
-        self._recent: deque[Header] = deque(maxlen=_RECENT)
         self._headers: dict[int, Header] = {}
 
     def header(self, number: int, request: Any) -> Header:
@@ -37,43 +39,43 @@ class Shares:
         if not isinstance(request, TraceRequest):
             return NOTHING
         if number not in self._headers:
-            self._headers[number] = found = header_of(request)
-            self._recent.append(found)
+            self._headers[number] = header_of(request)
         return self._headers[number]
 
-    def forget(self, number: int) -> None:
-        """Forget a request that was answered."""
-        self._headers.pop(number, None)
+    def forget(self, number: int) -> Header | None:
+        """Forget a request that was answered; what its file begins with, if that was read."""
+        return self._headers.pop(number, None)
 
-    def learn(self, costs: Mapping[str, float]) -> None:
-        """Note what import statements cost in one process."""
+    def learn(self, costs: Mapping[str, float], done: Iterable[str] = ()) -> None:
+        """Note what import statements cost in one process, in which ``done`` were run before."""
+        known = self._costs.setdefault(frozenset(done), {})
         for statement, seconds in costs.items():
-            self._costs[statement] = max(seconds, self._costs.get(statement, 0.0))
+            known[statement] = max(seconds, known.get(statement, 0.0))
 
     def fail(self, statements: Iterable[str]) -> None:
         """Note statements that cannot be run for several files."""
         self._failed.update(statements)
 
-    def worthwhile(self, header: Header, done: Iterable[Collection[str]]) -> tuple[str, ...]:
+    def worthwhile(
+        self, header: Header, ahead: Sequence[Header], done: Iterable[Collection[str]]
+    ) -> tuple[str, ...]:
         """The statements of a file that should be run for it and others; none if ``done`` will do.
 
-        ``done`` are the statements that were run together before.
+        ``ahead`` are the files that come next, ``done`` the statements that were run together.
         """
-        dear = tuple(s for s in header.statements if self._is_dear(s) and self._files((s,)))
-        if not self._files(dear):
+        own = set(header.statements)
+        before = max((frozenset(d) for d in done if own.issuperset(d)), key=len, default=None)
+        cost = self._costs.get(before or frozenset(), {})
+        others = [set(each.statements) for each in ahead]
+        dear = {s for s in own if s not in (before or ()) and self._is_dear(s, cost)}
+        dear = {s for s in dear if sum(s in other for other in others) >= _FILES}
+        chosen = dear | (before or frozenset())
+        files = sum(chosen <= other for other in others)
+        spared = sum(cost[statement] for statement in dear)
+        spent = sum(self._costs.get(frozenset(), {}).get(s, 0.0) for s in chosen)
+        if files < _FILES or spared < _WORTH or files * spared < _RETURN * spent:
             return ()
-        spared = sum(self._costs[statement] for statement in dear)
-        fitting = (found for found in done if set(found) <= set(header.statements))
-        before = max((sum(map(self._cost, found)) for found in fitting), default=0.0)
-        return dear if spared - before >= _WORTH else ()
+        return tuple(s for s in header.statements if s in chosen)
 
-    def _is_dear(self, statement: str) -> bool:
-        return self._cost(statement) >= _DEAR and statement not in self._failed
-
-    def _cost(self, statement: str) -> float:
-        return self._costs.get(statement, 0.0)
-
-    def _files(self, statements: tuple[str, ...]) -> bool:
-        """True if enough files begin with all of these."""
-        wanted = set(statements)
-        return sum(wanted <= set(h.statements) for h in self._recent) >= _FILES
+    def _is_dear(self, statement: str, cost: Mapping[str, float]) -> bool:
+        return cost.get(statement, 0.0) >= _DEAR and statement not in self._failed

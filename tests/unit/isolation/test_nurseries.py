@@ -103,15 +103,26 @@ def test_a_package_that_fails_where_it_is_shared_is_imported_by_each(
 def test_only_what_takes_long_and_is_common_is_worth_it() -> None:
     shares, quick, slow = Shares(), "import quick", "import slowly"
     shares.learn({quick: 0.05, slow: 0.5})
-    requests = {n: TraceRequest("") for n in range(3)}
-    shares._headers.update(dict.fromkeys(requests, Header((quick, slow))))
-    assert shares.worthwhile(Header((quick, slow)), []) == ()
-    shares._recent.extend([Header((quick, slow))] * 3)
-    assert shares.worthwhile(Header((quick, slow)), []) == (slow,)
-    assert shares.worthwhile(Header((quick,)), []) == ()
-    assert shares.worthwhile(Header((quick, slow)), [(slow,)]) == ()
+    header = Header((quick, slow))
+    assert shares.worthwhile(header, [header] * 2, []) == ()
+    assert shares.worthwhile(header, [header] * 3, []) == (slow,)
+    assert shares.worthwhile(Header((quick,)), [header] * 3, []) == ()
+    assert shares.worthwhile(header, [header] * 3, [(slow,)]) == ()
     shares.fail([slow])
-    assert shares.worthwhile(Header((quick, slow)), []) == ()
+    assert shares.worthwhile(header, [header] * 3, []) == ()
+
+
+def test_an_import_that_costs_little_after_another_is_no_reason_for_a_second_process() -> None:
+    shares, base, more = Shares(), "import base", "import base.more"
+    shares.learn({base: 1.0, more: 1.2})
+    few = [Header((base, more))] * 4
+    assert shares.worthwhile(few[0], few, []) == (base, more)
+    assert shares.worthwhile(few[0], few, [(base,)]) == ()  # not known yet
+    shares.learn({more: 0.1}, done=[base])
+    assert shares.worthwhile(few[0], few, [(base,)]) == ()
+    shares.learn({more: 0.8}, done=[base])
+    assert shares.worthwhile(few[0], few, [(base,)]) == ()  # four files would not pay for it
+    assert shares.worthwhile(few[0], few * 3, [(base,)]) == (base, more)
 
 
 def test_what_is_installed_meanwhile_is_not_missed(tmp_path: Path) -> None:
