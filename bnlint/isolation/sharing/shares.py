@@ -64,18 +64,28 @@ class Shares:
         ``ahead`` are the files that come next, ``done`` the statements that were run together.
         """
         own = set(header.statements)
-        before = max((frozenset(d) for d in done if own.issuperset(d)), key=len, default=None)
-        cost = self._costs.get(before or frozenset(), {})
+        before = max(
+            (frozenset(d) for d in done if own.issuperset(d)), key=len, default=frozenset()
+        )
+        cost = self._costs.get(before, {})
         others = [set(each.statements) for each in ahead]
-        dear = {s for s in own if s not in (before or ()) and self._is_dear(s, cost)}
-        dear = {s for s in dear if sum(s in other for other in others) >= _FILES}
-        chosen = dear | (before or frozenset())
-        files = sum(chosen <= other for other in others)
-        spared = sum(cost[statement] for statement in dear)
-        spent = sum(self._costs.get(frozenset(), {}).get(s, 0.0) for s in chosen)
-        if files < _FILES or spared < _WORTH or files * spared < _RETURN * spent:
-            return ()
-        return tuple(s for s in header.statements if s in chosen)
+        common = {s: sum(s in other for other in others) for s in own - before}
+        dear = [s for s in header.statements if common.get(s, 0) >= _FILES]
+        dear = sorted((s for s in dear if self._is_dear(s, cost)), key=lambda s: -common[s])
+        best, gain = frozenset[str](), 0.0
+        for number in range(1, len(dear) + 1):
+            new = frozenset(dear[:number])
+            files = sum(new | before <= other for other in others)
+            spared = sum(cost[statement] for statement in new)
+            found = files * spared - _RETURN * self._spent(new | before)
+            if files >= _FILES and spared >= _WORTH and found >= gain:
+                best, gain = new | before, found
+        return tuple(s for s in header.statements if s in best)
+
+    def _spent(self, statements: Iterable[str]) -> float:
+        """What it takes to run all of them; at most, since they may share what they import."""
+        known = self._costs.get(frozenset(), {})
+        return sum(known.get(statement, 0.0) for statement in statements)
 
     def _is_dear(self, statement: str, cost: Mapping[str, float]) -> bool:
         return cost.get(statement, 0.0) >= _DEAR and statement not in self._failed
