@@ -125,3 +125,21 @@ class Net(nn.Module):
     assert graph.trace.complete
     assert errors(graph) == []
     assert graph.ref.inputs.shapes == ((2, 16),)
+
+
+COUNTED = """
+    def forward(self, words, first_length: {hint} = None, cond=None):
+        if cond is None:
+            raise ValueError("cond is needed here")
+        first_length = words.shape[1] if first_length is None else first_length
+        if first_length < words.shape[1]:
+            raise ValueError("not in this model")
+        return self.rnn(self.table(words))[0][:, :first_length] + self.near(cond).sum()
+"""
+
+
+@pytest.mark.parametrize("hint", ["int", "int | None", "'int | None'", "'Optional[int]'"])
+def test_a_tensor_that_is_needed_is_given_without_the_numbers_beside_it(hint: str) -> None:
+    graph = traced(COUNTED.format(hint=hint))
+    assert graph.trace.complete
+    assert [len(shape) for shape in graph.ref.inputs.shapes] == [2, 2]

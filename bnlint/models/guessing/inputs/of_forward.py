@@ -21,7 +21,7 @@ from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
 from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
 from bnlint.models.guessing.inputs.written_inputs import carried, passed
-from bnlint.models.lexicon import WIDTH
+from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
@@ -131,7 +131,10 @@ def _is_sequence(value: Any) -> bool:
 def _with_optional_inputs(
     plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated
 ) -> Iterator[Guess]:
-    """The first call with the inputs that are None by default: those used unasked, then all."""
+    """The first call with the inputs that are None by default.
+
+    Those used unasked, then all, then the tensors but for masks, which seldom need to be there.
+    """
     given = {one.name for one in asked}
     uses = read_forward(model)
     others = [
@@ -142,8 +145,12 @@ def _with_optional_inputs(
     values = {one.name: values_of(one, model, sizes) for one in others if _says_anything(one.use)}
     known = {name: found[0] for name, found in values.items() if found}
     unasked = {name: known[name] for name in known if not uses[name].guarded}
-    for kwargs in (unasked, known) if unasked != known else (known,):
-        if kwargs:
+    tensors = {name: value for name, value in known.items() if _is_tensor(value)}
+    data = {name: tensors[name] for name in tensors if not MASKS.fullmatch(name)}
+    tried: list[dict[str, Any]] = [{}]
+    for kwargs in (unasked, known, data):
+        if kwargs.keys() not in (before.keys() for before in tried):
+            tried.append(kwargs)
             yield replace(plain, kwargs={**plain.kwargs, **kwargs}, optional=True)
 
 

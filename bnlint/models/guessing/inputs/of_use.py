@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import typing
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +44,7 @@ _BY_RANK: dict[int, Shape] = {
     5: (BATCH, 4, 3, WIDTH, WIDTH),
 }
 _OPTIONS = 12
+_BESIDE = frozenset({"None", "Optional", "Union", "typing"})
 _LOSSES = frozenset({"cross_entropy", "nll_loss", "criterion", "loss"})
 _LOOKUPS = frozenset({"embedding", "one_hot", "embedding_bag"})
 _TAKE_INDICES = frozenset({"index_select", "gather", "take_along_dim"})
@@ -56,6 +59,14 @@ class Asked:
     use: Use
     hint: Any = inspect.Parameter.empty
 
+    def is_called(self, kind: type) -> bool:
+        """True if the annotation is a type, as such, as text, or beside None."""
+        if isinstance(self.hint, str):
+            words = set(re.findall(r"\w+", self.hint)) - _BESIDE
+            return words == {kind.__name__}
+        options = typing.get_args(self.hint) or (self.hint,)
+        return [option for option in options if option is not type(None)] == [kind]
+
 
 def values_of(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     """Values that may suit the argument, likeliest first; empty if nothing is known of it."""
@@ -66,13 +77,14 @@ def _plain(asked: Asked) -> list[Any]:
     """Numbers, words and flags."""
     use, name = asked.use, asked.name.lower()
     words = [v for v in use.literals if isinstance(v, str)]
-    if words or asked.hint in (str, "str"):
+    if words or asked.is_called(str):
         return list(dict.fromkeys(words)) or [""]
     if DEVICES.fullmatch(name):
         return [torch.device("meta")]
     if _is_coefficient(asked):
         return [0.5]
-    whole = use.counts or (asked.hint in (int, "int") and not use.mixers)
+    given = not (use.tensor or use.readers)  # what is taken for a tensor may be called an int
+    whole = use.counts or (asked.is_called(int) and (given or not use.mixers))
     if not whole and (use.tensor or use.readers or use.items):
         return []
     if use.offset or (whole and OFFSETS.fullmatch(name)):
@@ -93,7 +105,7 @@ def _plain(asked: Asked) -> list[Any]:
 def _is_coefficient(asked: Asked) -> bool:
     """True for a number by its annotation or its name, where nothing asks for axes or items."""
     name, use = asked.name.lower(), asked.use
-    if asked.hint in (float, "float"):
+    if asked.is_called(float):
         return not (use.tensor or use.readers or use.items or use.counts or use.mixers)
     computed = all(function == "arithmetic" for function, _ in use.functions)
     plain = computed and not (use.tensor or use.rank or use.items or use.readers)
@@ -103,7 +115,7 @@ def _is_coefficient(asked: Asked) -> bool:
 def _is_switch(asked: Asked) -> bool:
     """True for what is true or false: by its annotation, its name, or because it is tested."""
     name, use = asked.name.lower(), asked.use
-    if asked.hint in (bool, "bool") or ON_GPU.fullmatch(name):
+    if asked.is_called(bool) or ON_GPU.fullmatch(name):
         return True
     return (use.flag or SWITCHES.fullmatch(name) is not None) and not use.functions
 
