@@ -92,10 +92,15 @@ def own_forward(node: Definition) -> ast.FunctionDef | None:
 def only_raises(node: Definition) -> bool:
     """True for a class whose own ``forward`` has no code but an error."""
     forward = own_forward(node)
-    return forward is not None and all(
+    return forward is not None and only_raises_in(forward)
+
+
+def only_raises_in(function: ast.FunctionDef) -> bool:
+    """True for a function that has no code but an error."""
+    return all(
         isinstance(part, (ast.Raise, ast.Pass))
         or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
-        for part in forward.body
+        for part in function.body
     )
 
 

@@ -97,7 +97,7 @@ def _touched(view: View) -> frozenset[str]:
 
 
 def _inside_layer(view: View, info: ModuleInfo) -> bool:
-    holders = (view.module(path) for path in upwards(info.path)[:-1])
+    holders = (view.module(path) for path in ("", *upwards(info.path)[:-1]))
     return any(h is not None and _hides_its_parts(h) for h in holders)
 
 

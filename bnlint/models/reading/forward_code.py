@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.objects import home_of
+from bnlint.models.outline import only_raises_in
 
 Function = ast.FunctionDef
 
@@ -40,6 +41,15 @@ def function_tree(function: Callable[..., Any]) -> Function | None:
     except (OSError, SyntaxError, TypeError, ValueError):
         return None
     return next((node for node in tree.body if isinstance(node, Function)), None)
+
+
+def forwards_nothing(cls: type[nn.Module]) -> bool:
+    """True for a base class: it has no forward, or one that only raises an error."""
+    forward = getattr(cls, "forward", None)
+    if not inspect.isfunction(forward) or forward is nn.Module.forward:
+        return forward is nn.Module.forward
+    tree = function_tree(inspect.unwrap(forward))
+    return tree is not None and only_raises_in(tree)
 
 
 def parameters_of(function: Function) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from bnlint.models.lexicon import SAME_DATA
+from bnlint.models.reading.forward_code import method_of, parameters_of
 from bnlint.models.reading.use import Use
 
 TENSOR_NAMES = frozenset(dir(torch.Tensor))
@@ -112,12 +113,29 @@ class Namespace:
                 return use.item(key) if use is not None else None
             case ast.Call(func=ast.Name(id="Variable"), args=[value, *_]):
                 return self.use(value)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=method), args=given):
+                return self._returned(method, given)
             case ast.Call(func=ast.Attribute(value=value, attr=method), args=args):
                 use = self.use(value)
                 return _called(use, method, args) if use is not None else None
             case ast.Attribute(value=value, attr=attr) if attr not in TENSOR_NAMES:
                 use = self.use(value)
                 return use.attribute(attr) if use is not None else None
+        return None
+
+    def _returned(self, method: str, given: list[ast.expr]) -> Use | None:
+        """The argument that an own method returns as it got it: ``batch = self.masked(batch)``."""
+        function = method_of(self.owner, method)
+        if function is None:
+            return None
+        returned = {
+            node.value.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
+        }
+        for name, argument in zip(parameters_of(function), given, strict=False):
+            if name in returned and (use := self.use(argument)) is not None and use.keys:
+                return use
         return None
 
     def module(self, node: ast.expr) -> nn.Module | None:

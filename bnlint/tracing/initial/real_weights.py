@@ -44,10 +44,10 @@ def _real(argument: object, own: Mapping[str, nn.Parameter]) -> nn.Parameter | N
 
 
 def weights_of(holder: object, kind: Kind) -> Weights | None:
-    """The weights of a kernel with one row for each unit; None if they are on meta or lazy."""
+    """The weights of a kernel with one row for each unit; None if they are on meta, lazy or empty."""
     module = _at_rest(holder)
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    if not _has_numbers(weight) or weight.ndim < 2:
+    if not _has_numbers(weight) or weight.ndim < 2 or not weight.numel():
         return None
     transposed = "transposed" in kind.tags
     groups = getattr(module, "groups", 1)

@@ -24,6 +24,7 @@ from bnlint.models.guessing.arguments.blamed import (
     origins,
     spots_of,
 )
+from bnlint.models.guessing.arguments.knowledge import Part
 from bnlint.models.guessing.arguments.revising import (
     NOT_GUESSED,
     current_value,
@@ -87,6 +88,8 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     if isinstance(error, (AttributeError, KeyError)):
         yield from _missing(guess, faults, spots)
     yield from _told(guess, str(error))
+    if "is not a Module subclass" in text:
+        yield from _as_modules(guess)
     yield from _by_rules(guess, faults, text)
     if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
         yield from _by_guards(guess, spots)
@@ -102,6 +105,16 @@ def _told(guess: Guess, text: str) -> Iterator[tuple[Path, Any]]:
             for value in told_values(path[-1], text, current):
                 if not (isinstance(value, str) and value in guess.kwargs):
                     yield path, value
+
+
+def _as_modules(guess: Guess) -> Iterator[tuple[Path, Any]]:
+    """Layers in place of their classes, and of what only sounds like a layer."""
+    for path in guessed_paths(guess):
+        current = current_value(guess, path)
+        if isinstance(current, type) and issubclass(current, nn.Module):
+            yield path, Part(current, {})
+        elif type(current) is int and layer_type(path[-1].lower()) is nn.ReLU:
+            yield path, Part(nn.ReLU, {})
 
 
 def _by_rules(guess: Guess, faults: list[Blame], text: str) -> Iterator[tuple[Path, Any]]:

@@ -6,6 +6,7 @@ import inspect
 import re
 from dataclasses import replace
 
+from bnlint.models.guessing.arguments.blamed import blamed, spots_of
 from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence
 from bnlint.models.guessing.arguments.of_parameters import fill
@@ -14,6 +15,7 @@ from bnlint.models.lexicon import PROFILES
 from bnlint.models.survey import Maker, maker_of
 
 _MISSES = re.compile(r"(?:(\w+)\.__init__|\w+)\(\) missing \d+ required [\w-]+ arguments?: (.*)")
+_OF_NONE = re.compile("'NoneType' object (has no attribute|is not (subscriptable|iterable))")
 _DEMANDS = re.compile(
     r"(?i)\b(must|should|has to|have to|needs?|required?|missing|supply|supplied|provided?|specify|"
     r"specified|set|pass|given?)\b"
@@ -26,17 +28,21 @@ def with_what_is_missing(
     """The guess with the arguments that the error misses.
 
     Those that a class behind requires, if the call takes any keyword, and those with None for a
-    default that the text of the error names. None if nothing is known about one of them.
+    default that the text of the error names, or that the code uses as if they were given. None if
+    nothing is known about one of them.
     """
     said = _MISSES.search(str(error)) if isinstance(error, TypeError) else None
+    left = [p for p in maker.parameters[len(guess.args) :] if p.default is None]
     if said is not None and any(p.kind is p.VAR_KEYWORD for p in maker.parameters):
         names = re.findall(r"'(\w+)'", said[2])
         asked = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
         maker = _behind(maker, said[1], evidence)
     elif _DEMANDS.search(str(error)):
         words = set(re.findall(r"\w+", str(error)))
-        left = maker.parameters[len(guess.args) :]
-        asked = [p for p in left if p.default is None and p.name in words]
+        asked = [p for p in left if p.name in words]
+    elif _OF_NONE.search(str(error)):
+        used = {path[0] for fault in blamed(spots_of(error)) for path in fault.paths}
+        asked = [p for p in left if p.name in used]
     else:
         return None
     fresh = tuple(p for p in asked if p.name not in guess.kwargs)

@@ -31,6 +31,7 @@ from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking, Part
 from bnlint.models.guessing.arguments.of_parameters import fill, settings, values_of
 from bnlint.models.guessing.guess import Guess, Origin
 from bnlint.models.lexicon import CONFIG, PROFILES, WITHOUT_WEIGHTS, Profile
+from bnlint.models.reading.forward_code import forwards_nothing
 from bnlint.models.survey import Maker, maker_of
 
 _DEEPEST = 3
@@ -71,16 +72,16 @@ class CallEvidence:
             return None if found is None else _as_object(name, use, found, known)
 
         def part(cls: type[nn.Module]) -> Part | None:
-            return None if cls is maker.make else self._part(cls)
+            return None if cls is maker.make else self._part(cls, maker.make)
 
         return replace(known, configured=configured, part=part)
 
-    def _part(self, cls: type[nn.Module]) -> Part | None:
+    def _part(self, cls: type[nn.Module], holder: object) -> Part | None:
         """A model of a class with guessed arguments; None if nothing is known, or it goes on.
 
-        An abstract class is replaced by one that derives from it.
+        An abstract class is replaced by one that derives from it, but not by its ``holder``.
         """
-        cls = next(_concrete(cls), cls)
+        cls = next((c for c in _concrete(cls) if c is not holder and c not in self.parts), cls)
         if len(self.parts) >= _DEEPEST or cls in self.parts:
             return None
         self.parts.append(cls)
@@ -94,7 +95,7 @@ class CallEvidence:
 
 def _concrete(cls: type[nn.Module]) -> Iterator[type[nn.Module]]:
     """The class, or classes that derive from it, none of them abstract."""
-    if not inspect.isabstract(cls):
+    if not (inspect.isabstract(cls) or forwards_nothing(cls)):
         yield cls
         return
     for derived in cls.__subclasses__():

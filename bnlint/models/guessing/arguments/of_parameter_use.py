@@ -130,6 +130,17 @@ def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """A model for a parameter that is one: of the class that is called so, else one that keeps."""
     if layer_type(name) is nn.ReLU:
         yield Part(nn.ReLU, {})
+    yield from models_called(name, known)
+    attributes = {
+        key: next(by_use(key, inner, known), None) or number_for(key, inner, known.profile)
+        for key, inner in use.fields.items()
+        if not (inner.called or inner.applied)
+    }
+    yield Part(nn.Identity, {}, attributes)
+
+
+def models_called(name: str, known: Knowledge) -> Iterator[Part]:
+    """A model of each class of the file that is called so: ``BigDecoderLayer``."""
     wanted = name.replace("_", "")
     classes = (v for v in known.names.values() if isinstance(v, type) and issubclass(v, nn.Module))
     for cls in classes:
@@ -137,12 +148,6 @@ def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
         alike = wanted and (own.endswith(wanted) or own.startswith(wanted))
         if alike and (found := known.part(cls)) is not None:
             yield found
-    attributes = {
-        key: next(by_use(key, inner, known), None) or number_for(key, inner, known.profile)
-        for key, inner in use.fields.items()
-        if not (inner.called or inner.applied)
-    }
-    yield Part(nn.Identity, {}, attributes)
 
 
 def layer_types(name: str, names: Mapping[str, Any], use: ParameterUse) -> Iterator[Any]:

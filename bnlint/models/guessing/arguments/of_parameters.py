@@ -27,6 +27,7 @@ from bnlint.models.guessing.arguments.of_parameter_use import (
     by_use,
     layer_types,
     literal_of,
+    models_called,
     models_for,
     satisfying,
 )
@@ -56,6 +57,8 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     wants_type = origin_of(hint) in (type, collections.abc.Callable)
     if wants_type or (unannotated and LAYER_PARAMETER.fullmatch(name) and not use.literals):
         yield from layer_types(name, known.names, use)
+    if unannotated and LAYER_PARAMETER.fullmatch(name):
+        yield from models_called(name, known)
     if unannotated:
         yield from by_use(parameter.name, use, known)
     elif hint is str and use.literals:

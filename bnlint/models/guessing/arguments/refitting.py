@@ -27,6 +27,9 @@ _USUAL = (WIDTH, 1, 2, 3, 4, 8, 16, 32, 2 * WIDTH, 10)
 _LENGTHS = (1, 2, 3, 4, 5)
 """Lengths that are tried for a list."""
 
+_SIDES = (84, 224)
+"""Sides that are tried for the shape of an image, of which too little was left."""
+
 
 def alternatives(guess: Guess, conflict: tuple[int, int] | None) -> Iterator[Guess]:
     """Calls that differ from ``guess`` in one guessed argument, likeliest first.
@@ -80,6 +83,8 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, float):
         yield from (other for other in (0.5, 1.0, 2.0) if other != value)
     elif isinstance(value, (list, tuple)) and value:
+        if len(value) == 3 and value[0] != value[1] == value[2]:
+            yield from ([value[0], side, side] for side in _SIDES if side != value[1])
         for length in _LENGTHS:
             if length != len(value):
                 yield [*itertools.islice(itertools.cycle(value), length)]

@@ -77,7 +77,7 @@ def _plain(asked: Asked) -> list[Any]:
     """Numbers, words and flags."""
     use, name = asked.use, asked.name.lower()
     words = [v for v in use.literals if isinstance(v, str)]
-    if words or asked.is_called(str):
+    if (words and not use.keys) or asked.is_called(str):
         return list(dict.fromkeys(words)) or [""]
     if DEVICES.fullmatch(name):
         return [torch.device("meta")]
@@ -128,8 +128,8 @@ def _containers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
         return values_of(Asked(name, item), model, sizes) or [empty((BATCH, 3, WIDTH, WIDTH))]
 
     if use.keys:
-        found = {key: inner(key, use.items[key]) for key in use.keys}
-        return _zipped(found)
+        sure = [key for key in use.keys if key not in use.literals]  # not: if "mask" in batch
+        return _zipped({key: inner(key, use.items[key]) for key in sure or use.keys})
     if use.attributes and not use.tensor and not use.readers:
         held = {name: inner(name, item) for name, item in use.attributes.items()}
         return [SimpleNamespace(**value) for value in _zipped(held)]
