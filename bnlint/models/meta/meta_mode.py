@@ -67,6 +67,7 @@ class _OnMeta:
             args, kwargs = hollow(args), hollow(kwargs)
             found = [*tensors((args, kwargs))]
         known = self._all_known(found)
+        self._refuse_uneven(args)
         try:
             result = self.run(*args, **kwargs)
         except Exception as error:
@@ -74,6 +75,12 @@ class _OnMeta:
                 raise
             return hollow(self._real(args, kwargs))
         return self._kept(result, args, kwargs, known)
+
+    def _refuse_uneven(self, args: tuple[Any, ...]) -> None:
+        """Raise an error where torch would crash: it reads a cell state for each hidden one."""
+        packed = self.name == "lstm" and len(args) > 2 and isinstance(args[1], Tensor)
+        if packed and len({state.shape[:1] for state in tensors(args[2])}) > 1:
+            raise RuntimeError("the hidden and the cell state have different numbers of layers")
 
     def _all_known(self, found: list[Tensor]) -> bool:
         if not found or self.shaped:

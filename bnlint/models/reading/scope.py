@@ -124,14 +124,15 @@ class Namespace:
         return None
 
     def _returned(self, method: str, given: list[ast.expr]) -> Use | None:
-        """The argument that an own method returns as it got it: ``batch = self.masked(batch)``."""
+        """The dict that an own method returns as it got it, or with more in it."""
         function = method_of(self.owner, method)
         if function is None:
             return None
         returned = {
-            node.value.id
+            name
             for node in ast.walk(function)
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
+            if isinstance(node, ast.Return)
+            for name in _kept(node)
         }
         for name, argument in zip(parameters_of(function), given, strict=False):
             if name in returned and (use := self.use(argument)) is not None and use.keys:
@@ -182,6 +183,14 @@ def constant(node: ast.expr, default: Any = None) -> Any:
         value = constant(node.operand)
         return -value if isinstance(value, (int, float)) else default
     return node.value if isinstance(node, ast.Constant) else default
+
+
+def _kept(node: ast.Return) -> Iterator[str]:
+    """The names of what is returned, or of what the returned dict is made of."""
+    parts = [node.value]
+    if isinstance(node.value, ast.Dict):
+        parts = [v for k, v in zip(node.value.keys, node.value.values, strict=True) if k is None]
+    yield from (part.id for part in parts if isinstance(part, ast.Name))
 
 
 def _called(use: Use, method: str, args: list[ast.expr]) -> Use | None:

@@ -44,7 +44,7 @@ def _real(argument: object, own: Mapping[str, nn.Parameter]) -> nn.Parameter | N
 
 
 def weights_of(holder: object, kind: Kind) -> Weights | None:
-    """The weights of a kernel with one row for each unit; None if they are on meta, lazy or empty."""
+    """The weights of a kernel with one row for each unit; None if there are no numbers in them."""
     module = _at_rest(holder)
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if not _has_numbers(weight) or weight.ndim < 2 or not weight.numel():

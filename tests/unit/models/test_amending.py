@@ -41,3 +41,107 @@ def test_a_key_is_one_that_the_dict_has(tmp_path: Path, table: str) -> None:
     graph = records_of(file)[0]
     assert isinstance(graph, ModelGraph)
     assert [op.kind for op in graph.ops] == ["input", "linear", "gelu", "output"]
+
+
+CHAINED = """
+from torch import nn
+
+class Eyes(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        self.conv = nn.Conv2d(shape[0], 8, 3)
+        self.fc = nn.Linear(self.outputs(), 4)
+
+    def outputs(self):
+        _, h, w = self.shape
+        return 8 * (h - 2) * (w - 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).flatten(1))
+
+class Agent(nn.Module):
+    def __init__(self, eyes, size):
+        super().__init__()
+        self.eyes = eyes(size)
+
+    def forward(self, x):
+        return self.eyes(x)
+
+def main(env):
+    return Agent(Eyes, env.size)
+"""
+MEASURED = """
+from torch import nn
+
+class Coupling(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        if len(sizes) == 1:
+            self.net = nn.Linear(sizes[0], 4)
+        elif len(sizes) == 3:
+            self.net = nn.Conv2d(sizes[0], 4, sizes[1] - sizes[2] + 1)
+        else:
+            raise Exception(f"unsupported: {sizes}")
+
+    def forward(self, x):
+        return self.net(x)
+"""
+LAYERS = """
+from torch import nn
+
+class Decoder(nn.Module):
+    def __init__(self, sizes, activation, last_activation):
+        super().__init__()
+        layers = [nn.Linear(sizes[0], sizes[1])]
+        layers.append(activation)
+        layers.append(nn.Linear(sizes[1], sizes[2]))
+        layers.append(last_activation)
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+UNSET = """
+from torch import nn
+
+class Flow(nn.Module):
+    def __init__(self, kind=None, cfg=None):
+        super().__init__()
+        self.net = nn.Sequential(*[nn.Linear(cfg.width, cfg.width) for _ in range(cfg.layers)])
+
+    def forward(self, x):
+        return self.net(x)
+"""
+FROM_TORCH = """
+from torch import nn
+
+class BigDecoderLayer(nn.TransformerDecoderLayer):
+    pass
+
+class BigDecoder(nn.TransformerDecoder):
+    def __init__(self, decoder_layer, num_layers):
+        super().__init__(decoder_layer, num_layers)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "guessed"),
+    [
+        (CHAINED, "Agent", ("size",)),
+        (MEASURED, "Coupling", ("sizes",)),
+        (LAYERS, "Decoder", ("sizes", "activation", "last_activation")),
+        (UNSET, "Flow", ("cfg.width", "cfg.layers")),
+        (FROM_TORCH, "BigDecoder", ("decoder_layer", "num_layers")),
+    ],
+    ids=["unpacked", "measured", "layers", "unset", "of torch"],
+)
+def test_what_an_error_says_of_a_guess_changes_it(
+    tmp_path: Path, code: str, name: str, guessed: tuple[str, ...]
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(code)
+    graphs = {r.ref.name: r for r in records_of(path) if isinstance(r, ModelGraph)}
+    assert name in graphs, list(records_of(path))
+    assert set(graphs[name].ref.guessed) == set(guessed)
+    assert graphs[name].trace.complete

@@ -276,6 +276,30 @@ class Wide(Coder):
     assert graph.ref.arguments == "Net(coder=Wide())"
 
 
+@pytest.mark.parametrize("forward", ["pass", "def forward(self, x):\n        raise TypeError"])
+def test_a_base_without_a_forward_is_replaced_by_one_that_has_it(forward: str) -> None:
+    """Not by the model that is built, though that derives from it, too."""
+    base = f"""
+class Coder(nn.Module):
+    {forward}
+class Net(Coder):
+    def __init__(self, coder: Coder):
+        super().__init__()
+        self.coder = coder
+    def forward(self, x):
+        return self.coder(x)
+class Wide(Coder):
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Linear(3, 4)
+    def forward(self, x):
+        return self.wide(x)
+"""
+    graphs = {r.ref.name: r for r in records(base) if isinstance(r, ModelGraph)}
+    assert graphs["Net"].ref.arguments == "Net(coder=Wide())"
+    assert graphs["Net"].trace.complete
+
+
 def test_arguments_that_only_the_base_requires() -> None:
     base = code("*, depth, width", "self.body = nn.Sequential(*[nn.Linear(width, 4)] * depth)")
     own = """

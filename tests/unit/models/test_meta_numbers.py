@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -66,3 +67,12 @@ def test_numbers_are_on_the_cpu_whatever_device_is_the_default():
         made = run(4)
     assert made.is_meta
     assert numbers_of(made).tolist() == [0, 1, 2, 3]
+
+
+def test_states_of_unlike_layers_for_packed_sequences_are_an_error() -> None:
+    """torch reads a cell state for each hidden one, and crashes without."""
+    layer = nn.LSTM(8, 8, 2, device="meta")
+    packed = nn.utils.rnn.PackedSequence(torch.empty(10, 8, device="meta"), torch.tensor([4, 4, 2]))
+    states = torch.empty(3, 4, 8, device="meta"), torch.empty(2, 4, 8, device="meta")
+    with MetaMode(), pytest.raises(RuntimeError, match="numbers of layers"):
+        layer(packed, states)

@@ -310,3 +310,48 @@ def test_a_forward_without_source_is_no_error() -> None:
     exec("from torch import nn\nclass A(nn.Module):\n    def forward(self, x): return x", names)
     assert read_forward(names["A"]()) == {}
     assert read_forward(nn.Linear(2, 3)) == {}
+
+
+class Masked(nn.Module):
+    """Changes its batch in a method of its own before a part reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entry = Entry()
+
+    def with_mask(self, batch):
+        batch["values"] = batch["values"] + 1
+        return batch
+
+    def with_more(self, batch):
+        return {**batch, "more": batch["values"] * 2}
+
+
+class Plain(Masked):
+    def forward(self, batch):
+        batch = self.with_mask(batch)
+        return self.entry(batch)
+
+
+class Merged(Masked):
+    def forward(self, batch):
+        batch = self.with_more(batch)
+        return self.entry(batch)
+
+
+class Entry(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(10, 16)
+
+    def forward(self, batch):
+        found = self.table(batch["ids"]) + batch["values"].mean()
+        return found * batch["mask"] if "mask" in batch else found
+
+
+@pytest.mark.parametrize("cls", [Plain, Merged])
+def test_a_dict_that_an_own_method_returns_is_followed(cls: type[Masked]) -> None:
+    """A key that is asked for is left out."""
+    (batch,) = infer(cls())[0].args
+    assert set(batch) == {"ids", "values"}
+    assert batch["ids"].dtype == torch.long

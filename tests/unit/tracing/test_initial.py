@@ -288,3 +288,10 @@ def test_layers_behind_a_dead_one_are_counted():
     said = [op.facts["init-dead-behind"] for op in graph.ops if "init-dead-behind" in op.facts]
     assert len(said) == 1
     assert said[0].endswith(("layers behind it", "one behind it"))
+
+
+def test_a_layer_without_weights_is_not_dead():
+    """Guessed arguments may leave no inputs for it, and there is nothing that starts at zero."""
+    nothing = nn.Linear(1, 8)
+    nothing.weight = nn.Parameter(torch.empty(8, 0))
+    assert weights_of(nothing, builtin_table().of_module(nothing)) is None

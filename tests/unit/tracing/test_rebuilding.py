@@ -64,6 +64,21 @@ class Unfolded(nn.Module):
     def forward(self, x):
         return self.last(self.up(self.conv(x)))
 """
+STRIDED = """
+class Strided(nn.Module):
+    def __init__(self, input_shape):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(input_shape[0], 32, 8, 4), nn.ReLU(), nn.Conv2d(32, 64, 4, 2), nn.ReLU(),
+            nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten(),
+        )
+        _, height, width = input_shape
+        height, width = ((((side - 8) // 4 + 1) - 4) // 2 - 1 for side in (height, width))
+        self.head = nn.Sequential(nn.Linear(64 * max(height, 0) * max(width, 0), 16), nn.ReLU())
+
+    def forward(self, x):
+        return self.head(self.body(x))
+"""
 SWITCHED = """
 from torch import nn
 
@@ -93,7 +108,7 @@ class Switched(nn.Module):
 """
 
 
-@pytest.mark.parametrize("code", [HIDDEN, CLIPS, PICKED, UNFOLDED])
+@pytest.mark.parametrize("code", [HIDDEN, CLIPS, PICKED, UNFOLDED, STRIDED])
 def test_guessed_arguments_are_changed_until_the_forward_runs(code: str) -> None:
     (graph,) = records(code)
     assert isinstance(graph, ModelGraph)

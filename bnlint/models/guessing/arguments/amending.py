@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 from torch import nn
 
+from bnlint.domain.objects import is_a
 from bnlint.models.guessing.arguments.blamed import (
     Blame,
     ErrorAt,
@@ -91,7 +92,9 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     if "is not a Module subclass" in text:
         yield from _as_modules(guess)
     yield from _by_rules(guess, faults, text)
-    if isinstance(error, (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)):
+    stated = (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)
+    if isinstance(error, stated) or type(error) is Exception:
+        yield from _by_lengths(guess, spots)
         yield from _by_guards(guess, spots)
     if isinstance(error, UnboundLocalError):
         yield from _by_comparisons(guess, spots)
@@ -170,6 +173,18 @@ def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]
                     current = current_value(guess, path)
                     if current is not NOT_GUESSED:
                         yield from _others(current, path, test, node, spots[-1], tests)
+
+
+def _by_lengths(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """Lists as long as the conditions around a ``raise`` ask for: ``if len(sizes) == 1``."""
+    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+        match node:
+            case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[measured])):
+                for path in origins(spots, measured):
+                    current = current_value(guess, path)
+                    for length in _literals([node]) if is_a(current, (list, tuple)) else ():
+                        if current and type(length) is int and 0 < length != len(current):
+                            yield path, [*islice(cycle(current), length)]
 
 
 def _others(

@@ -130,9 +130,10 @@ def _functions(text: str) -> dict[tuple[str, int], ast.FunctionDef]:
 
 
 def _node_at(function: ast.FunctionDef, position: tuple[int | None, ...]) -> ast.AST | None:
-    """The smallest node that covers a position of the compiler."""
+    """The smallest node that covers a position of the compiler; of what is unpacked, the whole."""
     line, end_line, column, end_column = (p or 0 for p in position)
     best: ast.AST | None = None
+    whole: ast.AST | None = None
     for node in ast.walk(function):
         if not isinstance(node, (ast.expr, ast.stmt)):
             continue
@@ -142,7 +143,9 @@ def _node_at(function: ast.FunctionDef, position: tuple[int | None, ...]) -> ast
         )
         if start <= (line, column) and end >= (end_line, end_column):
             best = node  # inner ones come later
-    return best
+            whole = node if isinstance(node, ast.stmt) else whole
+    target = isinstance(best, (ast.Tuple, ast.List)) and isinstance(best.ctx, ast.Store)
+    return whole if target else best
 
 
 def _read(node: ast.AST) -> Iterator[ast.expr]:

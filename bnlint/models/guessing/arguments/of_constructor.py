@@ -81,8 +81,9 @@ class CallEvidence:
 
         An abstract class is replaced by one that derives from it, but not by its ``holder``.
         """
-        cls = next((c for c in _concrete(cls) if c is not holder and c not in self.parts), cls)
-        if len(self.parts) >= _DEEPEST or cls in self.parts:
+        left = (c for c in _concrete(cls) if c is not holder and c not in self.parts)
+        cls = next(left, nn.Module)
+        if len(self.parts) >= _DEEPEST or cls is nn.Module:
             return None
         self.parts.append(cls)
         try:
