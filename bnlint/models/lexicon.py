@@ -125,7 +125,7 @@ WITHOUT_WEIGHTS = {
 
 IMAGE_SIZE = re.compile(
     r"(image|img)_?(size|res|resolution|shape|hw|height|h)s?|resolution|crop_size"
-    r"|(h|height)_?(image|img)(_?(size|res))?"
+    r"|(h|height)_?(image|img)(_?(size|res))?|(size|shape|res)_(of_)?(image|img)s?"
 )
 IMAGE_HEIGHT = re.compile(
     r"((image|img|input|in)_?)?height|(image|img|input|in)_?h|(h|height)_?(image|img|input)(_?(size|res))?"
@@ -133,7 +133,7 @@ IMAGE_HEIGHT = re.compile(
 IMAGE_WIDTH = re.compile(
     r"((image|img|input|in)_?)?width|(image|img|input|in)_?w|(w|width)_?(image|img|input)(_?(size|res))?"
 )
-INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)")
+INPUT_SIZE = re.compile(r"(input|in)_?(size|res|resolution|shape|hw)|(size|shape)_(of_)?(in|input)")
 IMAGE_CHANNELS = re.compile(
     r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
 )

@@ -62,12 +62,14 @@ def used(view: View, info: ModuleInfo) -> Answer:
     """Whether it or a part is called in either mode or its weight read; unknown if not traced.
 
     Unknown when a mode was not traced or the trace is not complete: absence proves nothing there.
-    Nor does it inside of a layer, such as an attention, that reads its parts' weights itself.
+    Nor does it inside of a layer, such as an attention, that reads its parts' weights itself, and
+    of a model that was guessed for an argument, of which only a part may be wanted.
     """
     if _is_touched(info) or info.path in view.once(_touched):
         return True
     blind = _called(info) is UNKNOWN or not view.graph.trace.complete
-    return UNKNOWN if blind or _inside_layer(view, info) else False
+    unsure = blind or _inside_layer(view, info) or _inside_guess(view, info)
+    return UNKNOWN if unsure else False
 
 
 def _called(info: ModuleInfo) -> Answer:
@@ -99,6 +101,13 @@ def _touched(view: View) -> frozenset[str]:
 def _inside_layer(view: View, info: ModuleInfo) -> bool:
     holders = (view.module(path) for path in ("", *upwards(info.path)[:-1]))
     return any(h is not None and _hides_its_parts(h) for h in holders)
+
+
+def _inside_guess(view: View, info: ModuleInfo) -> bool:
+    """True below a module of the user that is called like a guessed argument."""
+    first, _, rest = info.path.partition(".")
+    holder = view.module(first) if rest and first in view.graph.ref.guessed else None
+    return holder is not None and short(holder.types) not in CONTAINERS
 
 
 def _hides_its_parts(info: ModuleInfo) -> bool:

@@ -158,3 +158,19 @@ def test_a_repeated_object_is_known_by_its_layers():
     ]
     assert ask(net, "body.0.bn", "repeated-object") is True
     assert ask(net, "bn", "repeated-object") is False
+
+
+@pytest.mark.parametrize(
+    ("guessed", "types", "expected"),
+    [
+        (("coder",), "net.Coder", UNKNOWN),
+        (("width",), "net.Coder", False),
+        (("coder",), "torch.nn.Sequential", False),
+    ],
+)
+def test_a_model_guessed_for_an_argument_may_be_used_in_part(guessed, types, expected):
+    net = tree(
+        part("coder", types=types, calls=1), part("coder.decode", calls=1), part("coder.code")
+    )
+    net.ref = replace(net.ref, guessed=guessed)
+    assert of(net, "coder.code", "used") is expected

@@ -46,9 +46,10 @@ def test_a_live_model_tells_by_its_attributes_or_defaults() -> None:
     assert stated(model) == _image(48, 48, channels=3)
 
 
-def test_channels_may_stand_before_the_size() -> None:
+@pytest.mark.parametrize("name", ["input_shape", "size_img", "shape_of_input"])
+def test_channels_may_stand_before_the_size(name: str) -> None:
     model = nn.Module()
-    model.input_shape = (1, 28, 28)
+    setattr(model, name, (1, 28, 28))
     assert stated(model) == _image(28, 28, channels=1)
 
 
