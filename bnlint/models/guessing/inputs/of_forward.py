@@ -133,7 +133,7 @@ def _with_optional_inputs(
 ) -> Iterator[Guess]:
     """The first call with the inputs that are None by default.
 
-    Those used unasked, then all, then the tensors but for masks, which seldom need to be there.
+    Those used unasked, then all, then the tensors but for masks, which rarely need to be there.
     """
     given = {one.name for one in asked}
     uses = read_forward(model)
