@@ -96,13 +96,55 @@ def _bound(operator: ast.cmpop, node: ast.expr, known: Mapping[str, Any]) -> int
 
 
 def compared(statement: Statement) -> tuple[int, int] | None:
-    """The numbers of ``assert t <= self.longest`` or of ``if t > self.longest: raise``."""
-    test = _test(statement)
-    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+    """The numbers of ``assert t <= self.longest`` or of ``if t > self.longest: raise``.
+
+    Of several comparisons, and of sizes compared as tuples, the first that fails.
+    """
+    test, known = _test(statement), statement.frame.f_locals
+    refused = not isinstance(statement.node, ast.Assert)
+    for node in ast.walk(test) if test is not None else ():
+        if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+            pairs = zip(_sizes(node.left, known), _sizes(node.comparators[0], known), strict=False)
+            for left, right in pairs:
+                if left is None or right is None:
+                    continue
+                if _holds(node.ops[0], left, right) is refused:
+                    return left, right
+    return None
+
+
+def _holds(operator: ast.cmpop, left: int, right: int) -> bool | None:
+    """Whether two numbers compare so; None for the same number, or where it is not by size."""
+    if left == right:
         return None
-    known = statement.frame.f_locals
-    left, right = _number(test.left, known), _number(test.comparators[0], known)
-    return (left, right) if left is not None and right is not None else None
+    return {
+        ast.Eq: left == right,
+        ast.NotEq: left != right,
+        ast.Lt: left < right,
+        ast.LtE: left <= right,
+        ast.Gt: left > right,
+        ast.GtE: left >= right,
+    }.get(type(operator))
+
+
+def _sizes(node: ast.expr, known: Mapping[str, Any]) -> list[int | None]:
+    """The numbers of a tuple, or of the sizes of a tensor; else the one number of an expression."""
+    match node:
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return [_number(part, known) for part in parts]
+        case ast.Call(func=ast.Name(id="tuple" | "list"), args=[inner]):
+            return _sizes(inner, known)
+        case ast.Subscript(value=inner, slice=ast.Slice(lower=lower, upper=upper, step=None)):
+            ends = [None if end is None else _number(end, known) for end in (lower, upper)]
+            return _sizes(inner, known)[slice(*ends)]
+        case (
+            ast.Attribute(value=ast.Name(id=name), attr="shape")
+            | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[])
+        ):
+            tensor = known.get(name)
+            return list(tensor.shape) if isinstance(tensor, torch.Tensor) else []
+        case _:
+            return [_number(node, known)]
 
 
 def _test(statement: Statement) -> ast.expr | None:
@@ -132,7 +174,18 @@ def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
         case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]):
             held: Any = known.get(name)
             value = len(tuple(stored(held))) if is_a(held, (tuple, list)) else None
+        case ast.BinOp(left=left, op=operator, right=right):
+            value = _computed(operator, _number(left, known), _number(right, known))
     return value if type(value) is int else None
+
+
+def _computed(operator: ast.operator, left: int | None, right: int | None) -> int | None:
+    if left is None or right is None:
+        return None
+    if isinstance(operator, ast.FloorDiv):
+        return left // right if right else None
+    by_type = {ast.Add: left + right, ast.Sub: left - right, ast.Mult: left * right}
+    return by_type.get(type(operator))
 
 
 def _size(tensor: Any, index: ast.expr) -> int | None:

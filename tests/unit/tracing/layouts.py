@@ -353,6 +353,32 @@ class Limited(nn.Module):
         return self.words(words)
 
 
+class Frames(nn.Module):
+    """It refuses clips of any other length, by a computed number among other conditions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 10
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        if clip.ndim != 5 or clip.shape[1] != self.length - 1:
+            raise ValueError(f"clips must have {self.length - 1} frames")
+        return self.conv(clip.flatten(0, 1))
+
+
+class OfOneSize(nn.Module):
+    """It asserts all sizes of an image at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        assert tuple(image.shape[1:]) == (3, 48, 96)
+        return self.conv(image)
+
+
 class InPlace(nn.Module):
     """Its forward changes the tensor that it gets."""
 
@@ -449,6 +475,8 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Rays: ((2, 90),),
     Electrodes: ((2, 1, 22, 124),),
     Limited: ((2, 8),),
+    Frames: ((2, 9, 3, 224, 224),),
+    OfOneSize: ((2, 3, 48, 96),),
     InPlace: ((2, 28, 28),),
     FirstNorm: ((2, 1, 28, 64),),
     Taps: ((2, 16, 32, 32), (2, 32, 32, 32), (2, 64, 32, 32)),
