@@ -167,4 +167,4 @@ def _is_small(path: Any) -> bool:
 
 def _shown(source: Any) -> str:
     """The last part of an address or a path: caches and folders differ between machines."""
-    return str(source).rstrip("/").rpartition("/")[2] or str(source)
+    return str(source).rstrip("/").rpartition("/")[2] or str(source) or "a file without a name"

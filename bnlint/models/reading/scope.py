@@ -89,8 +89,9 @@ class Namespace:
         if not isinstance(target, ast.Name):
             return
         module = self.module(source)
-        if isinstance(module, (nn.ModuleList, nn.Sequential)) and len(module):
-            self.modules[target.id] = module[0]
+        listed = isinstance(module, (nn.ModuleList, nn.Sequential))
+        if module is not None and listed and (first := _item(module, 0)) is not None:
+            self.modules[target.id] = first
         elif (use := self.use(source)) is not None:
             use.iterated, use.length = True, use.length or count
             self.names[target.id] = use.item(0)
@@ -205,7 +206,10 @@ def _called(use: Use, method: str, args: list[ast.expr]) -> Use | None:
 
 
 def _item(holder: nn.Module, key: Any) -> nn.Module | None:
-    """The part of a list or dict of modules; the first one if the index is no literal."""
+    """The part of a list or dict of modules; the first one if the index is no literal.
+
+    By its place, since ``add_module`` gives parts of a list any names.
+    """
     parts = list(holder.children()) if isinstance(holder, _HOLDERS) else []
     if type(key) is int and -len(parts) <= key < len(parts):
         return parts[key]

@@ -14,6 +14,7 @@ from bnlint.tracing.fitting.demand import Demand, OtherRank, OtherSize
 from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
 from bnlint.tracing.fitting.statements import (
+    ComparedSize,
     Statement,
     asked_rank,
     compared,
@@ -42,10 +43,26 @@ def _of_statement(fault: Fault) -> Iterator[Demand]:
     if (asked := asked_rank(statement)) is not None:
         tensor, rank = asked
         yield OtherRank(tensor, rank - tensor.ndim)
-    elif (sizes := compared(statement) or chunked(fault.text)) is not None:
+    elif sizes_compared := compared(statement):
+        for left, right in sizes_compared:
+            yield from _of_compared_sizes(statement, left, right)
+    elif (sizes := chunked(fault.text)) is not None:
         yield from _of_sizes(statement, *sizes)
     elif by := more_axes(fault.text):
         yield from (OtherRank(tensor, by) for tensor in tensors_named(statement))
+
+
+def _of_compared_sizes(
+    statement: Statement, left: ComparedSize, right: ComparedSize
+) -> Iterator[Demand]:
+    """Two sizes that a statement compares: of named tensors, else of any that has one of them."""
+    if left.number is None or right.number is None:
+        return
+    if left.tensor is None and right.tensor is None:
+        yield from _of_sizes(statement, left.number, right.number)
+    for own, other in ((left, right), (right, left)):
+        if own.tensor is not None and own.axis and other.number:
+            yield OtherSize(own.tensor, own.axis, other.number, channels=False)
 
 
 def _of_sizes(statement: Statement, left: int, right: int) -> Iterator[Demand]:

@@ -108,6 +108,22 @@ class Sizes:
             elif slope == 1:
                 joined.append(axis)
         yield from self._shared(joined)
+        yield from self._alike()
+
+    def _alike(self) -> Iterator[Guess]:
+        """Inputs of one shape changed alike: two clouds of points that are padded and joined."""
+        slots, straight = slots_of(self.guess), sorted(self.trail.straight)
+        if len(straight) < 2 or len({slots[slot].shape for slot in straight}) > 1:
+            return
+        for axis in range(1, slots[straight[0]].ndim):
+            size = self._size((straight[0], axis))
+            larger_ones = dict.fromkeys(((slot, axis) for slot in straight), size + 1)
+            got = self.outcome(with_sizes(self.guess, larger_ones)).got
+            if got is None or got == self.demand.got:
+                continue
+            wanted = size + (self.demand.want - self.demand.got) / (got - self.demand.got)
+            if wanted == int(wanted) and 0 < wanted <= 1 << 20:
+                yield with_sizes(self.guess, dict.fromkeys(larger_ones, int(wanted)))
 
     def _swapped(self, axis: Axis, wanted: int) -> Guess:
         """The size at this axis; another axis of the same tensor that has it gets the old size."""

@@ -24,6 +24,15 @@ class Statement:
     frame: FrameType
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedSize:
+    """A number in a comparison, and the axis of a tensor whose size it is, if it is one."""
+
+    number: int | None
+    tensor: torch.Tensor | None = None
+    axis: int = 0
+
+
 def failed_statement(error: BaseException) -> Statement | None:
     """The innermost statement of the user's code that an error passed; None without its source."""
     found: tuple[FrameType, int] | None = None
@@ -95,27 +104,29 @@ def _bound(operator: ast.cmpop, node: ast.expr, known: Mapping[str, Any]) -> int
     return number + 1 if number is not None and isinstance(operator, (ast.Gt, ast.LtE)) else number
 
 
-def compared(statement: Statement) -> tuple[int, int] | None:
+def compared(statement: Statement) -> list[tuple[ComparedSize, ComparedSize]]:
     """The numbers of ``assert t <= self.longest`` or of ``if t > self.longest: raise``.
 
-    Of several comparisons, and of sizes compared as tuples, the first that fails.
+    Of several comparisons the first that fails; of sizes compared as tuples those that differ.
     """
     test, known = _test(statement), statement.frame.f_locals
     refused = not isinstance(statement.node, ast.Assert)
     for node in ast.walk(test) if test is not None else ():
         if isinstance(node, ast.Compare) and len(node.comparators) == 1:
-            pairs = zip(_sizes(node.left, known), _sizes(node.comparators[0], known), strict=False)
-            for left, right in pairs:
-                if left is None or right is None:
-                    continue
-                if _holds(node.ops[0], left, right) is refused:
-                    return left, right
-    return None
+            sides = _compared_sizes(node.left, known), _compared_sizes(node.comparators[0], known)
+            found = [
+                (left, right)
+                for left, right in zip(*sides, strict=False)
+                if _holds(node.ops[0], left.number, right.number) is refused
+            ]
+            if found:
+                return found
+    return []
 
 
-def _holds(operator: ast.cmpop, left: int, right: int) -> bool | None:
+def _holds(operator: ast.cmpop, left: int | None, right: int | None) -> bool | None:
     """Whether two numbers compare so; None for the same number, or where it is not by size."""
-    if left == right:
+    if left is None or right is None or left == right:
         return None
     return {
         ast.Eq: left == right,
@@ -127,24 +138,32 @@ def _holds(operator: ast.cmpop, left: int, right: int) -> bool | None:
     }.get(type(operator))
 
 
-def _sizes(node: ast.expr, known: Mapping[str, Any]) -> list[int | None]:
+def _compared_sizes(node: ast.expr, known: Mapping[str, Any]) -> list[ComparedSize]:
     """The numbers of a tuple, or of the sizes of a tensor; else the one number of an expression."""
     match node:
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            return [_number(part, known) for part in parts]
+            return [each for part in parts for each in _compared_sizes(part, known)]
         case ast.Call(func=ast.Name(id="tuple" | "list"), args=[inner]):
-            return _sizes(inner, known)
+            return _compared_sizes(inner, known)
         case ast.Subscript(value=inner, slice=ast.Slice(lower=lower, upper=upper, step=None)):
             ends = [None if end is None else _number(end, known) for end in (lower, upper)]
-            return _sizes(inner, known)[slice(*ends)]
+            return _compared_sizes(inner, known)[slice(*ends)]
+        case ast.Subscript(value=inner, slice=index) if _number(index, known) is not None:
+            sizes = _compared_sizes(inner, known)
+            axis = _number(index, known) or 0
+            return sizes[axis:][:1] if -len(sizes) <= axis < len(sizes) else [ComparedSize(None)]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[index]):
+            subscript = ast.Subscript(ast.Attribute(ast.Name(name), "shape"), index)
+            return _compared_sizes(subscript, known)
         case (
             ast.Attribute(value=ast.Name(id=name), attr="shape")
-            | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[])
+            | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"))
         ):
             tensor = known.get(name)
-            return list(tensor.shape) if isinstance(tensor, torch.Tensor) else []
+            shape = tensor.shape if isinstance(tensor, torch.Tensor) else ()
+            return [ComparedSize(size, tensor, axis) for axis, size in enumerate(shape)]
         case _:
-            return [_number(node, known)]
+            return [ComparedSize(_number(node, known))]
 
 
 def _test(statement: Statement) -> ast.expr | None:
@@ -163,6 +182,8 @@ def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
     match node:
         case ast.Constant(value=value):
             pass
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(size))):
+            value = -size
         case ast.Name(id=name):
             value = known.get(name)
         case ast.Attribute(value=ast.Name(id=name), attr=attr):

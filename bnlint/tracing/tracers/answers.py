@@ -22,9 +22,12 @@ from bnlint.models.nested import mapped, tensors
 LIMIT = 1 << 22
 """Elements up to which the numbers of a tensor are computed."""
 
-_MOST, _BUDGET = 500, 1 << 26
-"""Answers to one module, and elements computed in one forward: a loop may wait for a number
-forever."""
+_MOST, _MOST_TENSORS, _BUDGET = 500, 1 << 12, 1 << 26
+"""Answers to one module, those of them that are tensors, and elements computed in one forward.
+
+A loop may wait for a number forever, but not for a tensor: sampling points one by one takes two
+for each.
+"""
 
 _DEPTH = 200
 
@@ -58,6 +61,7 @@ class Answers:
         self.guessed = False
         self._budget = _BUDGET
         self._given: Counter[int] = Counter()
+        self._tensors: Counter[int] = Counter()
         self._varied: Callable[[], bool] = _always
         self._made: dict[int, _Made] = {}
         self._known: dict[int, Tensor] = {}
@@ -87,11 +91,12 @@ class Answers:
         ``asking`` identifies the module that asks, ``varied`` is true if it has layers that only
         some numbers lead to.
         """
-        self._given[asking] += 1
-        if self._given[asking] > _MOST:
+        if self._given[asking] >= _MOST or self._tensors[asking] >= _MOST_TENSORS:
             raise NumbersUnknown("too many branches depend on the values of tensors")
         self.guessed, self._varied = False, varied
-        return hollow(self._run(target, args, kwargs))
+        found = hollow(self._run(target, args, kwargs))
+        (self._tensors if isinstance(found, Tensor) else self._given)[asking] += 1
+        return found
 
     def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if getattr(target, "__name__", "") == "__getitem__" and isinstance(args[0], Tensor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bnlint.models.guessing.inputs.of_forward import infer, required_inputs
+from bnlint.models.reading.decorated import reveal_decorated
 from bnlint.models.reading.read_forward import read_forward
 
 
@@ -355,3 +357,44 @@ def test_a_dict_that_an_own_method_returns_is_followed(cls: type[Masked]) -> Non
     (batch,) = infer(cls())[0].args
     assert set(batch) == {"ids", "values"}
     assert batch["ids"].dtype == torch.long
+
+
+def test_parts_of_a_list_may_have_names():
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList()
+            self.layers.add_module("first", nn.Linear(6, 8))
+            self.layers.add_module("second", nn.Linear(8, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    assert infer(Listed())[0].args[0].shape == (2, 6)
+
+
+def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    name = function.__name__
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return {name: function(*args, **kwargs)}[name]
+
+    return wrapper
+
+
+def test_a_decorated_forward_has_the_arguments_of_what_it_wraps():
+    class Decorated(Net):
+        @timed
+        @timed
+        def forward(self, image: Tensor, times: int) -> Tensor:
+            for _ in range(times):
+                image = self.conv(image)
+            return image
+
+    model = Decorated()
+    reveal_decorated(model)
+    image, times = infer(model)[0].args
+    assert image.shape[:2] == (2, 3)
+    assert type(times) is int

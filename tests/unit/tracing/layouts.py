@@ -367,6 +367,41 @@ class Frames(nn.Module):
         return self.conv(clip.flatten(0, 1))
 
 
+class Validated(nn.Module):
+    """A method of its own compares the sizes of its inputs with one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = 1
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, noisy: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+        self.validate(noisy, known, mask)
+        return self.conv(torch.cat([noisy, known, mask], dim=1))
+
+    def validate(self, noisy: Tensor, known: Tensor, mask: Tensor) -> None:
+        b, c, h, w = noisy.shape
+        if c != self.channels:
+            raise ValueError(f"{c} channels")
+        if known.shape != noisy.shape:
+            raise ValueError(f"{known.shape} must match {noisy.shape}")
+        if mask.shape != (b, 1, h, w):
+            raise ValueError(f"{mask.shape} must have one channel")
+
+
+class Matched(nn.Module):
+    """Two clouds of points, each of which gets a label on its last axis, are joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 16, 1)
+
+    def forward(self, clouds: tuple[Tensor, Tensor]) -> Tensor:
+        source = F.pad(clouds[0], (0, 1))
+        target = F.pad(clouds[1], (0, 1), value=1.0)
+        return self.conv(torch.cat([source, target], dim=1).permute(0, 2, 1))
+
+
 class OfOneSize(nn.Module):
     """It asserts all sizes of an image at once."""
 
@@ -476,6 +511,8 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Electrodes: ((2, 1, 22, 124),),
     Limited: ((2, 8),),
     Frames: ((2, 9, 3, 224, 224),),
+    Validated: ((2, 1, 224, 224), (2, 1, 224, 224), (2, 1, 224, 224)),
+    Matched: ((2, 4, 3), (2, 4, 3)),
     OfOneSize: ((2, 3, 48, 96),),
     InPlace: ((2, 28, 28),),
     FirstNorm: ((2, 1, 28, 64),),

@@ -154,3 +154,29 @@ def test_experts_that_are_modules_are_all_called():
         graph = trace_model(Modules(), inputs=given(torch.empty(64, 16)))
     assert graph.trace.complete
     assert sum(op.kind == "linear" for op in graph.ops) == 5
+
+
+class Sampled(nn.Module):
+    """Takes points one by one, each the farthest from those before."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.conv = count, nn.Conv1d(3, 8, 1)
+
+    def forward(self, points: torch.Tensor) -> torch.Tensor:
+        batch = torch.arange(points.shape[0])
+        distance = torch.full(points.shape[:2], 1e10)
+        chosen = torch.zeros(points.shape[0], self.count, dtype=torch.long)
+        farthest = torch.zeros(points.shape[0], dtype=torch.long)
+        for step in range(self.count):
+            chosen[:, step] = farthest
+            to_it = (points - points[batch, farthest][:, None]).square().sum(-1)
+            closer = to_it < distance
+            distance[closer] = to_it[closer]
+            farthest = distance.max(-1)[1]
+        return self.conv(points[batch[:, None], chosen].transpose(1, 2))
+
+
+def test_points_are_sampled_one_by_one():
+    graph = trace_model(Sampled(300), inputs=given(torch.empty(2, 400, 3)))
+    assert graph.trace.complete
