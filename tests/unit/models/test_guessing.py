@@ -58,6 +58,8 @@ def guess(name: str, hint: Any = inspect.Parameter.empty, profile: Any = IMAGE) 
         ("vocab_size", 100),
         ("n_heads", 4),
         ("kernel_size", 3),
+        ("tile_size", 4),
+        ("local_window_size", 4),
         ("stride", 1),
         ("max_freq", 4),
         ("cls_depth", 2),
