@@ -22,7 +22,7 @@ from bnlint.models.nested import mapped, tensors
 LIMIT = 1 << 22
 """Elements up to which the numbers of a tensor are computed."""
 
-_MOST, _MOST_TENSORS, _BUDGET = 500, 1 << 12, 1 << 26
+_MOST, _MOST_TENSORS, _BUDGET = 500, 1 << 11, 1 << 26
 """Answers to one module, those of them that are tensors, and elements computed in one forward.
 
 A loop may wait for a number forever, but not for a tensor: sampling points one by one takes two
