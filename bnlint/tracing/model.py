@@ -17,6 +17,7 @@ from bnlint.layers.of_modules import Layers
 from bnlint.layers.table import Table, builtin_table
 from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guesses
+from bnlint.models.reading.decorated import decorated_revealed
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
 from bnlint.tracing.belief import forget_chosen, forget_others
 from bnlint.tracing.climbing import climb
@@ -75,7 +76,7 @@ def trace_model(
     """
     table = table or builtin_table()
     ref = ref or ModelRef("", type(model).__name__, "instance")
-    with process_state(), warnings.catch_warnings():
+    with process_state(), decorated_revealed(model), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         meta = on_meta(model)
         with in_training(meta), same_attributes(meta if meta is model else None):

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 
-def reveal_decorated(model: nn.Module) -> None:
-    """Tell ``inspect`` what the decorated forwards of a model wrap, as ``functools.wraps`` does.
+@contextmanager
+def decorated_revealed(model: nn.Module) -> Iterator[None]:
+    """Tells ``inspect``, inside the block, what the decorated forwards of a model wrap.
 
-    A wrapper of ``*args, **kwargs`` says nothing of the arguments, but its closure holds the
-    forward.
+    ``functools.wraps`` does the same. A wrapper of ``*args, **kwargs`` says nothing of the
+    arguments, but its closure holds the forward.
     """
+    told = []
     for cls in {type(module) for module in model.modules()}:
         forward = vars(cls).get("forward")
         if inspect.isfunction(forward) and (inner := _wrapped(forward)) is not None:
             vars(forward)["__wrapped__"] = inner
+            told.append(forward)
+    try:
+        yield
+    finally:
+        for forward in told:
+            vars(forward).pop("__wrapped__", None)
 
 
 def _wrapped(function: Callable[..., Any], depth: int = 4) -> Callable[..., Any] | None:

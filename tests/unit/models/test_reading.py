@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bnlint.models.guessing.inputs.of_forward import infer, required_inputs
-from bnlint.models.reading.decorated import reveal_decorated
+from bnlint.models.reading.decorated import decorated_revealed
 from bnlint.models.reading.read_forward import read_forward
 
 
@@ -393,8 +393,9 @@ def test_a_decorated_forward_has_the_arguments_of_what_it_wraps():
                 image = self.conv(image)
             return image
 
-    model = Decorated()
-    reveal_decorated(model)
-    image, times = infer(model)[0].args
+    model, known = Decorated(), vars(Decorated.forward).copy()
+    with decorated_revealed(model):
+        image, times = infer(model)[0].args
+    assert vars(Decorated.forward) == known
     assert image.shape[:2] == (2, 3)
     assert type(times) is int

@@ -23,7 +23,7 @@ from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
 from bnlint.models.guessing.inputs.written_inputs import carried, passed
 from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
-from bnlint.models.reading.decorated import reveal_decorated
+from bnlint.models.reading.decorated import decorated_revealed
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
 
@@ -46,9 +46,13 @@ def find_inputs(
     passed to a model of the same class that is built in another way only come first among the
     guessed ones, because its channels may differ.
     """
-    reveal_decorated(model)
     if specs:
         return declared(specs)
+    with decorated_revealed(model):
+        return _found_inputs(model, source, ref)
+
+
+def _found_inputs(model: nn.Module, source: Source | None, ref: ModelRef) -> Guesses:
     if own := carried(model):
         return Guesses((own,))
     if source is None:
