@@ -146,19 +146,20 @@ def _files() -> list[ModuleType]:
 
 def named(row: Where) -> str:
     """How a message names a layer, with what feeds it: "`act` (relu, fed by `fc`)"."""
-    kind: str = getattr(row, "kind", "")
+    kind: str = "" if row.layer.endswith("()") else getattr(row, "kind", "")
     fed_by: str = getattr(row, "fed_by", "")
     source = f"fed by `{fed_by}`" if fed_by and fed_by != row.layer else ""
+    about = ", ".join(filter(None, (kind, source)))
+    return f"{named_alone(row)} ({about})" if about else named_alone(row)
+
+
+def named_alone(row: Where) -> str:
+    """The name of a layer, with its call where it is not the first: "`act` (call 2)"."""
+    name = f"`{row.layer}`" if row.layer else "the model"
     if row.layer.endswith("()"):  # a function, called by the module before it
         module, _, function = row.layer.rpartition(".")
         name = f"`{module}` -> {function[:-2]}" if module else f"{function[:-2]}"
-        kind = ""
-    else:
-        name = f"`{row.layer}`" if row.layer else "the model"
-    if row.call:
-        name += f" (call {row.call + 1})"
-    about = ", ".join(filter(None, (kind, source)))
-    return f"{name} ({about})" if about else name
+    return f"{name} (call {row.call + 1})" if row.call else name
 
 
 def on_flat_noise(a: ActivationStats, result: ProbeResult) -> bool:

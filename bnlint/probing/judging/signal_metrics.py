@@ -17,6 +17,7 @@ from bnlint.probing.judging.metric import (
     Verdict,
     metric,
     named,
+    named_alone,
     on_flat_noise,
 )
 
@@ -54,7 +55,7 @@ def _signal_collapse(result: ProbeResult) -> Iterator[Verdict]:
     first, signal = collapsed[0]
     worst, least = min(collapsed, key=lambda pair: pair[1])
     severity = Severity.ERROR if least < 1e-4 else Severity.WARNING
-    worse = f", {least:.1e} at `{worst.layer}`" if worst is not first else ""
+    worse = f", {least:.1e} at {named_alone(worst)}" if worst is not first else ""
     rest = f" (and of {len(collapsed) - 1} more activations)" if len(collapsed) > 1 else ""
     yield Verdict(
         first,
