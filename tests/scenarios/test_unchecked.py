@@ -18,7 +18,7 @@ class Net(nn.Module):
         self.conv = nn.Conv2d(3, 8, 3)
 
     def forward(self, x):
-        if x.shape[2] != 2 * x.shape[3] + 31:
+        if x.shape[2] * x.shape[3] % 104729 != 17:
             raise ValueError("no")
         return self.conv(x)
 """
