@@ -144,9 +144,13 @@ class _Climber:
             self._note_refusals(attempt.record)
             attempts.append(attempt)
             if attempt.record.complete and not (self.guessed and failed(attempt.record)):
-                found = Climb(attempt.record, attempt.given, self.refusals, attempt.training)
-                found.rung = attempt.rung
-                return found
+                return Climb(
+                    attempt.record,
+                    attempt.given,
+                    self.refusals,
+                    attempt.training,
+                    rung=attempt.rung,
+                )
         if not attempts:
             return Climb(self.unfed, NONE, self.refusals)
         found = self._furthest(attempts)

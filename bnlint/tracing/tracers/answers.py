@@ -71,8 +71,9 @@ class Answers:
 
     def note(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Remember how the tensors of a result were made."""
-        found = [*tensors((args, kwargs))]
-        weights = bool(found) and all(map(self._is_weight, found))
+        found = tensors((args, kwargs))
+        first = next(found, None)  # most calls read something else first
+        weights = first is not None and self._is_weight(first) and all(map(self._is_weight, found))
         for tensor in tensors(result):
             self._made[id(tensor)] = target, args, kwargs, result
             if weights:

@@ -131,7 +131,7 @@ def test_without_a_token_for_padding_one_sample_is_tried_last():
 
 
 class Cached(Model):
-    """Makes a cache of more layers than its config names, unless it is told not to."""
+    """Makes a cache of more layers than its config names, where caches are on."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Parts that need a package which is not installed are told together, with the package."""
+"""Parts that need one missing package are one note, which names the package."""
 
 from __future__ import annotations
 

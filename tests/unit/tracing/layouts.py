@@ -451,7 +451,7 @@ class Taps(nn.Module):
 
 
 def check_shape(tensor: Tensor, wanted: list[int | None]) -> None:
-    """Says what is wrong with a shape; None stands for any size."""
+    """Raises an error for another shape; None is any size."""
     if tensor.ndim != len(wanted):
         raise AssertionError(f"{tensor.ndim} dimensions, expected {len(wanted)}")
     for size, expected in zip(tensor.shape, wanted, strict=True):
