@@ -98,7 +98,8 @@ def import_failure(source: Source, found: Imported, blocking: bool) -> Iterator[
     if blocking:
         yield replace(problem, line=line)
         return
-    missing = [f"`{name}`" for f in found.failures for name in f.defined]
+    defined = vars(found.module)
+    missing = [f"`{n}`" for f in found.failures for n in f.defined if n not in defined]
     more = len(missing) - _NAMED
     missing = [*missing[:_NAMED], f"{more} more"] if more > 0 else missing
     rest = f", without {listed(missing)}" if missing else ""

@@ -59,6 +59,12 @@ class Imported:
         """The statements of the file that failed, in their order."""
         return tuple(self.script.failures) if self.script else ()
 
+    @property
+    def lost(self) -> tuple[ast.stmt, ...]:
+        """The statements of the file that failed or were left out after that."""
+        left = self.script.left_out if self.script else []
+        return (*(failed.statement for failed in self.failures), *left)
+
 
 def import_source(
     source: Source,

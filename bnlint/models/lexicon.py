@@ -61,6 +61,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (1, (r"expan(d|sion)(_?(ratio|factor))?", r"factor", r"width_mult(iplier)?")),
     (2, (r"(up|down)?_?scale(_?factor)?",)),
     (1, (r"paddings?", r"pad", r"p")),
+    (0, (r"(\w+_)?(idx|index|token_id)", r"(pad|padding|bos|eos|sos|unk|mask|cls|sep)_?id")),
     (0.1, (r"(\w+_)?drop(out)?s?(_?(p|rate|prob|path))?", r"pdrop")),
     (1e-5, (r"(bn_?|norm_?)?eps(ilon)?",)),
     (0.1, (r"(bn_?)?momentum",)),

@@ -20,9 +20,9 @@ from bnlint.loading.import_notes import failure, import_failure
 from bnlint.loading.importing import import_module, import_source
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.sites import record_sites
-from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import survey
+from bnlint.models.workshop import Built, Workshop
 from bnlint.probing.given.probe_options import ProbeAnswer, ProbeRequest
 from bnlint.probing.probe_model import probe
 from bnlint.probing.showing.progress_bar import progress_bar

@@ -18,12 +18,12 @@ from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
 from bnlint.loading.stubs import Stubs, held_stubs
 from bnlint.loading.user_code import blame, blame_bnlint, let_through
-from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.likeness import structure, with_decorated
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.models.training.training_files import TrainingFiles
+from bnlint.models.workshop import Built, Workshop
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.rebuilding import Rebuilder
 from bnlint.tracing.search_clock import SearchClock

@@ -28,10 +28,10 @@ from bnlint.loading.sharing.preparation import Preparation, prepare
 from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint
-from bnlint.models.building import Workshop
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.inputs.of_forward import find_inputs
 from bnlint.models.survey import survey
+from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.process_state import set_default_device
@@ -140,7 +140,7 @@ def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterato
     yield from import_notes(source, imported)
     table = builtin_table().extended(request.layers)
     limit = request.weight_limit if request.real_weights else 0
-    workshop = Workshop(imported.module, source, limit)
+    workshop = Workshop(imported.module, source, limit, lost=imported.lost)
     if imported.failures:
         offered = survey(imported.module, source)
         useless = not (request.models or offered.makers or offered.instances)

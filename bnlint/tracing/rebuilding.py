@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from bnlint.layers.table import Table
-from bnlint.models.building import Built
 from bnlint.models.guessing.arguments.refitting import alternatives
 from bnlint.models.guessing.arguments.switches import missed_attribute, switched
 from bnlint.models.guessing.guess import Guess, Guesses
+from bnlint.models.workshop import Built
 from bnlint.tracing.bare import Lazies, in_training, on_meta
 from bnlint.tracing.fitting.complaints import needs_values
 from bnlint.tracing.fitting.fit import Fitter

@@ -28,8 +28,8 @@ from bnlint.domain.request import (
     TrialRequest,
     TrialResult,
 )
-from bnlint.models.building import Built, Workshop
 from bnlint.models.nested import tensors
+from bnlint.models.workshop import Built, Workshop
 from bnlint.tracing.file import opened
 
 LIMIT = 200_000_000
@@ -56,7 +56,7 @@ def trial_records(request: TrialRequest) -> Iterator[Record]:
             yield found
         else:
             source, imported = found
-            workshop = Workshop(imported.module, source, LIMIT)
+            workshop = Workshop(imported.module, source, LIMIT, lost=imported.lost)
             yield from try_models(workshop, request.file.models, request.trial)
     yield Closing(torch=torch.__version__)
 

@@ -22,8 +22,8 @@ from bnlint.domain.errors import is_out_of_memory
 from bnlint.domain.finding import Problem
 from bnlint.domain.request import Closing, ModelSpec, ProofRequest, ProofResult, Record
 from bnlint.layers.table import Table, builtin_table
-from bnlint.models.building import Built, Workshop
 from bnlint.models.guessing.inputs.of_forward import find_inputs
+from bnlint.models.workshop import Built, Workshop
 from bnlint.tracing.file import opened
 
 _ATTEMPTS = 8
@@ -39,7 +39,9 @@ def proof_records(request: ProofRequest) -> Iterator[Record]:
             yield found
         else:
             source, imported = found
-            workshop = Workshop(imported.module, source, request.limit, to_run=True)
+            workshop = Workshop(
+                imported.module, source, request.limit, to_run=True, lost=imported.lost
+            )
             table = builtin_table().extended(request.file.layers)
             yield _within_memory(workshop, request, table)
     yield Closing(torch=torch.__version__)

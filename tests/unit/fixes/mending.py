@@ -22,7 +22,7 @@ from bnlint.fixes.choose import choose
 from bnlint.fixes.propose import Key, key_of
 from bnlint.fixes.workspace import Look, Seen, Texts
 from bnlint.loading.parsing import Source, read
-from bnlint.models.building import Workshop
+from bnlint.models.workshop import Workshop
 from bnlint.tracing.file import trace_source
 from bnlint.tracing.trial import LIMIT, try_models
 

@@ -11,9 +11,10 @@ from torch import nn
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.provisions import let_settings_be_set
-from bnlint.models import building
-from bnlint.models.building import Built, NotAModel, Workshop, build
+from bnlint.models import workshop as workshops
+from bnlint.models.building import NotAModel, build
 from bnlint.models.meta.bounded import Bounded, TooManyWeights
+from bnlint.models.workshop import Built, Workshop
 
 
 def test_models_are_built_on_meta() -> None:
@@ -58,7 +59,7 @@ def test_real_weights_only_below_the_limit() -> None:
 def test_variants_of_a_large_model_share_one_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "_SMALL", 20)
+    monkeypatch.setattr(workshops, "_SMALL", 20)
     path = tmp_path / "net.py"
     path.write_text("from torch import nn\n")
     source, module = read(str(path)), ModuleType("net")

@@ -17,7 +17,7 @@ from bnlint.domain.request import ModelSpec, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.stubs import Stubs
-from bnlint.models.building import Workshop
+from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
 
 PATH = "/nowhere/net.py"

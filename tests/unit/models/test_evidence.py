@@ -18,9 +18,9 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.parsing import Source, read
-from bnlint.models.building import Workshop
 from bnlint.models.evidence.plain_values import evaluate
 from bnlint.models.guessing.arguments.knowledge import Part
+from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
 from tests.unit.models.test_discovery import records
 

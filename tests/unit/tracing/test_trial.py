@@ -9,7 +9,7 @@ import pytest
 
 from bnlint.domain.request import Fold, InputSpec, ModelSpec, Trial, TrialResult
 from bnlint.loading.parsing import Source, read
-from bnlint.models.building import Workshop
+from bnlint.models.workshop import Workshop
 from bnlint.tracing.trial import LIMIT, try_models
 
 NET = """\
