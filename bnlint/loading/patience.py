@@ -1,6 +1,7 @@
-"""Statements at the top of a file that run for long: they are stopped, and the rest goes on.
+"""Code of the user that runs for long: it is stopped, and the rest goes on.
 
-A training loop without a main guard would otherwise use up the time for the whole file.
+A training loop without a main guard would otherwise use up the time for the whole file, and so
+would a constructor that computes tables of a guessed size.
 """
 
 from __future__ import annotations
@@ -42,25 +43,34 @@ class Patience:
     def during(self, node: ast.stmt) -> Iterator[None]:
         """Raise :class:`Stopped` inside the block when the statement takes too long.
 
-        Only in the main thread, and only where the system has such timers. A statement that is run
-        by another one shares the time of that one.
+        A statement that is run by another one shares the time of that one.
         """
-        seconds = self.seconds * _weight(node)
-        if not (seconds and _has_timer()) or signal.getitimer(signal.ITIMER_REAL)[0]:
+        with limited(self.seconds * _weight(node)):
             yield
-            return
 
-        def stop(_: int, frame: FrameType | None) -> None:
-            if frame is None or not frame.f_code.co_filename.endswith(_SWITCHING):
-                raise Stopped(seconds)
 
-        before = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise :class:`Stopped` inside the block when it takes more seconds; with 0, never.
+
+    Only in the main thread, and only where the system has such timers. A block inside of another
+    one shares the time of that one.
+    """
+    if not (seconds and _has_timer()) or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        if frame is None or not frame.f_code.co_filename.endswith(_SWITCHING):
+            raise Stopped(seconds)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _has_timer() -> bool:

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from bnlint.domain import SANDBOXED
 from bnlint.domain.errors import PLEASE_REPORT, in_words, internal_error, is_out_of_memory
 from bnlint.domain.finding import Problem, ProblemKind
+from bnlint.loading.patience import Stopped
 from bnlint.loading.sites import is_local, is_users
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -136,6 +137,8 @@ def blame(
     elif is_out_of_memory(error):
         kind, message = ProblemKind.MEMORY, f"{doing} needs more memory than the limit"
         hint = "raise the limit with --max-memory"
+    elif isinstance(error, Stopped):
+        message = f"{doing} took more than {error.seconds:g} s and was stopped"
     elif isinstance(error, PermissionError) and SANDBOXED in os.environ:
         hint = "in the sandbox it can write only temporary files, and connect to nothing"
         hint += "; for files that you trust: --sandbox off"

@@ -19,6 +19,7 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location, ModelRef
 from bnlint.domain.request import ModelSpec
 from bnlint.loading.parsing import Source
+from bnlint.loading.patience import limited
 from bnlint.loading.provisions import let_settings_be_set
 from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame
@@ -39,6 +40,9 @@ _ATTEMPTS, _AMENDMENTS = 24, 8
 
 _SECONDS = 5
 """The time after which no other call is tried for a maker."""
+
+_PATIENCE = 15
+"""The seconds that a constructor may compute with guessed arguments."""
 
 _SMALL = 50_000_000
 """Parameters of a model whose initial values are read, however many other models had."""
@@ -199,7 +203,8 @@ class Workshop:
                     yield guess, LookupError(guess.parameter)
                     break
                 tried.add(guess.key())
-                found = self._try(partial(guess.call, maker.make))
+                with limited(_PATIENCE if self._assumed(guess, maker) else 0):
+                    found = self._try(partial(guess.call, maker.make))
                 yield guess, found
                 if isinstance(found, nn.Module):
                     break

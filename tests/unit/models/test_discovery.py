@@ -17,6 +17,7 @@ from bnlint.domain.request import ModelSpec, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.stubs import Stubs
+from bnlint.models import workshop as workshops
 from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
 
@@ -524,3 +525,14 @@ def test_what_a_library_keeps_in_a_config_for_itself_is_not_set() -> None:
     (graph,) = records(code)
     assert isinstance(graph, ModelGraph)
     assert graph.trace.complete
+
+
+def test_a_constructor_that_computes_on_and_on_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshops, "_PATIENCE", 0.2)
+    endless = net("Slow", "size", "nn.Linear(sum(iter(lambda: size, 0)), 4)")
+    found = records(endless + net("Quick", "size", "nn.Linear(size, 4)"))
+    (slow,) = (r for r in found if isinstance(r, Problem))
+    assert (
+        slow.message == "building Slow(size=32) (size guessed) took more than 0.2 s and was stopped"
+    )
+    assert [r.ref.name for r in found if isinstance(r, ModelGraph)] == ["Quick"]
