@@ -39,6 +39,7 @@ class Provisions:
         self._default_arguments()
         self._find_data_files()
         _load_no_scripts()
+        _compile_nothing()
         _go_without_accelerator()
 
     def notes(self) -> Iterator[Problem]:
@@ -125,6 +126,16 @@ def _load_no_scripts() -> None:
         setattr(jit, name, lambda model, *_, **__: model)
 
 
+def _compile_nothing() -> None:
+    """Let ``torch.compile`` return what it is given, which does the same and can be traced."""
+
+    def compile_nothing(model: Any = None, *_: Any, **__: Any) -> Any:
+        return model if model is not None else lambda function: function
+
+    torch.compile = compile_nothing
+    nn.Module.compile = _returning(None)  # type: ignore[method-assign]
+
+
 def _go_without_accelerator() -> None:
     """Let calls about the device do nothing, and describe one without memory."""
     described = SimpleNamespace(
@@ -141,11 +152,28 @@ def _go_without_accelerator() -> None:
     for name, value in answers.items():
         setattr(torch.cuda, name, _returning(value))
     torch.cuda.device = _NoDevice  # type: ignore[misc,assignment]
+    for name in _TENSOR_TYPES:
+        setattr(torch.cuda, name, getattr(torch, name))
     for name in ("set_default_tensor_type", "set_default_device"):
         setattr(torch, name, _unless_accelerated(getattr(torch, name)))
 
 
 _IGNORED = ("init", "set_device", "synchronize", "reset_peak_memory_stats", "ipc_collect")
+_TENSOR_TYPES = tuple(
+    f"{kind}Tensor"
+    for kind in (
+        "Float",
+        "Double",
+        "Half",
+        "BFloat16",
+        "Long",
+        "Int",
+        "Short",
+        "Char",
+        "Byte",
+        "Bool",
+    )
+)
 _ACCELERATED = ("cuda", "mps", "xpu", "hpu", "npu")
 
 

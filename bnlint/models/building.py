@@ -12,7 +12,7 @@ from torch import nn
 from bnlint.domain.errors import is_out_of_memory
 from bnlint.loading.stubs import StubUsed
 from bnlint.loading.user_code import denied_download
-from bnlint.models.held_modules import not_set_up
+from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.meta.bounded import Bounded
 from bnlint.models.meta.drawn_in_part import DrawnInPart
 from bnlint.models.meta.meta_mode import MetaMode
@@ -65,6 +65,7 @@ def _made(make: Callable[[], object]) -> nn.Module:
         raise NotAModel(f"it returns a {type(model).__name__}, not a torch.nn.Module")
     if fault := not_set_up(model):
         raise NotSetUp(fault)
+    uncover_methods(model)
     return model
 
 

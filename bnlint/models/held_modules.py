@@ -1,8 +1,8 @@
-"""The modules that a model holds, read from its state: no code of the user's answers for it."""
+"""The modules that a model holds, in its state: no code of the user's answers for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from bnlint.domain.objects import is_a
 
+_METHODS = frozenset(n for n, v in vars(nn.Module).items() if callable(v) and not n.startswith("_"))
 _KEPT = ("_modules", "_parameters", "_buffers")
 
 
@@ -42,6 +43,25 @@ def not_set_up(model: nn.Module) -> str:
         if any(each is None or (is_a(each, dict) and not _are_names(each)) for each in held):
             return f"{name} is not set up: its {', '.join(_KEPT)} are not all dicts by name"
     return ""
+
+
+def uncover_methods(model: nn.Module) -> None:
+    """Let lists and the like that hide a method of ``nn.Module`` be called as it, too.
+
+    ``self.modules = [...]`` does no harm where a model runs, but bnlint asks for all modules.
+    """
+    for _, module in held_modules(model):
+        state = _state(module)
+        for name in _METHODS & state.keys():
+            if type(state[name]) in (list, tuple, dict, str, int, float):
+                method = getattr(nn.Module, name).__get__(module)
+                state[name] = _with_call(state[name], method)
+
+
+def _with_call(value: Any, method: Callable[..., Any]) -> Any:
+    kind: Any = type(value)
+    called = {"__call__": lambda _, *args, **kwargs: method(*args, **kwargs)}
+    return type(kind.__name__, (kind,), called)(value)
 
 
 def _state(module: nn.Module) -> dict[str, Any]:

@@ -59,7 +59,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (3, (r"kernel(_?size)?s?", r"ks?", r"k_size", r"filter_?(size|width)s?")),
     (1, (r"strides?", r"s", r"dilations?", r"dilation_?rate", r"rate", r"t", r"cardinality")),
     (1, (r"expan(d|sion)(_?(ratio|factor))?", r"factor", r"width_mult(iplier)?")),
-    (2, (r"(up|down)?_?scale(_?factor)?",)),
+    (2, (r"(\w_|up_?|down_?)?scales?(_?factor)?",)),
     (1, (r"paddings?", r"pad", r"p")),
     (0, (r"(\w+_)?(idx|index|token_id)", r"(pad|padding|bos|eos|sos|unk|mask|cls|sep)_?id")),
     (0.1, (r"(\w+_)?drop(out)?s?(_?(p|rate|prob|path))?", r"pdrop")),

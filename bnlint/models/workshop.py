@@ -31,8 +31,9 @@ from bnlint.models.guessing.arguments.amending import amended
 from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.missing_arguments import with_what_is_missing
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
+from bnlint.models.guessing.arguments.other_defaults import with_another_default
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.held_modules import not_set_up
+from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 
 _ATTEMPTS, _AMENDMENTS = 24, 8
@@ -97,6 +98,7 @@ class Workshop:
         if fault := not_set_up(model):
             kind, text = ProblemKind.NOT_BUILT, f"{name} cannot be checked: {fault}"
             return Problem(kind, self.file, text, model=name, blocking=origin == "named")
+        uncover_methods(model)
         return self._built(model, ModelRef(self.file, name, origin), ())
 
     def named(self, spec: ModelSpec) -> Iterator[Built | Problem]:
@@ -209,7 +211,8 @@ class Workshop:
                 if isinstance(found, nn.Module):
                     break
                 more = with_what_is_missing(guess, found, maker, self.evidence)
-                guess = more or amended(guess, found, tried)
+                more = more or amended(guess, found, tried)
+                guess = more or with_another_default(guess, found, maker, tried)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         asked = len(LEFT_OUT.sources)

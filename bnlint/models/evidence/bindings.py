@@ -13,12 +13,15 @@ WORD = frozenset({"lower", "upper", "startswith", "endswith", "strip", "split", 
 SEQUENCE = frozenset({"append", "index", "insert", "extend", "reverse", "count"})
 MAPPING = frozenset({"items", "keys", "values"})
 TENSOR = frozenset({"size", "dim", "unsqueeze", "float", "detach", "cuda", "numpy"})
+ARRAY = frozenset({"astype", "tolist"})
 MODULE = frozenset({"parameters", "children", "named_parameters", "named_children", "modules"})
 TENSOR_FIELDS = frozenset({"shape", "ndim", "dtype", "T"})
-"""Methods of words, lists, dicts, tensors and modules, and attributes of tensors."""
+"""Methods of words, lists, dicts, tensors, arrays and modules, and attributes of tensors."""
 
 _SAME = frozenset({"lower", "upper", "strip", "copy"})
-_METHODS = WORD | SEQUENCE | MAPPING | TENSOR | MODULE | _SAME | {"get", "pop", "setdefault"}
+_METHODS = (
+    WORD | SEQUENCE | MAPPING | TENSOR | ARRAY | MODULE | _SAME | {"get", "pop", "setdefault"}
+)
 _COPIES = frozenset({"list", "tuple", "int", "float", "str", "bool", "deepcopy", "copy"})
 
 

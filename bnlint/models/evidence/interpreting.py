@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from bnlint.models.evidence.bindings import (
+    ARRAY,
     MAPPING,
     MODULE,
     SEQUENCE,
@@ -145,6 +146,7 @@ class Interpreter:
         use.sequence |= name in SEQUENCE
         use.mapping |= name in MAPPING
         use.tensor |= name in TENSOR_FIELDS or (name in TENSOR and not use.fields)
+        use.array |= name in ARRAY
         use.module |= name in MODULE
 
     def _note_operation(self, node: ast.expr, use: ParameterUse, operation: ast.BinOp) -> None:

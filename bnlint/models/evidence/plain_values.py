@@ -176,15 +176,31 @@ def built(value: Any) -> Any:
 
 
 def names_of(scope: ast.AST, names: Names) -> dict[str, Any]:
-    """The names known in a block: ``names``, defaults, and what can be evaluated in the block."""
+    """The names known in a block: ``names``, defaults, and what can be evaluated in the block.
+
+    Those that a loop sets have the values of its first round.
+    """
     known = dict(names)
     for node in ast.walk(scope):
+        if isinstance(node, (ast.For, ast.comprehension)):
+            known |= _in_first_round(node, known)
         for name, value in (*_defaults(node), *_assigned(node)):
             try:
                 known[name] = evaluate(value, known)
             except ValueError:
                 known.pop(name, None)
     return known
+
+
+def _in_first_round(loop: ast.For | ast.comprehension, names: Names) -> dict[str, Any]:
+    with contextlib.suppress(ValueError, TypeError, StopIteration):
+        first = next(iter(evaluate(loop.iter, names)))
+        if isinstance(loop.target, ast.Name):
+            return {loop.target.id: first}
+        if isinstance(loop.target, ast.Tuple) and len(loop.target.elts) == len(first):
+            pairs = zip(loop.target.elts, first, strict=True)
+            return {name.id: value for name, value in pairs if isinstance(name, ast.Name)}
+    return {}
 
 
 def _defaults(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -35,6 +35,7 @@ class ParameterUse:
     called: bool = False
     applied: bool = False
     tensor: bool = False
+    array: bool = False
     module: bool = False
     tested: bool = False
     optional: bool = False
@@ -53,8 +54,11 @@ class ParameterUse:
     @property
     def known(self) -> bool:
         """True if anything tells what the value is."""
-        kinds = self.word, self.number, self.sequence, self.mapping, self.called, self.applied
-        return any((*kinds, self.tensor, self.module, self.literals, self.fields, self.role[0]))
+        kinds: tuple[bool, ...] = self.word, self.number, self.sequence, self.mapping
+        kinds = *kinds, self.called, self.applied
+        return any(
+            (*kinds, self.tensor, self.array, self.module, self.literals, self.fields, self.role[0])
+        )
 
     def item(self) -> ParameterUse:
         """The use of the items of a sequence."""
@@ -95,7 +99,7 @@ class ParameterUse:
 
 _FLAGS = (
     *("word", "number", "fraction", "whole", "sequence", "mapping", "called", "applied", "tensor"),
-    *("module", "tested", "spread", "keyed"),
+    *("array", "module", "tested", "spread", "keyed"),
 )
 
 

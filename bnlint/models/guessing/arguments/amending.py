@@ -61,6 +61,9 @@ _SIZES = (
     768,
     224,
 )
+_SOME = 4
+"""In place of a default that is no size, such as -1."""
+
 _CLASSES = (nn.BatchNorm2d, nn.ReLU, nn.Conv2d, nn.Identity)
 
 Change = Callable[[Any, Blame, str], Any]
@@ -91,6 +94,8 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     yield from _told(guess, str(error))
     if "is not a Module subclass" in text:
         yield from _as_modules(guess)
+    if "NoneType" in text:
+        yield from _by_flags(guess, spots)
     yield from _by_rules(guess, faults, text)
     stated = (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)
     if isinstance(error, stated) or type(error) is Exception:
@@ -175,6 +180,16 @@ def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]
                         yield from _others(current, path, test, node, spots[-1], tests)
 
 
+def _by_flags(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """Flags the other way round, without which the failing line is not run."""
+    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            for path in origins(spots, node):
+                current = current_value(guess, path)
+                if isinstance(current, bool):
+                    yield path, not current
+
+
 def _by_lengths(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Lists as long as the conditions around a ``raise`` ask for: ``if len(sizes) == 1``."""
     for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
@@ -199,10 +214,18 @@ def _others(
     for option in (*_literals(tests), *(_SIZES if _is_number(current) else ())):
         if option == current or type(option) is bool:
             continue
+        if option == 0 and _is_number(current) and not _compares(test, node):
+            continue  # what is left of a division, no size
         name = node.id if isinstance(node, ast.Name) else ""
         direct = name and spot.frame.f_locals.get(name) == current
         if not direct or _holds(test, spot, name, option) is not before:
             yield path, option
+
+
+def _compares(test: ast.expr, node: ast.expr) -> bool:
+    """True if a condition compares the very value: ``mode == 0``."""
+    comparisons = (part for part in ast.walk(test) if isinstance(part, ast.Compare))
+    return any(node in (each.left, *each.comparators) for each in comparisons)
 
 
 def _by_comparisons(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
@@ -241,7 +264,7 @@ def _to_list(current: Any, fault: Blame, text: str) -> Any:
     ):
         return NOT_GUESSED
     value = current if _is_number(current) else WIDTH
-    return [WIDTH if value == 3 else value] * 4
+    return [WIDTH if value == 3 else value if value > 0 else _SOME] * 4
 
 
 def _to_number(current: Any, fault: Blame, text: str) -> Any:

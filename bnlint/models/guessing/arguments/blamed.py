@@ -97,6 +97,14 @@ def guards(spot: ErrorAt) -> list[ast.expr]:
     return found[::-1]
 
 
+def names_in_guards(error: BaseException) -> Iterator[str]:
+    """The parameters that the conditions of an ``assert``, or above a failing line, are about."""
+    spots = spots_of(error)
+    for test in guards(spots[-1]) if spots else ():
+        for node in (n for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))):
+            yield from (path[0] for path in origins(spots, node))
+
+
 def origins(spots: list[ErrorAt], node: ast.expr) -> tuple[Path, ...]:
     """The parameters that an expression of the innermost frame depends on."""
     return tuple(dict.fromkeys(_origins(spots, len(spots) - 1, node, _FOLLOWED)))

@@ -6,7 +6,7 @@ import inspect
 import re
 from dataclasses import replace
 
-from bnlint.models.guessing.arguments.blamed import blamed, spots_of
+from bnlint.models.guessing.arguments.blamed import blamed, names_in_guards, spots_of
 from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence
 from bnlint.models.guessing.arguments.of_parameters import fill
@@ -28,8 +28,8 @@ def with_what_is_missing(
     """The guess with the arguments that the error misses.
 
     Those that a class behind requires, if the call takes any keyword, and those with None for a
-    default that the text of the error names, or that the code uses as if they were given. None if
-    nothing is known about one of them.
+    default that the text of the error or its condition names, or that the code uses as if they were
+    given. None if nothing is known about one of them.
     """
     said = _MISSES.search(str(error)) if isinstance(error, TypeError) else None
     left = [p for p in maker.parameters[len(guess.args) :] if p.default is None]
@@ -37,8 +37,8 @@ def with_what_is_missing(
         names = re.findall(r"'(\w+)'", said[2])
         asked = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
         maker = _behind(maker, said[1], evidence)
-    elif _DEMANDS.search(str(error)):
-        words = set(re.findall(r"\w+", str(error)))
+    elif _DEMANDS.search(str(error)) or isinstance(error, AssertionError):
+        words = {*re.findall(r"\w+", str(error)), *names_in_guards(error)}
         asked = [p for p in left if p.name in words]
     elif _OF_NONE.search(str(error)):
         used = {path[0] for fault in blamed(spots_of(error)) for path in fault.paths}

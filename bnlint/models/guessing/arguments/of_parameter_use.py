@@ -20,6 +20,8 @@ _ITEMS = 4
 _FEW = 4
 """A ratio that counts something: a power of two."""
 
+_SKELETON = (3, 25, 25)
+
 _TRIED = (*range(8, 201), *range(1, 8), 224, 256, 512)
 """Numbers that are tried where the code states a condition."""
 
@@ -45,8 +47,13 @@ def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
         yield from models_for(key, use, known)
     if use.number or use.role[0] or use.conditions:
         yield satisfying(number_for(key, use, known.profile), use)
-    if use.tensor and not use.fields:
-        yield torch.empty(100, WIDTH, device="meta")
+    if (use.array or use.tensor) and not use.fields:
+        yield _array(key) if use.array else torch.empty(100, WIDTH, device="meta")
+
+
+def _array(name: str) -> Any:
+    """An array of numbers; one ``A`` holds which joints of a skeleton are connected, in 3 ways."""
+    return torch.ones(_SKELETON if name == "a" else (100, WIDTH)).numpy()
 
 
 def literal_of(name: str, use: ParameterUse) -> Any:
