@@ -90,9 +90,11 @@ class _Reader:
                 for value in values:
                     self._test(value)
             case ast.Compare(left=left, comparators=[right]):
-                number, use = constant(right), self.scope.use(left)
-                if use is not None and type(number) in (int, float):
-                    use.literals.append(number)
+                value, use = constant(right), self.scope.use(left)
+                if use is not None and type(value) in (int, float):
+                    use.literals.append(value)
+                elif use is not None and isinstance(value, bool):
+                    use.flag = use.guarded = True
                 self._expression(node)
             case _:
                 if (use := self.scope.use(node)) is not None:

@@ -51,6 +51,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         yield from _split(fault, read[0])
     elif name in _JOINING:
         yield from _joined(fault, name, read)
+    elif name == "einsum":
+        yield from _summed(fault.args[0], read)
     elif len(read) > 1:
         yield from _of_two(fault, name, *read[:2])
 
@@ -119,6 +121,20 @@ def _joined(fault: Fault, name: str, read: list[torch.Tensor]) -> Iterator[Deman
         for axis, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
             if a != b and axis != free:
                 yield from _either(first, axis, other, axis)
+
+
+def _summed(equation: object, read: list[torch.Tensor]) -> Iterator[Demand]:
+    """``einsum("nkctv,kvw->nctw", x, joints)``: a letter stands for one size."""
+    sides = equation.replace(" ", "").split("->") if isinstance(equation, str) else ["..."]
+    operands = sides[0].split(",")
+    if "." in sides[0] or [len(letters) for letters in operands] != [t.ndim for t in read]:
+        return
+    first: dict[str, tuple[torch.Tensor, int]] = {}
+    for letters, tensor in zip(operands, read, strict=True):
+        for axis, letter in enumerate(letters):
+            other, place = first.setdefault(letter, (tensor, axis))
+            if other.shape[place] != tensor.shape[axis]:
+                yield from _either(other, place, tensor, axis)
 
 
 def _of_two(fault: Fault, name: str, a: torch.Tensor, b: torch.Tensor) -> Iterator[Demand]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Any
 
@@ -33,41 +33,15 @@ from bnlint.models.guessing.arguments.revising import (
     revised,
     settings_at,
 )
+from bnlint.models.guessing.arguments.told_changes import CHANGES, is_number
 from bnlint.models.guessing.arguments.told_values import told_values
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.lexicon import WIDTH, layer_type
 
 _SIZES = (
-    WIDTH,
-    32,
-    128,
-    16,
-    256,
-    96,
-    8,
-    10,
-    12,
-    18,
-    512,
-    4,
-    2,
-    1,
-    3,
-    6,
-    24,
-    48,
-    192,
-    384,
-    768,
+    *(WIDTH, 32, 128, 16, 256, 96, 8, 10, 12, 18, 512, 4, 2, 1, 3, 6, 24, 48, 192, 384, 768),
     224,
 )
-_SOME = 4
-"""In place of a default that is no size, such as -1."""
-
-_CLASSES = (nn.BatchNorm2d, nn.ReLU, nn.Conv2d, nn.Identity)
-
-Change = Callable[[Any, Blame, str], Any]
-"""A new value for a guessed one, by the expression that failed and the error's text."""
 
 
 def amended(guess: Guess, error: BaseException, tried: set[str]) -> Guess | None:
@@ -126,7 +100,7 @@ def _as_modules(guess: Guess) -> Iterator[tuple[Path, Any]]:
 
 
 def _by_rules(guess: Guess, faults: list[Blame], text: str) -> Iterator[tuple[Path, Any]]:
-    for pattern, change in _RULES:
+    for pattern, change in CHANGES:
         if not re.search(pattern, text):
             continue
         for fault in faults:
@@ -211,10 +185,10 @@ def _others(
     tests: list[ast.expr],
 ) -> Iterator[tuple[Path, Any]]:
     before = _holds(test, spot, "", None)
-    for option in (*_literals(tests), *(_SIZES if _is_number(current) else ())):
+    for option in (*_literals(tests), *(_SIZES if is_number(current) else ())):
         if option == current or type(option) is bool:
             continue
-        if option == 0 and _is_number(current) and not _compares(test, node):
+        if option == 0 and is_number(current) and not _compares(test, node):
             continue  # what is left of a division, no size
         name = node.id if isinstance(node, ast.Name) else ""
         direct = name and spot.frame.f_locals.get(name) == current
@@ -252,83 +226,3 @@ def _literals(tests: list[ast.expr]) -> list[Any]:
     """The texts and numbers in conditions, in their order."""
     found = (n.value for t in tests for n in ast.walk(t) if isinstance(n, ast.Constant))
     return list(dict.fromkeys(v for v in found if isinstance(v, (str, int)) and v is not True))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _to_list(current: Any, fault: Blame, text: str) -> Any:
-    if isinstance(current, (list, tuple, dict)) or (
-        fault.value is not None and isinstance(fault.value, (list, tuple, dict, nn.Module))
-    ):
-        return NOT_GUESSED
-    value = current if _is_number(current) else WIDTH
-    return [WIDTH if value == 3 else value if value > 0 else _SOME] * 4
-
-
-def _to_number(current: Any, fault: Blame, text: str) -> Any:
-    if isinstance(current, (list, tuple)) and current:
-        return current[0]
-    return WIDTH if current is None or isinstance(current, (str, bool, type)) else NOT_GUESSED
-
-
-def _to_callable(current: Any, fault: Blame, text: str) -> Any:
-    if callable(current):
-        others = [c for c in _CLASSES if c is not current]
-        return others[0]
-    return layer_type(fault.paths[0][-1].lower()) or nn.BatchNorm2d
-
-
-def _to_word(current: Any, fault: Blame, text: str) -> Any:
-    return NOT_GUESSED if isinstance(current, str) else "relu"
-
-
-def _to_mapping(current: Any, fault: Blame, text: str) -> Any:
-    return NOT_GUESSED if isinstance(current, dict) else {}
-
-
-def _larger(current: Any, fault: Blame, text: str) -> Any:
-    """The next of the usual sizes; the numbers before it were tried."""
-    if isinstance(current, (list, tuple)) and current and all(map(_is_number, current)):
-        return [WIDTH if max(current) < WIDTH else 2 * max(current)] * len(current)
-    if not _is_number(current):
-        return NOT_GUESSED
-    return WIDTH if current < WIDTH else 2 * current if current < 1024 else NOT_GUESSED
-
-
-def _longer(current: Any, fault: Blame, text: str) -> Any:
-    if not isinstance(current, (list, tuple)) or not current or len(current) > 16:
-        return NOT_GUESSED
-    return [*current, *[current[-1]] * max(1, len(current))]
-
-
-def _as_long(current: Any, fault: Blame, text: str) -> Any:
-    """As many items as are unpacked."""
-    count = int(found[1]) if (found := re.search(r"expected (\d+)", text)) else 2
-    if isinstance(current, (list, tuple)) and current:
-        return ([*current] * count)[:count]
-    return [current if _is_number(current) else WIDTH] * count
-
-
-_RULES: tuple[tuple[str, Change], ...] = (
-    (r"values to unpack", _as_long),
-    (r"object is not (subscriptable|iterable|reversible)|has no len\(\)", _to_list),
-    (r"must be an iterable|must be iterable|zip argument|not an iterator", _to_list),
-    (
-        r"'(int|float|bool|str|NoneType)' object has no attribute '(append|copy|index|pop)'",
-        _to_list,
-    ),
-    (r"object is not callable|missing \d+ required|unexpected keyword argument", _to_callable),
-    (r"takes .*positional argument", _to_callable),
-    (r"no attribute '(lower|upper|startswith|split|strip|endswith)'", _to_word),
-    (r"attribute name must be string|must be str", _to_word),
-    (r"no attribute '(items|keys|values|get)'|must be a mapping", _to_mapping),
-    (r"cannot be interpreted as an integer|unsupported operand|can't multiply", _to_number),
-    (r"not supported between|must be (an )?int|must be real|invalid combination", _to_number),
-    (r"can only concatenate|must be .*not (list|tuple|str)", _to_number),
-    (r"IndexError|out of range", _longer),
-    (r"divisible|ZeroDivision|negative|must be (positive|greater|non-?zero|>)|at least", _larger),
-    (r"range\(\) arg|positive|empty", _larger),
-)
-"""What an error says, and how a guess that it is about is changed."""

@@ -48,12 +48,12 @@ def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     if use.number or use.role[0] or use.conditions:
         yield satisfying(number_for(key, use, known.profile), use)
     if (use.array or use.tensor) and not use.fields:
-        yield _array(key) if use.array else torch.empty(100, WIDTH, device="meta")
+        yield array_for(key) if use.array else torch.empty(100, WIDTH, device="meta")
 
 
-def _array(name: str) -> Any:
+def array_for(name: str) -> Any:
     """An array of numbers; one ``A`` holds which joints of a skeleton are connected, in 3 ways."""
-    return torch.ones(_SKELETON if name == "a" else (100, WIDTH)).numpy()
+    return torch.ones(_SKELETON if name.lower() == "a" else (100, WIDTH)).numpy()
 
 
 def literal_of(name: str, use: ParameterUse) -> Any:
