@@ -11,6 +11,7 @@ import argparse
 import ast
 import collections
 import contextlib
+import copy
 import functools
 import math
 import types
@@ -50,6 +51,8 @@ _METHODS = frozenset(
 )
 """Methods of texts and dicts."""
 
+_ADDING = frozenset({"append", "add", "update", "extend", "setdefault", "insert"})
+
 _LARGEST_EXPONENT = 64
 
 Names = Mapping[str, Any]
@@ -86,6 +89,7 @@ def evaluate(node: ast.expr, names: Names) -> Any:
 
     Raises ValueError if it may have side effects, or something in it is unknown.
     """
+    node = _Elsewhere(names).visit(copy.deepcopy(node)) if _moves(node) else node
     loaded = _loaded(node)
     builds = any(isinstance(names.get(name), Later) for name in loaded)
     for part in ast.walk(node):
@@ -107,6 +111,28 @@ def evaluate(node: ast.expr, names: Names) -> Any:
         return eval(code, {"__builtins__": _BUILTINS, **names})
     except Exception as error:
         raise ValueError(str(error)) from error
+
+
+def _moves(node: ast.expr) -> bool:
+    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+    return any(isinstance(func, ast.Attribute) and func.attr in SAME_MODEL for func in calls)
+
+
+class _Elsewhere(ast.NodeTransformer):
+    """Leaves out what only moves a model that is built: ``Net().to(device)``."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        func = node.func
+        if not (isinstance(func, ast.Attribute) and func.attr in SAME_MODEL):
+            return node
+        built = isinstance(func.value, ast.Name) and isinstance(
+            self.names.get(func.value.id), Later
+        )
+        return func.value if built or isinstance(func.value, ast.Call) else node
 
 
 def _builds(call: ast.Call, names: Names) -> bool:
@@ -180,16 +206,38 @@ def names_of(scope: ast.AST, names: Names) -> dict[str, Any]:
 
     Those that a loop sets have the values of its first round.
     """
-    known = dict(names)
+    known, filled = dict(names), set(_filled(scope))
     for node in ast.walk(scope):
         if isinstance(node, (ast.For, ast.comprehension)):
             known |= _in_first_round(node, known)
         for name, value in (*_defaults(node), *_assigned(node)):
             try:
+                if name in filled and _is_empty(value):
+                    raise ValueError("it is filled later")
                 known[name] = evaluate(value, known)
             except ValueError:
                 known.pop(name, None)
     return known
+
+
+def _filled(scope: ast.AST) -> Iterator[str]:
+    """The names of lists and dicts that something is added to."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            yield from (n.id for n in [node.value] if isinstance(n, ast.Name))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and node.func.attr in _ADDING:
+                yield owner.id
+
+
+def _is_empty(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        return name in ("list", "dict", "set") and not (node.args or node.keywords)
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    return isinstance(node, (ast.List, ast.Set)) and not node.elts
 
 
 def _in_first_round(loop: ast.For | ast.comprehension, names: Names) -> dict[str, Any]:
