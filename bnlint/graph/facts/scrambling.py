@@ -34,7 +34,7 @@ def order_meant(view: View, op: Op) -> Answer:
     x = arriving_at(view, op)
     place = x.of_role(CHANNELS)
     if place is not None and len(shape) > 2 and (order := _order(shape, place, result)):
-        return order
+        return None if _merges_heads(view, op, shape, result) else order
     ordered = x.axis(0).role in (BATCH, SEQUENCE)
     if len(shape) == len(result) > 2 and ordered and _swaps_first(shape, result):
         return (1, 0, *range(2, len(shape)))
@@ -57,6 +57,16 @@ def _order(old: Shape, place: int, new: Shape) -> tuple[int, ...] | None:
     merged = {math.prod(old[n:]) for n in range(1, len(old))}  # the heads, for example
     moves = len(new) > 2 and new[:2] == (old[0], channels) and new[-1] not in merged
     return (0, last, *range(1, last)) if moves else None
+
+
+def _merges_heads(view: View, op: Op, old: Shape, new: Shape) -> bool:
+    """True if the view may as well be (T, N, H * D) as (T, N * H, D), which is swapped next.
+
+    That has the sizes of (T, H * D, N) if the samples are as many as the features of a head.
+    """
+    split = old[-1] % new[-1] == 0 and old[-2] * (old[-1] // new[-1]) == new[-2]
+    swapped = [reader.facts.get("swapped") for reader in view.successors(op)]
+    return split and bool(swapped) and all(set(pair or ()) == {0, 1} for pair in swapped)
 
 
 def _merges_channels(old: Shape, new: Shape) -> bool:

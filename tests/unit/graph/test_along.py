@@ -114,6 +114,18 @@ def test_a_view_that_may_fit_by_chance_is_none():
     assert ask(lambda n, x: n.conv(x).view(2, -1, 16), square, "scrambles") is False
 
 
+@pytest.mark.parametrize(("swapped", "scrambled"), [(True, False), (False, True)])
+def test_heads_that_are_merged_with_the_samples_are_none(swapped: bool, scrambled: bool) -> None:
+    def attended(net, x):
+        heads = net.wide(x).view(3, 16, 4)
+        return heads.transpose(0, 1).softmax(-1) if swapped else heads.sum(1)
+
+    guesses = Guesses((Guess((torch.empty(3, 4, 8, device="meta"),), origin=Origin("declared")),))
+    view = View(trace_model(Net(attended, wide=nn.Linear(8, 16)), inputs=guesses))
+    seen = next(op for op in view.ops if op.facts.get("class") == "view" or op.kind == "view")
+    assert Facts(view).op(seen, "scrambles") is scrambled
+
+
 def test_the_shift_of_relative_positions_is_none():
     def shifted(net, x):
         scores = torch.matmul(net.fc(x), net.fc(x).transpose(1, 2))
