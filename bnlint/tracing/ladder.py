@@ -42,6 +42,9 @@ LADDER = [
 ]
 """The tracers in order of preference; the first that traces the whole model wins."""
 
+_RUNS = "recorded"
+"""What the records of the tracer are called that runs the forward itself."""
+
 
 @dataclass(slots=True)
 class Climb:
@@ -68,6 +71,12 @@ class Climb:
     def complete(self) -> bool:
         """True if the whole model was traced."""
         return self.record.complete
+
+    def telling(self, refused: Refused) -> Refused:
+        """Why the whole forward was refused: what stopped it when it ran says most."""
+        if refused.path:
+            return refused
+        return next((r for name, r in self.refusals if name == _RUNS), refused)
 
     def doubt(self) -> None:
         """Take every failure for one that another call may not have."""

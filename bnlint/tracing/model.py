@@ -133,7 +133,10 @@ def _describe(
     trace = Trace(
         record.tracer,
         climbed.complete,
-        tuple(Opaque(r.path, r.reason, locator.locate(r.frames)) for r in hidden),
+        tuple(
+            Opaque(r.path, why.reason, locator.locate(why.frames))
+            for r, why in ((r, climbed.telling(r)) for r in hidden)
+        ),
         tuple(Refusal(t, r.reason, locator.locate(r.frames)) for t, r in climbed.refusals),
         _unfit(climbed, locator),
         guessed,

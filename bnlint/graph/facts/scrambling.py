@@ -66,7 +66,7 @@ def _merges_heads(view: View, op: Op, old: Shape, new: Shape) -> bool:
     """
     split = old[-1] % new[-1] == 0 and old[-2] * (old[-1] // new[-1]) == new[-2]
     swapped = [reader.facts.get("swapped") for reader in view.successors(op)]
-    return split and bool(swapped) and all(set(pair or ()) == {0, 1} for pair in swapped)
+    return split and bool(swapped) and all(pair in ((0, 1), (1, 0)) for pair in swapped)
 
 
 def _merges_channels(old: Shape, new: Shape) -> bool:

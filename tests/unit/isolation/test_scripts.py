@@ -128,6 +128,7 @@ torch.cuda.set_device(1)
 torch.cuda.synchronize()
 print(torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory)
 torch.set_default_tensor_type("torch.cuda.FloatTensor")
+assert torch.cuda.FloatTensor(2).fill_(3.0).sum() == 6
 with torch.cuda.device(0):
     assert torch.cuda.current_device() == 0
 import torch._dynamo
@@ -136,6 +137,19 @@ warnings.simplefilter("error")
 """
     outcome = check(code + LINEAR)
     assert (names(outcome), kinds(outcome)) == (["Net"], [])
+
+
+def test_what_is_compiled_is_traced_as_it_was_written(check: Check) -> None:
+    code = LINEAR.replace(
+        "class Net", "@torch.compile\ndef half(x):\n    return x / 2\n\nclass Net"
+    )
+    code = (
+        code.replace("self.layer(x)", "half(self.layer(x))")
+        + "net = torch.compile(Net())\nnet.compile()\n"
+    )
+    outcome = check("import torch\n" + code)
+    assert (names(outcome), kinds(outcome)) == (["net"], [])
+    assert [op.kind for op in outcome.graphs[0].ops][-2:] == ["scale", "output"]
 
 
 SCRIPTED = """

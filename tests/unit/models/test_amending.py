@@ -123,18 +123,83 @@ class BigDecoder(nn.TransformerDecoder):
     def __init__(self, decoder_layer, num_layers):
         super().__init__(decoder_layer, num_layers)
 """
+SENTINEL = """
+from torch import nn
+
+class Timed(nn.Module):
+    def __init__(self, width=8, kernels=-1):
+        super().__init__()
+        self.net = nn.Conv1d(width, 8, kernels[1])
+
+    def forward(self, x):
+        return self.net(x)
+"""
+ASSERTED = """
+from torch import nn
+
+class Placed(nn.Module):
+    def __init__(self, width=8, grid_size=None):
+        super().__init__()
+        assert grid_size is not None, "a concrete number of positions"
+        self.net = nn.Linear(width, grid_size)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+FLAGGED = """
+from torch import nn
+
+class Trained(nn.Module):
+    def __init__(self, for_inference=False, make_optimizer=None):
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+        if not for_inference:
+            self.optimizer = make_optimizer(self.parameters())
+
+    def forward(self, x):
+        return self.net(x)
+"""
+GRAPH = """
+import numpy as np
+import torch
+from torch import nn
+
+class Joints(nn.Module):
+    def __init__(self, width, A):
+        super().__init__()
+        self.net = nn.Conv2d(width, width * A.shape[0], 1)
+        self.register_buffer("A", torch.from_numpy(A.astype(np.float32)))
+
+    def forward(self, x):
+        n, _, t, v = x.shape
+        return torch.einsum("nkctv,kvw->nctw", self.net(x).view(n, len(self.A), -1, t, v), self.A)
+"""
 
 
 @pytest.mark.parametrize(
     ("code", "name", "guessed"),
     [
+        (SENTINEL, "Timed", ("kernels",)),
+        (ASSERTED, "Placed", ("grid_size",)),
+        (FLAGGED, "Trained", ("for_inference",)),
+        (GRAPH, "Joints", ("width", "A")),
         (CHAINED, "Agent", ("size",)),
         (MEASURED, "Coupling", ("sizes",)),
         (LAYERS, "Decoder", ("sizes", "activation", "last_activation")),
         (UNSET, "Flow", ("cfg.width", "cfg.layers")),
         (FROM_TORCH, "BigDecoder", ("decoder_layer", "num_layers")),
     ],
-    ids=["unpacked", "measured", "layers", "unset", "of torch"],
+    ids=[
+        "sentinel",
+        "asserted",
+        "flagged",
+        "array",
+        "unpacked",
+        "measured",
+        "layers",
+        "unset",
+        "of torch",
+    ],
 )
 def test_what_an_error_says_of_a_guess_changes_it(
     tmp_path: Path, code: str, name: str, guessed: tuple[str, ...]
@@ -145,3 +210,26 @@ def test_what_an_error_says_of_a_guess_changes_it(
     assert name in graphs, list(records_of(path))
     assert set(graphs[name].ref.guessed) == set(guessed)
     assert graphs[name].trace.complete
+    assert graphs[name].trace.unfit is None
+
+
+DIVIDED = """
+from torch import nn
+
+class Scaled(nn.Module):
+    def __init__(self, channels, t_scale):
+        super().__init__()
+        assert channels % (2 * t_scale) == 0
+        self.net = nn.Conv1d(channels, channels // t_scale, 1)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+
+
+def test_what_a_division_leaves_is_no_size(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(DIVIDED)
+    (graph,) = (r for r in records_of(path) if isinstance(r, ModelGraph))
+    assert "channels=0" not in graph.ref.arguments
+    assert graph.trace.complete

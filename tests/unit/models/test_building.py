@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -127,3 +128,15 @@ def test_a_lightning_model_may_assign_its_settings(monkeypatch: pytest.MonkeyPat
     model = HyperparametersMixin()
     model.hparams = {"width": 4}  # type: ignore[misc]
     assert model.hparams == {"width": 4}
+
+
+def test_a_list_may_hide_a_method_of_torch() -> None:
+    class Hides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.modules = [nn.Linear(3, 4)]  # type: ignore[assignment]
+            self.body = nn.Sequential(*self.modules)  # type: ignore[misc]
+
+    model: Any = build(Hides)
+    assert [type(m) for m in model.modules()] == [Hides, nn.Sequential, nn.Linear]
+    assert len(model.modules) == 1

@@ -369,6 +369,11 @@ def traced(folder: Path, files: dict[str, str], name: str = "net.py") -> list[An
             "Net(7, 2)",
         ),
         (
+            "try.py",
+            "from net import Net\nfor w, d in [(9, 2), (5, 1)]:\n    model = Net(w, depth=d)\n",
+            "Net(9, depth=2)",
+        ),
+        (
             "tests/test_it.py",
             "from net import *\nNet(**{'width': 4, 'depth': 1})",
             "Net(width=4, depth=1)",
@@ -380,6 +385,22 @@ def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) 
     assert graph.ref.arguments == built
     assert graph.ref.guessed == ()
     assert graph.ref.found.path == str(tmp_path / path)
+
+
+def test_a_list_that_is_filled_later_is_unknown(tmp_path: Path) -> None:
+    text = "from net import Net\nwords = {}\nfor w in data:\n    words[w] = 1\nNet(len(words), 2)\n"
+    graph, _ = traced(tmp_path, {"net.py": NET, "train.py": text, "setup.py": ""})
+    assert graph.ref.guessed == ("width",)
+
+
+def test_a_part_that_is_moved_to_a_device_is_built(tmp_path: Path) -> None:
+    net = code("body", "self.body = body")
+    text = (
+        "from torch import nn\nfrom net import Net\nbody = nn.Linear(6, 2).to(device)\nNet(body)\n"
+    )
+    graph, _ = traced(tmp_path, {"net.py": net, "train.py": text, "setup.py": ""})
+    assert graph.ref.guessed == ()
+    assert [op.kind for op in graph.ops] == ["input", "linear", "output"]
 
 
 def test_names_of_other_files_import_nothing(

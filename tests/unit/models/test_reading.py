@@ -43,8 +43,10 @@ class Phased(Net):
 
 
 class Flagged(Net):
-    def forward(self, x, is_training, with_features):
+    def forward(self, x, is_training, with_features, augmented):
         x = self.conv(x) if is_training else x
+        if augmented == True:  # noqa: E712
+            x = x + 1
         return (x, x) if with_features else x
 
 
@@ -201,7 +203,7 @@ IMAGE, ROW = (2, 3, 224, 224), (2, 8)
 GUESSED = {
     Repeated: [IMAGE, 2],
     Phased: [ROW, "finetune"],
-    Flagged: [IMAGE, True, False],
+    Flagged: [IMAGE, True, False, False],
     Dictionary: [{"image": IMAGE, "meta": ROW}],
     Attributes: [{".x": ROW, ".edge_index": ("long", 2, 32)}],
     Several: [[(2, 16, 32, 32)] * 3],

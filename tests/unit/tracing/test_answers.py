@@ -180,3 +180,28 @@ class Sampled(nn.Module):
 def test_points_are_sampled_one_by_one():
     graph = trace_model(Sampled(300), inputs=given(torch.empty(2, 400, 3)))
     assert graph.trace.complete
+
+
+class Attending(nn.Module):
+    """Asks whether its query is its key, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.apart = nn.Linear(8, 24), nn.Linear(8, 8)
+
+    def forward(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        return self.both(query) if torch.equal(query, key) else self.apart(query)
+
+
+def test_a_tensor_equals_itself():
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = Attending()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.attention(x, x)
+
+    graph = trace_model(Own(), inputs=given(torch.empty(4, 8)))
+    assert graph.trace.complete
+    assert [op.module for op in graph.ops if op.kind == "linear"] == ["attention.both"]
