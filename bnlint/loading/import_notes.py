@@ -14,10 +14,10 @@ import torch
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import listed, plural
 from bnlint.loading.importing import Imported
+from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Source
 from bnlint.loading.patience import Stopped
 from bnlint.loading.sites import file_of, is_local
-from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import blame, line_in
 
 _GUARD = "keep work under `if __name__ == '__main__'`"

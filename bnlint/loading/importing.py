@@ -22,13 +22,13 @@ from typing import Any
 
 from bnlint.loading.execution import FailedStatement, Script
 from bnlint.loading.local_imports import LocalImports
+from bnlint.loading.missing.stubs import USUAL, Stub, Stubs
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.patience import Patience
 from bnlint.loading.retry import extend_path, forget, unblock
 from bnlint.loading.sharing.header import ancestors, statements_of
 from bnlint.loading.sharing.preparation import Preparation, timed
 from bnlint.loading.sites import file_of
-from bnlint.loading.stubs import USUAL, Stub, Stubs
 from bnlint.loading.user_code import line_in
 
 _Import = ast.Import | ast.ImportFrom

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from bnlint.domain.errors import in_words
+from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Place, Source
 from bnlint.loading.sites import file_of, is_local
-from bnlint.loading.stubs import Stubs
 
 _ANCESTORS = 6
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.errors import is_out_of_memory
-from bnlint.loading.stubs import StubUsed
+from bnlint.loading.missing.stubs import StubUsed
 from bnlint.loading.user_code import denied_download
 from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.meta.bounded import Bounded

@@ -18,10 +18,10 @@ from torch import nn
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import Location, ModelRef
 from bnlint.domain.request import ModelSpec
+from bnlint.loading.missing.stubs import Stub, StubUsed
 from bnlint.loading.parsing import Source
 from bnlint.loading.patience import limited
 from bnlint.loading.provisions import let_settings_be_set
-from bnlint.loading.stubs import Stub, StubUsed
 from bnlint.loading.user_code import NoAccelerator, blame
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
 from bnlint.models.advice import command

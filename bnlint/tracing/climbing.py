@@ -15,7 +15,7 @@ from torch import nn
 
 from bnlint.layers.calls import Call
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.stubs import StubUsed
+from bnlint.loading.missing.stubs import StubUsed
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing import ladder
 from bnlint.tracing.bare import Lazies

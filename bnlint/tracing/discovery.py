@@ -16,7 +16,7 @@ from bnlint.domain.graph import ModelGraph, Unfit
 from bnlint.domain.phrases import listed
 from bnlint.domain.request import InputSpec, TraceRequest
 from bnlint.layers.table import Table, having
-from bnlint.loading.stubs import Stubs, held_stubs
+from bnlint.loading.missing.stubs import Stubs, held_stubs
 from bnlint.loading.user_code import blame, blame_bnlint, let_through
 from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.models.guessing.inputs.of_forward import find_inputs

@@ -23,10 +23,10 @@ from bnlint.domain.request import Closing, Record, TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
 from bnlint.loading.importing import Imported, import_module, import_source
+from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Source, overlaid, read
 from bnlint.loading.sharing.preparation import Preparation, prepare
 from bnlint.loading.sites import definition_of, file_of, record_sites
-from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.inputs.of_forward import find_inputs

@@ -19,10 +19,10 @@ import torch
 from bnlint.domain.request import Consulted
 from bnlint.loading.consulted import Lookups, watch
 from bnlint.loading.hub_models import without_hub
+from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.provisions import Provisions
 from bnlint.loading.retry import define_operator
 from bnlint.loading.sites import record_sites
-from bnlint.loading.stubs import Stubs
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.loading.weights import without_weights
 

@@ -20,8 +20,8 @@ from typing import Any
 from torch import nn
 
 from bnlint.domain.objects import is_a
+from bnlint.loading.missing.stubs import Stub
 from bnlint.loading.parsing import Source
-from bnlint.loading.stubs import Stub
 from bnlint.loading.weights import AbsentWeights
 from bnlint.models.evidence.bodies import Bodies
 from bnlint.models.evidence.callees import names_of_arguments

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnlint.loading.stubs import Stub, Stubs, StubUsed, held_stubs
+from bnlint.loading.missing.stubs import Stub, Stubs, StubUsed, held_stubs
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceRequest
 from bnlint.layers.table import builtin_table
 from bnlint.loading.execution import Script
+from bnlint.loading.missing.stubs import Stub, Stubs
 from bnlint.loading.parsing import Source, read
 from bnlint.loading.patience import Patience
-from bnlint.loading.stubs import Stub, Stubs
 from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
 from tests.unit.models.test_discovery import HEAD, PATH, net

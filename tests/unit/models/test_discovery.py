@@ -15,8 +15,8 @@ from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import ModelSpec, TraceRequest
 from bnlint.layers.table import builtin_table
+from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Source, read
-from bnlint.loading.stubs import Stubs
 from bnlint.models import workshop as workshops
 from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models

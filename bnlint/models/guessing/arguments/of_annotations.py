@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import home_of, is_a
-from bnlint.loading.stand_ins import Stub
+from bnlint.loading.missing.stand_ins import Stub
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.lexicon import Profile, word
 

@@ -1,7 +1,8 @@
 """Third-party packages that are not installed, replaced so that a file imports at all.
 
-What such a package holds are stubs (:mod:`bnlint.loading.stand_ins`). Once closed, using one
-raises :class:`StubUsed`: no stub ever takes part in a trace.
+What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`); dicts of settings are
+provided (:mod:`bnlint.loading.missing.settings_dict`). Once closed, using a stub raises
+:class:`StubUsed`: none ever takes part in a trace.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import is_a
-from bnlint.loading.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
+from bnlint.loading.missing.settings_dict import PROVIDED
+from bnlint.loading.missing.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
 __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
 
@@ -138,4 +140,6 @@ class StubPackage(ModuleType):
             return names
         if name.startswith("__"):
             raise AttributeError(name)
+        if (provided := PROVIDED.get((self.__name__.partition(".")[0], name))) is not None:
+            return provided
         return Stub(self.__dict__["_bnlint_stubs"], f"{self.__name__}.{name}")

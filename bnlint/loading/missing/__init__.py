@@ -1,0 +1,1 @@
+"""What stands in for packages that are not installed, so that a file imports at all."""
