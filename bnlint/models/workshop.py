@@ -6,7 +6,6 @@ import ast
 import contextlib
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,21 +25,13 @@ from bnlint.loading.user_code import NoAccelerator, blame
 from bnlint.loading.weights import LEFT_OUT, left_out, mark
 from bnlint.models.advice import command
 from bnlint.models.building import NotAModel, build, parameters_of
+from bnlint.models.call_tries import Tried, tries
 from bnlint.models.guessing.absent_names import AbsentNames, supply
-from bnlint.models.guessing.arguments.amending import amended
 from bnlint.models.guessing.arguments.knowledge import Lacking
-from bnlint.models.guessing.arguments.missing_arguments import with_what_is_missing
-from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
-from bnlint.models.guessing.arguments.other_defaults import with_another_default
+from bnlint.models.guessing.arguments.of_constructor import CallEvidence
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
-
-_ATTEMPTS, _AMENDMENTS = 24, 8
-"""Calls that are tried for one maker, and for one guess of its arguments."""
-
-_SECONDS = 5
-"""The time after which no other call is tried for a maker."""
 
 _PATIENCE = 15
 """The seconds that a constructor may compute with guessed arguments."""
@@ -192,27 +183,14 @@ class Workshop:
             mark(model, asked[-1])
         return Built(model, ref, tuple(dict.fromkeys([*marked, *asked])))
 
-    def _tries(self, maker: Maker) -> Iterator[tuple[Guess | Lacking, nn.Module | BaseException]]:
-        """Each call that is tried with what became of it; a guess is amended a few times."""
-        tried: set[str] = set()
-        end = time.monotonic() + _SECONDS
-        for first in find_calls(maker, self.evidence):
-            guess: Guess | Lacking | None = first
-            for _ in range(_AMENDMENTS):
-                if guess is None or len(tried) >= _ATTEMPTS or time.monotonic() > end:
-                    break
-                if isinstance(guess, Lacking):
-                    yield guess, LookupError(guess.parameter)
-                    break
-                tried.add(guess.key())
-                with limited(_PATIENCE if self._assumed(guess, maker) else 0):
-                    found = self._try(partial(guess.call, maker.make))
-                yield guess, found
-                if isinstance(found, nn.Module):
-                    break
-                more = with_what_is_missing(guess, found, maker, self.evidence)
-                more = more or amended(guess, found, tried)
-                guess = more or with_another_default(guess, found, maker, tried)
+    def _tries(self, maker: Maker) -> Iterator[Tried]:
+        """Each call of the maker that is tried with what became of it."""
+
+        def attempt(guess: Guess) -> nn.Module | BaseException:
+            with limited(_PATIENCE if self._assumed(guess, maker) else 0):
+                return self._try(partial(guess.call, maker.make))
+
+        return tries(maker, self.evidence, attempt)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         asked = len(LEFT_OUT.sources)

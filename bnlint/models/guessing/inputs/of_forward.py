@@ -20,7 +20,7 @@ from bnlint.models.guessing.inputs.of_config import by_config, without_cache
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
 from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
-from bnlint.models.guessing.inputs.written_inputs import carried, passed
+from bnlint.models.guessing.inputs.written_inputs import carried, configured_image, passed
 from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
 from bnlint.models.reading.decorated import decorated_revealed
@@ -53,7 +53,7 @@ def find_inputs(
 
 
 def _found_inputs(model: nn.Module, source: Source | None, ref: ModelRef) -> Guesses:
-    if own := carried(model):
+    if own := carried(model) or _image_configured(model):
         return Guesses((own,))
     if source is None:
         return Guesses(infer(model))
@@ -65,6 +65,12 @@ def _found_inputs(model: nn.Module, source: Source | None, ref: ModelRef) -> Gue
         return Guesses(sure[:1])
     guesses = (*likely, *infer(model, image_size((*around, source))))
     return Guesses((*guesses, *without_cache(model, guesses)) if ref.guessed else guesses)
+
+
+def _image_configured(model: nn.Module) -> Guess | None:
+    """What the configuration of its weights says, unless the model was built for another size."""
+    found, size = configured_image(model), stated(model).size
+    return None if found and size and describe(found).shapes[0][-len(size) :] != size else found
 
 
 def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:

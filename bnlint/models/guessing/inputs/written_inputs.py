@@ -35,7 +35,7 @@ Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 def carried(model: nn.Module) -> Guess | None:
-    """The inputs that a model names itself, as Lightning, diffusers and timm do."""
+    """The inputs that a model names itself, as Lightning and diffusers do."""
     for name in lexicon.EXAMPLES:
         example = _own_attribute(model, name)
         if isinstance(example, torch.Tensor):
@@ -44,6 +44,11 @@ def carried(model: nn.Module) -> Guess | None:
             return Guess((), emptied(dict(example)), Origin.FOUND)
         if isinstance(example, (tuple, list)) and list(tensors(example)):
             return Guess(emptied(tuple(example)), origin=Origin.FOUND)
+    return None
+
+
+def configured_image(model: nn.Module) -> Guess | None:
+    """The image whose size the configuration of its weights names, as models of timm have it."""
     for name in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, name, None)
         found = config.get if isinstance(config, Mapping) else partial(getattr, config)
