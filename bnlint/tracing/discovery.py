@@ -34,6 +34,9 @@ _FACTORIES = 2
 _SIMILAR = 6
 """Factories of one class that are checked; a Problem says how many more there are."""
 
+_OPERATIONS = 12_000
+"""Operations of models of one class after which no other factory of it is checked."""
+
 _NOTES = frozenset({ProblemKind.WEIGHTS, ProblemKind.OPAQUE_PART})
 """Problems of models that were traced."""
 
@@ -52,6 +55,8 @@ class Models:
     covered: set[type] = field(default_factory=set)
     seen: set[Any] = field(default_factory=set)
     roots: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
     weights: set[str] = field(default_factory=set)
     clock: SearchClock = field(default_factory=SearchClock)
     training: TrainingFiles = field(init=False)
@@ -90,6 +95,8 @@ class Models:
                 inputs = self.request.inputs_for(maker.name, maker.root)
                 make = partial(self._best, self._attempts(maker, found), inputs)
                 for result in self._guarded(maker.name, make):
+                    if isinstance(result, ModelGraph):
+                        self.operations[maker.root] += len(result.ops)
                     yield maker, result
 
     def _of_instance(self, name: str, model: nn.Module) -> Iterator[ModelGraph | Problem]:
@@ -132,7 +139,10 @@ class Models:
         if maker.required:
             return getattr(self.workshop.module, maker.root, None) in self.covered
         self.roots[maker.root] += 1
-        return self.roots[maker.root] > _SIMILAR
+        enough = self.operations[maker.root] > _OPERATIONS
+        covered = enough or self.roots[maker.root] > _SIMILAR
+        self.skipped[maker.root] += covered
+        return covered
 
     def _best(
         self, attempts: Iterator[Built | Problem], inputs: tuple[InputSpec, ...]
@@ -235,14 +245,13 @@ class Models:
     ) -> Iterator[Problem]:
         """What was not checked; it blocks if nothing of the file was."""
         source = self.workshop.source
-        for root, count in self.roots.items():
-            if count > _SIMILAR:
-                yield Problem(
-                    ProblemKind.NOT_BUILT,
-                    source.path,
-                    f"{count - _SIMILAR} more functions that return {root} were not built",
-                    hint=f"name the one to check: bnlint {source.name}::NAME",
-                )
+        for root, count in self.skipped.items():
+            said = f"{count} more functions that return {root} were not built"
+            if count == 1:
+                said = f"1 more function that returns {root} was not built"
+            hint = f"name the one to check: bnlint {source.name}::NAME"
+            if count:
+                yield Problem(ProblemKind.NOT_BUILT, source.path, said, hint)
         whole = any(maker is None or not maker.aside for maker, _ in left)
         for maker, problem in left:
             aside = maker is not None and maker.aside

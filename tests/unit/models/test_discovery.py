@@ -19,6 +19,7 @@ from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Source, read
 from bnlint.models import workshop as workshops
 from bnlint.models.workshop import Workshop
+from bnlint.tracing import discovery
 from bnlint.tracing.discovery import Models
 
 PATH = "/nowhere/net.py"
@@ -143,6 +144,18 @@ def test_many_factories_of_one_class_are_counted() -> None:
     assert len(calls(code)) == 7
     (problem,) = problems(code)
     assert "3 more functions" in problem.message
+
+
+def test_no_other_factory_is_checked_after_many_operations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "_OPERATIONS", 5)
+    code = net(arguments="n", layer="nn.Linear(3, n)")
+    code += "".join(f"\ndef net{n}():\n    return Net({n + 1})\n" for n in range(4))
+    found = records(code)
+    assert len([r for r in found if isinstance(r, ModelGraph)]) == 2
+    (problem,) = (r for r in found if isinstance(r, Problem))
+    assert problem.message == "2 more functions that return Net were not built"
 
 
 def test_blocks_inside_a_bigger_model_are_not_checked_twice() -> None:
