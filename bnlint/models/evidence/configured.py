@@ -11,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -132,7 +133,7 @@ def _in_text(text: Source, names: Mapping[str, Any]) -> Iterator[Provided]:
         if isinstance(node, ast.ClassDef) and not names:
             values = _of_class_text(node)
         elif isinstance(node, (ast.Dict, ast.Call)):
-            values = _of_dict(node)
+            values = dict_of(node)
         if values:
             yield Provided(values, Location(text.path, getattr(node, "lineno", 1)))
 
@@ -146,7 +147,7 @@ def _of_class_text(node: ast.ClassDef) -> dict[str, Any]:
     return found
 
 
-def _of_dict(node: ast.Dict | ast.Call) -> dict[str, Any]:
+def dict_of(node: ast.Dict | ast.Call) -> dict[str, Any]:
     """The values of a literal dict, or of ``dict(a=1)``, that can be known."""
     if isinstance(node, ast.Call):
         if called(node).lower() not in ("dict", "edict", "easydict", "configdict", "namespace"):
@@ -164,11 +165,17 @@ def _of_dict(node: ast.Dict | ast.Call) -> dict[str, Any]:
 
 def _in_file(path: str, text: str) -> Iterator[Provided]:
     """The mappings of a YAML or JSON file: the whole, and each that it contains."""
-    try:
-        data = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError):
-        return
+    data = read_settings(path, text)
     yield from (Provided(values, Location(path, 1)) for values in _mappings(data, 4))
+
+
+@lru_cache(maxsize=64)
+def read_settings(path: str, text: str) -> Any:
+    """What a YAML or JSON file holds; None if it is neither."""
+    try:
+        return json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return None
 
 
 def _mappings(data: Any, depth: int) -> Iterator[dict[str, Any]]:

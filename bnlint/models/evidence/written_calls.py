@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -15,8 +14,8 @@ from bnlint.models.evidence.callees import bound
 from bnlint.models.evidence.imports import names_in
 from bnlint.models.evidence.plain_values import evaluate, names_of
 from bnlint.models.evidence.project import Project
+from bnlint.models.evidence.settings_names import SettingsNames
 from bnlint.models.evidence.uses import ParameterUse
-from bnlint.models.lexicon import CONFIG
 from bnlint.models.outline import called, location_of, mentions, scopes, tests_of
 
 _MOST = 12
@@ -88,9 +87,10 @@ def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[W
         if not nodes or count >= _MOST:
             continue
         local = names_of(scope, top)
-        for node in map(_plain_settings, nodes):
+        settings = SettingsNames(scope, local)
+        for node in map(settings.plain, nodes):
             known = dict(local)
-            for name, use in _settings_read(node, callee).items():
+            for name, use in settings.read(node, callee.parameters, callee.uses).items():
                 if name not in known and (found := callee.configured(text, name, use)) is not None:
                     known[name] = found
             count += 1
@@ -107,7 +107,7 @@ def _read(
     unknown: list[str] = []
     for name, value in bound(node, parameters):
         try:
-            known[name] = evaluate(value, names)
+            known[name] = _value(value, names)
         except ValueError:
             unknown.append(name)
     for keyword in node.keywords:
@@ -123,63 +123,21 @@ def _read(
 def _spread(node: ast.expr, parameters: list[str], names: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that ``**settings`` passes, if they are known."""
     try:
-        value = evaluate(node, names)
+        value = _value(node, names)
     except ValueError:
         return {}
     return {k: v for k, v in value.items() if k in parameters} if isinstance(value, dict) else {}
 
 
-def _settings_read(node: ast.Call, callee: Callee) -> dict[str, ParameterUse]:
-    """The names of settings objects in a call's arguments, and which settings are read."""
-    found: dict[str, ParameterUse] = {}
-    for parameter, value in bound(node, callee.parameters):
-        wanted = callee.uses.get(parameter, ParameterUse())
-        chains = list(_chains(value))
-        for name, keys in chains:
-            if CONFIG.fullmatch(name.lower()):
-                use = found.setdefault(name, ParameterUse())
-                for key in keys:
-                    use = use.at(key)
-                use.add(wanted if len(chains) == 1 else ParameterUse(read=1))
-    for keyword in node.keywords:
-        for name, _ in _chains(keyword.value) if keyword.arg is None else ():
-            if CONFIG.fullmatch(name.lower()):
-                use = found.setdefault(name, ParameterUse())
-                for parameter in callee.parameters:
-                    use.at(parameter).optional = True
-    return found
-
-
-def _chains(node: ast.expr) -> Iterator[tuple[str, list[str]]]:
-    """The dotted names and keys in an expression: ``args.model["depth"]``, the longest of each."""
-    keys: list[str] = []
-    inner: ast.expr = node
-    while isinstance(inner, (ast.Attribute, ast.Subscript)):
-        key = inner.attr if isinstance(inner, ast.Attribute) else getattr(inner.slice, "value", "")
-        keys.insert(0, key) if isinstance(key, str) and key else keys.clear()
-        inner = inner.value
-    if isinstance(inner, ast.Name):
-        yield inner.id, keys
-        return
-    for child in ast.iter_child_nodes(inner):
-        if isinstance(child, ast.expr):
-            yield from _chains(child)
-
-
-class _Plain(ast.NodeTransformer):
-    """Takes ``self.args`` and ``self.hparams`` for the settings that they hold."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        own = isinstance(node.value, ast.Name) and node.value.id == "self"
-        if own and CONFIG.fullmatch(node.attr.lower()):
-            return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
-        return node
-
-
-def _plain_settings(node: ast.Call) -> ast.Call:
-    made: ast.Call = _Plain().visit(copy.deepcopy(node))
-    return made
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """The value of an argument; of a table that is asked for an unknown key, the first one."""
+    try:
+        return evaluate(node, names)
+    except ValueError:
+        table = evaluate(node.value, names) if isinstance(node, ast.Subscript) else None
+        if not (isinstance(table, dict) and table):
+            raise
+        return next(iter(table.values()))
 
 
 def _is_plain(node: ast.stmt) -> bool:

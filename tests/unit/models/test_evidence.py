@@ -387,6 +387,40 @@ def test_calls_in_other_files(path: str, text: str, built: str, tmp_path: Path) 
     assert graph.ref.found.path == str(tmp_path / path)
 
 
+DESCRIBED = {
+    "hydra.yaml": "model:\n  _target_: net.Net\n  width: 6\n  depth: 1\n",
+    "lightning.yaml": "net:\n  class_path: net.Net\n  init_args: {width: 6, depth: 1}\n",
+    "template.json": '{"arch": {"type": "Net", "args": {"width": 6, "depth": 1}}}',
+    "lab.py": "model = dict(type='Net', width=6, depth=1)\n",
+}
+
+
+@pytest.mark.parametrize("path", DESCRIBED)
+def test_calls_that_settings_describe(path: str, tmp_path: Path) -> None:
+    files = {"net.py": NET, f"configs/{path}": DESCRIBED[path], "setup.py": ""}
+    graph, _ = traced(tmp_path, files)
+    assert (graph.ref.arguments, graph.ref.guessed) == ("Net(width=6, depth=1)", ())
+    assert graph.ref.found.path.endswith(path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "with open(path) as file:\n    made = yaml.safe_load(file)\nNet(**made['model'])\n",
+        "config = read(path)\nm = config['model']\nNet(m['width'], m['depth'])\n",
+        "SIZES = {'small': dict(width=6, depth=1), 'big': dict(width=9, depth=2)}\n"
+        "Net(**SIZES[name])\n",
+    ],
+    ids=["loaded", "a part", "a table"],
+)
+def test_arguments_from_parts_of_settings(lines: str, tmp_path: Path) -> None:
+    code = "from net import Net\ndef main(path, name):\n" + textwrap.indent(lines, "    ")
+    files = {"net.py": NET, "train.py": code, "conf.yml": "model: {width: 6, depth: 1}\n"}
+    graph, _ = traced(tmp_path, {**files, "setup.py": ""})
+    assert graph.ref.guessed == ()
+    assert [op.inputs[0][-1] for op in graph.ops if op.kind == "linear"] == [6]
+
+
 def test_a_list_that_is_filled_later_is_unknown(tmp_path: Path) -> None:
     text = "from net import Net\nwords = {}\nfor w in data:\n    words[w] = 1\nNet(len(words), 2)\n"
     graph, _ = traced(tmp_path, {"net.py": NET, "train.py": text, "setup.py": ""})

@@ -18,6 +18,7 @@ from bnlint.loading.parsing import Source
 from bnlint.models.evidence.bodies import Bodies
 from bnlint.models.evidence.command_lines import UNSET
 from bnlint.models.evidence.configured import Provided, of_class, settings_for
+from bnlint.models.evidence.described_calls import calls_in_settings
 from bnlint.models.evidence.following import Follower
 from bnlint.models.evidence.project import Project, project_of
 from bnlint.models.evidence.uses import ParameterUse
@@ -137,7 +138,7 @@ def _with_keywords(maker: Maker, evidence: CallEvidence) -> Maker:
 
 
 def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall]:
-    """Calls in the file and its tests, then in other files of the project; each once."""
+    """Calls in the file and its tests, in other files, and in settings; each once."""
     parameters = [p.name for p in maker.parameters]
     known = evidence.knowledge(maker, PROFILES[0])
 
@@ -148,7 +149,8 @@ def _written_calls(maker: Maker, evidence: CallEvidence) -> Iterator[WrittenCall
 
     callee = Callee(maker.name, parameters, known.uses, configured)
     seen: set[str] = set()
-    for call in chain(calls_in_file(callee, evidence), calls_in_project(callee, evidence)):
+    written = (calls_in_file, calls_in_project, calls_in_settings)
+    for call in chain.from_iterable(find(callee, evidence) for find in written):
         text = repr((sorted(call.known.items(), key=lambda item: item[0]), call.unknown))
         if text not in seen:
             seen.add(text)

@@ -1,0 +1,79 @@
+"""Calls that settings describe: the name of a class beside its arguments, in a file or a dict.
+
+Written as Hydra (``_target_``), Lightning (``class_path``, ``init_args``), OpenMMLab (``type``) and
+many templates do (``name`` or ``arch`` beside ``args``).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bnlint.domain.graph import Location
+from bnlint.models.evidence.configured import dict_of, read_settings
+from bnlint.models.evidence.written_calls import Callee, Surroundings, WrittenCall
+
+_ARGUMENTS = re.compile(
+    r"(\w+_)?(args|arguments|kwargs|params|parameters|config|cfg|options|opts?)"
+)
+"""Entries that hold the arguments of what another entry names."""
+
+_DEEPEST = 6
+
+
+def calls_in_settings(callee: Callee, known: Surroundings) -> Iterator[WrittenCall]:
+    """Calls that files of settings in the project describe, then those in dicts of its code."""
+    if known.project is None:
+        return
+    for path, text in known.project.settings():
+        if callee.name.lower() in text.lower():
+            for values in _described(read_settings(path, text), callee, _DEEPEST):
+                yield WrittenCall(values, (), Location(path, _line(text, callee.name)))
+    for source in (known.source, *known.project.mentioning(callee.name)):
+        for node in ast.walk(source.tree):
+            if isinstance(node, (ast.Dict, ast.Call)) and _names(node, callee.name):
+                for values in _described(dict_of(node), callee, 1):
+                    place = known.project.placed(Location(source.path, node.lineno))
+                    yield WrittenCall(values, (), place)
+
+
+def _described(data: Any, callee: Callee, left: int) -> Iterator[dict[str, Any]]:
+    """The arguments in each mapping that names the class, from the outside in."""
+    if left == 0:
+        return
+    inner: Sequence[Any] = data if isinstance(data, list) else ()
+    if isinstance(data, Mapping):
+        inner = list(data.values())
+        named = any(_is_name(value, callee.name) for value in inner)
+        if named and (arguments := _arguments(data, callee)):
+            yield arguments
+    for value in inner:
+        yield from _described(value, callee, left - 1)
+
+
+def _arguments(data: Mapping[Any, Any], callee: Callee) -> dict[str, Any]:
+    """What the mapping says of the parameters, in an entry of its own or beside the name."""
+    own = [v for k, v in data.items() if isinstance(v, Mapping) and _ARGUMENTS.fullmatch(str(k))]
+    for found in (*own, data):
+        known = {k: v for k, v in found.items() if k in callee.parameters}
+        known = {k: v for k, v in known.items() if not _is_name(v, callee.name)}
+        if known:
+            return known
+    return {}
+
+
+def _is_name(value: Any, name: str) -> bool:
+    """True for ``Net``, ``models.net.Net`` and ``net``."""
+    return isinstance(value, str) and re.split(r"[.:/]", value)[-1].lower() == name.lower()
+
+
+def _names(node: ast.Dict | ast.Call, name: str) -> bool:
+    parts = node.values if isinstance(node, ast.Dict) else [k.value for k in node.keywords]
+    return any(isinstance(part, ast.Constant) and _is_name(part.value, name) for part in parts)
+
+
+def _line(text: str, name: str) -> int:
+    before = re.split(rf"(?i)\b{re.escape(name)}\b", text, maxsplit=1)[0]
+    return before.count("\n") + 1
