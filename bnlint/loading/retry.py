@@ -20,6 +20,7 @@ from bnlint.loading.sites import file_of, is_local
 
 _ANCESTORS = 6
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _NO_OPERATOR = re.compile(r"operator (\w+)::(\w+) does not exist")
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -33,6 +34,8 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
         return _add_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
         return _add_name(found[2], found[1], stubs)
+    if isinstance(error, AttributeError) and (found := _NO_ATTRIBUTE.search(str(error))):
+        return _add_name(found[1], found[2], stubs)
     return _replace_broken(error, source, spot, stubs)
 
 
@@ -63,6 +66,8 @@ def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     owner = sys.modules.get(module)
     path = file_of(owner)
     if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
+        return False
+    if module.partition(".")[0] == "torch":  # whatever it lacks, no code runs without it
         return False
     stubs.add_attribute(owner, name)
     return True

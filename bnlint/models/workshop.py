@@ -36,10 +36,17 @@ from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 _PATIENCE = 15
 """The seconds that a constructor may compute with guessed arguments."""
 
+_LACKS = 8
+"""What other packages lack that is replaced for one call."""
+
 _SMALL = 50_000_000
 """Parameters of a model whose initial values are read, however many other models had."""
 
 _MISSING = re.compile(r"missing \d+ required (positional|keyword)")
+
+
+def _never(_: Exception) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Workshop:
 
     Once they have so many parameters together, only small ones are built for real: variants of one
     large model would take as long again each. Those ``to_run`` are real even without parameters.
-    What statements that were ``lost`` should have set is guessed.
+    What statements that were ``lost`` should have set is guessed. ``unblock`` is true if something
+    was added for an error, so that another try gets further.
     """
 
     module: ModuleType
@@ -70,6 +78,7 @@ class Workshop:
     weight_limit: int = 0
     to_run: bool = False
     lost: tuple[ast.stmt, ...] = ()
+    unblock: Callable[[Exception], bool] = _never
     real: int = field(default=0, init=False)
     absent: AbsentNames = field(init=False)
     evidence: CallEvidence = field(init=False)
@@ -195,6 +204,10 @@ class Workshop:
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
         asked = len(LEFT_OUT.sources)
         found = self._try_once(make)
+        for _ in range(_LACKS):
+            if not (isinstance(found, (ImportError, AttributeError)) and self.unblock(found)):
+                break
+            found = self._try_once(make)
         if isinstance(found, IndexError) and len(LEFT_OUT.sources) > asked:
             with LEFT_OUT.pretending():  # the code asks absent weights for their last entry
                 again = self._try_once(make)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +25,8 @@ from bnlint.layers.table import builtin_table
 from bnlint.loading.import_notes import failure, import_failure, import_notes, local_modules
 from bnlint.loading.importing import Imported, import_module, import_source
 from bnlint.loading.missing.stubs import Stubs
-from bnlint.loading.parsing import Source, overlaid, read
+from bnlint.loading.parsing import Source, overlaid, place, read
+from bnlint.loading.retry import unblock
 from bnlint.loading.sharing.preparation import Preparation, prepare
 from bnlint.loading.sites import definition_of, file_of, record_sites
 from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint
@@ -140,7 +142,8 @@ def _trace(request: TraceRequest, source: Source, imported: Imported) -> Iterato
     yield from import_notes(source, imported)
     table = builtin_table().extended(request.layers)
     limit = request.weight_limit if request.real_weights else 0
-    workshop = Workshop(imported.module, source, limit, lost=imported.lost)
+    lacks = partial(unblock, source=source, spot=place(source), stubs=imported.stubs)
+    workshop = Workshop(imported.module, source, limit, lost=imported.lost, unblock=lacks)
     if imported.failures:
         offered = survey(imported.module, source)
         useless = not (request.models or offered.makers or offered.instances)

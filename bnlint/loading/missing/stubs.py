@@ -37,6 +37,9 @@ USUAL = {
 """What packages for teaching let a file import with ``*``, besides their own names."""
 
 
+FORMER = {("numpy", kind.__name__): kind for kind in (int, float, bool, complex, object, str)}
+"""What a name that a package had stood for."""
+
 _add_module = nn.Module.add_module
 
 
@@ -78,7 +81,8 @@ class Stubs(MetaPathFinder, Loader):
 
     def add_attribute(self, module: ModuleType, name: str) -> None:
         """Replace one name that an installed package lacks."""
-        setattr(module, name, Stub(self, f"{module.__name__}.{name}"))
+        stub = Stub(self, f"{module.__name__}.{name}")
+        setattr(module, name, FORMER.get((module.__name__, name), stub))
         self._set.append((module, name))
         self.names.append(f"{module.__name__}.{name}")
 

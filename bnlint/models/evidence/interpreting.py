@@ -139,6 +139,7 @@ class Interpreter:
         use.number |= last in _TAKE_SIZES
         use.whole |= last in ("log2", *TENSORS)
         use.tensor |= last in _TAKE_TENSORS
+        use.array |= last == "from_numpy"
 
     def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
         name = attribute.attr

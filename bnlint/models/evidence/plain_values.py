@@ -1,8 +1,8 @@
 """Values of expressions in source, as far as they can be known without running the source.
 
 Literals, names, arithmetic and calls of harmless functions are evaluated. An expression that
-builds something (a layer, a block of the file, a settings object) is only prepared: it is
-evaluated when the model is built, as often as that is tried.
+builds something (a layer, a block of the file, a settings object), or calls a function of the file,
+is only prepared: it is evaluated when the model is built, as often as that is tried.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import home_of
+from bnlint.loading.sites import is_local
 from bnlint.models.lexicon import SAME_MODEL
 from bnlint.models.outline import unpacked
 
@@ -151,6 +152,8 @@ def _builds(call: ast.Call, names: Names) -> bool:
         issubclass(target, nn.Module) or not home_of(target).startswith("torch")
     ):
         return True
+    if isinstance(target, types.FunctionType) and is_local(target.__code__.co_filename):
+        return True  # ``Net(make_layers(sizes))``
     raise ValueError("it calls a function")
 
 

@@ -132,7 +132,9 @@ def _spread(node: ast.expr, parameters: list[str], names: Mapping[str, Any]) -> 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an argument; of a table that is asked for an unknown key, the first one."""
     try:
-        return evaluate(node, names)
+        if (value := evaluate(node, names)) is None and isinstance(node, ast.Call):
+            raise ValueError("settings that lack it say so")
+        return value
     except ValueError:
         table = evaluate(node.value, names) if isinstance(node, ast.Subscript) else None
         if not (isinstance(table, dict) and table):

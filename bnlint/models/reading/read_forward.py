@@ -67,6 +67,9 @@ class _Reader:
             case ast.Assert(test=test):
                 self._test(test)
                 self._asserted(test)
+            case ast.AugAssign(target=target, value=value):
+                self._parts(node)
+                self._calculates(target, value)
             case ast.FunctionDef() | ast.ClassDef():
                 return
             case _:
@@ -140,8 +143,11 @@ class _Reader:
             case ast.Attribute(value=value, attr=attr):
                 self._attribute(value, attr)
             case ast.BinOp(left=left, right=right):
-                for use in filter(None, map(self.scope.use, (left, right))):
-                    use.functions.append(("arithmetic", 0))
+                self._calculates(left, right)
+
+    def _calculates(self, *operands: ast.expr) -> None:
+        for use in filter(None, map(self.scope.use, operands)):
+            use.functions.append(("arithmetic", 0))
 
     def _attribute(self, value: ast.expr, attr: str) -> None:
         use = self.scope.use(value) if attr in TENSOR_NAMES else None

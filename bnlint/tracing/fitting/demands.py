@@ -61,7 +61,7 @@ def _of_compared_sizes(
     if left.tensor is None and right.tensor is None:
         yield from _of_sizes(statement, left.number, right.number)
     for own, other in ((left, right), (right, left)):
-        if own.tensor is not None and own.axis and other.number:
+        if own.tensor is not None and other.number and _may_be(own.axis, other.number):
             yield OtherSize(own.tensor, own.axis, other.number, channels=False)
 
 
@@ -69,8 +69,14 @@ def _of_sizes(statement: Statement, left: int, right: int) -> Iterator[Demand]:
     """A size that is refused, of whatever tensor has it; the other one is wanted."""
     for tensor in filter(_is_tensor, statement.frame.f_locals.values()):
         for axis, size in enumerate(tensor.shape):
-            if axis and size in (left, right) and left != right:
-                yield OtherSize(tensor, axis, right if size == left else left, channels=False)
+            want = right if size == left else left
+            if size in (left, right) and left != right and _may_be(axis, want):
+                yield OtherSize(tensor, axis, want, channels=False)
+
+
+def _may_be(axis: int, size: int) -> bool:
+    """True for a size of an input; that of the batch is changed only to a single sample."""
+    return bool(axis and size) or size == 1
 
 
 def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:

@@ -39,6 +39,9 @@ _CPU = torch.device("cpu")
 _CHOOSING = frozenset({"topk", "argmax"})
 """Functions with which a router chooses the experts of each token."""
 
+_ARRANGING = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
+"""Functions whose lengths decide, but no number of their data."""
+
 _COMPARING = frozenset({"equal", "allclose"})
 
 _Made = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
@@ -106,6 +109,8 @@ class Answers:
     def _run(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if getattr(target, "__name__", "") == "__getitem__" and isinstance(args[0], Tensor):
             return self._item(*args)
+        if name_of(target) in _ARRANGING and isinstance(args[0], Tensor):
+            args = (torch.zeros(args[0].shape, dtype=args[0].dtype), *args[1:])
         args, kwargs = mapped(args, self._numbers), mapped(kwargs, self._numbers)
         kwargs = {k: v for k, v in kwargs.items() if k != "device"}
         with torch.no_grad(), _CPU:

@@ -139,6 +139,14 @@ warnings.simplefilter("error")
     assert (names(outcome), kinds(outcome)) == (["Net"], [])
 
 
+def test_what_other_versions_of_packages_lack_is_replaced(check: Check) -> None:
+    lacks = "        import numpy, networkx\n        self.size = numpy.int(3)\n"
+    lacks += "        self.metric = networkx.measures_of_old.Accuracy()\n"
+    code = LINEAR.replace("        self.layer", lacks + "        self.layer")
+    outcome = check(code)
+    assert names(outcome) == ["Net"]
+
+
 def test_what_is_compiled_is_traced_as_it_was_written(check: Check) -> None:
     code = LINEAR.replace(
         "class Net", "@torch.compile\ndef half(x):\n    return x / 2\n\nclass Net"

@@ -174,11 +174,58 @@ class Joints(nn.Module):
         n, _, t, v = x.shape
         return torch.einsum("nkctv,kvw->nctw", self.net(x).view(n, len(self.A), -1, t, v), self.A)
 """
+CHECKED = """
+from torch import nn
+
+class Settings:
+    def __init__(self, vocab_size):
+        self.vocab_size, self.width = vocab_size, 8
+
+class Words(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        if not isinstance(config, Settings):
+            raise ValueError("not of the class")
+        self.net = nn.Embedding(config.vocab_size, config.width)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+STAGES = """
+from torch import nn
+
+class Staged(nn.Module):
+    def __init__(self, stages):
+        super().__init__()
+        self.first, self.second = stages[0], stages[1]
+
+    def forward(self, x):
+        return self.second(self.first(x))
+"""
+UNKNOWN = """
+from torch import nn
+
+class Headed(nn.Module):
+    def __init__(self, width, heads=2):
+        super().__init__()
+        assert width % heads == 0
+        self.net = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, x):
+        return self.net(x, x, x)
+
+def main(args=None):
+    heads = None
+    return Headed(width=64, heads=heads)
+"""
 
 
 @pytest.mark.parametrize(
     ("code", "name", "guessed"),
     [
+        (CHECKED, "Words", ("config",)),
+        (STAGES, "Staged", ("stages",)),
+        (UNKNOWN, "Headed", ("heads",)),
         (SENTINEL, "Timed", ("kernels",)),
         (ASSERTED, "Placed", ("grid_size",)),
         (FLAGGED, "Trained", ("for_inference",)),
@@ -190,6 +237,9 @@ class Joints(nn.Module):
         (FROM_TORCH, "BigDecoder", ("decoder_layer", "num_layers")),
     ],
     ids=[
+        "class",
+        "modules",
+        "none",
         "sentinel",
         "asserted",
         "flagged",

@@ -488,6 +488,19 @@ class OfRank(nn.Module):
         return self.proj(states)
 
 
+class OneByOne(nn.Module):
+    """Takes one sample at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        count = image.size(0)
+        assert count == 1, "no batches so far"
+        return self.conv(image)
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
     Transposing: ((2, 128, 40),),
     InHelper: ((2, 128, 40),),
@@ -526,6 +539,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Uneven: ((2, 16, 16, 112, 112), (2, 16, 16, 56, 28)),
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
+    OneByOne: ((1, 3, 224, 224),),
     PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
 }
 """What bnlint feeds to each of them."""

@@ -205,3 +205,21 @@ def test_a_tensor_equals_itself():
     graph = trace_model(Own(), inputs=given(torch.empty(4, 8)))
     assert graph.trace.complete
     assert [op.module for op in graph.ops if op.kind == "linear"] == ["attention.both"]
+
+
+class Packing(nn.Module):
+    """Packs sequences by lengths that it makes itself, beside layers for another way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.other = nn.LSTM(8, 4, batch_first=True), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lengths = torch.tensor([x.shape[1]] * x.shape[0])
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, True, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)[0]
+
+
+def test_only_the_lengths_decide_how_sequences_are_packed():
+    graph = trace_model(Packing(), inputs=given(torch.empty(4, 5, 8)))
+    assert graph.trace.complete

@@ -8,6 +8,7 @@ something does not divide.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from itertools import cycle, islice
@@ -36,7 +37,7 @@ from bnlint.models.guessing.arguments.revising import (
 from bnlint.models.guessing.arguments.told_changes import CHANGES, is_number
 from bnlint.models.guessing.arguments.told_values import told_values
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.lexicon import WIDTH, layer_type
+from bnlint.models.lexicon import PROFILES, WIDTH, layer_type, number
 
 _SIZES = (
     *(WIDTH, 32, 128, 16, 256, 96, 8, 10, 12, 18, 512, 4, 2, 1, 3, 6, 24, 48, 192, 384, 768),
@@ -73,6 +74,7 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     yield from _by_rules(guess, faults, text)
     stated = (ValueError, AssertionError, NotImplementedError, KeyError, RuntimeError)
     if isinstance(error, stated) or type(error) is Exception:
+        yield from _by_classes(guess, spots)
         yield from _by_lengths(guess, spots)
         yield from _by_guards(guess, spots)
     if isinstance(error, UnboundLocalError):
@@ -162,6 +164,35 @@ def _by_flags(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
                 current = current_value(guess, path)
                 if isinstance(current, bool):
                     yield path, not current
+
+
+def _by_classes(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
+    """An object of the class that a check asks for: ``assert isinstance(config, Config)``."""
+    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+        match node:
+            case ast.Call(func=ast.Name(id="isinstance"), args=[asked, cls]):
+                wanted = spots[-1].value(cls)
+                wanted = wanted[0] if isinstance(wanted, tuple) and wanted else wanted
+                for path in origins(spots, asked) if isinstance(wanted, type) else ():
+                    held = guess.kwargs.get(path[0])
+                    if len(path) == 1 and path[0] in guess.guessed and not is_a(held, wanted):
+                        yield path, Part(wanted, _required(wanted))
+
+
+def _required(cls: type) -> dict[str, Any]:
+    """Numbers for the arguments that a class requires."""
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return {p.name: _number(p.name) for p in plain if p.default is p.empty}
+
+
+def _number(name: str) -> Any:
+    """A number for a name, also where it says nothing."""
+    found = number(name.lower().strip("_"), PROFILES[0])
+    return WIDTH if found is None else found
 
 
 def _by_lengths(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:

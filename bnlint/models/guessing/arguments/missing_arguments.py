@@ -15,7 +15,9 @@ from bnlint.models.lexicon import PROFILES
 from bnlint.models.survey import Maker, maker_of
 
 _MISSES = re.compile(r"(?:(\w+)\.__init__|\w+)\(\) missing \d+ required [\w-]+ arguments?: (.*)")
-_OF_NONE = re.compile("'NoneType' object (has no attribute|is not (subscriptable|iterable))")
+_OF_NONE = re.compile(
+    "'NoneType' object (has no attribute|is not (subscriptable|iterable))|operand.*'NoneType'"
+)
 _DEMANDS = re.compile(
     r"(?i)\b(must|should|has to|have to|needs?|required?|missing|supply|supplied|provided?|specify|"
     r"specified|set|pass|given?)\b"
@@ -32,7 +34,8 @@ def with_what_is_missing(
     given. None if nothing is known about one of them.
     """
     said = _MISSES.search(str(error)) if isinstance(error, TypeError) else None
-    left = [p for p in maker.parameters[len(guess.args) :] if p.default is None]
+    none = {name for name, value in guess.kwargs.items() if value is None}
+    left = [p for p in maker.parameters[len(guess.args) :] if p.default is None or p.name in none]
     if said is not None and any(p.kind is p.VAR_KEYWORD for p in maker.parameters):
         names = re.findall(r"'(\w+)'", said[2])
         asked = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
@@ -45,7 +48,7 @@ def with_what_is_missing(
         asked = [p for p in left if p.name in used]
     else:
         return None
-    fresh = tuple(p for p in asked if p.name not in guess.kwargs)
+    fresh = tuple(p for p in asked if guess.kwargs.get(p.name) is None)
     filled = fill(fresh, evidence.knowledge(maker, PROFILES[0])) if fresh else None
     if filled is None or isinstance(filled, Lacking):
         return None

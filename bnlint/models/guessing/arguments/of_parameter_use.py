@@ -76,6 +76,8 @@ def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
         return [list(row) for _ in range(2)]
     if each.sequence:
         return [_sequence(name, each, known) for _ in range(length)]
+    if each.applied or each.module:
+        return [next(models_for(name, each, known)) for _ in range(length)]
     if each.literals and each.word:
         return [literal_of(name, each)] * length
     value = number(name, known.profile)
