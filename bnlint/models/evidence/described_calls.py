@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from bnlint.domain.graph import Location
@@ -32,11 +33,10 @@ def calls_in_settings(callee: Callee, known: Surroundings) -> Iterator[WrittenCa
             for values in _described(read_settings(path, text), callee, _DEEPEST):
                 yield WrittenCall(values, (), Location(path, _line(text, callee.name)))
     for source in (known.source, *known.project.mentioning(callee.name)):
-        for node in ast.walk(source.tree):
-            if isinstance(node, (ast.Dict, ast.Call)) and _names(node, callee.name):
-                for values in _described(dict_of(node), callee, 1):
-                    place = known.project.placed(Location(source.path, node.lineno))
-                    yield WrittenCall(values, (), place)
+        for node in _dicts(source.tree).get(callee.name.lower(), ()):
+            for values in _described(dict_of(node), callee, 1):
+                place = known.project.placed(Location(source.path, node.lineno))
+                yield WrittenCall(values, (), place)
 
 
 def _described(data: Any, callee: Callee, left: int) -> Iterator[dict[str, Any]]:
@@ -66,12 +66,28 @@ def _arguments(data: Mapping[Any, Any], callee: Callee) -> dict[str, Any]:
 
 def _is_name(value: Any, name: str) -> bool:
     """True for ``Net``, ``models.net.Net`` and ``net``."""
-    return isinstance(value, str) and re.split(r"[.:/]", value)[-1].lower() == name.lower()
+    return isinstance(value, str) and _last(value) == name.lower()
 
 
-def _names(node: ast.Dict | ast.Call, name: str) -> bool:
-    parts = node.values if isinstance(node, ast.Dict) else [k.value for k in node.keywords]
-    return any(isinstance(part, ast.Constant) and _is_name(part.value, name) for part in parts)
+def _last(text: str) -> str:
+    return re.split(r"[.:/]", text)[-1].lower()
+
+
+@lru_cache(maxsize=256)
+def _dicts(tree: ast.Module) -> Mapping[str, list[ast.Dict | ast.Call]]:
+    """The dicts in a text, by each name that an entry of theirs may be."""
+    found: dict[str, list[ast.Dict | ast.Call]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Dict, ast.Call)):
+            parts = node.values if isinstance(node, ast.Dict) else [k.value for k in node.keywords]
+            texts = {_last(p.value) for p in parts if _is_text(p)}  # type: ignore[attr-defined]
+            for name in texts:
+                found.setdefault(name, []).append(node)
+    return found
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _line(text: str, name: str) -> int:

@@ -31,7 +31,7 @@ from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 from bnlint.models.guessing.arguments.knowledge import Knowledge
 from bnlint.models.guessing.arguments.of_parameters import settings, values_of
-from bnlint.models.lexicon import PROFILES, WIDTH
+from bnlint.models.lexicon import PROFILES, WIDTH, number
 from bnlint.models.outline import (
     Definition,
     assigned,
@@ -213,10 +213,16 @@ def _value(name: str, node: ast.expr | None, uses: Uses, names: Mapping[str, Any
                 return value
     parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
     found = next(values_of(parameter, known), None)
-    if is_a(found, type) or (name in names and (use.called or _calls(use))):
-        return None  # something of a missing package, which a model calls
+    if is_a(found, type) or (name in names and not _is_data(name, use)):
+        return None  # something of a missing package, which a model calls or passes on
     says_number = isinstance(found, int) and found == WIDTH and not use.role[0]
     return _FEW if says_number and node is not None and _counts(node) else built(found)
+
+
+def _is_data(name: str, use: ParameterUse) -> bool:
+    """True if the code, or else the name, says that it is a number or an object of settings."""
+    says = use.known or number(name.lower(), PROFILES[0]) is not None
+    return says and not (use.called or use.applied or use.module or _calls(use))
 
 
 def _calls(use: ParameterUse) -> bool:
