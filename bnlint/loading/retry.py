@@ -35,7 +35,7 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
         return _add_name(found[2], found[1], stubs)
     if isinstance(error, AttributeError) and (found := _NO_ATTRIBUTE.search(str(error))):
-        return _add_name(found[1], found[2], stubs)
+        return found[1] != "torch" and _add_name(found[1], found[2], stubs)
     return _replace_broken(error, source, spot, stubs)
 
 
@@ -66,8 +66,6 @@ def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     owner = sys.modules.get(module)
     path = file_of(owner)
     if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
-        return False
-    if module.partition(".")[0] == "torch":  # whatever it lacks, no code runs without it
         return False
     stubs.add_attribute(owner, name)
     return True
