@@ -140,6 +140,7 @@ class Interpreter:
         use.whole |= last in ("log2", *TENSORS)
         use.tensor |= last in _TAKE_TENSORS
         use.array |= last == "from_numpy"
+        use.sequence |= last in ("array", "asarray")
 
     def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
         name = attribute.attr
