@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import CodeType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+)
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bnlint.domain.objects import home_of
@@ -111,6 +118,15 @@ class Call:
         return found
 
 
+_FUNCTIONS = (
+    MethodDescriptorType,
+    FunctionType,
+    BuiltinFunctionType,
+    WrapperDescriptorType,
+)
+"""Functions and methods of torch and Python, which all have a plain name."""
+
+
 def _find_refs(value: Any, found: list[Ref]) -> None:
     if isinstance(value, Ref):
         found.append(value)
@@ -141,9 +157,8 @@ def replace_refs(value: Any, replace: Callable[[Any], Any]) -> Any:
 
 def is_module(target: Any) -> TypeGuard[nn.Module]:
     """True for a layer, false for a function or the name of a tensor method."""
-    import torch
-
-    return isinstance(target, torch.nn.Module)
+    torch = sys.modules.get("torch")  # without it, there is no layer
+    return torch is not None and isinstance(target, torch.nn.Module)
 
 
 def schema_of(target: Any) -> Any:
@@ -156,6 +171,8 @@ def name_of(target: Any) -> str:
 
     ``conv2d`` for the operator ``aten.conv2d.default``.
     """
+    if isinstance(target, _FUNCTIONS):
+        return target.__name__
     if isinstance(target, str):
         return target
     if is_module(target):

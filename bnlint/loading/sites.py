@@ -127,13 +127,30 @@ def _numbers(constructor: FrameType) -> Iterator[tuple[str, int | tuple[int, ...
 def _collect(frame: FrameType | None, until: FrameType | None = None) -> Frames:
     found: list[tuple[CodeType, int]] = []
     while frame is not until and frame is not None and len(found) < _DEPTH:
-        code = frame.f_code
-        if code.co_filename == _ENTRY:
-            break
-        if not is_machinery(code.co_filename):
-            found.append((code, frame.f_lasti))
+        if not _is_tool(frame.f_globals.get("__name__")):
+            code = frame.f_code
+            if code.co_filename == _ENTRY:
+                break
+            if not is_machinery(code.co_filename):
+                found.append((code, frame.f_lasti))
         frame = frame.f_back
     return tuple(found)
+
+
+def _is_tool(module: object) -> bool:
+    """True for a module of torch or bnlint by its name alone.
+
+    Most frames are theirs, and an audit hook hears of each code that is read of a frame.
+    """
+    return type(module) is str and _is_tool_named(module)
+
+
+@lru_cache(maxsize=4096)
+def _is_tool_named(module: str) -> bool:
+    if not module.startswith(("torch.", "bnlint.")):
+        return False
+    file = file_of(sys.modules.get(module))
+    return file != _ENTRY and file.startswith((_TORCH, _OWN))
 
 
 @lru_cache(maxsize=4096)

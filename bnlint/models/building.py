@@ -14,7 +14,7 @@ from bnlint.loading.missing.stubs import StubUsed
 from bnlint.loading.user_code import denied_download
 from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.meta.bounded import Bounded
-from bnlint.models.meta.drawn_in_part import DrawnInPart
+from bnlint.models.meta.drawn_in_part import drawn_in_part
 from bnlint.models.meta.meta_mode import MetaMode
 
 _NOT_OF_META = (
@@ -51,7 +51,7 @@ def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = F
         with Bounded():
             return _made(make)
     if (0 if to_run else 1) <= parameters_of(model) <= weight_limit:
-        drawing = contextlib.nullcontext() if to_run else DrawnInPart()  # type: ignore[no-untyped-call]
+        drawing = contextlib.nullcontext() if to_run else drawn_in_part()
         with contextlib.suppress(Exception), drawing:  # one on meta alone can be traced, too
             return _made(make)
     return model

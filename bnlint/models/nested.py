@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -21,25 +22,57 @@ _SINGLE = frozenset((int, float, bool, str, type(None), torch.dtype, torch.devic
 
 def tensors(value: Any) -> Iterator[Tensor]:
     """Every tensor inside ``value``, in order."""
-    if isinstance(value, Tensor):
-        yield value
-        return
-    for item in _held(value):
-        if type(item) not in _SINGLE:
-            yield from tensors(item)
+    return iter(tensors_in(value))
 
 
-def _held(value: Any) -> Iterable[Any]:
-    """What a container holds; nothing for any other value."""
-    if isinstance(value, (tuple, list)):
-        return value
-    if isinstance(value, Mapping):
-        return value.values()
-    if isinstance(value, slice):
-        return value.start, value.stop, value.step
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return (getattr(value, field.name) for field in dataclasses.fields(value))
-    return ()
+def tensors_in(value: Any) -> list[Tensor]:
+    """Every tensor inside ``value``, in order, as a list."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
+    kind: Any = type(value)
+    if kind is Tensor or isinstance(value, Tensor):
+        found.append(value)
+    elif kind is tuple or kind is list:
+        for item in value:
+            if type(item) not in _SINGLE:
+                _collect(item, found)
+    elif kind is dict:
+        for item in value.values():
+            if type(item) not in _SINGLE:
+                _collect(item, found)
+    elif (held := _reader_of(kind)) is not None:
+        for item in held(value):
+            _collect(item, found)
+
+
+@lru_cache(maxsize=1024)
+def _reader_of(kind: type) -> Callable[[Any], Iterable[Any]] | None:
+    """What reads the items of a container of this type; None for what is no container."""
+    if issubclass(kind, (tuple, list)):
+        return iter
+    if issubclass(kind, Mapping):
+        return _values
+    if issubclass(kind, slice):
+        return _bounds
+    if dataclasses.is_dataclass(kind):
+        return _fields
+    return None
+
+
+def _values(value: Any) -> Iterable[Any]:
+    return value.values()  # type: ignore[no-any-return]
+
+
+def _bounds(value: Any) -> Iterable[Any]:
+    return value.start, value.stop, value.step
+
+
+def _fields(value: Any) -> Iterable[Any]:
+    return (getattr(value, field.name) for field in dataclasses.fields(value))
 
 
 def placed(value: Any, kind: type) -> Iterator[tuple[str, Any]]:

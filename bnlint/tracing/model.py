@@ -32,6 +32,7 @@ from bnlint.tracing.initial import initial_facts
 from bnlint.tracing.ladder import Climb
 from bnlint.tracing.modes.other_mode import has_loose_dropout, mode_facts
 from bnlint.tracing.modes.reads_of_mode import watched_mode
+from bnlint.tracing.modes.switching import Switched, overrides_switch
 from bnlint.tracing.pieces import trace_pieces
 from bnlint.tracing.process_state import process_state, seed_all
 from bnlint.tracing.search_clock import SearchClock
@@ -109,10 +110,14 @@ def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchCl
     with watched_mode(meta, table) as watch:
         climbed = climb(meta, table, inputs, clock)
     differs = watch.differs or has_loose_dropout(climbed.record, table)
-    if not (differs and climbed.complete and climbed.training):
+    may_differ = differs or overrides_switch(meta)
+    if not (may_differ and climbed.complete and climbed.training):
         return BothModes(climbed, climbed)
+    switched = Switched(meta)
     meta.eval()
     try:
+        if not (differs or switched.is_more()):
+            return BothModes(climbed, climbed)
         return BothModes(climbed, climb(meta, table, climbed.inputs, clock, climbed))
     finally:
         meta.train()

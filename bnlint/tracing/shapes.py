@@ -24,6 +24,7 @@ from bnlint.models.guessing.guess import Guess, emptied
 from bnlint.models.meta.known_numbers import hollow
 from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import with_tensors
+from bnlint.tracing.forward.module_names import states_of
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.tracers import Record
 
@@ -122,12 +123,12 @@ def on_bare_weights(
     """
     if not isinstance(target, nn.Module):
         return call(*args, **kwargs)
-    states = [*target.named_parameters(), *target.named_buffers()]
     with _norms_by_formula():
         takes_meta = any(isinstance(a, torch.Tensor) and a.is_meta for a in args)
-        if not takes_meta or all(t.is_meta or is_lazy(t) for _, t in states):
+        if not takes_meta or all(t.is_meta or is_lazy(t) for t in states_of(target)):
             return call(*args, **kwargs)
-        return torch.func.functional_call(target, emptied(dict(states)), args, dict(kwargs))
+        states = dict((*target.named_parameters(), *target.named_buffers()))
+        return torch.func.functional_call(target, emptied(states), args, dict(kwargs))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from bnlint.domain.objects import home_of
 from bnlint.layers.calls import is_module, name_of
 from bnlint.layers.shapes import elementwise, recurrent, resizing
 from bnlint.layers.shapes.shape_rules import (
+    FunctionRule,
+    by_target,
     function_rule,
     is_plain_module,
     is_plain_tensor,
@@ -44,19 +46,35 @@ def quick(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return None
     if is_module(target):
         return _layer(target, args, kwargs)
-    name = name_of(target)
-    rule = function_rule(name)
-    if rule is None and _is_pointwise(builtin_table().functions.get(name)):
-        rule = elementwise.unary
-    if rule is elementwise.unary and not takes(target, len(args), tuple(kwargs)):
+    rule = _function(target)
+    if rule is None:
         return None
-    home = None if isinstance(target, str) else home_of(target)
-    if rule is None or not (home or "torch").startswith(("torch", "_operator")):
+    if rule is elementwise.unary and not takes(target, len(args), tuple(kwargs)):
         return None
     try:
         return rule(*args, **kwargs)
     except TypeError:  # torch.dropout(x, p, train) takes other names than F.dropout does
         return None
+
+
+def _function(target: Any) -> FunctionRule | None:
+    """The rule for a function of torch or Python, or for the tensor method that a string names."""
+    try:
+        return by_target[target]
+    except KeyError:
+        found = by_target[target] = _find(target)
+        return found
+    except TypeError:  # a callable that cannot be a key
+        return _find(target)
+
+
+def _find(target: Any) -> FunctionRule | None:
+    name = name_of(target)
+    rule = function_rule(name)
+    if rule is None and _is_pointwise(builtin_table().functions.get(name)):
+        rule = elementwise.unary
+    home = None if isinstance(target, str) else home_of(target)
+    return rule if (home or "torch").startswith(("torch", "_operator")) else None
 
 
 def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -21,6 +21,8 @@ _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _LAYERS: dict[str, LayerRule] = {}
 _FUNCTIONS: dict[str, FunctionRule] = {}
 _INPUTS: dict[LayerRule, int] = {}
+by_target: dict[Any, FunctionRule | None] = {}
+"""The rules of functions that were asked for before."""
 _by_class: WeakKeyDictionary[type, LayerRule | None] = WeakKeyDictionary()
 
 
@@ -44,6 +46,7 @@ def for_functions(*names: str) -> Callable[[_Rule], _Rule]:
 
     def register(rule: _Rule) -> _Rule:
         _FUNCTIONS.update(dict.fromkeys(names, rule))
+        by_target.clear()
         return rule
 
     return register

@@ -1,21 +1,57 @@
 """Random initial values drawn in part: large tensors repeat a block of numbers.
 
 A model of 500 million weights is initialized in a second that way, and what is read of initial
-values (means, scales, rows that are equal) is the same.
+values (means, scales, rows that are equal) is the same. So are numbers that torch draws in several
+steps: each step would go over the whole tensor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-BLOCK = 1_000_003
+BLOCK = 65_537
 """Numbers that are drawn: a prime, so that no two rows of a matrix begin at the same one."""
 
 _FILLING = frozenset({"uniform_", "normal_", "exponential_", "cauchy_", "log_normal_"})
 _MAKING = {"rand": "uniform_", "randn": "normal_"}
+
+
+_IN_STEPS = "_no_grad_trunc_normal_"
+"""What torch's initialization draws in several steps; kept to numbers in bounds."""
+
+
+@contextmanager
+def drawn_in_part() -> Iterator[None]:
+    """Large random tensors are drawn in part inside the block."""
+    plain = getattr(nn.init, _IN_STEPS, None)
+    with DrawnInPart():  # type: ignore[no-untyped-call]
+        if plain is None:  # torch may draw them in another way some day
+            yield
+            return
+        setattr(nn.init, _IN_STEPS, _on_start(plain))
+        try:
+            yield
+        finally:
+            setattr(nn.init, _IN_STEPS, plain)
+
+
+def _on_start(fill: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The function that fills a tensor, called for the first block of a large one."""
+
+    def filled(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if not _is_large(tensor):
+            return fill(tensor, *args, **kwargs)
+        with torch.no_grad():
+            fill(_start(tensor), *args, **kwargs)
+            return _repeated(tensor)
+
+    return filled
 
 
 class DrawnInPart(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch

@@ -20,7 +20,7 @@ from bnlint.models.meta.known_numbers import (
     numbers_of,
     wants_numbers,
 )
-from bnlint.models.nested import mapped, tensors
+from bnlint.models.nested import mapped, tensors, tensors_in
 
 Runnable = Callable[..., Any]
 
@@ -62,12 +62,13 @@ class _OnMeta:
         )
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        found = [*tensors((args, kwargs))]
+        found = tensors_in((args, kwargs))
         if not all(t.is_meta for t in found):
             args, kwargs = hollow(args), hollow(kwargs)
-            found = [*tensors((args, kwargs))]
+            found = tensors_in((args, kwargs))
         known = self._all_known(found)
-        self._refuse_uneven(args)
+        if self.name == "lstm":
+            _refuse_uneven(args)
         try:
             result = self.run(*args, **kwargs)
         except Exception as error:
@@ -75,12 +76,6 @@ class _OnMeta:
                 raise
             return hollow(self._real(args, kwargs))
         return self._kept(result, args, kwargs, known)
-
-    def _refuse_uneven(self, args: tuple[Any, ...]) -> None:
-        """Raise an error where torch would crash: it reads a cell state for each hidden one."""
-        packed = self.name == "lstm" and len(args) > 2 and isinstance(args[1], Tensor)
-        if packed and len({state.shape[:1] for state in tensors(args[2])}) > 1:
-            raise RuntimeError("the hidden and the cell state have different numbers of layers")
 
     def _all_known(self, found: list[Tensor]) -> bool:
         if not found or self.shaped:
@@ -90,7 +85,7 @@ class _OnMeta:
     def _kept(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], known: bool) -> Any:
         """The result, which knows its numbers if it is small and made of known ones."""
         target = args[0] if self.writes and args else kwargs.get("out")
-        found = [*tensors(result if self.name not in ("__setitem__", "setitem") else target)]
+        found = tensors_in(result if self.name not in ("__setitem__", "setitem") else target)
         if known and found and all(map(self._may_know, found)):
             with contextlib.suppress(Exception):
                 numbers = self._real(args, kwargs)
@@ -113,6 +108,13 @@ class _OnMeta:
         args = tuple(_CPU if isinstance(a, torch.device) else a for a in args)
         with torch.no_grad():
             return self.func(*mapped(args, change), **mapped(kwargs, change))
+
+
+def _refuse_uneven(args: tuple[Any, ...]) -> None:
+    """Raise an error where torch would crash: it reads a cell state for each hidden one."""
+    packed = len(args) > 2 and isinstance(args[1], Tensor)
+    if packed and len({state.shape[:1] for state in tensors(args[2])}) > 1:
+        raise RuntimeError("the hidden and the cell state have different numbers of layers")
 
 
 def _numbers(tensor: Tensor) -> Tensor:

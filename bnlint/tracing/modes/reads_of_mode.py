@@ -2,7 +2,7 @@
 
 While a model is traced, every read of ``module.training`` is observed, also in helper functions,
 properties and base classes. If no read depends on the mode, both modes run the same operations,
-and the second mode need not be traced.
+and the second mode need not be traced (see :mod:`switching` for what a switch itself does).
 
 Two kinds of reads make no difference: expressions with the same value in both modes
 (``self.drop.p if self.training else 0.0`` with ``p = 0``), and arguments of torch's own functions
@@ -46,7 +46,7 @@ _UNKNOWN = object()
 def watched_mode(model: nn.Module, table: Table) -> Iterator[ModeWatch]:
     """Observe the reads of ``training`` by the code of ``model`` inside the block."""
     kinds: set[Any] = {type(m) for m in model.modules()}
-    watch = ModeWatch(table, any(sets_mode(kind) for kind in kinds))
+    watch = ModeWatch(table, any(_computes_mode(kind) for kind in kinds))
     module: Any = nn.Module
     module.training = _Training(watch)
     try:
@@ -95,11 +95,20 @@ class _Training:
         vars(module)["training"] = value
 
 
-@lru_cache(maxsize=4096)
 def sets_mode(cls: type) -> bool:
     """True for a class that overrides ``train`` or ``eval``, or computes ``training``."""
+    return _has_own(cls, ("train", "eval", "training"))
+
+
+def _computes_mode(cls: type) -> bool:
+    return _has_own(cls, ("training",))
+
+
+@lru_cache(maxsize=4096)
+def _has_own(cls: type, names: tuple[str, ...]) -> bool:
+    """True for a class of the user's that has one of these attributes, or inherits it."""
     own = [vars(base) for base in cls.__mro__ if not home_of(base).startswith("torch.")]
-    return any(not own_names.keys().isdisjoint(("train", "eval", "training")) for own_names in own)
+    return any(not own_names.keys().isdisjoint(names) for own_names in own)
 
 
 @dataclass(frozen=True, slots=True)

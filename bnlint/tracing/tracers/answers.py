@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bnlint.layers.calls import name_of
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.meta.known_numbers import hollow, made_up, numbers_of
-from bnlint.models.nested import mapped, tensors
+from bnlint.models.nested import mapped, tensors, tensors_in
 
 LIMIT = 1 << 22
 """Elements up to which the numbers of a tensor are computed."""
@@ -76,9 +76,8 @@ class Answers:
 
     def note(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Remember how the tensors of a result were made."""
-        found = tensors((args, kwargs))
-        first = next(found, None)  # most calls read something else first
-        weights = first is not None and self._is_weight(first) and all(map(self._is_weight, found))
+        found = tensors_in((args, kwargs))
+        weights = bool(found) and all(map(self._is_weight, found))
         for tensor in tensors(result):
             self._made[id(tensor)] = target, args, kwargs, result
             if weights:

@@ -21,6 +21,9 @@ from bnlint.tracing.forward import WatchedForward
 from bnlint.tracing.tracers import Record, frames_of, reason_of
 from bnlint.tracing.tracers.outside import NumbersRead, is_recomputed, kept_by
 
+_PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device))
+"""The types of most arguments without tensors."""
+
 
 class CallBook:
     """What was called with what, in the order of the calls.
@@ -39,7 +42,7 @@ class CallBook:
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
         root = self.registry.root
-        self._around: list[tuple[FrameType | None, Frames]] = [(None, ())]
+        self._around: list[tuple[FrameType | None, Frames, bool]] = [(None, (), False)]
         self._before = {id(value) for value in kept_by(self.registry.modules)}
         self._states = {
             id(t): (name, isinstance(t, nn.Parameter))
@@ -63,14 +66,19 @@ class CallBook:
     @contextmanager
     def inside(self, frame: FrameType) -> Iterator[None]:
         """Calls in the block are made within ``frame``; what is around it is walked only once."""
-        self._around.append((frame, self._frames()))
+        self._around.append((frame, self._frames(), self._is_recomputed()))
         try:
             yield
         finally:
             self._around.pop()
 
     def _frames(self) -> Frames:
-        return call_frames(*self._around[-1])
+        until, outer, _ = self._around[-1]
+        return call_frames(until, outer)
+
+    def _is_recomputed(self) -> bool:
+        until, _, around = self._around[-1]
+        return is_recomputed(until, around)
 
     def ref(self, value: Any) -> Ref | None:
         """The call that made a tensor; None for what no call made."""
@@ -107,7 +115,7 @@ class CallBook:
             value=result,
             error=error,
             also=self.numbers.behind(self.watched.path, target, args),
-            recomputed=isinstance(target, nn.Module) and is_recomputed(),
+            recomputed=isinstance(target, nn.Module) and self._is_recomputed(),
         )
 
     def raised(self, error: Exception, path: str) -> Call:
@@ -125,6 +133,8 @@ class CallBook:
 
     def _noted(self, value: Any) -> Any:
         """Arguments with references instead of tensors."""
+        if type(value) in _PLAIN:
+            return value
         if isinstance(value, torch.Tensor):
             return self.ref(value) or self._rebuilt(value) or self._state(value)
         if isinstance(value, (tuple, list)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import torch
@@ -27,7 +28,10 @@ _MADE = frozenset(("tensor", "as_tensor", "asarray", "from_numpy", "new_tensor")
 _MOST, _DEPTH = 4096, 3
 _HELD, _DEEP = 128, 2
 """Entries of a container that are looked at for results that are kept, and how deep."""
-_CHECKPOINT = checkpoint.__file__
+_SINGLE = frozenset((int, float, bool, str, type(None)))
+_OPAQUE = (nn.Module, torch.Tensor, fx.Proxy, type)
+"""What is not looked into: it holds nothing, or is asked in other ways."""
+_CHECKPOINT = vars(checkpoint)
 _PRIVATE = ("_parameters", "_modules", "_forward", "_backward", "_state_dict", "_load_state")
 
 
@@ -73,18 +77,29 @@ def _floats(value: Any, depth: int = _DEPTH) -> Iterator[float]:
 
 
 def kept_by(modules: Iterable[nn.Module]) -> Iterator[Any]:
-    """The values in the attributes of modules, those in lists and dicts too."""
+    """The values in the attributes of modules, those in lists and dicts too.
+
+    What many modules share (a configuration) is looked into once.
+    """
+    seen: dict[int, int] = {}
     for module in modules:
         for name, value in vars(module).items():
             if not name.startswith(_PRIVATE):
-                yield from inside(value)
+                yield from inside(value, seen=seen)
 
 
-def inside(value: Any, depth: int = _DEEP) -> Iterator[Any]:
-    """The value, and those in it: in lists and dicts, and in the attributes of plain objects."""
+def inside(value: Any, depth: int = _DEEP, seen: dict[int, int] | None = None) -> Iterator[Any]:
+    """The value, and those in it: in lists and dicts, and in the attributes of plain objects.
+
+    ``seen`` says how deep what is known by its identity was looked into before.
+    """
     yield value
-    if not depth or is_a(value, (nn.Module, torch.Tensor, fx.Proxy, type)):
+    if not depth or type(value) in _SINGLE or is_a(value, _OPAQUE):
         return
+    seen = {} if seen is None else seen
+    if seen.get(id(value), 0) >= depth:
+        return
+    seen[id(value)] = depth
     within: Iterable[Any] = ()
     if type(value) in (list, tuple, set):
         within = list(value)[:_HELD]
@@ -93,7 +108,7 @@ def inside(value: Any, depth: int = _DEEP) -> Iterator[Any]:
     elif not callable(value):
         within = list(_attributes(value).values())[:_HELD]
     for item in within:
-        yield from inside(item, depth - 1)
+        yield from inside(item, depth - 1, seen)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -105,12 +120,15 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found if type(found) is dict else {}
 
 
-def is_recomputed() -> bool:
-    """Whether the current call is inside of ``torch.utils.checkpoint``, so that it runs again."""
+def is_recomputed(until: FrameType | None = None, around: bool = False) -> bool:
+    """Whether the current call is inside of ``torch.utils.checkpoint``, so that it runs again.
+
+    ``around`` is what is known of the call that ``until`` is the frame of.
+    """
     frame = sys._getframe(1).f_back
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name == "checkpoint" and code.co_filename == _CHECKPOINT:
+    while frame is not None and frame is not until:
+        # the names of a frame are read, since an audit hook hears of each code that is
+        if frame.f_globals is _CHECKPOINT and frame.f_code.co_name == "checkpoint":
             return True
         frame = frame.f_back
-    return False
+    return around and frame is until

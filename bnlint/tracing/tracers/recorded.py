@@ -25,7 +25,7 @@ from bnlint.loading.sites import call_frames
 from bnlint.models.guessing.guess import Guess, leaves_out
 from bnlint.models.meta.known_numbers import hollow, wants_numbers
 from bnlint.models.meta.meta_mode import on_meta
-from bnlint.models.nested import placed, tensors
+from bnlint.models.nested import placed, tensors, tensors_in
 from bnlint.tracing.bare import attributes_kept
 from bnlint.tracing.crashes import ASSERTIONS, Circumstances, is_own_fault
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction, WatchedForward
@@ -39,6 +39,9 @@ from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.call_book import CallBook
 from bnlint.tracing.tracers.guards import passing_answer
 from bnlint.tracing.tracers.outside import inside, kept_by
+
+_FEW = 32
+"""Pairs of tensors that are compared one by one, which is quicker than to ask for identities."""
 
 
 def record_forward(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
@@ -202,12 +205,13 @@ class ForwardRecorder(Subscriber):
         if getattr(target, "__name__", "") == "__setitem__":
             self._note(target, args, kwargs, path, args[0], error)
             return result
-        if next(tensors(result), None) is None:
+        if not (made := tensors_in(result)):
             self._book.read_number(target, (args, kwargs), result)
             return result
-        self._quiet += 1  # the alias is no operation of the model
-        result = self._apart(result, args, kwargs)
-        self._quiet -= 1
+        if _overlap(made, tensors_in((args, kwargs))):
+            self._quiet += 1  # the alias is no operation of the model
+            result = self._apart(result, args, kwargs)
+            self._quiet -= 1
         self._note(target, args, kwargs, path, result, error)
         return result
 
@@ -259,13 +263,20 @@ class ForwardRecorder(Subscriber):
                 return tensor.view_as(tensor)
             return tensor
 
-        return pytree.tree_map(one, result) if known & _ids(result) else result
+        return pytree.tree_map(one, result)
 
     def _note(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None
     ) -> None:
         self._book.note(target, args, kwargs, path, result, error)
         self._answers.note(target, args, kwargs, result)
+
+
+def _overlap(made: list[torch.Tensor], given: list[torch.Tensor]) -> bool:
+    """True if a tensor is in both."""
+    if len(made) * len(given) > _FEW:
+        return bool({*map(id, made)}.intersection(map(id, given)))
+    return any(one is other for one in made for other in given)
 
 
 def _ids(value: Any) -> set[int]:

@@ -28,6 +28,7 @@ from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.autograd import intercept_autograd
 from bnlint.tracing.tracers.conversion import to_record
 from bnlint.tracing.tracers.outside import inside, is_recomputed, kept_by
+from bnlint.tracing.tracers.unpacking import unpacked_by_instruction
 
 
 def trace_symbolically(model: nn.Module, table: Table, call: Guess, path: str = "") -> Record:
@@ -41,11 +42,15 @@ def trace_symbolically(model: nn.Module, table: Table, call: Guess, path: str = 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Owner:
-    """A module whose forward runs: its path, the frame that called it and those around that."""
+    """A module whose forward runs: its path, the frame that called it and those around that.
+
+    ``recomputed`` is true inside of ``torch.utils.checkpoint``.
+    """
 
     path: str
     frame: FrameType | None = None
     frames: Frames = ()
+    recomputed: bool = False
 
 
 _SCALARS = frozenset((bool, int, float, str, type(None)))
@@ -72,7 +77,8 @@ class LeafTracer(fx.Tracer):
         """The record of the model's forward; refused if it raises an error."""
         root = self.registry.root
         try:
-            with attributes_kept(root), intercept_autograd(self.call_autograd):
+            watched = intercept_autograd(self.call_autograd)
+            with attributes_kept(root), watched, unpacked_by_instruction():
                 # fx walks a module for what is looked up in other ways here
                 self.trace(root if isinstance(root, fx.GraphModule) else type(root).forward)
         except Exception as error:  # the user's forward may raise anything
@@ -99,7 +105,8 @@ class LeafTracer(fx.Tracer):
         last, depth = self._last_node(), len(self.refused)
         outer = self.owners[-1]
         frames = call_frames(outer.frame, outer.frames)
-        self.owners.append(_Owner(path, sys._getframe(), frames))
+        recomputed = is_recomputed(outer.frame, outer.recomputed)
+        self.owners.append(_Owner(path, sys._getframe(), frames, recomputed))
         try:
             return forward(*args, **kwargs)
         except Exception as error:  # the user's forward may raise anything
@@ -124,7 +131,9 @@ class LeafTracer(fx.Tracer):
         self, m: nn.Module, path: str, args: Any, kwargs: Any, *, opaque: bool = False
     ) -> fx.Proxy:
         proxy = self.create_proxy("call_module", path or "root", args, kwargs)
-        proxy.node.meta.update(module=m, path=path, opaque=opaque, recomputed=is_recomputed())
+        owner = self.owners[-1]
+        recomputed = is_recomputed(owner.frame, owner.recomputed)
+        proxy.node.meta.update(module=m, path=path, opaque=opaque, recomputed=recomputed)
         return proxy
 
     def _last_node(self) -> fx.Node:

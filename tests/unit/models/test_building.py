@@ -47,6 +47,20 @@ def test_large_tensors_are_drawn_in_part() -> None:
     assert not torch.equal(first[0], first[1])
 
 
+def test_numbers_that_torch_draws_in_steps_are_drawn_in_part_too() -> None:
+    def make() -> nn.Module:
+        net = nn.Linear(1000, 3000)
+        nn.init.trunc_normal_(net.weight, 0.5, std=0.1, a=0.4, b=0.6)
+        return net
+
+    drawn = build(make, weight_limit=10_000_000).weight
+    assert drawn.unique().numel() < 100_000
+    assert (drawn.min().item(), drawn.max().item()) == pytest.approx((0.4, 0.6), abs=1e-3)
+    assert drawn.mean().item() == pytest.approx(0.5, rel=0.01)
+    whole = nn.init.trunc_normal_(torch.empty(1000, 1000))
+    assert whole.unique().numel() > 500_000
+
+
 def test_a_model_to_run_is_drawn_as_a_whole() -> None:
     model = build(lambda: nn.Linear(1000, 3000), weight_limit=10_000_000, to_run=True)
     assert model.weight.unique().numel() > 1_200_000

@@ -150,10 +150,115 @@ class OnlyDropout(Holding):
         return self.drop(self.fc(x))
 
 
+class OwnEval(Holding):
+    def eval(self):
+        self.extra = None
+        return super().eval()
+
+    def train(self, mode=True):
+        self.extra = [self.aux] if mode else []
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.fc(x) if not self.extra else self.extra[0](self.fc(x))
+
+
+class Plan:
+    deep = True
+
+
+class ThroughPlan(Holding):
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan = Plan()
+
+    def train(self, mode=True):
+        self.plan.deep = mode
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.aux(self.fc(x)) if self.plan.deep else self.fc(x)
+
+
+class ThroughClass(Holding):
+    deep = True
+
+    def train(self, mode=True):
+        type(self).deep = mode
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.aux(self.fc(x)) if self.deep else self.fc(x)
+
+
+DEEP = True
+
+
+class ThroughGlobal(Holding):
+    def train(self, mode=True):
+        global DEEP
+        DEEP = mode
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.aux(self.fc(x)) if DEEP else self.fc(x)
+
+
+class HookOfTrain(Holding):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(self.fc, nn.ReLU())
+
+    def train(self, mode=True):
+        self.block._forward_hooks.clear()
+        if mode:
+            self.block.register_forward_hook(lambda m, x, y: self.aux(y))
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.block(x)
+
+
+class TellingTrain(Holding):
+    """As a library does that may do more, but not for this model."""
+
+    use_kernels = False
+
+    def train(self, mode=True):
+        changed = self.training != mode
+        found = super().train(mode)
+        if self.use_kernels and changed:
+            self.extra = self.aux
+        return found
+
+    def eval(self):
+        return self.train(False)
+
+    def forward(self, x):
+        return self.aux(self.fc(x))
+
+
+class FrozenNorm(Holding):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def forward(self, x):
+        return self.aux(self.norm(self.fc(x)))
+
+
 GIVEN = given(torch.empty(2, 4, device="meta"))
 DIFFERENT = (
     Branch, ThroughFunction, ThroughPartial, ThroughProperty, ThroughGetattr, OfLayer, Inherited,
-    InHook, OwnDropout, OwnTrain, SPACE["FromString"],
+    InHook, OwnDropout, SPACE["FromString"],
+)  # fmt: skip
+SWITCHING = (
+    OwnTrain, OwnEval, ThroughPlan, ThroughClass, ThroughGlobal, HookOfTrain,
 )  # fmt: skip
 SAME = (Argument, ChosenArgument, NothingToDrop, NothingExtra, ShortCut, OnlyDropout)
 
@@ -168,7 +273,23 @@ def test_what_reads_the_mode_is_found_wherever_it_does(kind):
     assert "training" not in vars(nn.Module)
 
 
-@pytest.mark.parametrize("kind", [c for c in DIFFERENT if c not in (InHook, OwnDropout)])
+@pytest.mark.parametrize("kind", SWITCHING)
+def test_a_switch_that_changes_more_than_the_mode_is_found(kind):
+    assert trace_model(kind(), inputs=GIVEN).evaluation
+
+
+@pytest.mark.parametrize("kind", [TellingTrain, FrozenNorm])
+def test_a_switch_that_changes_the_mode_alone_needs_no_second_trace(kind):
+    model = kind()
+    graph = trace_model(model, inputs=GIVEN)
+    assert not graph.evaluation
+    assert {(m.calls, m.eval_calls) for m in graph.modules if m.path == "aux"} == {(1, 1)}
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    "kind", [c for c in (*DIFFERENT, *SWITCHING) if c not in (InHook, OwnDropout)]
+)
 def test_calls_are_counted_in_each_mode(kind):
     graph = trace_model(kind(), inputs=GIVEN)
     (aux,) = [m for m in graph.modules if m.path == "aux"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from bnlint.domain.graph import ModelGraph
+from bnlint.layers.calls import name_of
 from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.models.guessing.guess import given as stated
@@ -322,3 +326,57 @@ def test_norms_of_weights_carry_no_data() -> None:
             return F.conv2d(x, weight)
 
     assert kinds(trace_model(Net())) == ["conv2d"]
+
+
+class Unpacking(nn.Module):
+    def forward(self, x):
+        first, second, third = x
+        batch, _ = first.shape
+        return (first + second + third).view(batch, -1)
+
+
+class Iterating(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return sum(self.fc(row) for row in x)
+
+
+def test_as_many_items_are_unpacked_as_there_are_names() -> None:
+    record = trace_symbolically(Unpacking(), builtin_table(), Guess())
+    assert record.complete
+    picked = [c.args[1] for c in record.calls if name_of(c.target) == "getitem"]
+    assert picked == [0, 1, 2, 0, 1]
+
+
+def test_a_trace_that_ends_at_an_iteration_keeps_no_model_alive() -> None:
+    def traced() -> weakref.ref[Any]:
+        real = Iterating()
+        graph = trace_model(real, inputs=given((2, 4)))
+        assert "iterated" in graph.trace.refusals[0].reason
+        return weakref.ref(real)
+
+    gc.disable()
+    try:
+        assert traced()() is None
+    finally:
+        gc.enable()
+
+
+def test_layers_within_a_checkpoint_run_again() -> None:
+    class Kept(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4)))
+            self.outer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.outer(checkpoint(self.inner, x, use_reentrant=False))
+
+    call = given((2, 4)).candidates[0]
+    for trace in (trace_symbolically, record_forward):
+        record = trace(Kept().to("meta"), builtin_table(), call)
+        layers = {c.path: c.recomputed for c in record.calls if c.path}
+        assert layers == {"inner.0": True, "inner.1.0": True, "outer": False}
