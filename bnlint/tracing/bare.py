@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import operator
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -136,9 +137,17 @@ def attributes_kept(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for values, old in before:
+            if _is_same(values, old):
+                continue
             for name in values.keys() & old.keys():
                 if values[name] is not old[name]:
                     values[name] = old[name]
+
+
+def _is_same(values: dict[str, Any], old: dict[str, Any]) -> bool:
+    """True if each entry is what it was, but for those that were added or removed at the end."""
+    same = operator.is_
+    return all(map(same, values, old)) and all(map(same, values.values(), old.values()))
 
 
 def without_numbers(state: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ concrete shapes; in eval mode last, for models that need targets in training.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -36,9 +37,13 @@ from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.recorded import record_forward
+from bnlint.tracing.variations import changed, shapes_of
 
 _FILLED, _TRACED = 64, 10
 """Inputs that are varied from a guessed one: where a record is run again, and a whole forward."""
+
+_BATCHES = re.compile(r"\bbatch(es|[ _-]sizes?)\b", re.IGNORECASE)
+"""What errors say of a batch of several samples, which they want one by one."""
 
 
 def climb(
@@ -264,8 +269,21 @@ class _Climber:
         yield from self.inputs.candidates[:1]
         self.clock.start(time.process_time() - began)
         if self.guessed and self.inputs.candidates and not self._lacks_a_package():
-            first = self.inputs.candidates[0]
-            yield from self.clock.within(each for each in self._fitted() if each is not first)
+            told = [self.inputs.candidates[0], *self._of_one_sample()]
+            yield from told[1:]
+            others = (each for each in self._fitted() if not any(each is known for known in told))
+            yield from self.clock.within(others)
+
+    def _of_one_sample(self) -> list[Guess]:
+        """The first guess with one sample, where an error says that a batch is at fault."""
+        if not any(_BATCHES.search(refused.reason) for _, refused in self.refusals):
+            return []
+        first, *others = self.inputs.candidates
+        one = [(1, *shape[1:]) for shape in shapes_of(first) if shape]
+        known = (each for each in others if [*shapes_of(each)] == one)
+        return [
+            next(known, None) or changed(first, lambda _, shape: (1, *shape[1:]) if shape else ())
+        ]
 
     def _lacks_a_package(self) -> bool:
         """True if a forward ended at a package that is not installed: no input fixes that."""

@@ -103,7 +103,6 @@ def attempt(model: nn.Module, table: Table, guess: Guess) -> Attempt:
     try:
         with (
             attributes_kept(model),
-            torch.device("meta"),
             torch.no_grad(),
             WatchedForward(Registry(model), table).by(watcher),
         ):

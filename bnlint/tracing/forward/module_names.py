@@ -53,6 +53,19 @@ class Registry:
         found = self.paths.get(id(module))
         return found if found is not None else self._stray(module).path
 
+    def states(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Parameters, then buffers, by their first names below ``root``; shared ones once."""
+        prefix = f"{self.prefix}." if self.prefix else ""
+        below = [(self.paths[id(m)].removeprefix(prefix), m) for m in self.modules]
+        below[:1] = [("", self.root)]
+        seen: set[int] = set()
+        for kind in ("_parameters", "_buffers"):
+            for path, module in below:
+                for name, state in getattr(module, kind).items():
+                    if state is not None and id(state) not in seen:
+                        seen.add(id(state))
+                        yield _join(path, name), state
+
     def held(self, module: nn.Module) -> str:
         """Empty for a registered module, else what holds it: list, global or forward."""
         return "" if id(module) in self.paths else self._stray(module).held

@@ -96,8 +96,9 @@ class Activated:
 def through_kernel(rows: torch.Tensor, bias: torch.Tensor | None, x: SignalMoments) -> Units:
     """The pre-activations of a kernel; each of the ``rows`` holds the weights of one unit."""
     chosen = torch.linspace(0, len(rows) - 1, min(len(rows), UNITS)).long()
-    picked = rows[chosen].double()
-    center, size = picked.sum(1) * x.mean, picked.square().sum(1)
+    picked, exact = rows[chosen], torch.float64
+    center = picked.sum(1, dtype=exact) * x.mean
+    size = torch.linalg.vector_norm(picked, dim=1, dtype=exact).square()
     shift = None if bias is None else bias[chosen].double()
     if shift is not None:
         center = center + shift

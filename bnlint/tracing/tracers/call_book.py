@@ -41,12 +41,11 @@ class CallBook:
         self.numbers = NumbersRead()
         self._refs: dict[int, Ref] = {}
         self._alive: list[Any] = []
-        root = self.registry.root
         self._around: list[tuple[FrameType | None, Frames, bool]] = [(None, (), False)]
-        self._before = {id(value) for value in kept_by(self.registry.modules)}
+        kept = kept_by(self.registry.modules)
+        self._before = {id(value) for value in kept if type(value) not in _PLAIN}
         self._states = {
-            id(t): (name, isinstance(t, nn.Parameter))
-            for name, t in (*root.named_parameters(), *root.named_buffers())
+            id(t): (name, isinstance(t, nn.Parameter)) for name, t in self.registry.states()
         }
 
     def input(self, name: str, value: Any) -> Any:
@@ -86,7 +85,8 @@ class CallBook:
 
     def refs(self, values: Iterable[Any]) -> list[Ref]:
         """The calls that made the values, without those that no call made."""
-        return [ref for value in values if (ref := self.ref(value)) is not None]
+        found = (self.ref(value) for value in values if type(value) not in _PLAIN)
+        return [ref for ref in found if ref is not None]
 
     def note(
         self, target: Any, args: Any, kwargs: Any, path: str | None, result: Any, error: str | None

@@ -77,14 +77,14 @@ def _floats(value: Any, depth: int = _DEPTH) -> Iterator[float]:
 
 
 def kept_by(modules: Iterable[nn.Module]) -> Iterator[Any]:
-    """The values in the attributes of modules, those in lists and dicts too.
+    """The objects in the attributes of modules, those in lists and dicts too.
 
     What many modules share (a configuration) is looked into once.
     """
     seen: dict[int, int] = {}
     for module in modules:
         for name, value in vars(module).items():
-            if not name.startswith(_PRIVATE):
+            if type(value) not in _SINGLE and not name.startswith(_PRIVATE):
                 yield from inside(value, seen=seen)
 
 
@@ -108,7 +108,10 @@ def inside(value: Any, depth: int = _DEEP, seen: dict[int, int] | None = None) -
     elif not callable(value):
         within = list(_attributes(value).values())[:_HELD]
     for item in within:
-        yield from inside(item, depth - 1, seen)
+        if type(item) in _SINGLE:
+            yield item
+        else:
+            yield from inside(item, depth - 1, seen)
 
 
 def _attributes(value: Any) -> dict[str, Any]:

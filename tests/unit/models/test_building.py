@@ -61,6 +61,32 @@ def test_numbers_that_torch_draws_in_steps_are_drawn_in_part_too() -> None:
     assert whole.unique().numel() > 500_000
 
 
+def test_what_is_drawn_in_part_is_whole_where_it_is_read_and_at_the_end() -> None:
+    def make() -> nn.Module:
+        net = nn.Linear(1000, 3000)
+        with torch.no_grad():
+            net.twice = nn.Parameter(net.weight * 2)  # as the layer itself initialized it
+            nn.init.normal_(net.weight, 5.0, 1.0)
+            net.halves = nn.Parameter(torch.empty(2000, 1000))
+            net.halves[:1000].normal_(3.0, 1.0)
+            net.halves[1000:].uniform_(7.0, 8.0)
+            net.table = nn.Parameter(torch.empty(500, 1000).normal_(5.0))
+            net.table[3] = 0.0
+        return net
+
+    net = build(make, weight_limit=10_000_000)
+    assert net.twice.std().item() == pytest.approx(2 / 3000**0.5, rel=0.02)
+    assert net.twice[-1].std().item() == pytest.approx(2 / 3000**0.5, rel=0.2)
+    assert [rows.mean().item() for rows in (net.weight, net.weight[-1:])] == pytest.approx(
+        [5.0, 5.0], rel=0.05
+    )
+    means = [half.mean().item() for half in net.halves.split(1000)]
+    assert means == pytest.approx([3.0, 7.5], rel=0.01)
+    assert net.halves[1999].mean().item() == pytest.approx(7.5, rel=0.01)
+    zero = (net.table == 0).all(1).nonzero().flatten().tolist()
+    assert zero == [3]
+
+
 def test_a_model_to_run_is_drawn_as_a_whole() -> None:
     model = build(lambda: nn.Linear(1000, 3000), weight_limit=10_000_000, to_run=True)
     assert model.weight.unique().numel() > 1_200_000

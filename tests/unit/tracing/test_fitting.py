@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 import torch
@@ -28,6 +29,32 @@ def test_inputs_are_of_the_shapes_that_a_forward_takes(make: type[nn.Module]) ->
     assert graph.ref.inputs.source == "inferred"
     assert graph.trace.complete
     assert [op.layer for op in graph.ops if op.error] == []
+
+
+class OneByOne(nn.Module):
+    """It says itself that the guessed batch is at fault."""
+
+    shapes: ClassVar[list[tuple[int, ...]]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        if input_ids.shape[0] != 1:
+            raise ValueError("Cannot handle batch sizes > 1 without a token for padding.")
+        self.shapes.append(tuple(input_ids.shape))
+        return self.head(self.words(input_ids))
+
+
+def test_one_sample_is_tried_first_where_an_error_speaks_of_the_batch() -> None:
+    OneByOne.shapes.clear()
+    graph = traced(OneByOne)
+    assert graph.trace.complete
+    assert graph.ref.inputs.shapes == ((1, 16),)
+    assert [op.layer for op in graph.ops if op.error] == []
+    assert OneByOne.shapes == [(1, 16)]
 
 
 def test_every_value_is_known_with_fitted_inputs() -> None:
