@@ -33,6 +33,8 @@ from bnlint.tracing.belief import (
 )
 from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.ladder import Climb, Needs, Rung
+from bnlint.tracing.modes.reads_of_mode import ModeWatch
+from bnlint.tracing.modes.switching import Switched
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused
@@ -52,14 +54,16 @@ def climb(
     inputs: Guesses,
     clock: SearchClock | None = None,
     before: Climb | None = None,
+    watch: ModeWatch | None = None,
 ) -> Climb:
     """The most complete record of ``model`` in its current mode, else in eval mode.
 
     ``clock`` limits the search for inputs that fit, together with other searches. ``before`` is
-    what was found in the other mode: the tracer that recorded it all is tried first.
+    what was found in the other mode: the tracer that recorded it all is tried first. ``watch`` sees
+    whether the forward asks for the mode: where it never does, both modes end alike.
     """
     clock = clock or SearchClock()
-    climber = _Climber(model, table, inputs, Lazies(model), clock)
+    climber = _Climber(model, table, inputs, Lazies(model), clock, watch)
     found = climber.as_before(before) if before is not None else None
     found = found or climber.without_inputs() or climber.with_inputs()
     found.cut = clock.cut
@@ -103,6 +107,7 @@ class _Climber:
     inputs: Guesses
     lazies: Lazies
     clock: SearchClock
+    watch: ModeWatch | None = None
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
     fitted: tuple[Guess, ...] | None = None
@@ -219,9 +224,11 @@ class _Climber:
         yield from self._in_mode(rungs, mode)
         if not mode:
             return
+        differs, switched = self.watch is None or self.watch.differs, Switched(self.model)
         self.model.eval()
         try:
-            yield from self._in_mode([r for r in rungs if r.in_eval], False)
+            if differs or switched.is_more():  # else all would end as it did
+                yield from self._in_mode([r for r in rungs if r.in_eval], False)
         finally:
             self.model.train()
 

@@ -108,7 +108,7 @@ def _traced(
 def _trace_modes(meta: nn.Module, table: Table, inputs: Guesses, clock: SearchClock) -> BothModes:
     """Trace the eval mode only if the code that ran may do something else in it."""
     with watched_mode(meta, table) as watch:
-        climbed = climb(meta, table, inputs, clock)
+        climbed = climb(meta, table, inputs, clock, watch=watch)
     differs = watch.differs or has_loose_dropout(climbed.record, table)
     may_differ = differs or overrides_switch(meta)
     if not (may_differ and climbed.complete and climbed.training):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import ClassVar
 
 import pytest
 import torch
@@ -301,3 +302,43 @@ def test_calls_of_one_trace_hold_for_both_modes():
     assert {(m.calls, m.eval_calls) for m in graph.modules if m.leaf and m.path != "drop"} == {
         (1, 1)
     }
+
+
+class FailingAlike(Holding):
+    """It fails in both modes, and asks in a way that no read shows."""
+
+    modes: ClassVar[list[bool]] = []
+
+    def forward(self, x):
+        if isinstance(x, torch.Tensor):
+            self.modes.append(vars(self)["training"])
+        raise LookupError("nothing here")
+
+
+class FailingInTraining(Holding):
+    def forward(self, x):
+        if self.training:
+            raise LookupError("only evaluation is written")
+        return self.fc(x)
+
+
+class FailingBySwitch(Holding):
+    def train(self, mode=True):
+        self.extra = None if mode else self.aux
+        return super().train(mode)
+
+    def forward(self, x):
+        return self.extra(self.fc(x))
+
+
+def test_evaluation_is_not_tried_where_it_must_fail_alike():
+    FailingAlike.modes.clear()
+    assert not trace_model(FailingAlike(), inputs=GIVEN).trace.complete
+    assert set(FailingAlike.modes) == {True}
+
+
+@pytest.mark.parametrize("kind", [FailingInTraining, FailingBySwitch])
+def test_evaluation_is_tried_where_it_may_pass(kind):
+    trace = trace_model(kind(), inputs=GIVEN).trace
+    assert trace.complete
+    assert not trace.training
