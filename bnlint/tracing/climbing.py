@@ -7,8 +7,6 @@ concrete shapes; in eval mode last, for models that need targets in training.
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +14,6 @@ from torch import nn
 
 from bnlint.layers.calls import Call
 from bnlint.layers.table import Table, is_leaf
-from bnlint.loading.missing.stubs import StubUsed
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing import ladder
 from bnlint.tracing.bare import Lazies
@@ -31,7 +28,7 @@ from bnlint.tracing.belief import (
     look_at,
     place_of,
 )
-from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.fitting.candidates import Candidates
 from bnlint.tracing.ladder import Climb, Needs, Rung
 from bnlint.tracing.modes.reads_of_mode import ModeWatch
 from bnlint.tracing.modes.switching import Switched
@@ -39,13 +36,9 @@ from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.shapes import clear_values, run_on_meta
 from bnlint.tracing.tracers import Record, Refused
 from bnlint.tracing.tracers.recorded import record_forward
-from bnlint.tracing.variations import changed, shapes_of
 
 _FILLED, _TRACED = 64, 10
 """Inputs that are varied from a guessed one: where a record is run again, and a whole forward."""
-
-_BATCHES = re.compile(r"\bbatch(es|[ _-]sizes?)\b", re.IGNORECASE)
-"""What errors say of a batch of several samples, which they want one by one."""
 
 
 def climb(
@@ -63,7 +56,9 @@ def climb(
     whether the forward asks for the mode: where it never does, both modes end alike.
     """
     clock = clock or SearchClock()
-    climber = _Climber(model, table, inputs, Lazies(model), clock, watch)
+    lazies = Lazies(model)
+    candidates = Candidates(model, table, inputs, lazies.restore, clock)
+    climber = _Climber(model, table, candidates, lazies, clock, watch)
     found = climber.as_before(before) if before is not None else None
     found = found or climber.without_inputs() or climber.with_inputs()
     found.cut = clock.cut
@@ -104,18 +99,26 @@ class _Climber:
 
     model: nn.Module
     table: Table
-    inputs: Guesses
+    candidates: Candidates
     lazies: Lazies
     clock: SearchClock
     watch: ModeWatch | None = None
-    refusals: list[tuple[str, Refused]] = field(default_factory=list)
     unfed: Record = field(default_factory=lambda: Record(""))
-    fitted: tuple[Guess, ...] | None = None
+
+    @property
+    def inputs(self) -> Guesses:
+        """The inputs that were given or guessed."""
+        return self.candidates.inputs
 
     @property
     def guessed(self) -> bool:
         """True if nobody stated the inputs."""
-        return self.inputs.source == "inferred"
+        return self.candidates.guessed
+
+    @property
+    def refusals(self) -> list[tuple[str, Refused]]:
+        """The reasons of tracers that refused up to now."""
+        return self.candidates.refusals
 
     def as_before(self, before: Climb) -> Climb | None:
         """The whole record of the tracer that ran the other mode with inputs, if there was one."""
@@ -209,7 +212,7 @@ class _Climber:
         mode = self.model.training
         self.model.train(first.training)
         try:
-            found = judge(self._candidates(), trial, _TRACED, self.clock, if_sure=True)
+            found = judge(self.candidates.each(), trial, _TRACED, self.clock, if_sure=True)
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
@@ -235,7 +238,7 @@ class _Climber:
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
         """First those of the tracer that runs the forward itself, whose errors others repeat."""
         crashed: list[Guess] = []
-        for candidate in self.lazies.each(self._candidates()):
+        for candidate in self.lazies.each(self.candidates.each()):
             for rung in rungs:
                 record = rung.trace(self.model, self.table, candidate)
                 yield _Attempt(record, candidate, training, rung)
@@ -264,44 +267,11 @@ class _Climber:
             return NONE, None
         if not self.guessed:
             return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
-        verdict = judge(self._candidates(), trial, _FILLED, self.clock)
+        verdict = judge(self.candidates.each(), trial, _FILLED, self.clock)
         again = trial(verdict.run.candidate)
         unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
         forget_others(record, verdict.believed)
         return Guesses((verdict.run.candidate,)), unfit
-
-    def _candidates(self) -> Iterator[Guess]:
-        """The inputs to try: after the first guess, those fitted to what the forward does."""
-        began = time.process_time()
-        yield from self.inputs.candidates[:1]
-        self.clock.start(time.process_time() - began)
-        if self.guessed and self.inputs.candidates and not self._lacks_a_package():
-            told = [self.inputs.candidates[0], *self._of_one_sample()]
-            yield from told[1:]
-            others = (each for each in self._fitted() if not any(each is known for known in told))
-            yield from self.clock.within(others)
-
-    def _of_one_sample(self) -> list[Guess]:
-        """The first guess with one sample, where an error says that a batch is at fault."""
-        if not any(_BATCHES.search(refused.reason) for _, refused in self.refusals):
-            return []
-        first, *others = self.inputs.candidates
-        one = [(1, *shape[1:]) for shape in shapes_of(first) if shape]
-        known = (each for each in others if [*shapes_of(each)] == one)
-        return [
-            next(known, None) or changed(first, lambda _, shape: (1, *shape[1:]) if shape else ())
-        ]
-
-    def _lacks_a_package(self) -> bool:
-        """True if a forward ended at a package that is not installed: no input fixes that."""
-        return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
-
-    def _fitted(self) -> tuple[Guess, ...]:
-        """The inputs that were changed to fit; once found, they are kept."""
-        if self.fitted is None:
-            given, prepare = self.inputs.candidates, self.lazies.restore
-            self.fitted = fitted(self.model, self.table, given, prepare, self.clock)
-        return self.fitted
 
     def _second_look(self, record: Record, given: Guesses, unfit: Call | None) -> Climb:
         """The recorded forward, if ``record`` fails on its inputs and the forward does not.
@@ -324,7 +294,7 @@ class _Climber:
         return found
 
     def _note_refusals(self, record: Record) -> None:
-        self.refusals += [(record.tracer, refused) for refused in record.refused]
+        self.refusals.extend((record.tracer, refused) for refused in record.refused)
 
     def _seen(self, record: Record) -> tuple[int, bool]:
         """The number of leaf layers that a record shows as calls, and whether nothing is opaque.

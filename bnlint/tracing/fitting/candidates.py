@@ -1,0 +1,76 @@
+"""The inputs that are tried on one model, one after the other."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from bnlint.layers.table import Table
+from bnlint.loading.missing.stubs import StubUsed
+from bnlint.models.guessing.guess import Guess, Guesses
+from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.search_clock import SearchClock
+from bnlint.tracing.tracers import Refused
+from bnlint.tracing.variations import changed, shapes_of
+
+_BATCHES = re.compile(r"\bbatch(es|[ _-]sizes?)\b", re.IGNORECASE)
+"""What errors say of a batch of several samples, which they want one by one."""
+
+
+@dataclass(slots=True)
+class Candidates:
+    """The given inputs; if they were guessed, also those that errors and the forward ask for.
+
+    ``refusals`` are those of the tracers up to now; ``prepare`` is called before each forward.
+    What was found once is kept.
+    """
+
+    model: nn.Module
+    table: Table
+    inputs: Guesses
+    prepare: Callable[[], None]
+    clock: SearchClock
+    refusals: list[tuple[str, Refused]] = field(default_factory=list)
+    _single: Guess | None = None
+    _fitted: tuple[Guess, ...] | None = None
+
+    @property
+    def guessed(self) -> bool:
+        """True if nobody stated the inputs."""
+        return self.inputs.source == "inferred"
+
+    def each(self) -> Iterator[Guess]:
+        """After the first guess, one that an error asks for, then those fitted to the forward."""
+        began = time.process_time()
+        yield from self.inputs.candidates[:1]
+        self.clock.start(time.process_time() - began)
+        if self.guessed and self.inputs.candidates and not self._lacks_a_package():
+            told = [self.inputs.candidates[0], *self._of_one_sample()]
+            yield from told[1:]
+            others = (each for each in self._changed() if not any(each is known for known in told))
+            yield from self.clock.within(others)
+
+    def _of_one_sample(self) -> list[Guess]:
+        """The first guess with one sample, where an error says that a batch is at fault."""
+        if self._single is None and any(_BATCHES.search(each.reason) for _, each in self.refusals):
+            first, *others = self.inputs.candidates
+            one = [(1, *shape[1:]) for shape in shapes_of(first) if shape]
+            known = (each for each in others if [*shapes_of(each)] == one)
+            sized = changed(first, lambda _, shape: (1, *shape[1:]) if shape else shape)
+            self._single = next(known, sized)
+        return [] if self._single is None else [self._single]
+
+    def _lacks_a_package(self) -> bool:
+        """True if a forward ended at a package that is not installed: no input fixes that."""
+        return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
+
+    def _changed(self) -> tuple[Guess, ...]:
+        """The inputs that were changed to fit."""
+        if self._fitted is None:
+            given = self.inputs.candidates
+            self._fitted = fitted(self.model, self.table, given, self.prepare, self.clock)
+        return self._fitted
