@@ -150,13 +150,14 @@ def judge(
     Nothing is sure if the clock ran out before all were tried.
     """
     runs: list[Run] = []
-    for candidate in candidates:
-        run = trial(candidate)
-        if candidate.optional and not run.passes:
-            continue  # nobody need pass these inputs
-        runs.append(run)
+    vain: list[Run] = []
+    for run in map(trial, candidates):
         if run.passes and not run.lucky:
             return Judgement(run, run.undecisive)
+        needless = run.candidate.optional and not run.passes  # nobody need pass these inputs
+        (vain if needless else runs).append(run)
+    if not runs:
+        return Judgement(vain[0], doubtful=vain[0].first)
     for _ in range(_ROUNDS):
         best = _furthest(runs)[0]
         if if_sure and best.faults.get(best.first) is None:

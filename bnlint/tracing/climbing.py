@@ -120,6 +120,11 @@ class _Climber:
         """The reasons of tracers that refused up to now."""
         return self.candidates.refusals
 
+    @property
+    def _unknown(self) -> bool:
+        """True if nothing is known of the inputs, so that only a call that passes tells a thing."""
+        return all(candidate.optional for candidate in self.inputs.candidates)
+
     def as_before(self, before: Climb) -> Climb | None:
         """The whole record of the tracer that ran the other mode with inputs, if there was one."""
         if before.rung is None or not self.inputs.candidates:
@@ -164,7 +169,7 @@ class _Climber:
                     attempt.training,
                     rung=attempt.rung,
                 )
-        if not attempts:
+        if not attempts or self._unknown:
             return Climb(self.unfed, NONE, self.refusals)
         found = self._furthest(attempts)
         for attempt in attempts:
@@ -268,6 +273,10 @@ class _Climber:
         if not self.guessed:
             return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
         verdict = judge(self.candidates.each(), trial, _FILLED, self.clock)
+        if not verdict.run.passes and self._unknown:
+            self.lazies.restore()
+            clear_values(record)
+            return NONE, None
         again = trial(verdict.run.candidate)
         unfit = None if verdict.doubtful is None else replace(record.calls[again.first])
         forget_others(record, verdict.believed)

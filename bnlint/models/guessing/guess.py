@@ -47,8 +47,8 @@ class Guess:
     ``place`` is the call in the source that they were read from. ``guessed`` names the arguments
     that a call does not state and that were guessed for it. ``channels_last`` is true of a second
     guess with sequences in the other layout. ``optional`` is true if inputs are
-    among them that may be left out: such a call may show that the model runs, but not that it
-    fails.
+    among them that may be left out, or of which nothing is known: such a call may show that the
+    model runs, but not that it fails.
     """
 
     args: tuple[Any, ...] = ()

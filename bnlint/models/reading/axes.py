@@ -55,6 +55,13 @@ def note_pattern(scope: Namespace, name: str, args: list[ast.expr]) -> None:
         rearranged.has_rank(_axes_of_pattern(left))
 
 
+def note_sides(use: Use, part: ast.Slice) -> None:
+    """``x.shape[2:]`` and ``x.shape[-2:]``: the height and width of an image."""
+    lower = None if part.lower is None else constant(part.lower)
+    if part.upper is None and lower in (2, -2):
+        use.has_axis(3)
+
+
 def sizes_of_new(name: str, arguments: list[ast.expr]) -> list[ast.expr]:
     """The sizes of a new tensor or view: ``torch.zeros(n * x.size(0), 4)``; empty for others."""
     first = arguments[0] if arguments else None

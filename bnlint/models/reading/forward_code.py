@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from torch import nn
 
 from bnlint.domain.objects import home_of
+from bnlint.loading.sites import file_of, is_local
 from bnlint.models.outline import only_raises_in
 
 Function = ast.FunctionDef
@@ -28,6 +30,19 @@ def method_of(owner: object, name: str) -> Function | None:
     if not inspect.isfunction(found):
         return None
     return function_tree(inspect.unwrap(found))
+
+
+def names_around(function: object) -> Mapping[str, Any]:
+    """The names of the file in which a function or method is written."""
+    return inspect.unwrap(function).__globals__ if inspect.isfunction(function) else {}
+
+
+def helper_of(names: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
+    """The function of the user's code that has this name in a file; None for others."""
+    found = names.get(name)
+    if not inspect.isfunction(found) or not is_local(file_of(sys.modules.get(home_of(found)))):
+        return None
+    return found
 
 
 @lru_cache(maxsize=512)
@@ -52,7 +67,8 @@ def forwards_nothing(cls: type[nn.Module]) -> bool:
     return tree is not None and only_raises_in(tree)
 
 
-def parameters_of(function: Function) -> list[str]:
-    """The names of a method's positional parameters, without ``self``."""
+def parameters_of(function: Function, *, bound: bool = True) -> list[str]:
+    """The names of parameters, first those that take a place; of a method without ``self``."""
     arguments = function.args
-    return [a.arg for a in (*arguments.posonlyargs, *arguments.args)][1:]
+    placed = (*arguments.posonlyargs, *arguments.args)[1 if bound else 0 :]
+    return [a.arg for a in (*placed, *arguments.kwonlyargs)]

@@ -12,8 +12,23 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bnlint.models.reading.axes import AXES, note_method, note_pattern, sizes_of_new, terms_of
-from bnlint.models.reading.forward_code import Function, forward_of, method_of, parameters_of
+from bnlint.models.reading.axes import (
+    AXES,
+    note_method,
+    note_pattern,
+    note_sides,
+    sizes_of_new,
+    terms_of,
+)
+from bnlint.models.reading.forward_code import (
+    Function,
+    forward_of,
+    function_tree,
+    helper_of,
+    method_of,
+    names_around,
+    parameters_of,
+)
 from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
 
@@ -30,9 +45,10 @@ def read_forward(model: nn.Module) -> dict[str, Use]:
     if forward is None:
         return {}
     uses = {name: Use() for name in parameters_of(forward)}
-    if forward.args.vararg is not None:
-        uses[forward.args.vararg.arg] = Use()
-    _Reader(Namespace(model, dict(uses)), _DEPTH if len(uses) > 1 else 1).block(forward.body)
+    for spread in filter(None, (forward.args.vararg, forward.args.kwarg)):
+        uses[spread.arg] = Use()
+    scope = Namespace(model, dict(uses), around=names_around(type(model).forward))
+    _Reader(scope, _DEPTH if len(uses) > 1 else 1).block(forward.body)
     return uses
 
 
@@ -170,6 +186,8 @@ class _Reader:
         if (shaped := self.scope.shape_of(node.value)) is not None:
             if type(axis) is int:
                 shaped.has_axis(axis)
+            elif isinstance(node.slice, ast.Slice):
+                note_sides(shaped, node.slice)
             return
         use = self.scope.use(node.value)
         if use is None:
@@ -206,7 +224,10 @@ class _Reader:
                 note_method(use, name, node.args)
                 return
             if self.scope.module(node.func.value) is self.scope.owner:
-                self._enter(self.scope.owner, method_of(self.scope.owner, name), node)
+                self._enter_method(self.scope.owner, name, node)
+        elif helper := helper_of(self.scope.around, name):
+            inner = Namespace(self.scope.owner, around=names_around(helper))
+            self._enter(inner, function_tree(helper), node, bound=False)
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
@@ -234,7 +255,7 @@ class _Reader:
         if node.args and self.scope.use(node.args[0]) is None:
             for use in self.scope.sources(node.args[0]):
                 use.mixers.append(module)
-        self._enter(module, forward_of(module), node)
+        self._enter_method(module, "forward", node)
 
     def _passed(self, node: ast.Call) -> Iterator[tuple[int | str, Use]]:
         """Arguments that a call passes on, each with its place; ``1.part`` inside a tuple."""
@@ -248,12 +269,17 @@ class _Reader:
             if keyword.arg and (use := self.scope.use(keyword.value)) is not None:
                 yield keyword.arg, use
 
-    def _enter(self, owner: nn.Module, function: Function | None, node: ast.Call) -> None:
-        """Read a method, or the forward of a part, with the arguments that are passed to it."""
+    def _enter_method(self, owner: nn.Module, name: str, node: ast.Call) -> None:
+        around = names_around(getattr(type(owner), name, None))
+        self._enter(Namespace(owner, around=around), method_of(owner, name), node)
+
+    def _enter(
+        self, inner: Namespace, function: Function | None, node: ast.Call, *, bound: bool = True
+    ) -> None:
+        """Read a function or method with the arguments that are passed to it."""
         if function is None or self.depth == 0:
             return
-        inner = Namespace(owner)
-        parameters = parameters_of(function)
+        parameters = parameters_of(function, bound=bound)
         pairs = [*zip(parameters, node.args, strict=False)]
         pairs += [(k.arg, k.value) for k in node.keywords if k.arg in parameters]
         for parameter, argument in pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ class Namespace:
 
     ``names`` refer to an argument, ``mixtures`` were computed from arguments without a layer
     between, ``modules`` refer to a module, ``counters`` to the number of a round. ``owner`` is
-    ``self``.
+    ``self``, ``around`` has the names of the file.
     """
 
     owner: nn.Module
@@ -31,6 +31,7 @@ class Namespace:
     mixtures: dict[str, list[Use]] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
     counters: set[str] = field(default_factory=set)
+    around: Mapping[str, Any] = field(default_factory=dict)
 
     # --- statements that bind names ---
 
@@ -198,7 +199,11 @@ def _called(use: Use, method: str, args: list[ast.expr]) -> Use | None:
     """The same data after ``x.float()``, the item of ``batch.get("image")``."""
     if method in ("get", "pop") and args:
         key = constant(args[0])
-        return use.item(key) if isinstance(key, str) else None
+        if not isinstance(key, str):
+            return None
+        item = use.item(key)
+        item.guarded |= method == "get" or len(args) > 1
+        return item
     if method in SAME_DATA:
         use.tensor = True
         return use

@@ -53,6 +53,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         yield from _joined(fault, name, read)
     elif name == "einsum":
         yield from _summed(fault.args[0], read)
+    elif name == "expand_as":
+        yield from _expanded(*read[:2])
     elif len(read) > 1:
         yield from _of_two(fault, name, *read[:2])
 
@@ -75,10 +77,20 @@ def _ranks(fault: Fault, name: str, read: list[torch.Tensor]) -> Iterator[Demand
     elif found := _EINSUM.search(fault.text):
         subscripts, dims, operand = map(int, found.groups())
         yield OtherRank(read[operand], subscripts - dims)
+    elif name == "pad" and "padding with non-constant" in fault.text:
+        yield from _padded(fault, read[0])
     elif name == "stft" and read[0].ndim > 2:
         yield OtherRank(read[0], 2 - read[0].ndim)
     elif rank := _PRODUCTS.get(name):
         yield from (OtherRank(t, rank - t.ndim) for t in read if t.ndim != rank)
+
+
+def _padded(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
+    """``F.pad(x, (1, 1), "reflect")``: maps with one axis of samples and one of channels."""
+    sizes = fault.args[1] if len(fault.args) > 1 else fault.kwargs.get("pad")
+    rank = len(sizes) // 2 + 2 if isinstance(sizes, (tuple, list)) else x.ndim
+    if x.ndim != rank:
+        yield OtherRank(x, rank - x.ndim)
 
 
 def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
@@ -155,6 +167,13 @@ def _of_two(fault: Fault, name: str, a: torch.Tensor, b: torch.Tensor) -> Iterat
         for i in range(1 + skipped, min(a.ndim, b.ndim) + 1):
             if a.shape[-i] != b.shape[-i] and 1 not in (a.shape[-i], b.shape[-i]):
                 yield from _either(a, a.ndim - i, b, b.ndim - i)
+
+
+def _expanded(weight: torch.Tensor, x: torch.Tensor) -> Iterator[Demand]:
+    """``weight.expand_as(x)``: an axis of the input has the size of the weight's."""
+    for i in range(1, min(weight.ndim, x.ndim) + 1):
+        if weight.shape[-i] not in (1, x.shape[-i]):
+            yield OtherSize(x, x.ndim - i, weight.shape[-i])
 
 
 def _either(a: torch.Tensor, i: int, b: torch.Tensor, j: int) -> Iterator[Demand]:

@@ -11,7 +11,8 @@ from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source, read
 from bnlint.models.guessing.guess import Guesses, choose, describe
-from bnlint.models.guessing.inputs.of_forward import find_inputs, infer, required_inputs
+from bnlint.models.guessing.inputs.asked import required_inputs
+from bnlint.models.guessing.inputs.of_forward import find_inputs, infer
 
 
 def source(code: str) -> Source:

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bnlint.models.guessing.inputs.of_forward import infer, required_inputs
+from bnlint.models.guessing.guess import describe
+from bnlint.models.guessing.inputs.asked import required_inputs
+from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.models.reading.decorated import decorated_revealed
 from bnlint.models.reading.read_forward import read_forward
 
@@ -163,6 +165,42 @@ class Gathered(Net):
         return torch.index_select(torch.transpose(x, 1, 3), 2, places)
 
 
+class Keyed(Net):
+    def forward(self, **batch):
+        if "weight" in batch:
+            return self.fc(batch["row"]) * batch.get("weight")
+        return self.conv(batch["picture"]).mean((2, 3)) + self.fc(batch["row"])
+
+
+class ByName(Net):
+    def forward(self, picture, *, row):
+        return self.conv(picture).mean((2, 3)) + self.fc(row)
+
+
+class Levels(Net):
+    def forward(self, levels: list[Tensor]):
+        return self.conv(levels[0])
+
+
+class Pair(Net):
+    def forward(self, both: tuple[Tensor, Tensor] | None):
+        return self.conv(both[0]) + self.conv(both[1])
+
+
+class Sized(nn.Module):
+    def forward(self, x):
+        return F.interpolate(x, [2 * side for side in x.shape[-2:]])
+
+
+def quarters(x, step):
+    return torch.cat([x[:, :, ::step, ::step], x[:, :, 1::step, 1::step]], 1)
+
+
+class Helped(nn.Module):
+    def forward(self, x):
+        return quarters(x, 2)
+
+
 class OfItsOwn(nn.Module):
     """Its first layer is not of torch."""
 
@@ -221,6 +259,12 @@ GUESSED = {
     OnGpu: [ROW, False],
     Gathered: [(2, 3, 64, 64), ("long", 2)],
     Mapped: [(2, 5)],
+    Keyed: [ROW, IMAGE],
+    ByName: [IMAGE, ROW],
+    Levels: [[IMAGE, IMAGE]],
+    Pair: [[IMAGE, IMAGE]],
+    Sized: [(2, 3, 64, 64)],
+    Helped: [(2, 3, 64, 64)],
 }
 
 
@@ -239,7 +283,25 @@ def test_a_model_around_another_one_takes_an_image() -> None:
             return self.inner(x)
 
     assert first(Around(nn.Identity())) == [IMAGE]
-    assert infer(Around(nn.ReLU())) == ()
+    assert not any(guess.optional for guess in infer(Around(nn.Identity())))
+
+
+def test_an_input_of_which_nothing_is_known_need_not_pass() -> None:
+    class Square(nn.Module):
+        def forward(self, x):
+            return x * x
+
+    class Untouched(nn.Module):
+        def forward(self, x): ...
+
+    guesses = infer(Square())
+    assert [describe(guess).shapes[0] for guess in guesses] == [
+        (2, 3, 64, 64),
+        (2, 16, 64),
+        (2, 64),
+    ]
+    assert all(guess.optional for guess in guesses)
+    assert infer(Untouched()) == ()
 
 
 def test_lengths_are_numbers_that_the_cpu_can_read() -> None:

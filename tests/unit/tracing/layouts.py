@@ -501,7 +501,45 @@ class OneByOne(nn.Module):
         return self.conv(image)
 
 
+class Emphasis(nn.Module):
+    """A filter without weights over a signal that gets its channel in the forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("taps", torch.tensor([[[-0.97, 1.0]]]))
+
+    def forward(self, wave: Tensor) -> Tensor:
+        return F.conv1d(F.pad(wave.unsqueeze(1), (1, 0), "reflect"), self.taps)
+
+
+class Blur(nn.Module):
+    """A fixed filter for each of the channels."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.width = width
+        self.register_buffer("filter", torch.ones(width, 1, 3, 3) / 9)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        padded = F.pad(maps, (1, 1, 1, 1), "reflect")
+        return F.conv2d(padded, self.filter, stride=2, groups=self.width)
+
+
+class Scaled(nn.Module):
+    """Learned scales, and no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(48))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.normalize(maps) * self.scale[None, :, None, None].expand_as(maps)
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
+    Emphasis: ((2, 64),),
+    Blur: ((2, 24, 64, 64),),
+    Scaled: ((2, 48, 64, 64),),
     Transposing: ((2, 128, 40),),
     InHelper: ((2, 128, 40),),
     InPart: ((2, 128, 40),),

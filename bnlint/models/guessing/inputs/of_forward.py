@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
@@ -16,16 +16,15 @@ from bnlint.domain.request import InputSpec
 from bnlint.loading.parsing import Source
 from bnlint.models.evidence.project import project_of
 from bnlint.models.guessing.guess import Guess, Guesses, declared, describe, empty
+from bnlint.models.guessing.inputs.asked import Asked, optional_inputs, required_inputs
 from bnlint.models.guessing.inputs.of_config import by_config, without_cache
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
-from bnlint.models.guessing.inputs.of_use import Asked, of_own_weight, values_of
+from bnlint.models.guessing.inputs.of_use import of_own_weight, values_of
 from bnlint.models.guessing.inputs.written_inputs import carried, configured_image, passed
 from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
 from bnlint.models.reading.decorated import decorated_revealed
-from bnlint.models.reading.read_forward import read_forward
-from bnlint.models.reading.use import Use
 
 _LIMIT = 12
 """Calls that are guessed for one model."""
@@ -91,25 +90,36 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
     else:
         options = [values_of(one, model, sizes) for one in asked]
     if not all(options):
-        data = (o for o in options if o and _is_tensor(o[0]) and o[0].is_meta)  # lengths are none
+        data = (o for o in options if o and _is_data(o[0]))
         fallback = next(data, None)
         fallback = fallback or _from_first_layer(model, sizes)
         options = [o or fallback for o in options]
-    if not all(options):
+    if unknown := not all(options):
+        options = [o or _anything(one, sizes) for one, o in zip(asked, options, strict=True)]
+    if not all(options) or (unknown and not any(one.says_anything for one in asked)):
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
     guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
+    if unknown:
+        return tuple(replace(guess, optional=True) for guess in guesses)
     first, *others = guesses
     optional = _with_optional_inputs(first, asked, model, sizes)
     return (first, *_as_sequences(first, sizes), *others, *optional)
 
 
+def _anything(asked: Asked, sizes: Stated) -> list[Any]:
+    """An image, a signal and a row, for an input of which nothing else is known."""
+    return [empty(shape) for shape in sizes.of_anything(BATCH)] if asked.may_be_a_tensor else []
+
+
 def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
     """The call with these inputs, those after an input that is left out by their names."""
     names = list(inspect.signature(model.forward).parameters)
-    together = takewhile(lambda pair: pair[0].name == pair[1], zip(asked, names, strict=False))
-    count = len(list(together)) if asked[-1].name in names[1:] else len(asked)
+    pairs = zip(asked, names, strict=False)
+    together = takewhile(lambda pair: pair[0].name == pair[1] and not pair[0].by_name, pairs)
+    plain = asked[-1].name not in names[1:] and not any(one.by_name for one in asked)
+    count = len(asked) if plain else len(list(together))
     named = zip(asked[count:], values[count:], strict=True)
     return Guess(values[:count], {one.name: value for one, value in named})
 
@@ -147,14 +157,9 @@ def _with_optional_inputs(
 
     Those used unasked, then all, then the tensors but for masks, which rarely need to be there.
     """
-    given = {one.name for one in asked}
-    uses = read_forward(model)
-    others = [
-        Asked(p.name, uses[p.name], p.annotation)
-        for p in inspect.signature(model.forward).parameters.values()
-        if p.default is None and p.name not in given and p.name in uses
-    ]
-    values = {one.name: values_of(one, model, sizes) for one in others if _says_anything(one.use)}
+    others = optional_inputs(model, {one.name for one in asked})
+    uses = {one.name: one.use for one in others}
+    values = {one.name: values_of(one, model, sizes) for one in others}
     known = {name: found[0] for name, found in values.items() if found}
     unasked = {name: known[name] for name in known if not uses[name].guarded}
     tensors = {name: value for name, value in known.items() if _is_tensor(value)}
@@ -166,15 +171,11 @@ def _with_optional_inputs(
             yield replace(plain, kwargs={**plain.kwargs, **kwargs}, optional=True)
 
 
-def _says_anything(use: Use) -> bool:
-    """True if the forward does something with the input."""
-    return bool(use.readers or use.mixers or use.functions or use.tensor or use.rank or use.items)
-
-
 def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
-    return bool(use.rank or use.items or use.attributes or use.iterated or use.literals)
+    read = use.rank or use.items or use.attributes or use.iterated or use.literals
+    return bool(read or asked.items_annotated)
 
 
 def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
@@ -184,6 +185,11 @@ def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
         return False
     entry = entry_of(first)
     return bool(of_own_weight(first)) if entry is None else entry is not entry_of(model)
+
+
+def _is_data(value: Any) -> bool:
+    """True for a tensor that is no index, mask or length."""
+    return _is_tensor(value) and value.is_meta and value.is_floating_point()
 
 
 def _is_tensor(value: Any) -> bool:
@@ -203,28 +209,3 @@ def _for_a_stand_in(model: nn.Module) -> list[Any]:
     if not any(type(m) is nn.Identity and m is not model for m in model.modules()):
         return []
     return [empty((BATCH, 3, 224, 224)), empty((BATCH, WIDTH))]
-
-
-def required_inputs(model: nn.Module) -> list[Asked]:
-    """The inputs that a call must have; the first one if all are optional."""
-    try:
-        parameters = list(inspect.signature(model.forward).parameters.values())
-    except (TypeError, ValueError):
-        return [Asked("x", Use())]
-    uses = read_forward(model)
-    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in plain if _is_needed(p, uses)] or plain[:1]
-    if needed:
-        return [Asked(p.name, uses.get(p.name, Use()), p.annotation) for p in needed]
-    if not parameters:
-        return []
-    spread = uses.get(parameters[0].name, Use())  # *inputs
-    count = spread.length or max((k + 1 for k in spread.items if isinstance(k, int)), default=1)
-    return [Asked(parameters[0].name, spread.items.get(i, Use())) for i in range(count)]
-
-
-def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
-    """True without a default, and for a default None that the forward uses like a tensor."""
-    if parameter.default is None and (use := uses.get(parameter.name)) is not None:
-        return not use.guarded and (use.tensor or use.rank is not None)
-    return parameter.default is parameter.empty

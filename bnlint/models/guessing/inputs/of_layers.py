@@ -77,6 +77,12 @@ class Stated:
         elif self.length is not None and self.channels is not None:
             yield (batch, self.channels, self.length)
 
+    def of_anything(self, batch: int) -> Iterator[Shape]:
+        """Shapes for an input of which nothing else is known: an image, signals, rows."""
+        yield (batch, self.channels or 3, *(self.size or self.extent or (WIDTH, WIDTH))[-2:])
+        yield (batch, self.channels or LENGTH, self.length or WIDTH)
+        yield (batch, WIDTH)
+
 
 def stated(model: nn.Module) -> Stated:
     """The sizes that the model was built with or keeps; of three, the first may be channels."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
-import typing
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +12,7 @@ from torch import nn
 from bnlint.domain.graph import Shape
 from bnlint.domain.objects import home_of
 from bnlint.models.guessing.guess import empty
+from bnlint.models.guessing.inputs.asked import Asked
 from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
 from bnlint.models.lexicon import (
     ADJACENCY,
@@ -44,28 +42,10 @@ _BY_RANK: dict[int, Shape] = {
     5: (BATCH, 4, 3, WIDTH, WIDTH),
 }
 _OPTIONS = 12
-_BESIDE = frozenset({"None", "Optional", "Union", "typing"})
 _LOSSES = frozenset({"cross_entropy", "nll_loss", "criterion", "loss"})
 _LOOKUPS = frozenset({"embedding", "one_hot", "embedding_bag"})
 _TAKE_INDICES = frozenset({"index_select", "gather", "take_along_dim"})
 """Functions that look up their first argument, and those that take indices after their data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One argument of a forward: its name, its annotation, and what is done with it."""
-
-    name: str
-    use: Use
-    hint: Any = inspect.Parameter.empty
-
-    def is_called(self, kind: type) -> bool:
-        """True if the annotation is a type, as such, as text, or beside None."""
-        if isinstance(self.hint, str):
-            words = set(re.findall(r"\w+", self.hint)) - _BESIDE
-            return words == {kind.__name__}
-        options = typing.get_args(self.hint) or (self.hint,)
-        return [option for option in options if option is not type(None)] == [kind]
 
 
 def values_of(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
@@ -148,7 +128,11 @@ def _length(asked: Asked) -> int:
     """The number of items of a list or tuple of tensors; 0 for a tensor."""
     use = asked.use
     numbers = [key for key in use.items if isinstance(key, int)]
-    if use.tensor or use.readers or use.rank or use.least_rank:
+    if use.tensor or use.rank or use.least_rank:
+        return 0
+    if (count := asked.items_annotated) > 0:
+        return use.length or max((count, *(n + 1 for n in numbers)))
+    if use.readers:
         return 0
     if use.length:
         return use.length
@@ -175,7 +159,8 @@ def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
         if known := _by_place(module, place):
             return known
     tensors = _from_readers(asked, model, sizes)
-    rank = use.rank if use.rank is not None or tensors else use.least_rank or None
+    least = use.least_rank if use.least_rank > 1 else None  # all tensors have an axis of samples
+    rank = use.rank if use.rank is not None or tensors else least
     if rank is None:
         return [t for t in tensors if t.ndim >= use.least_rank] or tensors
     alike = [t for t in tensors if t.ndim == rank]
@@ -287,6 +272,6 @@ def _by_name(name: str, use: Use) -> list[Any]:
         return [empty((LENGTH,), torch.long)]
     if MASKS.fullmatch(name):
         return [empty(_BY_RANK.get(use.rank or 2, (BATCH, LENGTH)), torch.bool)]
-    if TARGETS.fullmatch(name) and not use.functions:
+    if TARGETS.fullmatch(name) and not use.functions and not use.tensor:
         return [empty((BATCH,), torch.long)]
     return []
