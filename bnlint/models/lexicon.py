@@ -114,6 +114,7 @@ _WORDS = tuple(
         ("batch", "norm|normalization"),
         ("zeros", "pad|padding"),
         ("mean", "pool|pooling|reduction|reduce|aggr|aggregation"),
+        ("cpu", "device|dev"),
     )
 )
 
@@ -139,7 +140,7 @@ IMAGE_CHANNELS = re.compile(
     r"(n|num)?_?(in|input|image|img)?_?(chs?|chans?|channels?)|(in|img)_(c|nc)|c_in"
 )
 LENGTH_NAMES = re.compile(
-    r"(seq|sequence|input|signal)_?(len|length)|n_times|(n|num)_(time_)?samples"
+    r"(seq|sequence|input|signal|sent|sentence|text)_?(len|length)|n_times|(n|num)_(time_)?samples"
 )
 FRAMES = re.compile(r"(n|num)?_?frames")
 """Arguments and attributes of a model that state a size of its input."""

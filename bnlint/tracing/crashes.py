@@ -28,6 +28,7 @@ _CALLS = re.compile(
 )
 _NO_FORWARD = "missing the required"
 """What torch says of a list of modules that is called."""
+_UNSET = re.compile(r"local variable '(\w+)'")
 _UNPACKS = re.compile(r"(not enough|too many) values to unpack")
 
 
@@ -49,6 +50,11 @@ ASSERTIONS = frozenset({"_assert", "_assert_async"})
 """Functions with which a model demands something of its inputs in its own words."""
 
 
+def is_of_names(said: str) -> bool:
+    """True for an error of a forward that the arguments of its constructor are no reason for."""
+    return said.startswith(("NameError", "UnboundLocalError"))
+
+
 def is_own_fault(error: BaseException, where: Circumstances) -> bool:
     """True for an error that no other input would have prevented, as far as its kind tells."""
     frames = _frames(error)
@@ -66,7 +72,7 @@ def _is_mistake(error: BaseException, frames: list[FrameType], user: FrameType) 
     """True for what Python raises where a name, a signature or a number of values is wrong."""
     match error:
         case UnboundLocalError():
-            return False  # another input may take another branch
+            return _is_never_set(error)
         case NameError():
             return not _is_set(str(error.name), user)
         case AttributeError():
@@ -120,6 +126,26 @@ def _stores(code: CodeType, name: str) -> bool:
     ):
         return True
     return any(_stores(inner, name) for inner in code.co_consts if isinstance(inner, CodeType))
+
+
+def _is_never_set(error: UnboundLocalError) -> bool:
+    """True if no branch that another input may take sets the variable before it is read."""
+    name, trace = _UNSET.search(str(error)), error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if name is None or trace is None:
+        return False
+    steps = list(dis.get_instructions(trace.tb_frame.f_code))
+    changes = [step.offset for step in steps if _changes(step, name[1])]
+    before = trace.tb_lasti
+    loops = (s for s in steps if "BACKWARD" in s.opname and s.offset > min(changes, default=0))
+    return min(changes, default=0) > before and all(loop.argval > before for loop in loops)
+
+
+def _changes(step: dis.Instruction, variable: str) -> bool:
+    """True if a step of bytecode may set or delete a local variable; some steps set two."""
+    names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+    return variable in names and step.opname.startswith(("STORE_FAST", "DELETE_FAST"))
 
 
 def _is_set(name: str, frame: FrameType) -> bool:

@@ -24,6 +24,7 @@ from bnlint.models.likeness import structure, with_decorated
 from bnlint.models.survey import Maker, Survey, survey
 from bnlint.models.training.training_files import TrainingFiles
 from bnlint.models.workshop import Built, Workshop
+from bnlint.tracing.crashes import is_of_names
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.rebuilding import Rebuilder
 from bnlint.tracing.search_clock import SearchClock
@@ -280,6 +281,9 @@ class Models:
 def _fits(records: list[ModelGraph | Problem]) -> bool:
     """False if the shapes show that guessed values do not fit together."""
     graphs = [r for r in records if isinstance(r, ModelGraph)]
+    errors = (op.error or "" for graph in graphs for op in graph.ops)
+    if any(map(is_of_names, errors)):
+        return True
     return bool(graphs) and not any(
         graph.trace.unfit is not None
         or op.error is not None

@@ -13,6 +13,7 @@ from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.belief import (
     forget_others,
 )
+from bnlint.tracing.crashes import is_of_names
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
 from bnlint.tracing.tracers.recorded import record_forward
@@ -79,11 +80,12 @@ class Climb:
         return next((r for name, r in self.refusals if name == _RUNS), refused)
 
     def doubt(self) -> None:
-        """Take every failure for one that another call may not have."""
-        failures = (call for call in self.record.calls if call.error is not None)
-        first = self.crash or next(failures, None)
-        self.unfit = self.unfit or (replace(first) if first else None)
-        self.crash = None
+        """Take every failure for one that another call may not have, but for unset names."""
+        if self.crash is None or not is_of_names(self.crash.error or ""):
+            failures = (call for call in self.record.calls if call.error is not None)
+            first = self.crash or next(failures, None)
+            self.unfit = self.unfit or (replace(first) if first else None)
+            self.crash = None
         forget_others(self.record, frozenset())
 
     def described_inputs(self) -> Inputs:

@@ -223,8 +223,8 @@ class _Reader:
             if (use := self.scope.use(node.func.value)) is not None:
                 note_method(use, name, node.args)
                 return
-            if self.scope.module(node.func.value) is self.scope.owner:
-                self._enter_method(self.scope.owner, name, node)
+            if (holder := self.scope.module(node.func.value)) is not None:
+                self._call_method(holder, name, node)
         elif helper := helper_of(self.scope.around, name):
             inner = Namespace(self.scope.owner, around=names_around(helper))
             self._enter(inner, function_tree(helper), node, bound=False)
@@ -268,6 +268,13 @@ class _Reader:
         for keyword in node.keywords:
             if keyword.arg and (use := self.scope.use(keyword.value)) is not None:
                 yield keyword.arg, use
+
+    def _call_method(self, holder: nn.Module, name: str, node: ast.Call) -> None:
+        """A method of the model or of a part; one that computes features reads what it takes."""
+        if holder is not self.scope.owner and ("forward" in name or "feature" in name):
+            for place, use in self._passed(node):
+                use.readers.append((holder, place))
+        self._enter_method(holder, name, node)
 
     def _enter_method(self, owner: nn.Module, name: str, node: ast.Call) -> None:
         around = names_around(getattr(type(owner), name, None))

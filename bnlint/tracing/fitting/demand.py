@@ -50,10 +50,18 @@ class OtherSize:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OtherBatch:
+    """The inputs that the tensor comes from must hold ``want`` samples."""
+
+    tensor: torch.Tensor
+    want: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Larger:
     """The tensor is too small for a kernel, a window or a padding."""
 
     tensor: torch.Tensor
 
 
-Demand = OtherRank | OtherType | OtherSize | Larger
+Demand = OtherRank | OtherType | OtherSize | OtherBatch | Larger

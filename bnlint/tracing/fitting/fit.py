@@ -16,12 +16,20 @@ from torch import nn
 
 from bnlint.layers.table import Table
 from bnlint.models.guessing.guess import Guess
+from bnlint.models.guessing.inputs.of_layers import numbers_stated
 from bnlint.tracing.fitting.complaints import needs_values
-from bnlint.tracing.fitting.demand import Demand, Larger, OtherRank, OtherSize, OtherType
+from bnlint.tracing.fitting.demand import (
+    Demand,
+    Larger,
+    OtherBatch,
+    OtherRank,
+    OtherSize,
+    OtherType,
+)
 from bnlint.tracing.fitting.demands import demands
 from bnlint.tracing.fitting.sizes import SizeOutcome, Sizes, larger
 from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
-from bnlint.tracing.fitting.watching import Attempt, Fault, Key, attempt
+from bnlint.tracing.fitting.watching import Attempt, Fault, Key, Trail, attempt
 from bnlint.tracing.search_clock import SearchClock
 
 _RUNS = 96
@@ -139,8 +147,7 @@ class Fitter:
     def _searched(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)
         if trail is not None and isinstance(demand, OtherSize):
-            outcome = self._outcome(fault.key, demand)
-            yield from Sizes(seen.guess, trail, demand, outcome).searched()
+            yield from self._sizes(seen, fault, trail, demand).searched()
 
     def _changes(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)
@@ -150,9 +157,13 @@ class Fitter:
         if isinstance(demand, Larger):
             yield from larger(seen.guess, trail)
             return
+        if isinstance(demand, OtherBatch):
+            count = {slots[slot].shape[0] for slot in trail.slots if slots[slot].ndim}
+            axes = [(n, 0) for n, t in enumerate(slots) if t.ndim and t.shape[0] in count]
+            yield with_sizes(seen.guess, dict.fromkeys(axes, demand.want))
+            return
         if isinstance(demand, OtherSize):
-            sizes = Sizes(seen.guess, trail, demand, self._outcome(fault.key, demand))
-            yield from sizes.solutions()
+            yield from self._sizes(seen, fault, trail, demand).solutions()
             return
         for slot in sorted(trail.slots):
             tensor = slots[slot]
@@ -162,6 +173,10 @@ class Fitter:
                 changed := with_rank(tensor, tensor.ndim + demand.by)
             ) is not None:
                 yield with_slots(seen.guess, {slot: changed})
+
+    def _sizes(self, seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize) -> Sizes:
+        outcome = self._outcome(fault.key, demand)
+        return Sizes(seen.guess, trail, demand, outcome, numbers_stated(self.model))
 
     def _outcome(self, key: Key, demand: OtherSize) -> Callable[[Guess], SizeOutcome]:
         """What a changed input does to the size that a layer complained of."""

@@ -12,7 +12,14 @@ from bnlint.layers.calls import name_of
 from bnlint.layers.table import plain_name
 from bnlint.models.nested import tensors
 from bnlint.tracing.fitting.complaints import is_too_small, more_axes, wanted_type
-from bnlint.tracing.fitting.demand import Demand, Larger, OtherRank, OtherSize, OtherType
+from bnlint.tracing.fitting.demand import (
+    Demand,
+    Larger,
+    OtherBatch,
+    OtherRank,
+    OtherSize,
+    OtherType,
+)
 from bnlint.tracing.fitting.layer_demands import channels, last_axis
 from bnlint.tracing.fitting.watching import Fault
 
@@ -101,6 +108,8 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     sizes = [s for s in shape if isinstance(s, int)]
     own = sizes[1:] if sizes and sizes[0] in (-1, x.shape[0]) else sizes
     values = math.prod(map(abs, own))
+    if own is sizes and sizes[:1] > [1] and x.shape[0] != sizes[0] and -1 in sizes:
+        yield OtherBatch(x, sizes[0])  # x.view(self.batch_size, -1)
     if -1 not in sizes and sizes[:1] != [x.shape[0]]:  # rows that were points of several samples
         rows, rest = divmod(x.shape[0] * math.prod(sizes), x.numel() or 1)
         if rows and not rest:

@@ -13,7 +13,14 @@ from torch import nn
 from bnlint.layers.table import Table, axes_of
 from bnlint.models.nested import tensors
 from bnlint.tracing.fitting.complaints import is_too_small, wanted_type
-from bnlint.tracing.fitting.demand import Demand, Larger, OtherRank, OtherSize, OtherType
+from bnlint.tracing.fitting.demand import (
+    Demand,
+    Larger,
+    OtherBatch,
+    OtherRank,
+    OtherSize,
+    OtherType,
+)
 from bnlint.tracing.fitting.watching import Fault
 
 
@@ -40,6 +47,7 @@ def _sizes(module: nn.Module, read: list[torch.Tensor], dims: int) -> Iterator[D
     if isinstance(module, nn.RNNBase):
         yield from last_axis(x, module.input_size, 3)
         yield from _states(module, x, read[1:])
+        yield from _own_states(module, x, read[1:])
     elif isinstance(module, nn.RNNCellBase):
         yield from last_axis(x, module.input_size, 2)
         for state in read[1:]:
@@ -78,6 +86,17 @@ def last_axis(x: torch.Tensor, features: int, rank: int = 0) -> Iterator[Demand]
         yield OtherRank(x, 1)
     elif x.shape[-1] != features:
         yield OtherSize(x, x.ndim - 1, features)
+
+
+def _own_states(
+    module: nn.RNNBase, x: torch.Tensor, states: list[torch.Tensor]
+) -> Iterator[Demand]:
+    """The number of samples that states are made for which the model itself holds or makes."""
+    state = states[0] if states and x.ndim == 3 == states[0].ndim else None
+    axis = 0 if module.batch_first else 1
+    if state is not None and state.shape[1] != x.shape[axis]:
+        want = state.shape[1]
+        yield OtherBatch(x, want) if axis == 0 else OtherSize(x, axis, want, channels=False)
 
 
 def _attention(module: nn.MultiheadAttention, read: list[torch.Tensor]) -> Iterator[Demand]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bnlint.domain.graph import Shape
@@ -48,12 +49,16 @@ class _Searched:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Searches the sizes of the inputs for those that satisfy one demand."""
+    """Searches the sizes of the inputs for those that satisfy one demand.
+
+    ``stated`` are numbers that the model was built with.
+    """
 
     guess: Guess
     trail: Trail
     demand: OtherSize
     outcome: Callable[[Guess], SizeOutcome]
+    stated: Sequence[int] = ()
 
     def solutions(self) -> Iterator[Guess]:
         """Changed inputs that may satisfy the demand, likeliest first."""
@@ -69,9 +74,21 @@ class Sizes:
 
     def searched(self) -> Iterator[Guess]:
         """Those that a search over the sizes finds, which takes many forwards."""
+        if self.demand.flat or self.trail.merged:
+            yield from self._multiplied()
         sized = self.demand.flat or self.trail.merged or not self.demand.channels
         if sized and not self._is_whole():
             yield from self._spatial()
+
+    def _multiplied(self) -> Iterator[Guess]:
+        """Two lengths whose product is flattened, as the model was built for them."""
+        slots = slots_of(self.guess)
+        axes = [(s, i) for s in sorted(self.trail.slots) for i in range(1, slots[s].ndim)]
+        for one, other in itertools.combinations(axes, 2):
+            product = self._size(one) * self._size(other) * self.demand.want / self.demand.got
+            for number in self.stated:
+                if product / number in self.stated:
+                    yield with_sizes(self.guess, {one: number, other: int(product / number)})
 
     def _is_whole(self) -> bool:
         """True if no layer with weights lies between the inputs and the tensor."""

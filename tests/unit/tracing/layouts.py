@@ -536,7 +536,75 @@ class Scaled(nn.Module):
         return F.normalize(maps) * self.scale[None, :, None, None].expand_as(maps)
 
 
+class OfOneBatch(nn.Module):
+    """Its rows are told apart by a number of samples that it was built with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 16)
+        self.fc = nn.Linear(16 * 16, 4)
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.fc(self.words(words).view(24, -1))
+
+
+class Remembering(nn.Module):
+    """States of its own for so many samples, which come after the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(12, 8)
+        self.states = torch.zeros(1, 20, 8), torch.zeros(1, 20, 8)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return self.rnn(steps, self.states)[0]
+
+
+class RememberingRows(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(12, 8, batch_first=True)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return self.rnn(steps, torch.zeros(1, 20, 8))[0]
+
+
+class Crossed(nn.Module):
+    """What attention between two sequences weighs is flattened: two lengths it is built for."""
+
+    def __init__(self, regions: int = 49, words: int = 22) -> None:
+        super().__init__()
+        self.see, self.words = nn.Linear(32, 8), nn.Embedding(90, 8)
+        self.fc = nn.Linear(regions * words, 4)
+
+    def forward(self, image: Tensor, text: Tensor) -> Tensor:
+        weights = self.see(image) @ self.words(text).transpose(1, 2)
+        return self.fc(weights.flatten(1))
+
+
+class Options:
+    """Settings in capitals, as scripts write them."""
+
+    def __init__(self) -> None:
+        self.SENT_LEN, self.VOCAB = 30, 50
+
+
+class Sentences(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opt = Options()
+        self.words = nn.Embedding(self.opt.VOCAB, 4)
+
+    def forward(self, text: Tensor) -> Tensor:
+        return self.words(text).mean(1)
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
+    OfOneBatch: ((24, 16),),
+    Remembering: ((2, 20, 12),),
+    RememberingRows: ((20, 16, 12),),
+    Crossed: ((2, 49, 32), (2, 22)),
+    Sentences: ((2, 30),),
     Emphasis: ((2, 64),),
     Blur: ((2, 24, 64, 64),),
     Scaled: ((2, 48, 64, 64),),

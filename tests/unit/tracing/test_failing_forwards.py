@@ -86,6 +86,11 @@ NEVER = {
         "y = self.a(x)\nreturn F.relu(z)",
         "name 'z' is not defined",
     ),
+    "a variable that is read before it is set": (
+        "a=nn.GRU(12, 20)",
+        "out, state = self.a(x, state)\nreturn out",
+        "variable 'state'",
+    ),
     "too many values": (
         "a=nn.Conv2d(3, 4, 3)",
         "x = self.a(x)\nn, c, t = x.shape\nreturn x.reshape(n, c * t)",
@@ -165,6 +170,14 @@ DOUBTFUL = {
     "a check of the input that does not say what it wants": (
         "a=nn.Conv2d(3, 4, 3)",
         "if x.shape[2] % 97 != 5:\n    raise ValueError('no')\nreturn self.a(x)",
+    ),
+    "a variable that some images set": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "if x.shape[2] % 97 == 5:\n    y = self.a(x)\nreturn y",
+    ),
+    "a variable that the first round of a loop does not set": (
+        "a=nn.Conv2d(3, 4, 3)",
+        "for i in (0, 1):\n    if i or len(x) != 7:\n        x = y\n    y = self.a(x)\nreturn x",
     ),
     "an attribute that is set before the first call": (
         "a=nn.Linear(12, 20)",
@@ -285,3 +298,19 @@ def test_an_argument_that_a_layer_does_not_take_may_be_tried() -> None:
     graph = traced("act=nn.ReLU(), conv=nn.Conv2d(3, 8, 3)", forward)
     assert [op.kind for op in graph.ops] == ["input", "relu", "conv2d", "output"]
     assert said(graph) == []
+
+
+def test_guessed_arguments_set_no_variable() -> None:
+    code = f"""{HEAD}
+class Net(Block):
+    def __init__(self, width):
+        super().__init__(a=nn.Linear(width, 20))
+
+    def forward(self, x):
+        y, state = self.a(x), state
+        return y
+"""
+    (graph,) = trace_source(code, "net.py")
+    ((rule, message),) = said(graph)
+    assert rule == "BN206"
+    assert "variable 'state'" in message

@@ -19,9 +19,11 @@ import torch
 from torch import nn
 
 from bnlint.domain.graph import Shape
+from bnlint.domain.objects import is_a
 from bnlint.layers.table import axes_of
 from bnlint.loading.sites import site_of
 from bnlint.models.lexicon import (
+    CONFIG,
     FRAMES,
     IMAGE_CHANNELS,
     IMAGE_HEIGHT,
@@ -97,6 +99,12 @@ def stated(model: nn.Module) -> Stated:
     return Stated(size, size or extent, channels, length, frames)
 
 
+def numbers_stated(model: nn.Module) -> tuple[int, ...]:
+    """The whole numbers above one that the model was built with or keeps, in their order."""
+    found = (value for _, value in _values(model) if _is_size(value) and value > 1)
+    return tuple(dict.fromkeys(found))
+
+
 def _values(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """Names and values that may state a size, the most certain last."""
     site = site_of(model)
@@ -106,17 +114,25 @@ def _values(model: nn.Module) -> Iterator[tuple[str, Any]]:
             yield from [(p.name, p.default) for p in parameters if p.default is not p.empty]
     for name, value in vars(model).items():
         if not name.startswith("_"):
-            yield from _settings_in(value)
+            yield from _settings_in(name, value)
         yield name, value
     if site is not None:
         yield from site.arguments
 
 
-def _settings_in(value: Any) -> Iterator[tuple[str, Any]]:
-    """The settings of a dict, or of the first of a list of blocks: that of the whole network."""
+def _settings_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The settings of a dict or object, or of the first of a list of blocks: the whole network's.
+
+    Their names may be written in capitals.
+    """
     first = value[0] if type(value) is list and value else value
-    if type(first) is dict:
-        yield from ((key, _as_number(entry)) for key, entry in first.items() if type(key) is str)
+    settings: Mapping[Any, Any] = first if type(first) is dict else {}
+    if CONFIG.fullmatch(name) and not is_a(first, (dict, nn.Module, torch.Tensor)):
+        of_class = first if isinstance(first, type) else type(first)
+        settings = {**vars(of_class), **getattr(first, "__dict__", {})}
+    elif is_a(first, dict):
+        settings = first
+    yield from ((k.lower(), _as_number(v)) for k, v in settings.items() if type(k) is str)
 
 
 def _as_number(value: Any) -> Any:
@@ -159,16 +175,17 @@ def entry_of(model: nn.Module) -> nn.Module | None:
 def specs_of(entry: nn.Module, model: nn.Module, known: Stated) -> list[Spec]:
     """Shapes and dtypes that may suit the layer ``entry`` of a model, likeliest first."""
     shapes: Iterable[Shape]
+    length = known.length or LENGTH
     if isinstance(entry, (nn.Embedding, nn.EmbeddingBag)):
-        return [((BATCH, LENGTH), torch.long), ((BATCH,), torch.long)]
+        return [((BATCH, length), torch.long), ((BATCH,), torch.long)]
     if isinstance(entry, (nn.Linear, nn.Bilinear)):
         shapes = _of_linear(entry, model, known)
     elif isinstance(entry, nn.RNNBase):
-        shapes = [(BATCH, LENGTH, entry.input_size)]
+        shapes = [(BATCH, length, entry.input_size)]
     elif isinstance(entry, nn.RNNCellBase):
         shapes = [(BATCH, entry.input_size)]
     elif isinstance(entry, nn.MultiheadAttention):
-        shapes = [(BATCH, LENGTH, entry.embed_dim)]
+        shapes = [(BATCH, length, entry.embed_dim)]
     else:
         shapes = _of_spatial(entry, known)
     return [(shape, torch.float32) for shape in shapes]
@@ -177,7 +194,7 @@ def specs_of(entry: nn.Module, model: nn.Module, known: Stated) -> list[Spec]:
 def _of_linear(entry: nn.Linear | nn.Bilinear, model: nn.Module, known: Stated) -> Iterator[Shape]:
     yield from known.shapes(BATCH)
     width = (entry.in_features if isinstance(entry, nn.Linear) else entry.in1_features) or WIDTH
-    flat, sequence = (BATCH, width), (BATCH, LENGTH, width)
+    flat, sequence = (BATCH, width), (BATCH, known.length or LENGTH, width)
     deep = any(isinstance(m, (nn.MultiheadAttention, nn.LayerNorm)) for m in model.modules())
     yield from (sequence, flat) if deep else (flat, sequence)
     for channels in (1, 3):  # an image that the model flattens itself
