@@ -14,6 +14,7 @@ SAME_MEMORY = having("keeps", "memory")
 KEEPS_INPUT = having("needs", "input")
 """What torch was seen to refuse in backward when its input had been overwritten."""
 OUTPUT = Tags(any_of=("output",))
+BRANCH_END = Tags(any_of=tuple(sorted(having("within", "own-norm") | {"scale"})))
 BREAKS_CHAIN = Tags(any_of=tuple(having("ends", "chain")))
 
 
@@ -93,6 +94,32 @@ def chain_begins(view: View) -> Sequence[Answer]:
     for behind in view.behind:
         led_to.append(any(not ends[n] and (kernels[n] or led_to[n]) for n in behind))
     return [kernel and not led for kernel, led in zip(kernels, led_to, strict=True)]
+
+
+@op_fact("added-to-skip")
+def added_to_skip(view: View, op: Op) -> Answer:
+    """Whether its result is added to a value that it was computed from: a residual branch ends.
+
+    Looks through plumbing, pooling, dropout, reshapes and the scale of a branch.
+    """
+    sums = [o for o in view.reach(op, BRANCH_END) if "add" in o.tags]
+    if not sums:
+        return False
+    before = _behind(view, op)
+    return any(other.id in before for o in sums for other in view.predecessors(o))
+
+
+def _behind(view: View, op: Op) -> frozenset[str]:
+    """All that an operation was computed from."""
+    found: set[str] = set()
+    todo = [op]
+    while todo:
+        for source in view.predecessors(todo.pop()):
+            if source.id not in found:
+                found.add(source.id)
+                view.visited()
+                todo.append(source)
+    return frozenset(found)
 
 
 @op_fact("reaches-output")

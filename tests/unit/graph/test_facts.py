@@ -116,6 +116,16 @@ def test_first_and_last_kernel():
     assert ask(net, "fc2", "last-kernel") is False
 
 
+def test_what_ends_a_residual_branch_is_added_to_what_it_was_computed_from():
+    net = line("input:x", "layernorm", "linear:one", "gelu", "linear:two", "dropout", "scale:scaled")
+    net.add("add", "sum", reads=("scaled", "x"))
+    net.add("linear", "three")
+    net.add("linear", "beside", reads=("x",))
+    net.add("add", "other", reads=("three", "beside"))
+    answers = [ask(net, layer, "added-to-skip") for layer in ("one", "two", "three", "beside")]
+    assert answers == [False, True, False, False]
+
+
 def test_reads_input():
     net = line("input", "flatten", "linear:a", "linear:b")
     assert ask(net, "a", "reads-input") is True
