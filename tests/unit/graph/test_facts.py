@@ -117,7 +117,8 @@ def test_first_and_last_kernel():
 
 
 def test_what_ends_a_residual_branch_is_added_to_what_it_was_computed_from():
-    net = line("input:x", "layernorm", "linear:one", "gelu", "linear:two", "dropout", "scale:scaled")
+    branch = "layernorm", "linear:one", "gelu", "linear:two", "dropout", "scale:scaled"
+    net = line("input:x", *branch)
     net.add("add", "sum", reads=("scaled", "x"))
     net.add("linear", "three")
     net.add("linear", "beside", reads=("x",))
