@@ -21,6 +21,7 @@ from bnlint.loading.sites import file_of, is_local
 from bnlint.loading.user_code import blame, line_in
 
 _GUARD = "keep work under `if __name__ == '__main__'`"
+_IMPORT = "fix the import, or build the compiled part that it names"
 _NAMED = 5
 """Most definitions that a note names."""
 
@@ -38,7 +39,8 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
     for line, error in found.partly:
         problem = blame(error, ProblemKind.IMPORT_FAILED, _importing(error, source), source.path)
         said = f"{problem.message}. The rest of that module was imported"
-        yield replace(problem, line=line, message=said, hint=_GUARD)
+        hint = _IMPORT if isinstance(error, ImportError) else _GUARD
+        yield replace(problem, line=line, message=said, hint=hint)
     yield from _stopped(source, found)
     yield from _misfits(source, stubs)
     missing = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]

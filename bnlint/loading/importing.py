@@ -93,6 +93,7 @@ def import_source(
             source.path, source.tree, vars(module), local.patience, partial(_timed, spot.home)
         )
         rescue = _Rescue(source, spot, stubs, local, vars(module))
+        local.replace = rescue.replace
         script.run(rescue.again)
     partly = tuple(rescue.partly.items())
     return Imported(module, stubs, bare, script, partly, tuple(local.scripts))
@@ -154,9 +155,13 @@ class _Rescue:
             self.partly[node.lineno] = error
             return True
         self.partly.pop(node.lineno, None)
-        for each in imports:
-            self._bind(each)
+        self.replace(node, self.names)
         return False
+
+    def replace(self, node: ast.stmt, names: dict[str, Any]) -> None:
+        """Bind what the imports of a statement can get to the names of a module, else stubs."""
+        for each in _imports(node):
+            self._bind(each, names)
 
     def _bring(self, name: str) -> bool:
         """True if the name is bound now: a local module has it with ``*`` from a missing one."""
@@ -177,24 +182,25 @@ class _Rescue:
                 return False
         return True
 
-    def _modules(self, node: _Import) -> list[str]:
+    def _modules(self, node: _Import, home: str = "") -> list[str]:
         if isinstance(node, ast.Import):
             return [alias.name for alias in node.names]
         name = "." * node.level + (node.module or "")
-        return [importlib.util.resolve_name(name, self.spot.home)]
+        return [importlib.util.resolve_name(name, home or self.spot.home)]
 
-    def _bind(self, node: _Import) -> None:
-        """Bind what an import can get, and stubs for the rest."""
+    def _bind(self, node: _Import, names: dict[str, Any]) -> None:
         whole = isinstance(node, ast.Import)
-        home = "" if isinstance(node, ast.Import) else f"{node.module or ''}."
+        home = "" if isinstance(node, ast.Import) or not node.module else f"{node.module}."
         module: object = None
         with contextlib.suppress(BaseException):
-            module = None if whole else importlib.import_module(self._modules(node)[0])
+            package = names.get("__package__") or ""
+            module = None if whole else importlib.import_module(self._modules(node, package)[0])
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
-            if name not in self.names and name != "*":
-                stub = Stub(self.stubs, home + (name if whole else alias.name))
-                self.names[name] = getattr(module, alias.name, stub)
+            if name not in names and name != "*":
+                known = "" if module is not None else home
+                stub = Stub(self.stubs, known + (name if whole else alias.name))
+                names[name] = getattr(module, alias.name, stub)
 
 
 def _timed(home: str, node: ast.stmt) -> contextlib.AbstractContextManager[None]:

@@ -11,8 +11,9 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -23,11 +24,15 @@ from bnlint.loading.sites import is_local
 
 @dataclass(slots=True)
 class LocalImports:
-    """Runs local modules; ``scripts`` are those of which something failed or was stopped."""
+    """Runs local modules; ``scripts`` are those of which something failed or was stopped.
+
+    ``replace`` binds what an import that fails would have bound to stand-ins.
+    """
 
     patience: Patience
     lenient: bool = False
     scripts: list[Script] = field(default_factory=list)
+    replace: Callable[[ast.stmt, dict[str, Any]], None] | None = None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[LocalImports]:
@@ -83,12 +88,14 @@ class LocalImports:
 
     def _run(self, script: Script) -> None:
         try:
-            script.run(self._again)
+            script.run(partial(self._again, script))
         finally:
             if script.failures:
                 self.scripts.append(script)
 
-    def _again(self, _: ast.stmt, error: BaseException) -> bool:
+    def _again(self, script: Script, node: ast.stmt, error: BaseException) -> bool:
+        if self.lenient and self.replace is not None:
+            self.replace(node, script.names)
         if self.lenient or isinstance(error, Stopped):
             return False
         raise error

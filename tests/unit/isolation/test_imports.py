@@ -192,6 +192,19 @@ def test_a_missing_part_of_the_own_package_is_not_replaced(check: Check, write: 
     assert "pkg.layers" in outcome.problems[0].message
 
 
+def test_a_compiled_part_that_a_local_module_lacks(check: Check, write: Write) -> None:
+    write("", "ops/__init__.py")
+    write("from . import _ext\ndef act(x):\n    return _ext.act(x)\n", "ops/acts.py")
+    code = LINEAR.replace("self.layer(x)", "act(self.layer(x))")
+    outcome = check("from ops.acts import act\n" + code)
+    first, *_ = outcome.problems
+    assert first.kind is ProblemKind.IMPORT_FAILED
+    assert "compiled part" in first.hint
+    reasons = [r.reason for g in outcome.graphs for r in g.trace.refusals]
+    assert {reason for reason in reasons if "_ext is needed" not in reason} == set()
+    assert reasons
+
+
 def test_an_error_in_a_local_module_names_the_line_of_the_file(check: Check, write: Write) -> None:
     write("def broken():\n    return 1 / 0\nbroken()\n", "local.py")
     outcome = check("import torch\nimport local\n" + LINEAR)
