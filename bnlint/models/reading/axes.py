@@ -5,6 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from torch import nn
+
+from bnlint.domain.objects import home_of
+from bnlint.layers.table import axes_of
 from bnlint.models.lexicon import TENSORS
 from bnlint.models.reading.scope import Namespace, constant
 from bnlint.models.reading.use import Use
@@ -22,6 +26,11 @@ AXES = {
 }
 """Methods of tensors, and how many of their arguments are numbers of axes."""
 
+
+JOINING = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack"})
+"""Functions that take a list of tensors."""
+
+_OF_MAPS = frozenset({"torch.nn.modules.pooling", "torch.nn.modules.padding"})
 
 _TAKE_SIZES = frozenset({*TENSORS, "view", "expand"})
 
@@ -60,6 +69,16 @@ def note_sides(use: Use, part: ast.Slice) -> None:
     lower = None if part.lower is None else constant(part.lower)
     if part.upper is None and lower in (2, -2):
         use.has_axis(3)
+
+
+def rank_taken_by(module: nn.Module) -> int:
+    """The axes of what a pooling or padding layer takes, samples and channels among them; or 0."""
+    while isinstance(module, nn.Sequential) and len(module):
+        module = module[0]
+    if _OF_MAPS.isdisjoint(map(home_of, type(module).__mro__)):
+        return 0
+    axes = axes_of(module)
+    return axes + 2 if axes else 0
 
 
 def sizes_of_new(name: str, arguments: list[ast.expr]) -> list[ast.expr]:

@@ -14,9 +14,11 @@ from torch import nn
 
 from bnlint.models.reading.axes import (
     AXES,
+    JOINING,
     note_method,
     note_pattern,
     note_sides,
+    rank_taken_by,
     sizes_of_new,
     terms_of,
 )
@@ -231,6 +233,7 @@ class _Reader:
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
+            use.iterated |= name in JOINING and place in (0, "tensors")
             if name == "pack_padded_sequence" and place in (1, "lengths"):
                 use.time_first = not self._flag(node, "batch_first", 2)
             if place == 0 and name in (*AXES, "permute"):  # torch.transpose(x, 1, 2)
@@ -252,6 +255,8 @@ class _Reader:
     def _call_module(self, module: nn.Module, node: ast.Call) -> None:
         for place, use in self._passed(node):
             use.readers.append((module, place))
+            if place == 0 and (rank := rank_taken_by(module)):
+                use.has_rank(rank)
         if node.args and self.scope.use(node.args[0]) is None:
             for use in self.scope.sources(node.args[0]):
                 use.mixers.append(module)

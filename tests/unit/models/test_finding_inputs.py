@@ -13,6 +13,7 @@ from bnlint.loading.parsing import Source, read
 from bnlint.models.guessing.guess import Guesses, choose, describe
 from bnlint.models.guessing.inputs.asked import required_inputs
 from bnlint.models.guessing.inputs.of_forward import find_inputs, infer
+from bnlint.models.meta.known_numbers import numbers_of
 
 
 def source(code: str) -> Source:
@@ -56,6 +57,10 @@ MINED = {
         ((2, 3), (2, 4)),
     ),
     "a list of inputs": ("net = Net()\nnet([torch.rand(3, 8, 8)])", ((3, 8, 8),)),
+    "numbers": (
+        "net = Net()\nnet(torch.Tensor([[1, 2, 3]]), torch.LongTensor([3]), torch.Tensor(2, 3))",
+        ((1, 3), (1,), (2, 3)),
+    ),
     "summary without a batch": ("net = Net()\nsummary(net, (3, 32, 32))", ((2, 3, 32, 32),)),
     "summary with a batch": ("net = Net()\nsummary(net, input_size=(1, 3, 8, 8))", ((1, 3, 8, 8),)),
     "export": ("net = Net()\ntorch.onnx.export(net, torch.randn(1, 9), 'f')", ((1, 9),)),
@@ -69,6 +74,15 @@ def test_inputs_that_the_file_shows(name: str) -> None:
     given = mined(code)
     assert given.source == "mined"
     assert shapes(given) == expected
+
+
+def test_numbers_that_the_file_shows_are_known() -> None:
+    given = mined("net = Net()\nnet(torch.rand(2, 9), torch.tensor([9, 4], dtype=torch.int32))")
+    lengths = given.candidates[0].args[1]
+    assert lengths.dtype == torch.int32
+    numbers = numbers_of(lengths)
+    assert numbers is not None
+    assert numbers.tolist() == [9, 4]
 
 
 def test_whole_numbers_stay_whole() -> None:

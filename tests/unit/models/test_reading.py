@@ -201,6 +201,45 @@ class Helped(nn.Module):
         return quarters(x, 2)
 
 
+class Joining(nn.Module):
+    def forward(self, parts):
+        return torch.cat(parts, 1)
+
+
+class Pooling(nn.Module):
+    """A pooling layer says that it reads images, the layer behind it does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.conv = nn.AdaptiveAvgPool2d(1), nn.Conv1d(1, 1, 3)
+
+    def forward(self, x):
+        return x * self.conv(self.pool(x).squeeze(-1).transpose(-1, -2)).mean()
+
+
+class Features(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x, y):
+        return self.net.conv(x).mean((2, 3)) + self.net.fc(y)
+
+
+class Backbone(nn.Module):
+    """Its part is called by a method that another library has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Features()
+
+    def features(self, x, y):
+        return self.net.forward_features(x, y)
+
+    def forward(self, x, y):
+        return self.features(x, y)
+
+
 class OfItsOwn(nn.Module):
     """Its first layer is not of torch."""
 
@@ -259,6 +298,9 @@ GUESSED = {
     OnGpu: [ROW, False],
     Gathered: [(2, 3, 64, 64), ("long", 2)],
     Mapped: [(2, 5)],
+    Joining: [[(2, 3, 64, 64)] * 2],
+    Pooling: [(2, 3, 64, 64)],
+    Backbone: [IMAGE, IMAGE],
     Keyed: [ROW, IMAGE],
     ByName: [IMAGE, ROW],
     Levels: [[IMAGE, IMAGE]],

@@ -163,6 +163,8 @@ def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     rank = use.rank if use.rank is not None or tensors else least
     if rank is None:
         return [t for t in tensors if t.ndim >= use.least_rank] or tensors
+    if use.readers and not tensors and (entry := entry_of(model)) is not None:
+        tensors = [empty(*spec) for spec in specs_of(entry, model, sizes)]
     alike = [t for t in tensors if t.ndim == rank]
     filler = empty(_BY_RANK.get(rank, (BATCH,) * rank))
     return alike if alike and _speaks_of_rank(use) else [filler, *alike]

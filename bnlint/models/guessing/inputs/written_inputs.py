@@ -18,6 +18,7 @@ from bnlint.loading.parsing import Source
 from bnlint.loading.sites import file_of, is_local
 from bnlint.models import lexicon
 from bnlint.models.guessing.guess import Guess, Origin, emptied, empty
+from bnlint.models.meta.known_numbers import hollow
 from bnlint.models.nested import tensors
 from bnlint.models.outline import (
     assigned,
@@ -30,6 +31,14 @@ from bnlint.models.outline import (
 )
 
 _NO_TENSOR = object()
+_HOLDING = {
+    **dict.fromkeys(("tensor", "as_tensor")),
+    **dict.fromkeys(("Tensor", "FloatTensor"), torch.float32),
+    "LongTensor": torch.long,
+    "IntTensor": torch.int32,
+    "BoolTensor": torch.bool,
+}
+"""Functions that make a tensor of the numbers that they are given, and its type."""
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
@@ -170,8 +179,10 @@ def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
     """An empty tensor like the one that an expression creates, if it states the shape."""
     while isinstance(node, ast.Call) and called(node) in lexicon.SAME_SHAPE:
         node = node.args[0] if called(node) == "Variable" and node.args else _inner(node)
-    if not isinstance(node, ast.Call) or called(node) not in lexicon.TENSORS:
+    if not isinstance(node, ast.Call):
         return None
+    if (held := _of_numbers(node, names)) is not None or called(node) not in lexicon.TENSORS:
+        return held
     try:
         shape = _shape(node, names)
     except ValueError:
@@ -179,6 +190,23 @@ def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
     dtypes = [ast.unparse(k.value) for k in node.keywords if k.arg == "dtype"]
     whole = called(node) in lexicon.WHOLE_TENSORS or any("int" in d or "long" in d for d in dtypes)
     return empty(shape, torch.long if whole else torch.float32) if shape else None
+
+
+def _of_numbers(node: ast.Call, names: Mapping[str, Any]) -> torch.Tensor | None:
+    """``torch.LongTensor([4, 2])`` and ``torch.tensor(3)`` as tensors that know their numbers."""
+    name = called(node)
+    if name not in _HOLDING or len(node.args) != 1:
+        return None
+    dtypes = [ast.unparse(k.value).rpartition(".")[2] for k in node.keywords if k.arg == "dtype"]
+    dtype = getattr(torch, dtypes[0], None) if dtypes else _HOLDING[name]
+    try:
+        numbers = value_of(node.args[0], names)
+        if isinstance(numbers, (list, tuple)) or _HOLDING[name] is None:
+            held: torch.Tensor = hollow(torch.tensor(numbers, dtype=dtype))
+            return held
+    except (TypeError, ValueError, RuntimeError):  # no numbers, or not as many in each row
+        return None
+    return None
 
 
 def _inner(node: ast.Call) -> ast.expr:
