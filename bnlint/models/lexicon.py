@@ -71,6 +71,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
     (2, (rf"{_N}(hidden_)?layers?", r"n")),
     (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)",)),
+    (8, (r"(n|num)?_?modes\d?|mode\d",)),
     (4, (r"patch", r"window", r"tile", r"ws", r"(\w+_)?(patch|window|tile|chunk)_?size")),
     (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
     (32, (r"(h|w|height|width)_?(image|img|input)(_?(size|res|shape))?",)),

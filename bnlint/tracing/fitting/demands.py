@@ -10,7 +10,7 @@ from torch import nn
 
 from bnlint.layers.table import Table
 from bnlint.tracing.fitting.complaints import chunked, more_axes
-from bnlint.tracing.fitting.demand import Demand, OtherRank, OtherSize
+from bnlint.tracing.fitting.demand import Demand, OtherBatch, OtherRank, OtherSize
 from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
 from bnlint.tracing.fitting.statements import (
@@ -32,7 +32,16 @@ def demands(fault: Fault, table: Table) -> list[Demand]:
         found = of_layer(fault, table)
     else:
         found = of_function(fault)
-    return [demand for demand in found if fault.trail(demand.tensor) is not None]
+    known = [demand for demand in found if fault.trail(demand.tensor) is not None]
+    return [*_of_one_sample(fault, known), *known]
+
+
+def _of_one_sample(fault: Fault, known: list[Demand]) -> Iterator[Demand]:
+    """A single sample of a single step, where the forward made one of several."""
+    for demand in known:
+        trail = fault.trail(demand.tensor)
+        if isinstance(demand, OtherSize) and trail is not None and trail.single:
+            yield OtherBatch(demand.tensor, 1)
 
 
 def _of_statement(fault: Fault) -> Iterator[Demand]:

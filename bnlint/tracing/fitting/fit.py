@@ -74,6 +74,17 @@ def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
     return guess.channels_last, tuple((t.ndim, t.dtype) for t in slots_of(guess))
 
 
+def _with_batch(guess: Guess, trail: Trail, want: int) -> Guess:
+    """The call with so many samples; of one sample, inputs of whole numbers are one number."""
+    slots = slots_of(guess)
+    counts = {slots[slot].shape[0] for slot in trail.slots if slots[slot].ndim}
+    sizes = {(n, 0): want for n, t in enumerate(slots) if t.ndim and t.shape[0] in counts}
+    if want == 1:
+        whole = (slot for slot in trail.slots if not slots[slot].is_floating_point())
+        sizes |= {(slot, axis): 1 for slot in whole for axis in range(slots[slot].ndim)}
+    return with_sizes(guess, sizes)
+
+
 @dataclass(slots=True)
 class Fitter:
     """Changes the inputs of one model step by step; ends after some forwards or some time."""
@@ -158,9 +169,7 @@ class Fitter:
             yield from larger(seen.guess, trail)
             return
         if isinstance(demand, OtherBatch):
-            count = {slots[slot].shape[0] for slot in trail.slots if slots[slot].ndim}
-            axes = [(n, 0) for n, t in enumerate(slots) if t.ndim and t.shape[0] in count]
-            yield with_sizes(seen.guess, dict.fromkeys(axes, demand.want))
+            yield _with_batch(seen.guess, trail, demand.want)
             return
         if isinstance(demand, OtherSize):
             yield from self._sizes(seen, fault, trail, demand).solutions()

@@ -41,12 +41,13 @@ class Trail:
 
     ``slots`` are the numbers of the inputs; ``straight`` are those that reach it past all layers
     with weights, so that they bring their own channels. ``merged`` is true if axes were joined or
-    split after the last such layer.
+    split after the last such layer, ``single`` if that made one sample of several.
     """
 
     slots: frozenset[int]
     straight: frozenset[int]
     merged: bool = False
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,8 +221,9 @@ class _Watcher(Subscriber):
             trail = Trail(slots, frozenset())
         else:
             merged = name_of(target) in _REARRANGING or any(trail.merged for trail in found)
+            single = _makes_one(target, args) or any(trail.single for trail in found)
             straight = frozenset().union(*(trail.straight for trail in found))
-            trail = Trail(slots, straight, merged)
+            trail = Trail(slots, straight, merged, single)
         for tensor in results:
             self._follow(tensor, trail)
 
@@ -242,3 +244,12 @@ class _Watcher(Subscriber):
     def _follow(self, tensor: torch.Tensor, trail: Trail) -> None:
         self.seen.alive.append(tensor)  # so that its id stays its own
         self.seen.trails[id(tensor)] = trail
+
+
+def _makes_one(target: Any, args: Any) -> bool:
+    """True for ``x.view(1, 1, -1)`` of several samples."""
+    if name_of(target) not in ("view", "reshape") or len(args) < 2:
+        return False
+    x, first = args[0], args[1]
+    first = first[0] if isinstance(first, (tuple, list)) and first else first
+    return isinstance(x, torch.Tensor) and x.ndim > 0 and first == 1 != x.shape[0]

@@ -569,6 +569,17 @@ class RememberingRows(nn.Module):
         return self.rnn(steps, torch.zeros(1, 20, 8))[0]
 
 
+class OneToken(nn.Module):
+    """It reads one token after the other, so that there is no batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.rnn = nn.Embedding(50, 16), nn.GRU(16, 16)
+
+    def forward(self, token: Tensor, state: Tensor) -> Tensor:
+        return self.rnn(self.words(token).view(1, 1, -1), state)[0]
+
+
 class Crossed(nn.Module):
     """What attention between two sequences weighs is flattened: two lengths it is built for."""
 
@@ -603,6 +614,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     OfOneBatch: ((24, 16),),
     Remembering: ((2, 20, 12),),
     RememberingRows: ((20, 16, 12),),
+    OneToken: ((1, 1), (1, 1, 16)),
     Crossed: ((2, 49, 32), (2, 22)),
     Sentences: ((2, 30),),
     Emphasis: ((2, 64),),
