@@ -76,14 +76,20 @@ class Namespace:
             return
         starred = any(isinstance(t, ast.Starred) for t in targets)
         shaped, use = self.shape_of(value), self.use(value)
+        self._name_items(targets, None if starred else use)
+        if shaped is not None and not starred:
+            shaped.has_rank(len(targets))
+
+    def _name_items(self, targets: list[ast.expr], use: Use | None) -> None:
+        """``image, (h, c) = inputs``; the names are forgotten where nothing is known of it."""
         for index, target in enumerate(targets):
             if isinstance(target, ast.Name):
                 self._forget(target.id)
-                if use is not None and not starred:
+                if use is not None:
                     self.names[target.id] = use.item(index)
-        if shaped is not None and not starred:
-            shaped.has_rank(len(targets))
-        elif use is not None and not starred:
+            elif isinstance(target, (ast.Tuple, ast.List)):
+                self._name_items(target.elts, None if use is None else use.item(index))
+        if use is not None:
             use.length = len(targets)
 
     def _iterate(self, target: ast.expr, source: ast.expr, count: int | None = None) -> None:

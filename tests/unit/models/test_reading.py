@@ -201,6 +201,16 @@ class Helped(nn.Module):
         return quarters(x, 2)
 
 
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.cell = nn.Conv2d(3, 8, 3), nn.LSTMCell(8, 24)
+
+    def forward(self, inputs):
+        picture, (h, c) = inputs
+        return self.cell(self.conv(picture).mean((2, 3)), (h, c))
+
+
 class Joining(nn.Module):
     def forward(self, parts):
         return torch.cat(parts, 1)
@@ -298,6 +308,7 @@ GUESSED = {
     OnGpu: [ROW, False],
     Gathered: [(2, 3, 64, 64), ("long", 2)],
     Mapped: [(2, 5)],
+    Recurrent: [[IMAGE, [(2, 24), (2, 24)]]],
     Joining: [[(2, 3, 64, 64)] * 2],
     Pooling: [(2, 3, 64, 64)],
     Backbone: [IMAGE, IMAGE],
