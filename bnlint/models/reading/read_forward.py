@@ -205,8 +205,13 @@ class _Reader:
             use.tensor = True
 
     def _note_bounds(self, index: ast.expr) -> None:
-        """``cache[:, start : start + n]``: numbers that are 0 at the beginning of a sequence."""
+        """``cache[:, start : start + n]``: numbers that are 0 at the beginning of a sequence.
+
+        ``table[rows, y]`` looks up elements, if they are tensors.
+        """
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        for use in filter(None, map(self.scope.use, parts)):
+            use.functions.append(("subscript", 1))
         for part in (p for p in parts if isinstance(p, ast.Slice)):
             for bound in filter(None, (part.lower, part.upper)):
                 for use in filter(None, map(self.scope.use, terms_of(bound))):

@@ -157,9 +157,11 @@ class Sizes:
         want -= rest
         if count < 2 or want < count:
             return
-        axes, image = sorted(joined), slots_of(self.guess)[joined[0][0]].ndim > 3
-        if image and count == 2 and 3 < want < 6:
-            yield with_sizes(self.guess, {axes[0]: 3, axes[1]: want - 3})
+        axes = sorted(joined)
+        images = [axis for axis in axes if slots_of(self.guess)[axis[0]].ndim > 3]
+        if count == 2 and want > 3 and (len(images) == 1 or (images and want < 6)):
+            other = next(axis for axis in axes if axis != images[0])
+            yield with_sizes(self.guess, {images[0]: 3, other: want - 3})
         share = want // count
         equal = dict.fromkeys(axes, share)
         yield with_sizes(self.guess, equal | {axes[0]: want - share * (count - 1)})

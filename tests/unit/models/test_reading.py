@@ -211,6 +211,12 @@ class Recurrent(nn.Module):
         return self.cell(self.conv(picture).mean((2, 3)), (h, c))
 
 
+class Chosen(Net):
+    def forward(self, x, domain):
+        both = torch.stack([self.fc(x), -self.fc(x)], 1)
+        return both[torch.arange(domain.size(0)), domain]
+
+
 class Joining(nn.Module):
     def forward(self, parts):
         return torch.cat(parts, 1)
@@ -309,6 +315,7 @@ GUESSED = {
     Gathered: [(2, 3, 64, 64), ("long", 2)],
     Mapped: [(2, 5)],
     Recurrent: [[IMAGE, [(2, 24), (2, 24)]]],
+    Chosen: [ROW, ("long", 2)],
     Joining: [[(2, 3, 64, 64)] * 2],
     Pooling: [(2, 3, 64, 64)],
     Backbone: [IMAGE, IMAGE],

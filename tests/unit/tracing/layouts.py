@@ -580,6 +580,19 @@ class OneToken(nn.Module):
         return self.rnn(self.words(token).view(1, 1, -1), state)[0]
 
 
+class Conditioned(nn.Module):
+    """An image, and a row of labels that is repeated over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3 + 5, 8, 3)
+
+    def forward(self, image: Tensor, labels: Tensor) -> Tensor:
+        maps = labels.view(labels.size(0), labels.size(1), 1, 1)
+        maps = maps.repeat(1, 1, image.size(2), image.size(3))
+        return self.conv(torch.cat([image, maps], 1))
+
+
 class Crossed(nn.Module):
     """What attention between two sequences weighs is flattened: two lengths it is built for."""
 
@@ -615,6 +628,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Remembering: ((2, 20, 12),),
     RememberingRows: ((20, 16, 12),),
     OneToken: ((1, 1), (1, 1, 16)),
+    Conditioned: ((2, 3, 32, 32), (2, 5)),
     Crossed: ((2, 49, 32), (2, 22)),
     Sentences: ((2, 30),),
     Emphasis: ((2, 64),),

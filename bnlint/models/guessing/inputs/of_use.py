@@ -252,7 +252,7 @@ def _special(asked: Asked) -> list[Any]:
     if use.mixers and not called & _LOOKUPS:
         return []
     indices = {function for function, place in use.functions if place not in (0, "input")}
-    if "index_select" in indices:
+    if "index_select" in indices or ("subscript" in indices and use.tensor):
         return [empty((BATCH,), torch.long)]
     if called & _LOOKUPS or indices & _TAKE_INDICES:
         shape = _BY_RANK[use.rank] if use.rank in (1, 2) else (BATCH, LENGTH)
