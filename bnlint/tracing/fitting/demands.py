@@ -20,6 +20,7 @@ from bnlint.tracing.fitting.statements import (
     compared,
     failed_statement,
     tensors_named,
+    unbound,
 )
 from bnlint.tracing.fitting.watching import Fault
 
@@ -57,6 +58,9 @@ def _of_statement(fault: Fault) -> Iterator[Demand]:
             yield from _of_compared_sizes(statement, left, right)
     elif (sizes := chunked(fault.text)) is not None:
         yield from _of_sizes(statement, *sizes)
+    elif (cut := unbound(statement)) is not None:
+        tensor, axis, count = cut
+        yield OtherSize(tensor, axis, count)
     elif by := more_axes(fault.text):
         yield from (OtherRank(tensor, by) for tensor in tensors_named(statement))
 

@@ -59,6 +59,29 @@ def tensors_named(statement: Statement) -> Iterator[torch.Tensor]:
             yield value
 
 
+def unbound(statement: Statement) -> tuple[torch.Tensor, int, int] | None:
+    """A tensor, the axis along which ``x, y, z = points.unbind(-1)`` cuts it, and the 3."""
+    match statement.node:
+        case ast.Assign(
+            targets=[ast.Tuple(elts=targets)],
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="unbind"),
+                args=args,
+                keywords=keywords,
+            ),
+        ):
+            pass
+        case _:
+            return None
+    if name == "torch" and args and isinstance(args[0], ast.Name):
+        name, args = args[0].id, args[1:]
+    known, axes = statement.frame.f_locals, [*args, *(k.value for k in keywords)]
+    tensor, axis = known.get(name), _number(axes[0], known) if axes else 0
+    if axis is None or not isinstance(tensor, torch.Tensor) or not -1 <= axis < tensor.ndim:
+        return None
+    return tensor, axis % tensor.ndim, len(targets)
+
+
 def asked_rank(statement: Statement) -> tuple[torch.Tensor, int] | None:
     """A tensor and the rank that it should have.
 

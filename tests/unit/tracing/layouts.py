@@ -593,6 +593,16 @@ class Conditioned(nn.Module):
         return self.conv(torch.cat([image, maps], 1))
 
 
+class Directions(nn.Module):
+    """Vectors that are taken apart, and no layer."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        x, y, z = vectors.unbind(-1)
+        if len(x) > 9:
+            return x * y
+        return torch.stack([x * y, y * z, 3 * z * z - 1], -1)
+
+
 class Crossed(nn.Module):
     """What attention between two sequences weighs is flattened: two lengths it is built for."""
 
@@ -629,6 +639,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     RememberingRows: ((20, 16, 12),),
     OneToken: ((1, 1), (1, 1, 16)),
     Conditioned: ((2, 3, 32, 32), (2, 5)),
+    Directions: ((2, 64, 64, 3),),
     Crossed: ((2, 49, 32), (2, 22)),
     Sentences: ((2, 30),),
     Emphasis: ((2, 64),),
