@@ -24,6 +24,7 @@ from bnlint.tracing.describing.dataflow import (
     collapse_self_gates,
     data_sources,
     point_to_inplace,
+    point_to_written,
 )
 from bnlint.tracing.describing.exact import ExactText
 from bnlint.tracing.describing.forgotten import forgotten_calls
@@ -78,6 +79,8 @@ class Description:
         self.shapes = {c.id: tuple(_shapes_of(c.value)) for c in calls}
         self.values = {c.id: c.value for c in calls}
         sources = data_sources(calls)
+        if point_to_written(calls, sources, self.part.record.outputs):
+            sources = data_sources(calls)
         kept = [c for c in calls if c.id in sources and (c.role == "op" or c.error is not None)]
         point_to_inplace(kept, sources, self.part.record.outputs)
         totals = Counter(id(c.target) for c in kept if isinstance(c.target, nn.Module))

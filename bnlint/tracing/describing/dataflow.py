@@ -19,6 +19,9 @@ from bnlint.layers.table import Table, having
 
 _STEPS = having("within", "self-gate")
 _LONGEST = 8
+_OF_SHAPE = frozenset(
+    {"size", "shape", "dim", "ndim", "numel", "len", "getattr", "dtype", "device"}
+)
 _DATA_SOURCES = frozenset(
     {"rand", "randn", "randint", "randn_like", "rand_like", "normal", "normal_"}
 )
@@ -51,6 +54,34 @@ def _is_source(call: Call) -> bool:
     return name_of(call.target) in _DATA_SOURCES
 
 
+def point_to_written(calls: list[Call], sources: dict[str, str], outputs: list[Ref]) -> bool:
+    """Let later readers of a constant read what wrote data into it; false if nothing did.
+
+    ``one_hot = torch.zeros(n, 10)`` is no data before ``one_hot.scatter_(1, labels, 1)``.
+    """
+    newest: dict[str, str] = {}
+    filled: set[str] = set()
+
+    def pick(item: Any) -> Any:
+        return Ref(newest[item.id]) if isinstance(item, Ref) and item.id in newest else item
+
+    for call in calls:
+        if any(ref.id in newest for ref in call.refs()):
+            call.redirect(pick)
+        written = call.args[0] if call.args else None
+        fills = call.id in sources and _writes_in_place(call)
+        if fills and isinstance(written, Ref) and written.id not in sources:
+            newest[written.id] = call.id
+            filled.add(call.id)
+        elif call.role == "number" and any(ref.id in filled for ref in call.refs()):
+            if name_of(call.target) in _OF_SHAPE:
+                continue
+            call.role = "op"  # before, it was computed from sizes alone
+            filled.add(call.id)
+    outputs[:] = [pick(r) for r in outputs]
+    return bool(newest)
+
+
 def point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Ref]) -> None:
     """Let later readers of a tensor read the in-place operation, if its result is not used."""
     read = {sources[r.id] for c in kept for r in c.refs() if r.id in sources}
@@ -66,7 +97,8 @@ def point_to_inplace(kept: list[Call], sources: dict[str, str], outputs: list[Re
             call.redirect(pick)
         if call.id in read or not _writes_in_place(call):
             continue
-        target = next((sources[r.id] for r in call.refs() if r.id in sources), None)
+        written = call.args[0] if call.args else next(iter(call.refs()), None)
+        target = sources.get(written.id) if isinstance(written, Ref) else None
         if target is not None:
             newest[target] = call.id
     outputs[:] = [pick(r) for r in outputs]

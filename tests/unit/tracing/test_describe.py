@@ -79,3 +79,30 @@ def test_what_is_written_in_place_is_what_later_calls_read() -> None:
         ("mul_", "c"),
         ("c", "=output"),
     ]
+
+
+def test_data_that_is_written_into_zeros_is_read_from_there() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 6)
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            scores = self.fc(x)
+            chosen = torch.zeros(scores.size())
+            before = scores + chosen
+            chosen.scatter_(1, labels, 1)
+            return before * (1 - chosen)
+
+    graph = trace_model(Net())
+    assert graph.trace.tracer == "symbolic"
+    edges = [(e.source, e.target) for e in graph.edges]
+    assert edges == [
+        ("x", "fc"),
+        ("fc", "add"),
+        ("labels", "scatter_"),
+        ("scatter_", "sub"),
+        ("add", "mul"),
+        ("sub", "mul"),
+        ("mul", "=output"),
+    ]

@@ -274,6 +274,6 @@ def _by_name(name: str, use: Use) -> list[Any]:
         return [empty((LENGTH,), torch.long)]
     if MASKS.fullmatch(name):
         return [empty(_BY_RANK.get(use.rank or 2, (BATCH, LENGTH)), torch.bool)]
-    if TARGETS.fullmatch(name) and not use.functions and not use.tensor:
+    if TARGETS.fullmatch(name) and not (use.functions or use.rank or use.least_rank):
         return [empty((BATCH,), torch.long)]
     return []
