@@ -198,7 +198,7 @@ class _Rescue:
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             if name not in names and name != "*":
-                known = "" if module is not None else home
+                known = "" if module is not None and names is not self.names else home
                 stub = Stub(self.stubs, known + (name if whole else alias.name))
                 names[name] = getattr(module, alias.name, stub)
 
