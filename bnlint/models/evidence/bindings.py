@@ -70,6 +70,8 @@ class Bindings:
                 owner = self.use_of(args[0])
                 return None if owner is None else field_of(owner, args[1].value, len(args) > 2)
             return self.use_of(args[0]) if func.id in _COPIES and len(args) == 1 else None
+        if isinstance(func, ast.Attribute) and func.attr == "deepcopy" and len(args) == 1:
+            return self.use_of(args[0])
         if isinstance(func, ast.Attribute) and (owner := self.use_of(func.value)) is not None:
             if func.attr in _SAME:
                 return owner

@@ -58,10 +58,15 @@ def _arguments(data: Mapping[Any, Any], callee: Callee) -> dict[str, Any]:
     own = [v for k, v in data.items() if isinstance(v, Mapping) and _ARGUMENTS.fullmatch(str(k))]
     for found in (*own, data):
         known = {k: v for k, v in found.items() if k in callee.parameters}
-        known = {k: v for k, v in known.items() if not _is_name(v, callee.name)}
+        known = {k: v for k, v in known.items() if _is_stated(v) and not _is_name(v, callee.name)}
         if known:
             return known
     return {}
+
+
+def _is_stated(value: Any) -> bool:
+    """False for what a template leaves to be filled in."""
+    return value is not None and value != "" and not (type(value) is int and value == 0)
 
 
 def _is_name(value: Any, name: str) -> bool:

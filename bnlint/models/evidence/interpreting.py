@@ -150,6 +150,11 @@ class Interpreter:
         use.tensor |= name in TENSOR_FIELDS or (name in TENSOR and not use.fields)
         use.array |= name in ARRAY
         use.module |= name in MODULE
+        call = self.parents.get(attribute)
+        word = call.args[0] if isinstance(call, ast.Call) and call.args else None
+        if name == "index" and isinstance(word, ast.Constant) and isinstance(word.value, str):
+            use.item().word = True
+            use.item().literals.append(word.value)
 
     def _note_operation(self, node: ast.expr, use: ParameterUse, operation: ast.BinOp) -> None:
         other = operation.right if operation.left is node else operation.left

@@ -173,7 +173,7 @@ class Sizes:
         together = [slots] if len(slots) > 1 else []  # a level of a pyramid may have two inputs
         for some in (*([slot] for slot in slots), *together):
             axes = self._sized_axes(some)
-            sizes = {axis: self._size(axis) * want / got for axis in axes}
+            sizes = {axis: self._size(axis) * want / got for axis in axes} if got else {}
             if sizes and all(size == int(size) and size > 0 for size in sizes.values()):
                 yield with_sizes(self.guess, {axis: int(size) for axis, size in sizes.items()})
         yield from self._equal()

@@ -218,11 +218,30 @@ def main(args=None):
     heads = None
     return Headed(width=64, heads=heads)
 """
+TABLES = """
+import copy
+from torch import nn
+
+class Tagger(nn.Module):
+    def __init__(self, words, tags, sizes: tuple[int, ...], config, encoder):
+        super().__init__()
+        self.config = copy.deepcopy(config)
+        if self.config.mode not in ("plain", "deep"):
+            raise ValueError(self.config.mode)
+        self.embed = nn.Embedding(len(words), sizes[-1], padding_idx=words.index("<PAD>"))
+        self.net = nn.Linear(sizes[-1], 5)
+        self.net.bias.data[tags["<START>"]] = -9.0
+        self.encoder = encoder
+
+    def forward(self, x):
+        return self.net(self.encoder(tokens=self.embed(x), lengths=None))
+"""
 
 
 @pytest.mark.parametrize(
     ("code", "name", "guessed"),
     [
+        (TABLES, "Tagger", ("words", "tags.<START>", "sizes", "config.mode", "encoder")),
         (CHECKED, "Words", ("config",)),
         (STAGES, "Staged", ("stages",)),
         (UNKNOWN, "Headed", ("heads",)),
@@ -237,6 +256,7 @@ def main(args=None):
         (FROM_TORCH, "BigDecoder", ("decoder_layer", "num_layers")),
     ],
     ids=[
+        "tables",
         "class",
         "modules",
         "none",

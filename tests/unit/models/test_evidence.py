@@ -403,6 +403,12 @@ def test_calls_that_settings_describe(path: str, tmp_path: Path) -> None:
     assert graph.ref.found.path.endswith(path)
 
 
+def test_what_a_template_leaves_open_is_guessed(tmp_path: Path) -> None:
+    files = {"net.py": NET, "net.json": '{"name": "Net", "width": 0, "depth": 2}', "setup.py": ""}
+    graph, _ = traced(tmp_path, files)
+    assert graph.ref.guessed == ("width",)
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -88,10 +88,20 @@ def by_annotation(hint: Any, name: str, profile: Profile) -> Iterator[Any]:
         yield typing.get_args(hint)[0]
     elif origin_of(hint) in (dict, collections.abc.Mapping):
         yield {}
+    elif origin_of(hint) is tuple:
+        yield from _of_tuple(typing.get_args(hint), name, profile)
     elif origin_of(hint) in (list, collections.abc.Sequence) and typing.get_args(hint):
         yield from ([item] * 2 for item in by_annotation(typing.get_args(hint)[0], name, profile))
     elif isinstance(hint, type):
         yield from _of_type(hint, name, profile)
+
+
+def _of_tuple(inner: tuple[Any, ...], name: str, profile: Profile) -> Iterator[Any]:
+    """``tuple[int, ...]`` with two items, ``tuple[int, str]`` with these."""
+    parts = inner[:1] * 2 if inner[-1:] == (...,) else inner
+    items = [next(by_annotation(part, name, profile), None) for part in parts]
+    if items and None not in items:
+        yield tuple(items)
 
 
 def _of_type(hint: type, name: str, profile: Profile) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse, holds
-from bnlint.models.guessing.arguments.knowledge import Knowledge, Part
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Part, StandIn
 from bnlint.models.lexicon import PROFILES, WIDTH, Profile, layer_type, number, word
 
 _ITEMS = 4
@@ -145,7 +145,7 @@ def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
         for key, inner in use.fields.items()
         if not (inner.called or inner.applied)
     }
-    yield Part(nn.Identity, {}, attributes)
+    yield Part(StandIn, {}, attributes)
 
 
 def models_called(name: str, known: Knowledge) -> Iterator[Part]:

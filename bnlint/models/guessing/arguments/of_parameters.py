@@ -135,6 +135,8 @@ def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) ->
         value = number(name, known.profile)
     if value is None and use.read and not use.called:
         value = WIDTH if use.number or use.role[0] else None
+    if value is None and not key.isidentifier() and use.read:
+        value = 0 if "pad" in name else 1  # the number of a word such as "<start>"
     if value is None:
         raise LookupError(key)
     return built(value)

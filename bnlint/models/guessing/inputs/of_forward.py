@@ -206,6 +206,6 @@ def _from_first_layer(model: nn.Module, sizes: Stated) -> list[Any]:
 
 def _for_a_stand_in(model: nn.Module) -> list[Any]:
     """Images or rows for a model around another one, in whose place there is an identity."""
-    if not any(type(m) is nn.Identity and m is not model for m in model.modules()):
+    if not any(isinstance(m, nn.Identity) and m is not model for m in model.modules()):
         return []
     return [empty((BATCH, 3, 224, 224)), empty((BATCH, WIDTH))]
