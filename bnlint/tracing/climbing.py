@@ -17,13 +17,12 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing import ladder
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.belief import (
-    Judgement,
+from bnlint.tracing.believing.forgetting import forget_others
+from bnlint.tracing.believing.judgement import Judgement, judge
+from bnlint.tracing.believing.runs import (
     Run,
     demands_optional,
     failed,
-    forget_others,
-    judge,
     lacks_input,
     look_at,
     place_of,

@@ -10,9 +10,7 @@ from bnlint.domain.graph import Inputs
 from bnlint.layers.calls import Call
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
-from bnlint.tracing.belief import (
-    forget_others,
-)
+from bnlint.tracing.believing.forgetting import forget_others
 from bnlint.tracing.crashes import is_of_names
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely

@@ -19,7 +19,7 @@ from bnlint.loading.sites import Locator, record_sites
 from bnlint.models.guessing.guess import NONE, Guesses
 from bnlint.models.reading.decorated import decorated_revealed
 from bnlint.tracing.bare import in_training, on_meta, same_attributes
-from bnlint.tracing.belief import forget_chosen, forget_others
+from bnlint.tracing.believing.forgetting import forget_chosen, forget_others
 from bnlint.tracing.climbing import climb
 from bnlint.tracing.describing import TracedPart, describe_parts, layer_name
 from bnlint.tracing.describing.code_digests import short_digest

@@ -20,7 +20,8 @@ from bnlint.layers.calls import Call, Ref
 from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.guessing.inputs.of_forward import infer
-from bnlint.tracing.belief import failed, forget_others
+from bnlint.tracing.believing.forgetting import forget_others
+from bnlint.tracing.believing.runs import failed
 from bnlint.tracing.describing import TracedPart
 from bnlint.tracing.ladder import Climb
 from bnlint.tracing.search_clock import SearchClock

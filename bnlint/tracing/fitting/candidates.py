@@ -12,10 +12,10 @@ from torch import nn
 from bnlint.layers.table import Table
 from bnlint.loading.missing.stubs import StubUsed
 from bnlint.models.guessing.guess import Guess, Guesses
+from bnlint.tracing.believing.variations import changed, shapes_of
 from bnlint.tracing.fitting.fit import fitted
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Refused
-from bnlint.tracing.variations import changed, shapes_of
 
 _BATCHES = re.compile(r"\bbatch(es|[ _-]sizes?)\b", re.IGNORECASE)
 """What errors say of a batch of several samples, which they want one by one."""

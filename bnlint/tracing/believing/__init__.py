@@ -1,0 +1,1 @@
+"""Which failures of guessed inputs are believed."""
