@@ -25,6 +25,7 @@ from bnlint.models.survey import Maker, Survey, survey
 from bnlint.models.training.training_files import TrainingFiles
 from bnlint.models.workshop import Built, Workshop
 from bnlint.tracing.crashes import is_of_names
+from bnlint.tracing.left_aside import no_model, not_built, not_checked
 from bnlint.tracing.model import trace_model
 from bnlint.tracing.rebuilding import Rebuilder
 from bnlint.tracing.search_clock import SearchClock
@@ -85,7 +86,11 @@ class Models:
                 yield result
             else:
                 left.append((maker, result))
-        yield from self._remains(left, found, any_graph)
+        source = self.workshop.source
+        yield from not_built(self.skipped, source)
+        yield from not_checked(left, any_graph, self._contains)
+        if not (any_graph or left) and found.classes:
+            yield no_model(source)
 
     def _each(self, found: Survey) -> Iterator[tuple[Maker | None, ModelGraph | Problem]]:
         for name, model in found.instances:
@@ -240,37 +245,6 @@ class Models:
             )
             text += "neither downloaded nor read, because no check needs them"
             yield Problem(kind, file, text, line=line, model=built.ref.name, names=tuple(new))
-
-    def _remains(
-        self, left: list[tuple[Maker | None, Problem]], found: Survey, any_graph: bool
-    ) -> Iterator[Problem]:
-        """What was not checked; it blocks if nothing of the file was."""
-        source = self.workshop.source
-        for root, count in self.skipped.items():
-            said = f"{count} more functions that return {root} were not built"
-            if count == 1:
-                said = f"1 more function that returns {root} was not built"
-            hint = f"name the one to check: bnlint {source.name}::NAME"
-            if count:
-                yield Problem(ProblemKind.NOT_BUILT, source.path, said, hint)
-        whole = any(maker is None or not maker.aside for maker, _ in left)
-        for maker, problem in left:
-            aside = maker is not None and maker.aside
-            own_fault = problem.kind is ProblemKind.CRASH
-            if any_graph and maker is not None and self._contains(maker) and not own_fault:
-                continue  # a checked model has it
-            if aside and (any_graph or whole) and not own_fault:
-                yield replace(problem, kind=ProblemKind.PART)
-            else:
-                yield replace(problem, blocking=problem.blocking or not any_graph)
-        if not (any_graph or left) and found.classes:
-            yield Problem(
-                ProblemKind.NO_MODEL,
-                source.path,
-                "none of its classes can be a model by itself: they have no forward of their own",
-                hint=f"name what builds one: bnlint {source.name}::NAME(...)",
-                blocking=True,
-            )
 
     def _contains(self, maker: Maker) -> bool:
         """True if the class that a maker makes is in a model that was traced."""
