@@ -17,7 +17,7 @@ from bnlint.layers.table import Table, is_leaf
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.tracing import ladder
 from bnlint.tracing.bare import Lazies
-from bnlint.tracing.believing.forgetting import forget_others
+from bnlint.tracing.believing.forgetting import forget_others, forget_parts
 from bnlint.tracing.believing.judgement import Judgement, judge
 from bnlint.tracing.believing.runs import (
     Run,
@@ -270,7 +270,9 @@ class _Climber:
             clear_values(record)
             return NONE, None
         if not self.guessed:
-            return Guesses((trial(self.inputs.candidates[0]).candidate,)), None
+            given = trial(self.inputs.candidates[0]).candidate
+            forget_parts(record)
+            return Guesses((given,)), None
         verdict = judge(self.candidates.each(), trial, _FILLED, self.clock)
         if not verdict.run.passes and self._unknown:
             self.lazies.restore()

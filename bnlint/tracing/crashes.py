@@ -18,7 +18,8 @@ from types import CodeType, FrameType
 import torch
 from torch import nn
 
-from bnlint.domain.objects import home_of
+from bnlint.domain.objects import home_of, is_a
+from bnlint.loading.missing.stand_ins import StubModule, StubObject
 from bnlint.loading.sites import is_machinery
 from bnlint.tracing.reasons import is_limit
 
@@ -100,6 +101,8 @@ def _lacks_attribute(error: AttributeError, frames: list[FrameType]) -> bool:
     holder, name = error.obj, error.name
     if frames[-1].f_code is nn.Module.__getattr__.__code__:
         holder, name = frames[-1].f_locals["self"], frames[-1].f_locals["name"]
+    if is_a(holder, (StubModule, StubObject)):
+        return False  # a base class that is not installed may have it
     if isinstance(holder, nn.Module):
         return not _sets_attribute(type(holder), str(name), frames)
     return isinstance(holder, (tuple, torch.Tensor))

@@ -103,23 +103,21 @@ def added_to_skip(view: View, op: Op) -> Answer:
     Looks through plumbing, pooling, dropout, reshapes and the scale of a branch.
     """
     sums = [o for o in view.reach(op, BRANCH_END) if "add" in o.tags]
-    if not sums:
-        return False
-    before = _behind(view, op)
-    return any(other.id in before for o in sums for other in view.predecessors(o))
+    return any(_leads_to(view, other, op) for o in sums for other in view.predecessors(o))
 
 
-def _behind(view: View, op: Op) -> frozenset[str]:
-    """All that an operation was computed from."""
-    found: set[str] = set()
-    todo = [op]
+def _leads_to(view: View, first: Op, last: Op) -> bool:
+    """Whether one operation is computed from another; only what lies between is looked at."""
+    found, todo, begin = {last.id}, [last], view.order(first)
     while todo:
         for source in view.predecessors(todo.pop()):
-            if source.id not in found:
+            if source.id == first.id:
+                return True
+            if source.id not in found and view.order(source) > begin:
                 found.add(source.id)
                 view.visited()
                 todo.append(source)
-    return frozenset(found)
+    return False
 
 
 @op_fact("reaches-output")

@@ -122,8 +122,9 @@ class Stub:
         return iter([inside] * _unpacked(sys._getframe(1)))
 
     def __len__(self) -> int:
+        """No number: a model must not get it for a size."""
         self._more("()")
-        return 0
+        raise TypeError(f"the length of {self._bnlint_name} is not known")
 
     def __bool__(self) -> bool:
         return True

@@ -10,6 +10,7 @@ import torch
 from bnlint.layers.calls import UNSEEN, Call, Ref, State, is_module, name_of
 from bnlint.tracing.tracers import Record
 
+_TAKING = frozenset({"getitem", "__getitem__", "unbind"})
 _CHOOSING = frozenset({"masked_select", "nonzero", "argwhere", "unique", "unique_consecutive"})
 
 
@@ -41,11 +42,29 @@ def _chooses(call: Call, values: Mapping[str, Any]) -> bool:
     return name in _CHOOSING
 
 
+def forget_parts(record: Record) -> None:
+    """Clear what follows from an input that cannot be taken apart, but for the failure itself.
+
+    ``image, boxes = batch`` takes an image alone for two samples of less axes.
+    """
+    inputs = {call.id for call in record.calls if call.target == "input"}
+    takes = [
+        call
+        for call in record.calls
+        if name_of(call.target) in _TAKING and {ref.id for ref in call.refs()} & inputs
+    ]
+    if any(call.error is not None for call in takes):
+        _forget(record, {call.id for call in takes if call.error is None})
+
+
 def forget_others(record: Record, believed: frozenset[int]) -> None:
     """Clear every failure that is not believed, and all values that depend on one."""
-    doubtful: set[str] = set()
-    for index, call in enumerate(record.calls):
-        failed = call.error is not None and index not in believed
-        if failed or any(ref.id in doubtful for ref in call.refs()):
+    failed = (c for n, c in enumerate(record.calls) if c.error is not None and n not in believed)
+    _forget(record, {call.id for call in failed})
+
+
+def _forget(record: Record, doubtful: set[str]) -> None:
+    for call in record.calls:
+        if call.id in doubtful or any(ref.id in doubtful for ref in call.refs()):
             doubtful.add(call.id)
             call.value, call.error = UNSEEN, None

@@ -20,6 +20,15 @@ from bnlint.tracing.crashes import ASSERTIONS
 from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
 from bnlint.tracing.tracers import Record
 
+_CASTING = frozenset(
+    {
+        *("to", "type", "type_as", "float", "double", "half", "bfloat16", "long", "int", "bool"),
+        *("eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin", "argsort", "one_hot", "nonzero"),
+        *("embedding", "linear", "conv1d", "conv2d", "conv3d"),
+    }
+)
+"""Functions whose results have a type of their own."""
+
 _SETS_CHANNELS = having("sets", "channels") | {"batchnorm", "recurrent"}
 
 
@@ -85,7 +94,20 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
         return False
     if name_of(call.target) in ASSERTIONS or lacks_input(call, record):
         return False
-    return why.of_types or all(ref.id in fixed for ref in call.refs())
+    if why.of_types:
+        as_given = _of_given_types(record)
+        return not any(ref.id in as_given for ref in call.refs())
+    return all(ref.id in fixed for ref in call.refs())
+
+
+def _of_given_types(record: Record) -> frozenset[str]:
+    """The calls whose results have the type of an input, which was guessed."""
+    found: set[str] = set()
+    for call in record.calls:
+        keeps = not isinstance(call.target, nn.Module) and name_of(call.target) not in _CASTING
+        if call.target == "input" or (keeps and any(ref.id in found for ref in call.refs())):
+            found.add(call.id)
+    return frozenset(found)
 
 
 def lacks_input(call: Call, record: Record) -> bool:

@@ -296,3 +296,11 @@ def test_a_folder_that_is_called_like_the_file(check: Check, write: Write) -> No
     outcome = check(code, name="model/model.py")
     assert names(outcome) == ["Net"]
     assert kinds(outcome) == []
+
+
+def test_what_a_base_that_is_not_installed_may_have_is_no_fault(check: Check) -> None:
+    code = "from nowhere_at_all import Base\n" + LINEAR.replace("nn.Module", "Base")
+    outcome = check(code.replace("self.layer(x)", "self._merged(self.layer(x))"))
+    (graph,) = outcome.graphs
+    assert [op.error for op in graph.ops if op.error] == []
+    assert not graph.trace.complete

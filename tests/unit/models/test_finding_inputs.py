@@ -112,6 +112,14 @@ def test_inputs_of_a_model_built_otherwise_are_only_likely() -> None:
     assert mined(code, "Net(channels=1)").source == "mined"
 
 
+def test_a_name_is_what_was_assigned_to_it_last() -> None:
+    code = "net = Net()\nx = torch.rand(1, 3)\nnet(x)\nx = torch.rand(2, 4, 8)\nother(x)"
+    assert shapes(mined(code)) == ((1, 3),)
+    code = "net = Net()\nx = [torch.rand(1, 3)] * 2\nnet(x)\nx = torch.rand(2, 4, 8)"
+    assert shapes(mined(code)) == ((1, 3), (1, 3))
+    assert mined("net = Net()\nx = load()\nnet(x)\nx = torch.rand(2, 4)").source == "none"
+
+
 def test_declared_inputs_win() -> None:
     specs = (InputSpec((1, 3)), InputSpec((1,), "mask", "bool"))
     ref = ModelRef("/nowhere/net.py", "Net", "class", "Net()")
@@ -128,6 +136,13 @@ def test_inputs_that_the_model_carries() -> None:
     model = nn.Linear(3, 4)
     model.default_cfg = {"input_size": (3, 96, 96)}
     assert shapes(mined("", model=model)) == ((2, 3, 96, 96),)
+
+
+def test_the_size_a_model_was_built_for_is_not_that_of_its_weights() -> None:
+    model = nn.Conv2d(3, 4, 3)
+    model.default_cfg, model.img_size = {"input_size": (3, 96, 96)}, 160
+    given = mined("", model=model)
+    assert (given.source, shapes(given)) == ("inferred", ((2, 3, 160, 160),))
 
 
 def layers() -> dict[str, nn.Module]:

@@ -314,3 +314,16 @@ class Net(Block):
     ((rule, message),) = said(graph)
     assert rule == "BN206"
     assert "variable 'state'" in message
+
+
+def test_an_input_that_cannot_be_taken_apart_is_one_error() -> None:
+    layers = "conv=nn.Conv2d(3, 8, 3), norm=nn.BatchNorm2d(8)"
+    forward = "image, boxes = x\nreturn self.norm(self.conv(image)).sum() + boxes"
+    tail = "if __name__ == '__main__':\n    Net()(torch.randn(1, 3, 32, 32))"
+    graph = traced(layers, forward, tail)
+    assert [rule for rule, _ in said(graph)] == ["BN206"]
+
+
+def test_the_type_of_a_guessed_input_is_no_fault() -> None:
+    forward = "near, far = x[0].view(1, -1), x[1].view(1, -1).long()\n"
+    assert said(traced("", forward + "return torch.cdist(near, x[1].view(1, -1))")) == []

@@ -94,7 +94,8 @@ def stated(model: nn.Module) -> Stated:
     channels = _number_named(values, IMAGE_CHANNELS)
     for image in (size, extent):
         if image is not None and len(image) == 3 and image[0] <= 4:
-            size, channels = image[1:], image[0]
+            channels = image[0]
+            size = image[1:] if size is None or image is size else size
     length, frames = _number_named(values, LENGTH_NAMES), _number_named(values, FRAMES)
     return Stated(size, size or extent, channels, length, frames)
 

@@ -30,6 +30,9 @@ from bnlint.models.outline import (
     value_of,
 )
 
+_MOST = 64
+"""Times that a list is repeated."""
+
 _NO_TENSOR = object()
 _HOLDING = {
     **dict.fromkeys(("tensor", "as_tensor")),
@@ -101,13 +104,11 @@ class Block:
     def __init__(self, scope: ast.AST, module: Mapping[str, Any], ref: ModelRef, path: str) -> None:
         self.scope, self.ref, self.path = scope, ref, path
         self.names = constants(scope, module)
-        self.tensors: dict[str, torch.Tensor] = {}
+        self.assigned: dict[str, list[ast.expr]] = {}
         self.models = {} if ref.arguments else {ref.name: True}  # built by the file itself
         for name, value in chain.from_iterable(map(assigned, ast.walk(scope))):
-            made = _tensor(value, self.names)
-            if made is not None:
-                self.tensors[name] = made
-            elif (call := _construction(value, ref.name)) is not None:
+            self.assigned.setdefault(name, []).append(value)
+            if (call := _construction(value, ref.name)) is not None:
                 self.models[name] = _same_call(call, ref)
 
     def inputs(self) -> Iterator[Guess]:
@@ -161,18 +162,44 @@ class Block:
         return (values, named) if _NO_TENSOR not in every and list(tensors(every)) else None
 
     def _value(self, node: ast.expr) -> Any:
-        if isinstance(node, ast.Name) and node.id in self.tensors:
-            return self.tensors[node.id]
+        if (made := self._named(node)) is not None:
+            return made
         if isinstance(node, (ast.List, ast.Tuple)):
             items = [self._value(e) for e in node.elts]
             if _NO_TENSOR in items:
                 return _NO_TENSOR
             return items if isinstance(node, ast.List) else tuple(items)
+        if isinstance(node, ast.BinOp) and isinstance(node.left, ast.List):
+            return self._repeated(self._value(node.left), node)
         made = _tensor(node, self.names)
         try:
             return value_of(node, self.names) if made is None else made
         except ValueError:
             return _NO_TENSOR
+
+    def _repeated(self, held: Any, node: ast.BinOp) -> Any:
+        """``[torch.rand(2, 3)] * 5``."""
+        try:
+            times = value_of(node.right, self.names)
+        except ValueError:
+            times = None
+        if held is _NO_TENSOR or type(times) is not int or not isinstance(node.op, ast.Mult):
+            return _NO_TENSOR
+        return held * min(times, _MOST)
+
+    def _named(self, node: ast.expr) -> Any:
+        """What was assigned to a name last before this line, if tensors are in it."""
+        values = self.assigned.get(node.id, []) if isinstance(node, ast.Name) else []
+        before = [value for value in values if _place(value) < _place(node)]
+        last = max(before, key=_place, default=None)
+        if last is None:
+            return None
+        found = self._value(last)
+        return found if found is _NO_TENSOR or list(tensors(found)) else None
+
+
+def _place(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
 def _tensor(node: ast.expr, names: Mapping[str, Any]) -> torch.Tensor | None:
