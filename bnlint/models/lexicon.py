@@ -70,7 +70,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Either((2, 2, 2, 2), 2), (r"layers", r"depths?", r"(n|num)?_?blocks", r"layer_?(sizes|dims)")),
     (Either((2, 2, 2, 2), 2), (r"block_?(config|layers)",)),
     (2, (rf"{_N}(hidden_)?layers?", r"n")),
-    (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?)",)),
+    (2, (rf"{_N}(res_?)?(blocks?|stages?|repeats?|convs?|units?|modules?|stacks?)",)),
     (8, (r"(n|num)?_?modes\d?|mode\d",)),
     (4, (r"patch", r"window", r"tile", r"ws", r"(\w+_)?(patch|window|tile|chunk)_?size")),
     (32, (r"(image|img|input|in)_?(size|res|resolution|shape|hw|height|width|h|w)",)),
@@ -87,7 +87,7 @@ _ROWS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     ("width", (r"[cdf]", r"ch", r"dim")),
     ("width", (r".*(hidden|dim|width|feat|size|channel|planes|emb|units|model|base).*",)),
     ("width", (r"n[dg]?f",)),
-    (2, (r"\w+_depths?", r"(\w+_)?repeats?", r"\w+_factor")),
+    (2, (r"\w+_depths?", r"(\w+_)?repeats?", r"\w+_factor", r"recursi(ve|ons?)")),
     (4, (r"(n|num|nb|number_of|max|min)_\w+",)),
 )
 _NUMBERS = tuple((re.compile("|".join(patterns)), value) for value, patterns in _ROWS)
@@ -215,6 +215,11 @@ TRACING_INPUTS = ("inputs", "args", "input_data")
 def word(name: str) -> str:
     """A word for a parameter that takes one; empty if the name says nothing."""
     return next((found for found, pattern in _WORDS if pattern.fullmatch(name)), "")
+
+
+def in_lower_case(name: str) -> str:
+    """A name as the patterns have it: ``num_classes`` of ``numClasses`` and ``NUM_CLASSES``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
 
 
 def number(name: str, profile: Profile) -> Any:

@@ -31,7 +31,7 @@ from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 from bnlint.models.guessing.arguments.knowledge import Knowledge
 from bnlint.models.guessing.arguments.of_parameters import settings, values_of
-from bnlint.models.lexicon import PROFILES, WIDTH, number
+from bnlint.models.lexicon import PROFILES, WIDTH, in_lower_case, number
 from bnlint.models.outline import (
     Definition,
     assigned,
@@ -221,7 +221,7 @@ def _value(name: str, node: ast.expr | None, uses: Uses, names: Mapping[str, Any
 
 def _is_data(name: str, use: ParameterUse) -> bool:
     """True if the code, or else the name, says that it is a number or an object of settings."""
-    says = use.known or number(name.lower(), PROFILES[0]) is not None
+    says = use.known or number(in_lower_case(name), PROFILES[0]) is not None
     return says and not (use.called or use.applied or use.module or _calls(use))
 
 

@@ -37,7 +37,7 @@ from bnlint.models.guessing.arguments.revising import (
 from bnlint.models.guessing.arguments.told_changes import CHANGES, is_number
 from bnlint.models.guessing.arguments.told_values import told_values
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.lexicon import PROFILES, WIDTH, layer_type, number
+from bnlint.models.lexicon import PROFILES, WIDTH, in_lower_case, layer_type, number
 
 _SIZES = (
     *(WIDTH, 32, 128, 16, 256, 96, 8, 10, 12, 18, 512, 4, 2, 1, 3, 6, 24, 48, 192, 384, 768),
@@ -191,7 +191,7 @@ def _required(cls: type) -> dict[str, Any]:
 
 def _number(name: str) -> Any:
     """A number for a name, also where it says nothing."""
-    found = number(name.lower().strip("_"), PROFILES[0])
+    found = number(in_lower_case(name), PROFILES[0])
     return WIDTH if found is None else found
 
 

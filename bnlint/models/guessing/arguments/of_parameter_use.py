@@ -12,7 +12,7 @@ from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse, holds
 from bnlint.models.guessing.arguments.knowledge import Knowledge, Part, StandIn
-from bnlint.models.lexicon import PROFILES, WIDTH, Profile, layer_type, number, word
+from bnlint.models.lexicon import PROFILES, WIDTH, Profile, in_lower_case, layer_type, number, word
 
 _ITEMS = 4
 """The length of sequences of which the code does not say how long they are."""
@@ -30,7 +30,7 @@ _ABSENT = ("none", "null", "")
 
 def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """Values of the kind that the code wants; nothing if it does not say."""
-    key = name.lower().strip("_")
+    key = in_lower_case(name)
     if use.literals and (use.word or len(use.literals) > 1):
         yield literal_of(key, use)
     if use.word and (found := word(key)):
@@ -93,7 +93,7 @@ def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
 
 def _part(name: str, use: ParameterUse, known: Knowledge) -> Any:
     value = next(by_use(name, use, known), None)
-    return number_for(name.lower(), use, known.profile) if value is None else value
+    return number_for(in_lower_case(name), use, known.profile) if value is None else value
 
 
 def _is_role_of_channels(use: ParameterUse) -> bool:

@@ -31,7 +31,15 @@ from bnlint.models.guessing.arguments.of_parameter_use import (
     models_for,
     satisfying,
 )
-from bnlint.models.lexicon import CONFIG, DEVICES, LAYER_PARAMETER, MODELS, WIDTH, number
+from bnlint.models.lexicon import (
+    CONFIG,
+    DEVICES,
+    LAYER_PARAMETER,
+    MODELS,
+    WIDTH,
+    in_lower_case,
+    number,
+)
 
 _NOTHING = inspect.Parameter.empty
 
@@ -49,7 +57,7 @@ def fill(parameters: tuple[inspect.Parameter, ...], known: Knowledge) -> dict[st
 
 def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     """Values that may work, likeliest first."""
-    hint, name = annotation_of(parameter, known.names), parameter.name.lower().strip("_")
+    hint, name = annotation_of(parameter, known.names), in_lower_case(parameter.name)
     use = known.uses.get(parameter.name, ParameterUse())
     unannotated = is_open(hint, use)
     if unannotated and (found := known.configured(parameter.name, use)) is not None:
@@ -77,7 +85,7 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
 
 def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """Values for names that ask for something else than a number."""
-    key = name.lower().strip("_")
+    key = in_lower_case(name)
     if DEVICES.fullmatch(key):
         yield "cpu"
     if name in known.uses and not use.read:
@@ -129,7 +137,7 @@ def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) ->
     """A guess for one setting; LookupError if nothing is known about it."""
     if use.fields and not (use.tensor or use.applied or use.sequence):
         return settings(path, use, known)
-    name = key.lower().strip("_")
+    name = in_lower_case(key)
     value = next(by_use(key, use, known), None)
     if value is None:
         value = number(name, known.profile)
