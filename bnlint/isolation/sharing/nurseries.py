@@ -21,7 +21,7 @@ Request = tuple[int, JobKind, Any]
 _LONG_QUEUE = 3
 """From this many waiting requests on, it pays to import something for several files."""
 
-_AHEAD, _NEXT = 48, 8
+_AHEAD, _NEXT = 200, 8
 """Waiting requests whose imports are compared, and those that one is started for."""
 
 _PATIENCE = 5.0
