@@ -21,8 +21,8 @@ from bnlint.sources.cells import SUFFIX, Cells, read_notebook
 
 _FILES, _BYTES, _FOLDERS = 200, 2_000_000, 120
 """How much of a project is read at most: files, their text in all, folders."""
-_LARGEST, _LARGEST_NOTEBOOK = 300_000, 5_000_000
-"""Bytes of a file; those of a notebook are mostly images."""
+_LARGEST, _LARGEST_NOTEBOOK, _LARGEST_SETTINGS = 300_000, 5_000_000, 60_000
+"""Bytes of a file; those of a notebook are mostly images, and larger settings are data."""
 _ANCESTORS = 4
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _HINTS_OF_ROOT = ("requirements.txt", "README.md", "LICENSE")
@@ -153,6 +153,7 @@ class Project:
         if len(self._texts) >= _FILES or self._read >= _BYTES:
             return ""
         largest = _LARGEST_NOTEBOOK if path.endswith(SUFFIX) else _LARGEST
+        largest = _LARGEST_SETTINGS if path.endswith(_SETTINGS) else largest
         try:
             if os.path.getsize(path) > largest:
                 return ""
