@@ -107,24 +107,28 @@ def _absent(
 ) -> Iterator[str]:
     for node in lost:
         yield from (name for name in assigned_names([node]) if name not in names)
+    hollow = _hollow(expressions, names)
     for name, value in names.items():
         if type(value) is argparse.Namespace:
             lacks = None in vars(value).values()
-        elif type(value) is int:
-            lacks = name in expressions and _counts_nothing(expressions[name], names)
         else:
-            lacks = is_a(value, _STANDING_IN)
+            lacks = name in hollow if type(value) is int else is_a(value, _STANDING_IN)
         if lacks:
             yield name
 
 
-def _counts_nothing(node: ast.expr, names: Mapping[str, Any]) -> bool:
-    """True for the number of something that a missing package stands for: ``len(field.vocab)``."""
-    if not (_counts(node) and isinstance(node, ast.Call) and node.args):
-        return False
-    with contextlib.suppress(ValueError):
-        return is_a(evaluate(node.args[0], names), _STANDING_IN)
-    return False
+def _hollow(expressions: Mapping[str, ast.expr], names: Mapping[str, Any]) -> set[str]:
+    """The names that stand for something missing, and those computed from one of them."""
+    found = {name for name, value in names.items() if is_a(value, _STANDING_IN)}
+    before = -1
+    while found and before != len(found):
+        before = len(found)
+        found |= {name for name, node in expressions.items() if _reads(node) & found}
+    return found
+
+
+def _reads(node: ast.expr) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _starts(defined: Mapping[str, Definition], names: Mapping[str, Any]) -> list[str]:

@@ -83,7 +83,7 @@ def test_numbers_of_a_missing_package() -> None:
     stubs.add("gym")
     try:
         env = Stub(stubs, "gym.make()")
-        code = "actions = env.action_space.n\nwords = len(env.vocab)\n"
+        code = "actions = env.action_space.n\nwords = int(bool(env.vocab))\n"
         code += net(layer="nn.Linear(actions, words)")
         assert _guessed(code, env=env) == [("actions", "words")]
         called = net(layer="env.Layer(3)")
