@@ -162,6 +162,11 @@ def _blocks(tree: ast.Module) -> tuple[list[ast.AST], list[tuple[str, ast.Functi
     return [*main, ast.Module(plain, []), *functions], methods
 
 
+def names_read(node: ast.AST) -> set[str]:
+    """The plain names in an expression."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
 def called(node: ast.Call) -> str:
     """The last name of what is called."""
     if isinstance(node.func, ast.Attribute):

@@ -86,7 +86,8 @@ class Workshop:
     def __post_init__(self) -> None:
         names = vars(self.module)
         self.absent = supply(self.source, names, self.lost)
-        self.evidence = CallEvidence(self.source, self.absent.apart_from(names))
+        known, absent = self.absent.apart_from(names), self.absent
+        self.evidence = CallEvidence(self.source, known, absent.guessed, absent.computed)
 
     @property
     def file(self) -> str:

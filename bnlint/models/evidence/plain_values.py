@@ -15,7 +15,7 @@ import copy
 import functools
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -204,16 +204,18 @@ def built(value: Any) -> Any:
     return value
 
 
-def names_of(scope: ast.AST, names: Names) -> dict[str, Any]:
+def names_of(scope: ast.AST, names: Names, fixed: Collection[str] = ()) -> dict[str, Any]:
     """The names known in a block: ``names``, defaults, and what can be evaluated in the block.
 
-    Those that a loop sets have the values of its first round.
+    Those that a loop sets have the values of its first round; ``fixed`` ones keep theirs.
     """
     known, filled = dict(names), set(_filled(scope))
     for node in ast.walk(scope):
         if isinstance(node, (ast.For, ast.comprehension)):
             known |= _in_first_round(node, known)
         for name, value in (*_defaults(node), *_assigned(node)):
+            if name in fixed:
+                continue
             try:
                 if name in filled and _is_empty(value):
                     raise ValueError("it is filled later")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from bnlint.domain.graph import Location
@@ -16,7 +17,7 @@ from bnlint.models.evidence.plain_values import evaluate, names_of
 from bnlint.models.evidence.project import Project
 from bnlint.models.evidence.settings_names import SettingsNames
 from bnlint.models.evidence.uses import ParameterUse
-from bnlint.models.outline import called, location_of, mentions, scopes, tests_of
+from bnlint.models.outline import called, location_of, mentions, names_read, scopes, tests_of
 
 _MOST = 12
 """Calls that are read for one name."""
@@ -26,13 +27,15 @@ _MOST = 12
 class WrittenCall:
     """A call in source: the arguments whose values are known by parameter, and the others.
 
-    The first ones, ``positions`` of them, are written without their names.
+    The first ones, ``positions`` of them, are written without their names. ``guessed`` are those
+    that depend on a name which was guessed.
     """
 
     known: Mapping[str, Any]
     unknown: tuple[str, ...]
     place: Location
     positions: int = 0
+    guessed: tuple[str, ...] = ()
 
 
 class Surroundings(Protocol):
@@ -41,6 +44,8 @@ class Surroundings(Protocol):
     source: Source
     names: Mapping[str, Any]
     project: Project | None
+    absent: Mapping[str, Any]
+    computed: frozenset[str]
 
 
 Configured = Callable[[Source, str, ParameterUse], Any]
@@ -62,7 +67,8 @@ class Callee:
 
 def calls_in_file(callee: Callee, known: Surroundings) -> Iterator[WrittenCall]:
     """Calls in the file itself, those under ``__main__`` first, then in its tests."""
-    for text in (known.source, *tests_of(known.source)):
+    yield from _calls(callee, known.source, known.names, known.absent, known.computed)
+    for text in tests_of(known.source):
         yield from _calls(callee, text, known.names)
 
 
@@ -75,18 +81,25 @@ def calls_in_project(callee: Callee, known: Surroundings) -> Iterator[WrittenCal
             yield replace(call, place=known.project.placed(call.place))
 
 
-def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[WrittenCall]:
+def _calls(
+    callee: Callee,
+    text: Source,
+    names: Mapping[str, Any],
+    absent: Mapping[str, Any] = MappingProxyType({}),
+    computed: frozenset[str] = frozenset(),
+) -> Iterator[WrittenCall]:
     count = 0
     naming = [s for s in scopes(text.tree, skip=callee.name) if callee.name in mentions(s)]
     if not naming:
         return
-    top = names_of(ast.Module([n for n in text.tree.body if _is_plain(n)], []), names)
+    plain = ast.Module([n for n in text.tree.body if _is_plain(n)], [])
+    top = names_of(plain, {**names, **absent}, absent)
     for scope in naming:
         nodes = [n for n in ast.walk(scope) if isinstance(n, ast.Call)]
         nodes = [n for n in nodes if called(n) == callee.name]
         if not nodes or count >= _MOST:
             continue
-        local = names_of(scope, top)
+        local = names_of(scope, top, absent)
         settings = SettingsNames(scope, local)
         for node in map(settings.plain, nodes):
             known = dict(local)
@@ -94,17 +107,22 @@ def _calls(callee: Callee, text: Source, names: Mapping[str, Any]) -> Iterator[W
                 if name not in known and (found := callee.configured(text, name, use)) is not None:
                     known[name] = found
             count += 1
-            if (call := _read(node, callee.parameters, known, text.path)) is not None:
+            if (call := _read(node, callee.parameters, known, text.path, computed)) is not None:
                 yield call
 
 
 def _read(
-    node: ast.Call, parameters: list[str], names: Mapping[str, Any], path: str
+    node: ast.Call,
+    parameters: list[str],
+    names: Mapping[str, Any],
+    path: str,
+    computed: frozenset[str],
 ) -> WrittenCall | None:
     if any(isinstance(a, ast.Starred) for a in node.args):
         return None
     known: dict[str, Any] = {}
     unknown: list[str] = []
+    doubtful = [n for n, value in bound(node, parameters) if names_read(value) & computed]
     for name, value in bound(node, parameters):
         try:
             known[name] = _value(value, names)
@@ -116,8 +134,8 @@ def _read(
     if len(node.args) > len(parameters):
         return None
     by_position = takewhile(known.__contains__, parameters[: len(node.args)])
-    place = location_of(node, path)
-    return WrittenCall(known, tuple(unknown), place, len(list(by_position)))
+    place, guessed = location_of(node, path), tuple(name for name in doubtful if name in known)
+    return WrittenCall(known, tuple(unknown), place, len(list(by_position)), guessed)
 
 
 def _spread(node: ast.expr, parameters: list[str], names: Mapping[str, Any]) -> dict[str, Any]:

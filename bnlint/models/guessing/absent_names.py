@@ -39,6 +39,7 @@ from bnlint.models.outline import (
     called,
     definitions,
     factories,
+    names_read,
 )
 
 _FEW = 10
@@ -52,9 +53,13 @@ _COUNTING = frozenset({"len", "max", "min", "int", "sum", "nunique", "unique"})
 
 @dataclass(slots=True)
 class AbsentNames:
-    """The names that were guessed, and which definitions of the file read which names."""
+    """The names that were guessed, and which definitions of the file read which names.
+
+    ``computed`` are the names at the top of the file that depend on a guessed one, that included.
+    """
 
     guessed: dict[str, Any] = field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
     read: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def behind(self, definition: str) -> tuple[str, ...]:
@@ -90,13 +95,15 @@ def supply(source: Source, names: dict[str, Any], lost: Sequence[ast.stmt] = ())
         return AbsentNames()
     defined = definitions(source.tree)
     found = AbsentNames(read={name: frozenset(_globals_of(n)) for name, n in defined.items()})
-    wanted = _reached(_starts(defined, names), found.read) & set(absent)
+    starts = _starts(defined, names)
+    wanted = (_reached(starts, found.read) | _passed(expressions, starts)) & set(absent)
     wanted |= {n for name in wanted for n in _operands(expressions.get(name))} & set(absent)
     uses = _uses(source, names, wanted)
     for name in (name for name in absent if name in wanted):
         value = _value(name, expressions.get(name), uses, names)
         if value is not None:
             names[name] = found.guessed[name] = value
+    found.computed = frozenset(_computed(expressions, set(found.guessed)))
     if found.guessed:
         _define([n for name, n in defined.items() if name not in names], source, names)
     return found
@@ -119,16 +126,22 @@ def _absent(
 
 def _hollow(expressions: Mapping[str, ast.expr], names: Mapping[str, Any]) -> set[str]:
     """The names that stand for something missing, and those computed from one of them."""
-    found = {name for name, value in names.items() if is_a(value, _STANDING_IN)}
-    before = -1
-    while found and before != len(found):
+    return _computed(expressions, {n for n, v in names.items() if is_a(v, _STANDING_IN)})
+
+
+def _computed(expressions: Mapping[str, ast.expr], names: set[str]) -> set[str]:
+    """The names, and those whose expressions lead to one of them."""
+    found, before = {*names}, 0
+    while before != len(found):
         before = len(found)
-        found |= {name for name, node in expressions.items() if _reads(node) & found}
+        found |= {name for name, node in expressions.items() if names_read(node) & found}
     return found
 
 
-def _reads(node: ast.expr) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+def _passed(expressions: Mapping[str, ast.expr], models: list[str]) -> set[str]:
+    """The names that the top of the file passes to what makes a model."""
+    calls = (n for node in expressions.values() for n in ast.walk(node) if isinstance(n, ast.Call))
+    return {name for call in calls if called(call) in models for name in names_read(call)}
 
 
 def _starts(defined: Mapping[str, Definition], names: Mapping[str, Any]) -> list[str]:

@@ -71,11 +71,19 @@ def test_a_class_whose_defaults_are_absent_is_defined() -> None:
     ]
 
 
-def test_a_written_call_with_an_absent_number_is_not_found() -> None:
+def test_an_absent_number_in_a_written_call_is_said_to_be_guessed() -> None:
     code = NUMBERS + net(arguments="n", layer="nn.Linear(n, n_classes)") + "model = Net(n_features)"
     (graph,) = _graphs(code)
     assert graph.ref.guessed == ("n", "n_classes")
-    assert graph.ref.found is None
+    assert (graph.ref.found.line, graph.ref.arguments) == (14, "Net(64)")
+
+
+def test_models_that_are_built_of_absent_numbers_and_passed_on() -> None:
+    part = net("Part", "n", "nn.Linear(n, 6)") + net("Whole", "part", "nn.Sequential(part)")
+    code = DATA + "n_things = len(data)\n" + part + "part = Part(n_things)\nmodel = Whole(part)\n"
+    whole = next(graph for graph in _graphs(code) if graph.ref.name == "Whole")
+    assert (whole.ref.arguments, whole.ref.guessed) == ("Whole(Part(n_things))", ("part",))
+    assert whole.trace.complete
 
 
 def test_numbers_of_a_missing_package() -> None:

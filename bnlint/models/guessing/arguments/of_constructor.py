@@ -44,10 +44,13 @@ class CallEvidence:
     """All that calls of one module's makers are concluded from.
 
     ``names`` is the module's namespace, where annotations and classes of the file are looked up.
+    ``absent`` are names that were guessed, ``computed`` those that depend on one of them.
     """
 
     source: Source
     names: Mapping[str, Any]
+    absent: Mapping[str, Any] = field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
     follower: Follower = field(init=False)
     project: Project | None = field(init=False)
     parts: list[type] = field(default_factory=list)
@@ -199,7 +202,7 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     rest = [p.name for p in maker.parameters[call.positions :] if p.name in values]
     named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
     args = tuple(values[name] for name in first)
-    return Guess(args, named, Origin.FOUND, call.place, tuple(filled))
+    return Guess(args, named, Origin.FOUND, call.place, (*call.guessed, *filled))
 
 
 def known_values(maker: Maker, evidence: CallEvidence) -> dict[str, Any]:
