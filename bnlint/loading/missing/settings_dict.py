@@ -228,4 +228,4 @@ PROVIDED: Mapping[tuple[str, str], Any] = {
     ("addict", "Dict"): GrowingDict,
     ("dotmap", "DotMap"): GrowingDict,
 }
-"""What stands for a name of a missing package, by the package and the name."""
+"""What replaces a name of a missing package, by the package and the name."""

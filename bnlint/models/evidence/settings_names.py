@@ -24,7 +24,7 @@ class SettingsNames:
         self._aliases = dict(_aliases(scope, known))
 
     def plain(self, call: ast.Call) -> ast.Call:
-        """The call with what its names stand for: ``cfg["model"]`` for ``m``."""
+        """The call with its aliases replaced: ``m`` by ``cfg["model"]``."""
         made: ast.Call = _Plain(self._aliases).visit(copy.deepcopy(call))
         return made
 

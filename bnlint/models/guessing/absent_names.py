@@ -46,7 +46,7 @@ _FEW = 10
 """The guess for the number of something in data, if its name says nothing."""
 
 _STANDING_IN = (Stub, AbsentWeights)
-"""What stands for a missing package, and for what was not downloaded."""
+"""What replaces a missing package, and what was not downloaded."""
 
 _COUNTING = frozenset({"len", "max", "min", "int", "sum", "nunique", "unique"})
 
@@ -85,9 +85,9 @@ def _said(name: str, value: Any) -> tuple[str, ...]:
 def supply(source: Source, names: dict[str, Any], lost: Sequence[ast.stmt] = ()) -> AbsentNames:
     """Guess what models of the file need and its ``names`` lack, and set it there.
 
-    A name is absent that only statements that were ``lost`` would set, or that stands for something
-    of a missing package. Parsed arguments are completed by those that have no default. Classes that
-    could not be defined for lack of such a name are defined.
+    A name is absent if only statements that were ``lost`` would set it, or if its value replaces
+    something of a missing package. Parsed arguments are completed by those that have no default.
+    Classes that could not be defined for lack of such a name are defined.
     """
     expressions = dict(_expressions(source.tree))
     absent = list(dict.fromkeys(_absent(expressions, names, lost)))
@@ -125,7 +125,7 @@ def _absent(
 
 
 def _hollow(expressions: Mapping[str, ast.expr], names: Mapping[str, Any]) -> set[str]:
-    """The names that stand for something missing, and those computed from one of them."""
+    """The names whose values replace something missing, and those computed from one of them."""
     return _computed(expressions, {n for n, v in names.items() if is_a(v, _STANDING_IN)})
 
 
@@ -255,5 +255,5 @@ def _counts(node: ast.expr) -> bool:
 def _define(nodes: list[Definition], source: Source, names: dict[str, Any]) -> None:
     for node in nodes:
         code = compile(ast.Module([node], []), source.path, "exec", dont_inherit=True)
-        with contextlib.suppress(Exception):  # why it failed at first is told
+        with contextlib.suppress(Exception):  # why it failed at first is reported
             exec(code, names)

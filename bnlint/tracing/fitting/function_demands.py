@@ -145,7 +145,7 @@ def _joined(fault: Fault, name: str, read: list[torch.Tensor]) -> Iterator[Deman
 
 
 def _summed(equation: object, read: list[torch.Tensor]) -> Iterator[Demand]:
-    """``einsum("nkctv,kvw->nctw", x, joints)``: a letter stands for one size."""
+    """``einsum("nkctv,kvw->nctw", x, joints)``: a letter has one size throughout."""
     sides = equation.replace(" ", "").split("->") if isinstance(equation, str) else ["..."]
     operands = sides[0].split(",")
     if "." in sides[0] or [len(letters) for letters in operands] != [t.ndim for t in read]:

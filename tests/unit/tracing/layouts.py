@@ -537,7 +537,7 @@ class Scaled(nn.Module):
 
 
 class OfOneBatch(nn.Module):
-    """Its rows are told apart by a number of samples that it was built with."""
+    """Its rows are distinguished by a number of samples that it was built with."""
 
     def __init__(self) -> None:
         super().__init__()

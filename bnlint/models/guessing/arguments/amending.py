@@ -156,9 +156,14 @@ def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]
                         yield from _others(current, path, test, node, spots[-1], tests)
 
 
+def _guarding(spot: ErrorAt) -> Iterator[ast.AST]:
+    """Every part of the conditions around a line that failed."""
+    return (part for test in guards(spot) for part in ast.walk(test))
+
+
 def _by_flags(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Flags the other way round, without which the failing line is not run."""
-    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+    for node in _guarding(spots[-1]):
         if isinstance(node, (ast.Name, ast.Attribute)):
             for path in origins(spots, node):
                 current = current_value(guess, path)
@@ -168,7 +173,7 @@ def _by_flags(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
 
 def _by_classes(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """An object of the class that a check asks for: ``assert isinstance(config, Config)``."""
-    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+    for node in _guarding(spots[-1]):
         match node:
             case ast.Call(func=ast.Name(id="isinstance"), args=[asked, cls]):
                 wanted = spots[-1].value(cls)
@@ -197,7 +202,7 @@ def _number(name: str) -> Any:
 
 def _by_lengths(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:
     """Lists as long as the conditions around a ``raise`` ask for: ``if len(sizes) == 1``."""
-    for node in (part for test in guards(spots[-1]) for part in ast.walk(test)):
+    for node in _guarding(spots[-1]):
         match node:
             case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[measured])):
                 for path in origins(spots, measured):

@@ -22,7 +22,7 @@ class Lacking:
 
 
 class StandIn(nn.Identity):
-    """Stands for a model that is passed to another one: returns the first tensor that it gets."""
+    """Replaces a model that is passed to another one: returns the first tensor that it gets."""
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The first tensor, else the first argument."""
