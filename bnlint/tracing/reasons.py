@@ -52,6 +52,7 @@ _CONFLICTS = tuple(
         r"pixel_shuffle: torch.Size\(\[\d+, (\d+), .* upscale_factor = (\d+)",
     )
 )
+_OUTSIDE = re.compile(r"index \d+ is out of bounds for dimension \d+ with size (\d+)")
 _VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 _TYPES = re.compile(r"(?i)scalar type|dtype|must be .*Tensor.*, not ")
 _LISTS = re.compile(r"\[[^\[\]]*\]|\([\d, ]*\)")
@@ -67,6 +68,8 @@ class Reason:
     input may be chosen so that the numbers on that axis happen to fit. ``small`` and ``of_types``
     tell failures of inputs that are too small, or of another type than is taken. ``joins`` is true
     if what comes from one input is joined with what comes from another, which may have any size.
+    ``within`` is the number of items where an index went past the last one, as in a loop over the
+    steps of an input that is longer than a list of weights.
     """
 
     words: str
@@ -76,6 +79,7 @@ class Reason:
     decides: bool = True
     of_types: bool = False
     joins: bool = False
+    within: int = 0
 
 
 def is_limit(error: BaseException) -> bool:
@@ -169,7 +173,10 @@ def by_message(said: str) -> Reason:
     if conflict and _VIEW.search(said):
         common = math.gcd(*conflict) or 1  # both are multiples of the batch
         numbers = tuple(n // common for n in conflict)
-    return Reason(words, conflict, numbers, small, of_types=bool(_TYPES.search(said)))
+    outside = _OUTSIDE.search(said)
+    within = int(outside[1]) if outside else 0
+    types = bool(_TYPES.search(said))
+    return Reason(words, conflict, numbers, small, of_types=types, within=within)
 
 
 def _conflict(said: str) -> Conflict | None:

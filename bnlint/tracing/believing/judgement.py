@@ -71,10 +71,10 @@ def judge(
         best = _furthest(runs)[0]
         if if_sure and best.faults.get(best.first) is None:
             break
-        others = variations(best.candidate, types=best.why is not None and best.why.of_types)
+        others = variations(best.candidate, best.why)
         for run in map(trial, clock.within(islice(others, limit))):
-            if run.passes and not best.passes and run.first <= best.first:
-                continue  # it went another way, and ended early
+            if run.passes and not best.passes and _ended_early(run, best):
+                continue
             runs.append(run)
             if run.passes and not run.lucky:
                 return Judgement(run, run.undecisive)
@@ -141,6 +141,11 @@ def _never_meet(conflicts: Sequence[tuple[int, int] | None]) -> bool:
     if len(pairs) < _ENOUGH or None in conflicts:
         return False
     return all(len({pair[side] for pair in pairs}) >= _ENOUGH for side in (0, 1))
+
+
+def _ended_early(run: Run, best: Run) -> bool:
+    """True if the forward went another way, not only less often around the same loop."""
+    return run.first <= best.first and not set(_targets(best.record)) <= set(_targets(run.record))
 
 
 def _same_calls(one: Run, other: Run) -> bool:

@@ -14,6 +14,7 @@ import torch
 from bnlint.domain.graph import Shape
 from bnlint.models.guessing.guess import Guess, empty
 from bnlint.models.nested import mapped, tensors
+from bnlint.tracing.reasons import Reason
 
 _STEPS = (1, -1, 2, -2, 3, 4, -4, 5, 6, 8, 12)
 """Sizes beside the guessed one, which is a multiple of 4: nets that halve a map three times ask
@@ -24,14 +25,17 @@ _MANY = 8
 Change = Callable[[int, Shape], Shape]
 
 
-def variations(candidate: Guess, *, types: bool) -> Iterator[Guess]:
-    """The candidate with other sizes, axes and (if asked for) types, the most telling first."""
+def variations(candidate: Guess, why: Reason | None) -> Iterator[Guess]:
+    """The candidate with other sizes, axes and types, those first that suit why it failed."""
     shapes = shapes_of(candidate)
     sizes = sorted({size for shape in shapes for size in shape[1:]}, reverse=True)
     for size in sizes:
+        if why is not None and 0 < why.within < size:
+            yield resized(candidate, size, why.within)
+    for size in sizes:
         yield resized(candidate, size, 2 * size)
     yield changed(candidate, lambda _, shape: (shape[0] + 1, *shape[1:]) if shape else shape)
-    if types:
+    if why is not None and why.of_types:
         yield _of_other_types(candidate)
     yield from _ranks(candidate, shapes)
     for size in sizes:

@@ -188,3 +188,24 @@ def test_sizes_of_several_inputs_that_do_not_fit_together_prove_nothing():
     graph = trace_model(net, inputs=Guesses(infer(net)))
     assert [op.layer for op in graph.ops if op.error] == []
     assert graph.trace.unfit is not None
+
+
+class Weighted(nn.Module):
+    """An error for each step, weighted by a table with 40 rows, read from ``first`` on."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+        self.register_buffer("weights", torch.ones(40))
+
+    def forward(self, predicted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        steps = range(predicted.shape[1])
+        errors = (predicted[:, t] - wanted[:, t] for t in steps)
+        return sum(
+            self.weights[self.first + t] * e.abs() for t, e in zip(steps, errors, strict=True)
+        ).mean()
+
+
+@pytest.mark.parametrize(("first", "failing"), [(0, 0), (40, 1)])
+def test_a_loop_over_steps_proves_nothing_if_fewer_steps_do(first, failing):
+    assert len(failures(Weighted(first))) == failing
