@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -27,7 +28,9 @@ from bnlint.tracing.fitting.demand import (
     OtherType,
 )
 from bnlint.tracing.fitting.demands import demands
-from bnlint.tracing.fitting.sizes import SizeOutcome, Sizes, larger
+from bnlint.tracing.fitting.size_question import SizeOutcome, SizeQuestion
+from bnlint.tracing.fitting.size_search import SizeSearch
+from bnlint.tracing.fitting.sizes import Sizes, larger
 from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Attempt, Fault, Key, Trail, attempt
 from bnlint.tracing.search_clock import SearchClock
@@ -37,6 +40,8 @@ _RUNS = 96
 
 _STARTS = 3
 """Guesses of other ranks or types that are fitted."""
+
+Q = TypeVar("Q", bound=SizeQuestion)
 
 Progress = tuple[int, int, int]
 """How far a forward got: the step that failed, how close its rank, type and sizes came."""
@@ -158,7 +163,7 @@ class Fitter:
     def _searched(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)
         if trail is not None and isinstance(demand, OtherSize):
-            yield from self._sizes(seen, fault, trail, demand).searched()
+            yield from self._asking(SizeSearch, seen, fault, trail, demand).found()
 
     def _changes(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)
@@ -172,7 +177,7 @@ class Fitter:
             yield _with_batch(seen.guess, trail, demand.want)
             return
         if isinstance(demand, OtherSize):
-            yield from self._sizes(seen, fault, trail, demand).solutions()
+            yield from self._asking(Sizes, seen, fault, trail, demand).solutions()
             return
         for slot in sorted(trail.slots):
             tensor = slots[slot]
@@ -183,9 +188,11 @@ class Fitter:
             ) is not None:
                 yield with_slots(seen.guess, {slot: changed})
 
-    def _sizes(self, seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize) -> Sizes:
+    def _asking(
+        self, make: type[Q], seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize
+    ) -> Q:
         outcome = self._outcome(fault.key, demand)
-        return Sizes(seen.guess, trail, demand, outcome, numbers_stated(self.model))
+        return make(seen.guess, trail, demand, outcome, numbers_stated(self.model))
 
     def _outcome(self, key: Key, demand: OtherSize) -> Callable[[Guess], SizeOutcome]:
         """What a changed input does to the size that a layer complained of."""

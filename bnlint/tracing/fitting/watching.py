@@ -30,6 +30,7 @@ from bnlint.tracing.shapes import on_bare_weights, substitute
 from bnlint.tracing.tracers.answers import Answers
 
 _REARRANGING = frozenset({"view", "reshape", "flatten", "_unsafe_view", "unflatten", "Flatten"})
+_TURNING = frozenset({"transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis", "t"})
 
 Key = tuple[int, int]
 """The identity of what was called, and how often that was called before in the same forward."""
@@ -41,13 +42,15 @@ class Trail:
 
     ``slots`` are the numbers of the inputs; ``straight`` are those that reach it past all layers
     with weights, so that they bring their own channels. ``merged`` is true if axes were joined or
-    split after the last such layer, ``single`` if that made one sample of several.
+    split after the last such layer, ``single`` if that made one sample of several, ``turned`` if
+    axes were swapped, so that a layer may read the steps of a sequence as its features.
     """
 
     slots: frozenset[int]
     straight: frozenset[int]
     merged: bool = False
     single: bool = False
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,8 +225,9 @@ class _Watcher(Subscriber):
         else:
             merged = name_of(target) in _REARRANGING or any(trail.merged for trail in found)
             single = _makes_one(target, args) or any(trail.single for trail in found)
+            turned = name_of(target) in _TURNING or any(trail.turned for trail in found)
             straight = frozenset().union(*(trail.straight for trail in found))
-            trail = Trail(slots, straight, merged, single)
+            trail = Trail(slots, straight, merged, single, turned)
         for tensor in results:
             self._follow(tensor, trail)
 

@@ -311,6 +311,32 @@ class Folded(nn.Module):
         return self.conv(x.reshape(b, 16 * c, h // 4, w // 4))
 
 
+class Reshaped(nn.Module):
+    """A view that makes one sample of each image only if the image has so many values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.row = nn.Linear(12, 8)
+
+    def forward(self, image: Tensor, row: Tensor) -> Tensor:
+        return self.image(image.reshape(-1, 3, 16, 16)) * self.row(row)
+
+
+class OverTime(nn.Module):
+    """A linear layer reads the steps that a recurrent one was given, after a transpose."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.GRU(39, 8, batch_first=True)
+        self.norm = nn.BatchNorm1d(8)
+        self.over_time = nn.Linear(173, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps, _ = self.steps(x)
+        return self.over_time(self.norm(steps.transpose(1, 2))).squeeze(-1)
+
+
 class Rays(nn.Module):
     """Two parts of a row, which say how long it is."""
 
@@ -663,6 +689,8 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Conditional: ((2, 100), (2,)),
     OneHot: ((2, 100), (2,)),
     WithCoordinates: ((2, 3, 32, 32),),
+    Reshaped: ((2, 3, 16, 16), (2, 12)),
+    OverTime: ((2, 173, 39),),
     Rays: ((2, 90),),
     Electrodes: ((2, 1, 22, 124),),
     Limited: ((2, 8),),

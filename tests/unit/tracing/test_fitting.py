@@ -111,6 +111,23 @@ def test_a_fault_behind_another_layout_is_seen() -> None:
     assert failures(traced(Narrow)) == ["norm"]
 
 
+class Swapped(nn.Module):
+    """The axes are swapped once too often, so that a layer reads the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 24, 3, padding=1)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.conv(x).transpose(1, 2).transpose(1, 2))
+
+
+def test_no_number_of_steps_is_chosen_for_axes_that_may_be_swapped() -> None:
+    (shape,) = traced(Swapped).ref.inputs.shapes
+    assert shape[2] != 24
+
+
 def test_no_size_is_chosen_so_that_a_fault_fits() -> None:
     graph = traced(AfterNorm)
     assert graph.ref.inputs.shapes == ((2, 3, 224, 224),)
