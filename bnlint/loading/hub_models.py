@@ -9,55 +9,22 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 import torch.hub
 
+from bnlint.loading.changes import change_on_import
 from bnlint.loading.weights import LEFT_OUT, mark
 
 _TORCHVISION = "pytorch/vision"
 _OPTIONS_OF_HUB = ("source", "trust_repo", "force_reload", "verbose", "skip_validation")
 
 
-class _Changed(MetaPathFinder):
-    """Finds the modules that are changed, and changes them once they have run."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The ordinary spec, with a loader that changes the module."""
-        if fullname not in _CHANGES:
-            return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Changing(spec.loader, _CHANGES[fullname])
-        return spec
-
-
-class _Changing(Loader):
-    def __init__(self, loader: Loader, change: Callable[[Any], None]) -> None:
-        self._loader, self._change = loader, change
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        self._change(module)
-
-
 def without_hub() -> None:
     """Let models of known libraries do without their hub, from now on; for child processes."""
-    if not any(isinstance(finder, _Changed) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Changed())
+    if change_on_import(_CHANGES):
         torch.hub.load = _preferring_installed(torch.hub.load)
 
 

@@ -18,6 +18,7 @@ import torch
 
 from bnlint.domain.request import Consulted
 from bnlint.loading.consulted import Lookups, watch
+from bnlint.loading.flex_attention import attend_by_formula
 from bnlint.loading.hub_models import without_hub
 from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.provisions import Provisions
@@ -111,6 +112,7 @@ def _change(provided: Provisions) -> None:
     provided.install()
     without_weights()
     without_hub()
+    attend_by_formula()
     torch.manual_seed(0)
     random.seed(0)
 
