@@ -10,12 +10,14 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import torch
 import torch.hub
+from torch import nn
 
 from bnlint.loading.changes import change_on_import
+from bnlint.loading.user_code import DownloadDenied
 from bnlint.loading.weights import LEFT_OUT, mark
 
 _TORCHVISION = "pytorch/vision"
@@ -25,11 +27,35 @@ _OPTIONS_OF_HUB = ("source", "trust_repo", "force_reload", "verbose", "skip_vali
 def without_hub() -> None:
     """Let models of known libraries do without their hub, from now on; for child processes."""
     if change_on_import(_CHANGES):
-        torch.hub.load = _preferring_installed(torch.hub.load)
+        torch.hub.load = _without_foreign_code(torch.hub.load)
 
 
-def _preferring_installed(load: Callable[..., Any]) -> Callable[..., Any]:
-    """``torch.hub.load`` that takes the models of torchvision from the package, if it is there."""
+class HubModel(nn.Module):
+    """The place of a model that only the code of a repository on the hub builds."""
+
+    def __init__(self, source: str, name: str) -> None:
+        super().__init__()
+        self.source, self.name = source, name
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+            said = f"`{self.name}` of {self.source} is not downloaded: its `{name}` is not known"
+            raise AttributeError(said) from None
+
+    def forward(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: nothing is known of what the model does."""
+        raise NotImplementedError(f"`{self.name}` of {self.source} is not downloaded")
+
+
+def _without_foreign_code(load: Callable[..., Any]) -> Callable[..., Any]:
+    """``torch.hub.load`` that takes the models of torchvision from the package, if it is there.
+
+    Of other repositories it takes only what is on this disk because the user put it there.
+    """
 
     def load_model(repo_or_dir: Any, model: Any = "", *args: Any, **kwargs: Any) -> Any:
         if str(repo_or_dir).partition(":")[0] == _TORCHVISION:
@@ -38,7 +64,10 @@ def _preferring_installed(load: Callable[..., Any]) -> Callable[..., Any]:
                 if make is not None:
                     own = {key: v for key, v in kwargs.items() if key not in _OPTIONS_OF_HUB}
                     return make(*args, **own)
-        return load(repo_or_dir, model, *args, **kwargs)
+        try:
+            return load(repo_or_dir, model, *args, **kwargs)
+        except DownloadDenied as denied:
+            return HubModel(denied.target, str(model))
 
     return load_model
 
@@ -127,8 +156,6 @@ def _change_auto_settings(module: Any) -> None:
 
 def _auto_config(name: Any, kwargs: dict[str, Any]) -> Any:
     """The default settings of the type of model that a name begins with or contains."""
-    from bnlint.loading.user_code import DownloadDenied
-
     auto: Any = sys.modules["transformers.models.auto.configuration_auto"]
     text = str(name).lower().rpartition("/")[2].replace("-", "_")
     types = [t for t in auto.CONFIG_MAPPING_NAMES if t.replace("-", "_") in text]

@@ -30,6 +30,9 @@ _LACKING = re.compile(
 )
 """What is said of a stand-in of a package that a forward needs."""
 
+_REMOTE = re.compile(r"NotImplementedError: (?P<said>.* is not downloaded)")
+"""What a model of the hub says whose code bnlint does not load."""
+
 _MISSING = " is not installed"
 _ANOTHER = "pass another one (--input, [tool.bnlint.inputs]), or none to have one guessed"
 _FAILS = "BN206"
@@ -177,4 +180,6 @@ def plain_reason(reason: str) -> str:
     """The reason in plain words where they are known, else as the tracer puts it."""
     if lacking := _LACKING.match(reason):
         return f"{lacking['package']} {lacking['why']}"
+    if remote := _REMOTE.match(reason):
+        return remote["said"]
     return next((words for sign, words in _PLAIN if sign in reason), reason)

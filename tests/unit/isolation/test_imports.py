@@ -10,6 +10,7 @@ import pytest
 from bnlint.domain.finding import ProblemKind
 from bnlint.domain.request import TraceOutcome
 from bnlint.loading.retry import extend_path
+from bnlint.pipeline.notes import plain_reason
 from tests.unit.isolation.conftest import LINEAR, Check
 
 Write = Callable[[str, str], str]
@@ -258,6 +259,18 @@ def test_models_that_the_hub_has_from_an_installed_package(check: Check, write: 
     outcome = check(LINEAR.replace("nn.Linear(3, 4)", hub))
     assert names(outcome) == ["Net"]
     assert kinds(outcome) == []
+
+
+def test_a_model_around_one_whose_code_only_the_hub_has(check: Check) -> None:
+    hub = "torch.hub.load('owner/backbones', 'small')"
+    code = LINEAR.replace("nn.Linear(3, 4)", f"nn.Sequential({hub}, nn.Linear(3, 4))")
+    outcome = check(code)
+    assert (names(outcome), kinds(outcome)) == (["Net"], [])
+    (part,) = outcome.graphs[0].trace.opaque
+    assert plain_reason(part.reason) == "`small` of github.com/owner/backbones is not downloaded"
+    outcome = check(LINEAR.replace("nn.Linear(3, 4)", f"nn.Linear({hub}.width, 4)"))
+    assert kinds(outcome) == [ProblemKind.NOT_BUILT]
+    assert "is not downloaded: its `width` is not known" in outcome.problems[0].message
 
 
 def test_a_download_without_a_way_around_it(check: Check) -> None:
