@@ -1,7 +1,8 @@
 """Third-party packages that are not installed, replaced so that a file imports at all.
 
 What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`); dicts of settings are
-provided (:mod:`bnlint.loading.missing.settings_dict`). Once closed, using a stub raises
+provided (:mod:`bnlint.loading.missing.settings_dict`), and so are contractions of tensors
+(:mod:`bnlint.loading.missing.contractions`). Once closed, using a stub raises
 :class:`StubUsed`: none ever takes part in a trace.
 """
 
@@ -19,7 +20,8 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import is_a
-from bnlint.loading.missing.settings_dict import PROVIDED
+from bnlint.loading.missing.contractions import CONTRACTIONS
+from bnlint.loading.missing.settings_dict import SETTINGS
 from bnlint.loading.missing.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
 __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
@@ -39,6 +41,9 @@ USUAL = {
 
 FORMER = {("numpy", kind.__name__): kind for kind in (int, float, bool, complex, object, str)}
 """What a name that a package had stood for."""
+
+_PROVIDED = {**SETTINGS, **CONTRACTIONS}
+"""What replaces a name of a missing package, by the package and the name."""
 
 _add_module = nn.Module.add_module
 
@@ -144,6 +149,6 @@ class StubPackage(ModuleType):
             return names
         if name.startswith("__"):
             raise AttributeError(name)
-        if (provided := PROVIDED.get((self.__name__.partition(".")[0], name))) is not None:
+        if (provided := _PROVIDED.get((self.__name__.partition(".")[0], name))) is not None:
             return provided
         return Stub(self.__dict__["_bnlint_stubs"], f"{self.__name__}.{name}")

@@ -208,3 +208,18 @@ def test_names_that_a_missing_package_brings_with_a_star(stubs: Stubs, tmp_path:
     exec(compile(path.read_text(), str(path), "exec"), names)
     assert isinstance(names["learner"], Stub)
     assert names["nn"] is nn
+
+
+def test_contractions_of_a_missing_package_are_those_of_torch() -> None:
+    stubs = Stubs()
+    stubs.add("opt_einsum")
+    try:
+        import opt_einsum as oe  # type: ignore[import-not-found]
+
+        one, other = torch.rand(2, 3), torch.rand(3, 4)
+        fixed = oe.contract_expression("i j, j k -> i k", (2, 3), other, constants=[1])
+        assert torch.equal(oe.contract("i j, j k -> i k", one, other, backend="torch"), one @ other)
+        assert torch.equal(fixed(one), one @ other)
+        assert isinstance(oe.contract_path("ij,jk->ik", one, other), Stub)
+    finally:
+        stubs.close()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.graph import ModelGraph
+from bnlint.models.guessing.arguments.revising import revised
+from bnlint.models.guessing.guess import Guess
 from tests.unit.models.test_discovery import records_of
 
 PLAIN = "ACTS = {'gelu': nn.GELU, 'silu': nn.SiLU}"
@@ -303,3 +307,64 @@ def test_what_a_division_leaves_is_no_size(tmp_path: Path) -> None:
     (graph,) = (r for r in records_of(path) if isinstance(r, ModelGraph))
     assert "channels=0" not in graph.ref.arguments
     assert graph.trace.complete
+
+
+REFUSING = """
+from torch import nn
+
+class Kernel(nn.Module):
+    def __init__(self, w, rates):
+        super().__init__()
+        if w.shape[-1] != 5 * rates.shape[-1]:
+            raise ValueError("w must have a list of 5 rates")
+        self.w = nn.Parameter(w.detach())
+
+    def forward(self, x):
+        return x * self.w
+"""
+
+
+def test_a_tensor_that_a_check_refuses_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(REFUSING)
+    (problem,) = records_of(path)
+    assert isinstance(problem, Problem)
+    assert problem.kind is ProblemKind.NOT_BUILT
+    assert "w must have a list of 5 rates" in problem.message
+
+
+CLASS_OF_SETTINGS = """
+from torch import nn
+
+class Config:
+    depth = 0
+    width = 64
+
+    def __init__(self, path):
+        self.path = path
+
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        if config.depth < 1:
+            raise ValueError("depth must be at least 1")
+        rows = [nn.Linear(config.width, config.width) for _ in range(config.depth)]
+        self.net = nn.Sequential(*rows)
+        self.depth = Config.depth
+
+    def forward(self, x):
+        return self.net(x)
+"""
+
+
+def test_settings_of_a_class_are_changed_for_one_try_only(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(CLASS_OF_SETTINGS)
+    module: dict[str, Any] = {}
+    exec(CLASS_OF_SETTINGS, module)
+    config = module["Config"]
+    before = Guess(kwargs={"config": config}, guessed=("config",))
+    after = revised(before, ("config", "depth"), 2)
+    assert (after.kwargs["config"].depth, after.kwargs["config"].width, config.depth) == (2, 64, 0)
+    graphs = [r for r in records_of(path) if isinstance(r, ModelGraph)]
+    assert [g.ref.name for g in graphs] == ["Net"]

@@ -35,7 +35,7 @@ from bnlint.models.guessing.arguments.revising import (
     settings_at,
 )
 from bnlint.models.guessing.arguments.told_changes import CHANGES, is_number
-from bnlint.models.guessing.arguments.told_values import told_values
+from bnlint.models.guessing.arguments.told_values import equals, told_values
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.lexicon import PROFILES, WIDTH, in_lower_case, layer_type, number
 
@@ -222,12 +222,12 @@ def _others(
 ) -> Iterator[tuple[Path, Any]]:
     before = _holds(test, spot, "", None)
     for option in (*_literals(tests), *(_SIZES if is_number(current) else ())):
-        if option == current or type(option) is bool:
+        if equals(option, current) or type(option) is bool:
             continue
         if option == 0 and is_number(current) and not _compares(test, node):
             continue  # what is left of a division, no size
         name = node.id if isinstance(node, ast.Name) else ""
-        direct = name and spot.frame.f_locals.get(name) == current
+        direct = name and equals(spot.frame.f_locals.get(name), current)
         if not direct or _holds(test, spot, name, option) is not before:
             yield path, option
 
@@ -245,7 +245,7 @@ def _by_comparisons(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, 
             for path in origins(spots, node.left):
                 current = current_value(guess, path)
                 for option in _literals([node]) if current is not NOT_GUESSED else ():
-                    if option != current:
+                    if not equals(option, current):
                         yield path, option
 
 

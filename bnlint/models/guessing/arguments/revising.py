@@ -7,6 +7,7 @@ part that is built for the parameter.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -57,7 +58,7 @@ def revised(guess: Guess, path: Path, value: Any) -> Guess:
         new = _with_argument(old, path[1:], value)
         return replace(guess, kwargs={**guess.kwargs, path[0]: new})
     if not isinstance(old, GuessedSettings):
-        own = copy.deepcopy(built(old))
+        own = _of_its_own(built(old))
         _set_entry(_holder(own, path), path[-1], value)
         return replace(guess, kwargs={**guess.kwargs, path[0]: own})
     changed = replace(guess, kwargs={**guess.kwargs, path[0]: old.copy()})
@@ -82,15 +83,28 @@ def _holder(settings: Any, path: Path) -> Any:
     return settings
 
 
+def _of_its_own(settings: Any) -> Any:
+    """A copy that may be changed; of a class whose attributes are settings, a derived one."""
+    if isinstance(settings, type):
+        return type(settings)(settings.__name__, (settings,), {})
+    return copy.deepcopy(settings)
+
+
 def _entry(settings: Any, key: str) -> Any:
+    """What an object holds; nothing that it computes, such as the shape of a tensor."""
     if isinstance(settings, dict):
         return settings.get(key, NOT_GUESSED)
+    owner = settings if isinstance(settings, type) else type(settings)
+    if inspect.isdatadescriptor(inspect.getattr_static(owner, key, None)):
+        return NOT_GUESSED
     return getattr(settings, key, NOT_GUESSED) if hasattr(settings, "__dict__") else NOT_GUESSED
 
 
 def _set_entry(settings: Any, key: str, value: Any) -> None:
     if isinstance(settings, dict):
         settings[key] = value
+    elif isinstance(settings, type):
+        setattr(settings, key, value)
     else:
         object.__setattr__(settings, key, value)  # it may be frozen
 

@@ -29,13 +29,21 @@ def told_values(name: str, text: str, current: Any) -> Iterator[Any]:
     """
     if not re.search(rf"\b{re.escape(name)}\b", text):
         return
-    listed = [value for value in _listed(text) if value not in (current, name)]
+    listed = [value for value in _listed(text) if not equals(value, current) and value != name]
     yield from dict.fromkeys(listed[:_MOST])
     rest = re.sub(rf"\b{re.escape(name)}\b", "", text)
     mentioned = [(found.start(), value) for word, value in _TYPES if (found := _word(word, rest))]
     for _, value in sorted(mentioned, key=lambda each: each[0]):
         if type(value) is not type(current):
             yield value
+
+
+def equals(one: Any, other: Any) -> bool:
+    """Whether two values are equal; arrays and tensors, which compare in parts, equal nothing."""
+    try:
+        return bool(one == other)
+    except Exception:  # objects of the user may compare as they like
+        return False
 
 
 def _word(pattern: str, text: str) -> re.Match[str] | None:
