@@ -105,6 +105,11 @@ TIMES = re.compile(r"t|ts|time|times|timestep|timesteps|step|steps|sigma|noise_l
 LOSS = re.compile(r"(loss|criterion|metric|wrapper)$")
 TARGET = re.compile(r"(targets?|labels?|gt|ground_truth|y_true)(_\w+)?")
 """Classes that compare results with targets, and the inputs that hold the targets."""
+SIZE_METHODS = re.compile(
+    r"get_\w+|(n|num)_\w+|(\w+_)?(size|dims?|channels|classes|features|length|index|idx)"
+)
+"""Methods of vocabularies, data sets and encoders that return a size or a place."""
+LOGS = re.compile(r"(\w+_)?(log|logger|log_?file|writer|stdout)")
 MODELS = ("module", "model", "net", "network")
 """Parameters for a class of layers, a settings object, a diffusion step, a whole model."""
 

@@ -68,6 +68,16 @@ def is_layer(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, nn.Module) and _of_torch(value)
 
 
+def calls_helper(call: ast.Call, around: ast.AST | None) -> bool:
+    """True if no layer is made: the result is not used, or the arguments are texts alone."""
+    texts = [isinstance(a, ast.JoinedStr) or _is_text(a) for a in call.args]
+    return isinstance(around, ast.Expr) or (bool(texts) and all(texts))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def _of_torch(value: type) -> bool:
     return home_of(value).startswith("torch.")
 

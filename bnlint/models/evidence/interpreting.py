@@ -18,7 +18,7 @@ from bnlint.models.evidence.bindings import (
     field_of,
 )
 from bnlint.models.evidence.bodies import Function
-from bnlint.models.evidence.callees import Inside, bound, is_layer, resolved
+from bnlint.models.evidence.callees import Inside, bound, calls_helper, is_layer, resolved
 from bnlint.models.evidence.uses import ParameterUse, is_condition_of
 from bnlint.models.lexicon import TENSORS
 from bnlint.models.outline import called
@@ -100,6 +100,7 @@ class Interpreter:
             use.applied |= self.running
             use.called |= not self.running
             use.arguments = max(use.arguments, len(call.args))
+            use.helper |= calls_helper(call, self.parents.get(call))
             return
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if name in _OF_SEQUENCES and not (name in ("list", "set", "tuple") and use.word):
@@ -248,7 +249,7 @@ class Interpreter:
             self._note_argument(node, use, call)
 
     def _note_test(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
-        use.tested = True
+        use.tested |= not (isinstance(parent, ast.UnaryOp) and not isinstance(parent.op, ast.Not))
 
     def _note_match(self, node: ast.expr, use: ParameterUse, match: ast.Match) -> None:
         patterns = [p.value for p in ast.walk(match) if isinstance(p, ast.MatchValue)]
@@ -278,7 +279,7 @@ _NOTES: dict[type[ast.AST], tuple[Any, ...]] = {
     ast.Starred: (Interpreter._note_star,),
     ast.keyword: (Interpreter._note_keyword,),
     ast.If: (Interpreter._note_test,),
-    ast.IfExp: (Interpreter._note_test,),
+    **dict.fromkeys((ast.IfExp, ast.UnaryOp, ast.BoolOp), (Interpreter._note_test,)),
     ast.Match: (Interpreter._note_match,),
 }
 """What each kind of expression around a value tells."""

@@ -20,7 +20,8 @@ class ParameterUse:
     of items of a sequence, ``exact`` if it is unpacked into that many; ``each`` is the use of its
     items, ``parts`` that of items that are unpacked into names. ``fields`` are attributes and keys
     that are read from it, each with its own use; ``optional`` ones have a default there. ``called``
-    is true in a constructor, ``applied`` in other methods. ``keyed`` is true if it is looked up by
+    is true in a constructor, ``applied`` in other methods, ``helper`` for what is called for its
+    effect, or with texts alone. ``keyed`` is true if it is looked up by
     what iterating over it yields. ``role`` is the parameter of a layer of
     torch that it becomes, and that layer's class. ``conditions`` must hold for a name's value.
     """
@@ -33,6 +34,7 @@ class ParameterUse:
     mapping: bool = False
     keyed: bool = False
     called: bool = False
+    helper: bool = False
     applied: bool = False
     tensor: bool = False
     array: bool = False
@@ -99,7 +101,7 @@ class ParameterUse:
 
 _FLAGS = (
     *("word", "number", "fraction", "whole", "sequence", "mapping", "called", "applied", "tensor"),
-    *("array", "module", "tested", "spread", "keyed"),
+    *("array", "module", "tested", "spread", "keyed", "helper"),
 )
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from itertools import cycle, islice
+from pkgutil import iter_modules
 from typing import Any
 
 from torch import nn
@@ -44,6 +46,9 @@ _SIZES = (
     224,
 )
 
+_MODULES = 6
+"""The modules of a package that are tried where one is asked for that is not there."""
+
 
 def amended(guess: Guess, error: BaseException, tried: set[str]) -> Guess | None:
     """A call like ``guess`` that the same error does not refuse, none of those that were tried.
@@ -66,6 +71,8 @@ def _changes(guess: Guess, error: Exception, spots: list[ErrorAt]) -> Iterator[t
     faults = blamed(spots)
     if isinstance(error, (AttributeError, KeyError)):
         yield from _missing(guess, faults, spots)
+    if isinstance(error, ModuleNotFoundError):
+        yield from _by_modules(guess, faults, error.name or "")
     yield from _told(guess, str(error))
     if "is not a Module subclass" in text:
         yield from _as_modules(guess)
@@ -142,6 +149,18 @@ def _numbered(table: dict[Any, Any], missing: Any, current: Any) -> Iterator[int
     pattern = re.compile(re.escape(missing).replace(str(current), r"(\d+)", 1))
     found = (pattern.fullmatch(key) for key in table if isinstance(key, str))
     yield from islice((int(match[1]) for match in found if match), 4)
+
+
+def _by_modules(guess: Guess, faults: list[Blame], missing: str) -> Iterator[tuple[Path, Any]]:
+    """Names that modules of a package have where code asks for one: ``models.{name}``."""
+    home, _, own = missing.rpartition(".")
+    folders = [*getattr(sys.modules.get(home), "__path__", ())]
+    for path in (path for fault in faults for path in fault.paths):
+        current = str(current_value(guess, path))
+        if home and current and current.lower() in own.lower():
+            pattern = re.escape(own.lower()).replace(re.escape(current.lower()), r"(\w+)", 1)
+            names = (re.fullmatch(pattern, each.name) for each in iter_modules(folders))
+            yield from islice(((path, name[1]) for name in names if name), _MODULES)
 
 
 def _by_guards(guess: Guess, spots: list[ErrorAt]) -> Iterator[tuple[Path, Any]]:

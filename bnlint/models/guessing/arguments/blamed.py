@@ -72,10 +72,18 @@ def blamed(spots: list[ErrorAt]) -> list[Blame]:
         return []
     last = len(spots) - 1
     found = []
-    for node in _read(spots[last].node):
+    for node in _with_owners(_read(spots[last].node)):
         paths = tuple(dict.fromkeys(_origins(spots, last, node, _FOLLOWED)))
         found.append(Blame(node, spots[last].value(node), paths))
     return [each for each in found if each.paths]
+
+
+def _with_owners(nodes: Iterable[ast.expr]) -> Iterator[ast.expr]:
+    """What is read, and what it is an attribute of: ``name.lower()`` is about ``name``."""
+    for node in nodes:
+        yield node
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self":
+            yield node.value
 
 
 def guards(spot: ErrorAt) -> list[ast.expr]:

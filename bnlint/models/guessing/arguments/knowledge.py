@@ -35,6 +35,17 @@ StandIn.__name__ = nn.Identity.__name__  # as reports show it in a call
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """Replaces a method of an object that nothing else is known about."""
+
+    result: Any = None
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """The same result, whatever is asked."""
+        return self.result
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A model that becomes an argument of another one: each try gets one of its own."""
 

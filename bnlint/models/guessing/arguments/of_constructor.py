@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any
 
 from torch import nn
@@ -28,6 +28,7 @@ from bnlint.models.evidence.written_calls import (
     calls_in_file,
     calls_in_project,
 )
+from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking, Part
 from bnlint.models.guessing.arguments.of_parameters import fill, settings, values_of
 from bnlint.models.guessing.guess import Guess, Origin
@@ -198,8 +199,9 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     if isinstance(filled, Lacking):
         return None
     values = {**call.known, **filled}
-    first = [p.name for p in maker.parameters[: call.positions]]
-    rest = [p.name for p in maker.parameters[call.positions :] if p.name in values]
+    places = [p.name for p in maker.parameters[: call.positions]]
+    first = [*takewhile(lambda name: not isinstance(values[name], GuessedSettings), places)]
+    rest = [p.name for p in maker.parameters[len(first) :] if p.name in values]
     named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
     args = tuple(values[name] for name in first)
     return Guess(args, named, Origin.FOUND, call.place, (*call.guessed, *filled))

@@ -11,8 +11,17 @@ import torch
 from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse, holds
-from bnlint.models.guessing.arguments.knowledge import Knowledge, Part, StandIn
-from bnlint.models.lexicon import PROFILES, WIDTH, Profile, in_lower_case, layer_type, number, word
+from bnlint.models.guessing.arguments.knowledge import Knowledge, Method, Part, StandIn
+from bnlint.models.lexicon import (
+    PROFILES,
+    SIZE_METHODS,
+    WIDTH,
+    Profile,
+    in_lower_case,
+    layer_type,
+    number,
+    word,
+)
 
 _ITEMS = 4
 """The length of sequences of which the code does not say how long they are."""
@@ -36,7 +45,7 @@ def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     if use.word and (found := word(key)):
         yield found
     if use.called:
-        yield from _callables(key, use, known.names)
+        yield from _callables(key, use, known)
     if use.keyed and not use.fields:
         yield {"output": _FEW}
     if use.sequence and not use.tensor:
@@ -124,9 +133,11 @@ def satisfying(value: Any, use: ParameterUse) -> Any:
     return value
 
 
-def _callables(name: str, use: ParameterUse, names: Mapping[str, Any]) -> Iterator[Any]:
-    """A class of layers that is called as the code calls the value."""
-    yield from layer_types(name, names, use)
+def _callables(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
+    """A helper, or a class of layers that is called as the code calls the value."""
+    if (method := _method_for(name, use, known.profile)) is not None:
+        yield method
+    yield from layer_types(name, known.names, use)
     if use.arguments == 0:
         yield nn.ReLU
     elif use.arguments == 1:
@@ -135,17 +146,29 @@ def _callables(name: str, use: ParameterUse, names: Mapping[str, Any]) -> Iterat
         yield partial(nn.Conv2d, kernel_size=1)
 
 
+def _method_for(name: str, use: ParameterUse, profile: Profile) -> Method | None:
+    """A helper such as ``logger.info("...")``, or what tells a size: ``vocab.get_vocab_size()``."""
+    if (use.helper or use.arguments == 0) and SIZE_METHODS.fullmatch(name):
+        value = number(name.removeprefix("get_"), profile)
+        if type(value) is int:
+            return Method(value)
+    return Method("" if use.arguments else None) if use.helper else None
+
+
 def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """A model for a parameter that is one: of the class that is called so, else one that keeps."""
     if layer_type(name) is nn.ReLU:
         yield Part(nn.ReLU, {})
     yield from models_called(name, known)
-    attributes = {
-        key: next(by_use(key, inner, known), None) or number_for(key, inner, known.profile)
-        for key, inner in use.fields.items()
-        if not (inner.called or inner.applied)
-    }
-    yield Part(StandIn, {}, attributes)
+    attributes = ((key, _attribute(key, inner, known)) for key, inner in use.fields.items())
+    yield Part(StandIn, {}, {key: value for key, value in attributes if value is not None})
+
+
+def _attribute(key: str, use: ParameterUse, known: Knowledge) -> Any:
+    """What a model has that is given to another one; None for what is not known."""
+    if use.called or use.applied:
+        return _method_for(in_lower_case(key), use, known.profile)
+    return next(by_use(key, use, known), None) or number_for(key, use, known.profile)
 
 
 def models_called(name: str, known: Knowledge) -> Iterator[Part]:

@@ -35,6 +35,7 @@ from bnlint.models.lexicon import (
     CONFIG,
     DEVICES,
     LAYER_PARAMETER,
+    LOGS,
     MODELS,
     WIDTH,
     in_lower_case,
@@ -127,7 +128,7 @@ def settings(
         inner = dict.get(made, key)
         if isinstance(inner, dict) and not isinstance(inner, GuessedSettings):
             made[key] = settings(f"{name}.{key}", wanted, known, inner)
-        elif key not in made and not wanted.optional:
+        elif not (key in made or wanted.optional or hasattr(dict, key)):
             with contextlib.suppress(KeyError):
                 _ = made[key]
     return made
@@ -138,11 +139,15 @@ def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) ->
     if use.fields and not (use.tensor or use.applied or use.sequence):
         return settings(path, use, known)
     name = in_lower_case(key)
+    if LOGS.fullmatch(name) and not use.known:
+        return None  # what is printed goes where it always goes
     value = next(by_use(key, use, known), None)
     if value is None:
         value = number(name, known.profile)
     if value is None and use.read and not use.called:
         value = WIDTH if use.number or use.role[0] else None
+    if value is None and use.tested and not use.known:
+        value = False  # no more than a switch
     if value is None and not key.isidentifier() and use.read:
         value = 0 if "pad" in name else 1  # the number of a word such as "<start>"
     if value is None:
