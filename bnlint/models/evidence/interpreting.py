@@ -19,16 +19,14 @@ from bnlint.models.evidence.bindings import (
 )
 from bnlint.models.evidence.bodies import Function
 from bnlint.models.evidence.callees import Inside, bound, calls_helper, is_layer, resolved
+from bnlint.models.evidence.taking import note_function, note_layer
 from bnlint.models.evidence.uses import ParameterUse, is_condition_of
-from bnlint.models.lexicon import TENSORS
 from bnlint.models.outline import called
 
 _OF_SEQUENCES = frozenset(
     {"len", "enumerate", "zip", "list", "tuple", "sum", "sorted", "reversed", "iter", "set", "map"}
 )
 _OF_NUMBERS = frozenset({"range", "int", "float", "abs", "round", "divmod", "pow"})
-_TAKE_TENSORS = frozenset({"from_pretrained", "from_numpy", "as_tensor", "register_buffer"})
-_TAKE_SIZES = frozenset({*TENSORS, "sqrt", "log", "log2", "eye", "full"})
 
 
 class Follows(Protocol):
@@ -129,19 +127,13 @@ class Interpreter:
     def _note_argument(self, node: ast.expr, use: ParameterUse, call: ast.Call) -> None:
         """What is known of the parameter that takes the value."""
         uses, parameters, target = self.follow.passed(call, self.values.inside, self.follow.names)
-        for name, value in bound(call, parameters):
-            if value is not node:
-                continue
-            if is_layer(target):
-                use.role = use.role if use.role[0] else (name, target.__name__)
-            elif name in uses:
+        takes_more = is_layer(target) and len(parameters) == 1  # ``Sequential(*args)``
+        for name, value in bound(call, parameters * (len(call.args) if takes_more else 1)):
+            if value is node and is_layer(target):
+                note_layer(use, target, name)
+            elif value is node and name in uses:
                 use.add(uses[name])
-        last = called(call)
-        use.number |= last in _TAKE_SIZES
-        use.whole |= last in ("log2", *TENSORS)
-        use.tensor |= last in _TAKE_TENSORS
-        use.array |= last == "from_numpy"
-        use.sequence |= last in ("array", "asarray")
+        note_function(use, called(call))
 
     def _note_method(self, node: ast.expr, use: ParameterUse, attribute: ast.Attribute) -> None:
         name = attribute.attr
@@ -238,8 +230,12 @@ class Interpreter:
             if isinstance(n, ast.Subscript)
         )
 
-    def _note_star(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
+    def _note_star(self, node: ast.expr, use: ParameterUse, starred: ast.Starred) -> None:
         use.sequence = True
+        call = self.parents.get(starred)
+        layer = resolved(call.func, self.follow.names) if isinstance(call, ast.Call) else None
+        if layer is not None and is_layer(layer):
+            note_layer(use.item(), layer, "")
 
     def _note_keyword(self, node: ast.expr, use: ParameterUse, keyword: ast.keyword) -> None:
         call = self.parents.get(keyword)

@@ -47,7 +47,7 @@ def is_open(hint: Any, use: ParameterUse) -> bool:
     if hint in (_NOTHING, Any) or is_a(hint, Stub):
         return True
     options = [origin_of(option) for option in (hint, *typing.get_args(hint))]
-    return bool(use.fields) and any(option in _BAGS for option in options)
+    return bool(use.fields or use.keyed) and any(option in _BAGS for option in options)
 
 
 def is_class_of_settings(hint: Any) -> bool:

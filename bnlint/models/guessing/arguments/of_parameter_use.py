@@ -47,7 +47,8 @@ def by_use(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     if use.called:
         yield from _callables(key, use, known)
     if use.keyed and not use.fields:
-        yield {"output": _FEW}
+        each = use.each or ParameterUse()
+        yield {"output": next(models_for(singular(key), each, known)) if each.module else _FEW}
     if use.sequence and not use.tensor:
         yield _sequence(key, use, known)
     if use.mapping and not use.fields:
@@ -86,7 +87,7 @@ def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
     if each.sequence:
         return [_sequence(name, each, known) for _ in range(length)]
     if each.applied or each.module:
-        return [next(models_for(name, each, known)) for _ in range(length)]
+        return [next(models_for(singular(name), each, known)) for _ in range(length)]
     if each.literals and each.word:
         return [literal_of(name, each)] * length
     value = number(name, known.profile)
@@ -96,8 +97,13 @@ def _sequence(name: str, use: ParameterUse, known: Knowledge) -> list[Any]:
         value = WIDTH
     if length == 3 and use.exact and re.search("size|shape|dim", name):
         return [known.profile.channels_in, 32, 32]
-    singular = value < WIDTH and value != number(name, PROFILES[1])
-    return [WIDTH if singular else value] * length
+    counts_one = value < WIDTH and value != number(name, PROFILES[1])
+    return [WIDTH if counts_one else value] * length
+
+
+def singular(name: str) -> str:
+    """The name of one of several: ``layer`` of ``layers``."""
+    return name.removesuffix("_list").removesuffix("s")
 
 
 def _part(name: str, use: ParameterUse, known: Knowledge) -> Any:

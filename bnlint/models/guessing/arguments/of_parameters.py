@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import inspect
+import types
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +32,7 @@ from bnlint.models.guessing.arguments.of_parameter_use import (
     models_called,
     models_for,
     satisfying,
+    singular,
 )
 from bnlint.models.lexicon import (
     CONFIG,
@@ -43,6 +46,11 @@ from bnlint.models.lexicon import (
 )
 
 _NOTHING = inspect.Parameter.empty
+_SEVERAL = (
+    *(list, dict, collections.abc.Sequence, collections.abc.Iterable),
+    *(collections.abc.Collection, collections.abc.Mapping),
+)
+"""Types of what may hold several models."""
 
 
 def fill(parameters: tuple[inspect.Parameter, ...], known: Knowledge) -> dict[str, Any] | Lacking:
@@ -107,6 +115,14 @@ def _by_module(hint: Any, name: str, use: ParameterUse, known: Knowledge) -> Ite
         yield from models_for(name, use, known)
     elif hint is torch.Tensor:
         yield torch.empty(100, WIDTH, device="meta")
+    origin, inner = origin_of(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for option in inner:
+            yield from _by_module(option, name, use, known)
+    elif origin in _SEVERAL and inner:
+        part = next(_by_module(inner[-1], singular(name), use.each or ParameterUse(), known), None)
+        if part is not None:
+            yield {"first": part} if issubclass(origin, collections.abc.Mapping) else [part, part]
 
 
 def settings(
