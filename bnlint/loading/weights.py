@@ -48,7 +48,7 @@ class AbsentWeights(dict[str, Any]):
         return self
 
     def __contains__(self, _: object) -> bool:
-        return False
+        return LEFT_OUT.pretends
 
     def __iter__(self) -> Iterator[Any]:
         return iter(("absent",) if LEFT_OUT.pretends else ())
@@ -63,6 +63,9 @@ class AbsentWeights(dict[str, Any]):
     def __call__(self, *_: Any, **__: Any) -> Any:
         """The weights again, whatever is done with them."""
         return self
+
+    def __delitem__(self, _: Any) -> None:
+        """Do nothing: whatever is deleted was not there."""
 
     def _same(self, *_: Any) -> Any:
         return self
@@ -81,15 +84,24 @@ class AbsentWeights(dict[str, Any]):
 
 
 class LeftOut:
-    """Everything that was asked for in this process, in its order; see :func:`without_weights`."""
+    """Everything that was asked for in this process, in its order; see :func:`without_weights`.
+
+    ``looked_for`` counts how often code asked whether a file of weights is there that is not.
+    """
 
     def __init__(self) -> None:
         self.sources: list[str] = []
+        self.looked_for = 0
         self.pretends = False
+
+    @property
+    def asked(self) -> int:
+        """How often code asked for weights, or for their files."""
+        return len(self.sources) + self.looked_for
 
     @contextlib.contextmanager
     def pretending(self) -> Iterator[None]:
-        """Let absent weights have one entry, for code that asks how long the last one is."""
+        """Let absent weights have a file, any key, and one entry, which code may measure."""
         self.pretends = True
         try:
             yield
@@ -141,7 +153,8 @@ def _keeping(load_state_dict: Any) -> Any:
 def _lacks(module: nn.Module, state: Any) -> bool:
     """True if weights are missing that the module has: they were selected from absent ones."""
     try:
-        return not set(module.state_dict()) <= set(state)
+        own = set(module.state_dict())
+        return not own <= set(state) or any(isinstance(state[k], AbsentWeights) for k in own)
     except TypeError:
         return True
 

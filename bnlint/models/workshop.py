@@ -39,6 +39,9 @@ _PATIENCE = 15
 _LACKS = 8
 """What other packages lack that is replaced for one call."""
 
+_REFUSALS = (LookupError, OSError, ValueError, AssertionError, RuntimeError, SystemExit)
+"""What code raises that insists on weights."""
+
 _SMALL = 50_000_000
 """Parameters of a model whose initial values are read, however many other models had."""
 
@@ -203,14 +206,14 @@ class Workshop:
         return tries(maker, self.evidence, attempt)
 
     def _try(self, make: Callable[[], object]) -> nn.Module | BaseException:
-        asked = len(LEFT_OUT.sources)
+        asked = LEFT_OUT.asked
         found = self._try_once(make)
         for _ in range(_LACKS):
             if not (isinstance(found, (ImportError, AttributeError)) and self.unblock(found)):
                 break
             found = self._try_once(make)
-        if isinstance(found, IndexError) and len(LEFT_OUT.sources) > asked:
-            with LEFT_OUT.pretending():  # the code asks absent weights for their last entry
+        if LEFT_OUT.asked > asked and (isinstance(found, _REFUSALS) or type(found) is Exception):
+            with LEFT_OUT.pretending():  # the code insists on weights, or asks for an entry of them
                 again = self._try_once(make)
             return again if isinstance(again, nn.Module) else found
         return found

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from bnlint.models.evidence.callees import Inside
+from bnlint.models.evidence.merged_settings import filled_by, merged_in
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.outline import called
 
@@ -91,6 +92,8 @@ class Bindings:
             self._bind_items(node.target, node.iter)
         elif isinstance(node, ast.Call) and called(node) == "save_hyperparameters":
             self._bind_hyperparameters(node)
+        elif isinstance(node, ast.Call) and (filled := filled_by(node)) is not None:
+            self._bind_merged(*filled)
 
     def _bind_hyperparameters(self, call: ast.Call) -> None:
         """Lightning keeps one settings object, or all parameters, as ``self.hparams``."""
@@ -111,10 +114,17 @@ class Bindings:
                 for one in target.elts:
                     self._name(one, use.item())
             return
+        for given in merged_in(value):
+            self._bind_merged(target, given)
         if (use := self.use_of(value)) is not None:
             self._name(target, use)
         elif isinstance(value, (ast.Dict, ast.List, ast.Tuple)) and isinstance(target, ast.Name):
             self.tables[target.id] = value
+
+    def _bind_merged(self, target: ast.expr, given: ast.expr) -> None:
+        if (use := self.use_of(given)) is not None:
+            use.defaulted = True
+            self._name(target, use)
 
     def _bind_items(self, target: ast.expr, iterated: ast.expr) -> None:
         call = iterated if isinstance(iterated, ast.Call) else ast.Call(iterated, [], [])

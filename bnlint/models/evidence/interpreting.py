@@ -19,7 +19,7 @@ from bnlint.models.evidence.bindings import (
 )
 from bnlint.models.evidence.bodies import Function
 from bnlint.models.evidence.callees import Inside, bound, calls_helper, is_layer, resolved
-from bnlint.models.evidence.taking import note_function, note_layer
+from bnlint.models.evidence.taking import note_function, note_layer, note_spread
 from bnlint.models.evidence.uses import ParameterUse, is_condition_of
 from bnlint.models.outline import called
 
@@ -239,10 +239,14 @@ class Interpreter:
 
     def _note_keyword(self, node: ast.expr, use: ParameterUse, keyword: ast.keyword) -> None:
         call = self.parents.get(keyword)
-        if keyword.arg is None:
-            use.mapping = use.spread = True
-        elif isinstance(call, ast.Call):
+        if keyword.arg is not None and isinstance(call, ast.Call):
             self._note_argument(node, use, call)
+        elif isinstance(call, ast.Call):
+            uses, parameters, target = self.follow.passed(
+                call, self.values.inside, self.follow.names
+            )
+            given = [name for name, _ in bound(call, parameters)]
+            note_spread(use, target, {n: u for n, u in uses.items() if n not in given})
 
     def _note_test(self, node: ast.expr, use: ParameterUse, parent: ast.AST) -> None:
         use.tested |= not (isinstance(parent, ast.UnaryOp) and not isinstance(parent.op, ast.Not))

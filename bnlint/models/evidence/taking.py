@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
+
 from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse
@@ -32,3 +35,20 @@ def note_function(use: ParameterUse, name: str) -> None:
     use.array |= name == "from_numpy"
     use.sequence |= name in ("array", "asarray")
     use.module |= name in _TAKE_MODELS
+
+
+def note_spread(use: ParameterUse, target: object, left: Mapping[str, ParameterUse]) -> None:
+    """Note that ``target(**value)`` is called; no other argument fills the parameters ``left``."""
+    use.mapping = use.spread = True
+    try:
+        parameters = inspect.signature(target).parameters if callable(target) else {}
+    except (TypeError, ValueError):
+        return
+    for name, parameter in parameters.items():
+        if name not in left or left[name] is use:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            for key, inner in left[name].fields.items():
+                use.join(key, inner, inner.optional)
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            use.join(name, left[name], parameter.default is not parameter.empty)

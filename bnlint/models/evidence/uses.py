@@ -19,7 +19,8 @@ class ParameterUse:
     ``literals`` are values that it is compared with or looked up by. ``items`` is the least number
     of items of a sequence, ``exact`` if it is unpacked into that many; ``each`` is the use of its
     items, ``parts`` that of items that are unpacked into names. ``fields`` are attributes and keys
-    that are read from it, each with its own use; ``optional`` ones have a default there. ``called``
+    that are read from it, each with its own use; ``optional`` ones have a default there, and all of
+    what is ``defaulted`` may have one: it is merged over others. ``called``
     is true in a constructor, ``applied`` in other methods, ``helper`` for what is called for its
     effect, or with texts alone. ``keyed`` is true if it is looked up by
     what iterating over it yields. ``role`` is the parameter of a layer of
@@ -41,6 +42,7 @@ class ParameterUse:
     module: bool = False
     tested: bool = False
     optional: bool = False
+    defaulted: bool = False
     spread: bool = False
     read: int = 0
     items: int = 0
@@ -71,6 +73,13 @@ class ParameterUse:
         """The use of one attribute or key."""
         return self.fields.setdefault(name, ParameterUse())
 
+    def join(self, name: str, other: ParameterUse, optional: bool) -> None:
+        """Join what is known of an attribute or key; it is optional if it is so in every place."""
+        fresh = name not in self.fields
+        own = self.at(name)
+        own.add(other)
+        own.optional = optional if fresh else own.optional and optional
+
     def part(self, number: int, name: str) -> ParameterUse:
         """The use of one item of a sequence that is always unpacked into the same names."""
         while len(self.parts) <= number:
@@ -92,7 +101,7 @@ class ParameterUse:
         self.role = self.role if self.role[0] else other.role
         self.arguments = max(self.arguments, other.arguments)
         for name, use in other.fields.items():
-            self.at(name).add(use)
+            self.join(name, use, use.optional)
         for number, (name, use) in enumerate(other.parts):
             self.part(number, name).add(use)
         if other.each is not None:
@@ -101,7 +110,7 @@ class ParameterUse:
 
 _FLAGS = (
     *("word", "number", "fraction", "whole", "sequence", "mapping", "called", "applied", "tensor"),
-    *("array", "module", "tested", "spread", "keyed", "helper"),
+    *("array", "module", "tested", "defaulted", "keyed", "helper", "spread"),
 )
 
 

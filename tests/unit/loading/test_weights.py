@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
 from bnlint.loading import weights
+from bnlint.loading.looked_for import watch_for_weights
 from bnlint.loading.weights import LEFT_OUT, AbsentWeights, left_out, mark
 from bnlint.models.guessing.guess import given
 from bnlint.tracing.model import trace_model
+from tests.unit.models.test_discovery import records
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +26,11 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(nn.Module, "load_state_dict", nn.Module.load_state_dict)
     monkeypatch.setattr(LEFT_OUT, "sources", [])
+    for owner, names in ((os.path, ("exists", "isfile")), (Path, ("exists", "is_file"))):
+        for name in names:
+            monkeypatch.setattr(owner, name, getattr(owner, name))
     weights.without_weights()
+    watch_for_weights()
 
 
 def net() -> nn.Sequential:
@@ -101,3 +109,54 @@ def test_the_last_entry_can_be_asked_for_while_they_pretend() -> None:
     with LEFT_OUT.pretending():
         assert len(state[list(state.keys())[-1]]) == 1000
     assert list(state) == []
+
+
+INSISTS = """
+import os, sys
+from pathlib import Path
+
+class Net(nn.Module):
+    def __init__(self, path="weights/best.pth"):
+        super().__init__()
+        self.fc = nn.Linear(8, 4)
+        {before}
+        state = torch.load(path)
+        {after}
+
+    def forward(self, x):
+        return self.fc(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("assert os.path.isfile(path)", "self.load_state_dict(state)"),
+        ("os.path.exists(path) or sys.exit(1)", "self.load_state_dict(state['model'])"),
+        ("if not Path(path).exists(): raise FileNotFoundError(path)", "pass"),
+        ("if not Path(path).is_file(): raise Exception('no weights')", "pass"),
+        ("pass", "assert 'model' in state; del state['model']"),
+        (
+            "assert os.path.exists(path); own = self.state_dict()",
+            "[own.update({k: state[k]}) for k in own if k in state]; self.load_state_dict(own)",
+        ),
+    ],
+)
+def test_code_that_insists_on_weights_goes_on_without(before: str, after: str) -> None:
+    found = records(INSISTS.format(before=before, after=after))
+    (graph,) = (r for r in found if isinstance(r, ModelGraph))
+    assert [op.kind for op in graph.ops] == ["input", "linear", "output"]
+    assert set(LEFT_OUT.sources) == {"best.pth"}
+
+
+def test_files_are_not_there_unless_code_fails_without(tmp_path: Path) -> None:
+    there, data = tmp_path / "net.pth", tmp_path / "data.csv"
+    there.write_text("")
+    assert there.exists()
+    assert not os.path.exists(tmp_path / "other.pth")
+    assert (LEFT_OUT.sources, LEFT_OUT.pretends) == ([], False)
+    before = LEFT_OUT.asked
+    with LEFT_OUT.pretending():
+        assert not data.exists()
+        assert LEFT_OUT.asked == before
+        assert all((tmp_path / name).is_file() for name in ("other.pth", "best.pt.tar", "my_ckpt"))

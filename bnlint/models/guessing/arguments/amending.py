@@ -128,7 +128,7 @@ def _missing(guess: Guess, faults: list[Blame], spots: list[ErrorAt]) -> Iterato
         for path in fault.paths:
             owner = settings_at(guess, path)
             if owner is not None and path[-1] not in owner:
-                yield path, WIDTH
+                yield path, _number(path[-1])
     while len(spots) > 1 and spots[-1].function.name in ("__getitem__", "__missing__"):
         spots = spots[:-1]  # of a dict of the user's own class
     node = spots[-1].node

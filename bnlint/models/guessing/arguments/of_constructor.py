@@ -110,7 +110,19 @@ def _concrete(cls: type[nn.Module]) -> Iterator[type[nn.Module]]:
 
 def find_calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
     """Calls to try, best first; ends with :class:`Lacking` if a parameter stays unknown."""
-    maker = _with_keywords(maker, evidence)
+    full = _with_keywords(maker, evidence)
+    if full is not maker and _has_defaults(maker, evidence):
+        yield from _calls(maker, evidence)
+    yield from _calls(full, evidence)
+
+
+def _has_defaults(maker: Maker, evidence: CallEvidence) -> bool:
+    """True if the keywords that a maker takes are merged over others."""
+    rest = next((p for p in maker.parameters if p.kind is p.VAR_KEYWORD), None)
+    return rest is not None and evidence.follower.uses(maker.make)[rest.name].defaulted
+
+
+def _calls(maker: Maker, evidence: CallEvidence) -> Iterator[Guess | Lacking]:
     if not maker.required:
         yield from _without_requirements(maker, evidence)
         return
@@ -131,10 +143,10 @@ def _with_keywords(maker: Maker, evidence: CallEvidence) -> Maker:
     """The maker with parameters for the keys that its code reads from its ``**kwargs``."""
     rest = next((p for p in maker.parameters if p.kind is p.VAR_KEYWORD), None)
     use = evidence.follower.uses(maker.make).get(rest.name) if rest else None
-    if use is None:
-        return maker
+    if use is None or (use.spread and maker.origin == "factory"):
+        return maker  # a helper that hands on its keywords is no model of its own
     uses = evidence.follower.uses(maker.make)
-    known = {p.name for p in maker.parameters}
+    known = {p.name for p in maker.parameters} | {*dir(dict)}
     read = [n for n, field_ in use.fields.items() if not field_.optional and n not in known]
     uses.update({name: use.fields[name] for name in read})
     keys = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in read if n.isidentifier()]

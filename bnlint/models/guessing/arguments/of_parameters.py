@@ -133,7 +133,7 @@ def settings(
 
     def answer(key: str) -> Any:
         wanted = use.fields.get(key, ParameterUse())
-        if wanted.optional:
+        if wanted.optional or use.defaulted:
             raise LookupError(key)
         if key.startswith("_") and not wanted.known:
             return None  # what a library keeps for itself is not set yet
@@ -144,7 +144,7 @@ def settings(
         inner = dict.get(made, key)
         if isinstance(inner, dict) and not isinstance(inner, GuessedSettings):
             made[key] = settings(f"{name}.{key}", wanted, known, inner)
-        elif not (key in made or wanted.optional or hasattr(dict, key)):
+        elif not (key in made or wanted.optional or use.defaulted or hasattr(dict, key)):
             with contextlib.suppress(KeyError):
                 _ = made[key]
     return made
