@@ -29,6 +29,7 @@ from bnlint.loading.parsing import Source, overlaid, place, read
 from bnlint.loading.retry import unblock
 from bnlint.loading.sharing.preparation import Preparation, prepare
 from bnlint.loading.sites import definition_of, file_of, record_sites
+from bnlint.loading.unwritten import Unwritten
 from bnlint.loading.user_code import NoAccelerator, blame, blame_bnlint
 from bnlint.models.guessing.guess import given
 from bnlint.models.guessing.inputs.of_forward import find_inputs
@@ -64,13 +65,15 @@ def opened(
 ) -> Iterator[tuple[Source, Imported] | Problem]:
     """The file, imported into this process, or why that failed; models are built inside the block.
 
-    The process is ``prepared`` for it, or is now. Runs the user's code and changes this process
-    for good: meant for a child.
+    What they may not write is lost, while a statement of the file that may not write fails. The
+    process is ``prepared`` for it, or is now. Runs the user's code and changes this process for
+    good: meant for a child.
     """
     ready = prepared or prepare(request.path or request.module, watched=False)
     with record_sites(), overlaid(request.overlays):
         with NoAccelerator():
             found = _import(request, ready)
+        Unwritten().install()
         set_default_device(torch.device("cpu"))
         warnings.simplefilter("ignore")  # the file may have made errors of them
         yield found

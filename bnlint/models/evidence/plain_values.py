@@ -81,7 +81,7 @@ class Later:
 
     def value(self) -> Any:
         """What the expression builds now; raises whatever it raises."""
-        read = {n: built(self.names[n]) for n in _names_in(self.code) if n in self.names}
+        read = {name: built(value) for name, value in self.names.items()}
         return eval(self.code, {"__builtins__": _BUILTINS, **read})
 
 
@@ -107,7 +107,8 @@ def evaluate(node: ast.expr, names: Names) -> Any:
     if builds:
         if unknown := loaded - set(names) - set(_BUILTINS):
             raise ValueError(f"{min(unknown)} is unknown")
-        return Later(ast.unparse(node), code, names)
+        read = {name: names[name] for name in _names_in(code) if name in names}
+        return Later(ast.unparse(node), code, read)  # ``ds = Wrapped(ds)`` gives them other values
     try:
         return eval(code, {"__builtins__": _BUILTINS, **names})
     except Exception as error:

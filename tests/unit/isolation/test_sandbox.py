@@ -103,6 +103,32 @@ def test_the_message_says_how_to_allow_it(confined: Pool, write: Callable[[str, 
     assert "--sandbox off" in problem.hint
 
 
+LOGGED = """
+class Logged(nn.Module):
+    def __init__(self):
+        super().__init__()
+        os.makedirs(here + '/logs/run')
+        with open(here + '/logs/run/a.txt', 'w') as file:
+            file.write('x')
+        self.fc = nn.Linear(3, 4)
+
+    def forward(self, x):
+        open(here + '/seen.txt', 'a').write('x')
+        return self.fc(x)
+"""
+
+
+@needed
+def test_a_model_that_may_not_write_is_checked(
+    confined: Pool, write: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    path = write(f"{IMPORTS}from torch import nn\n{LOGGED}", "net.py")
+    (outcome,) = confined.trace([TraceRequest(path)])
+    assert [g.ref.name for g in outcome.graphs] == ["Logged"], outcome.problems
+    assert outcome.graphs[0].trace.complete
+    assert os.listdir(tmp_path) == ["net.py"]
+
+
 def test_a_sandbox_that_there_cannot_be_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "lacking", lambda: "the kernel has none")
     with pytest.raises(UsageError, match="the kernel has none"):

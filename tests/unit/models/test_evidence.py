@@ -572,3 +572,27 @@ def test_only_files_within_limits_are_read(tmp_path: Path) -> None:
     files = {f"many/f{i:03}.py": "x = 1\n" for i in range(250)}
     _, evidence = traced(tmp_path, {"net.py": NET, "setup.py": "", **files})
     assert 150 < sum(map(bool, evidence.project._texts.values())) < 210
+
+
+def test_a_name_that_is_bound_again_keeps_what_it_was_made_of() -> None:
+    code = """
+    class Data:
+        def __init__(self, inner=None, size=12):
+            self.size = inner.size if inner else size
+
+    class Net(nn.Module):
+        def __init__(self, dim, out):
+            super().__init__()
+            self.fc = nn.Linear(dim, out)
+
+        def forward(self, x):
+            return self.fc(x)
+
+    if __name__ == "__main__":
+        data = Data(size=12)
+        data = Data(data)
+        net = Net(data.size, 3)
+    """
+    (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
+    assert graph.ref.guessed == ()
+    assert [op.outputs for op in graph.ops if op.kind == "linear"] == [((2, 3),)]
