@@ -13,13 +13,18 @@ from torch import nn
 
 from bnlint.domain.objects import home_of
 from bnlint.models.evidence.bodies import Function
+from bnlint.models.evidence.uses import ParameterUse
 
 
 class Inside:
-    """The class whose code is read: what ``self`` is called, and its methods."""
+    """The class whose code is read: what ``self`` is called, and its methods.
+
+    ``kept`` are the values that methods store which the constructor calls, by ``self.name``.
+    """
 
     def __init__(self, own: str, methods: Mapping[str, Function], owner: type) -> None:
         self.own, self.methods, self.owner = own, methods, owner
+        self.kept: dict[str, ParameterUse] = {}
 
     def method(self, func: ast.expr) -> Function | None:
         """The method that ``self.name`` is."""

@@ -29,6 +29,7 @@ class Follower:
     def __init__(self, bodies: Bodies, names: Mapping[str, Any]) -> None:
         self.bodies, self.names = bodies, names
         self._known: dict[int, Uses] = {}
+        self._kept: dict[int, Uses] = {}
         self._depth = 0
 
     def uses(self, value: Any) -> Uses:
@@ -64,10 +65,12 @@ class Follower:
         inside = Inside(own, methods, owner)
         known = dict(uses)
         self.read(constructor, known, inside)
-        kept = {name: use for name, use in known.items() if name.startswith("self.")}
+        kept = {**inside.kept, **_stored(known)}
         for name, method in methods.items():
             if name != "__init__" and kept:
                 self.read(method, dict(kept), inside, running=True)
+        if inside.kept:  # what is known by now of arguments that methods stored
+            self.read(constructor, dict(uses), inside)
         return uses
 
     def read(
@@ -98,6 +101,14 @@ class Follower:
             }
             if self._depth < _DEPTH:
                 self._depth += 1
-                self.read(method, dict(uses), inside)
+                known = dict(uses)
+                self.read(method, known, inside)
+                self._kept[id(method)] = _stored(known)
                 self._depth -= 1
+        inside.kept.update(self._kept.get(id(method), {}))
         return self._known[id(method)]
+
+
+def _stored(known: Uses) -> Uses:
+    """The values that are kept as attributes."""
+    return {name: use for name, use in known.items() if name.startswith("self.")}

@@ -29,12 +29,12 @@ _NOTHING = inspect.Parameter.empty
 def annotation_of(parameter: inspect.Parameter, names: Mapping[str, Any]) -> Any:
     """The annotation of a parameter; the names are those of its module."""
     hint = parameter.annotation
-    if not isinstance(hint, str):
-        return hint
-    try:
-        return eval(hint, dict(names))  # the file's own annotation, postponed
-    except Exception:  # names that only a type checker imports
-        return _NOTHING
+    for _ in range(2):  # a text that is postponed itself
+        try:
+            hint = eval(hint, dict(names)) if isinstance(hint, str) else hint
+        except Exception:  # names that only a type checker imports
+            return _NOTHING
+    return _NOTHING if isinstance(hint, str) else hint
 
 
 def origin_of(hint: Any) -> Any:

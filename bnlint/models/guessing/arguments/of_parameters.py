@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from bnlint.domain.objects import is_a
+from bnlint.loading.missing.stand_ins import Stub, StubObject
+from bnlint.models.evidence.configured import of_class
 from bnlint.models.evidence.plain_values import built
 from bnlint.models.evidence.uses import ParameterUse
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
@@ -87,9 +90,21 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
         for fitting in fitted_to(hint, value, use):
             yield satisfying(fitting, use)
     if not unannotated:
+        yield from _by_incomplete_class(hint, parameter.name, use, known)
         yield from by_annotation(hint, name, known.profile)
     if unannotated or (use.fields and is_class_of_settings(hint)):
         yield from _by_name(parameter.name, use, known)
+
+
+def _by_incomplete_class(
+    hint: Any, name: str, use: ParameterUse, known: Knowledge
+) -> Iterator[Any]:
+    """Settings of a class whose base is missing: known values, and guesses for the rest."""
+    if use.fields and is_class_of_settings(hint) and issubclass(hint, StubObject):
+        found = of_class(hint)
+        values = {} if found is None else found.values
+        certain = {key: value for key, value in values.items() if not is_a(value, Stub)}
+        yield settings(name, use, known, certain)
 
 
 def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
@@ -103,6 +118,8 @@ def _by_name(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
         yield from models_for(key, use, known)
     if CONFIG.fullmatch(key) or use.fields:
         yield settings(name, use, known)
+    elif use.tested and not use.known:
+        yield False  # no more than a switch
     elif use.read:
         yield WIDTH  # the error will say what it should have been
 
