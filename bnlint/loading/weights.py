@@ -4,13 +4,18 @@ What user code loads from the network or from a file is a stand-in that takes pa
 done with weights, and a model that should get it keeps the weights it was initialized with. So a
 model is the same on a machine with a filled cache and on one without a network. Modules remember
 what they should have got, since rules must not judge weights that the user replaces.
+
+Code that refuses to go on where a file of weights is not there, or wants to download it, is run
+once more while absent weights pretend to be there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +31,10 @@ _ENTRIES = 1000
 
 _SMALL = 1 << 20
 """Bytes up to which a file that exists holds data rather than weights, and is loaded."""
+
+_SUFFIX = r"\.(pth?|pyth|ckpt|tar|bin|safetensors|pkl|pickle|h5|hdf5|npz|weights|caffemodel|model)"
+_FILES = re.compile(rf"(?i).*{_SUFFIX}(\.(tar|gz|zip))?|[^.]*(weights?|checkpoints?|ckpts?)[^.]*")
+"""What files of weights are called."""
 
 
 class AbsentWeights(dict[str, Any]):
@@ -130,9 +139,27 @@ def without_weights() -> None:
     def from_url(url: Any = "", *_: Any, **__: Any) -> Any:
         return LEFT_OUT.absent(url)
 
+    owner: Any
+    for owner, names in ((os.path, ("exists", "isfile")), (Path, ("exists", "is_file"))):
+        for name in names:
+            setattr(owner, name, _noting(getattr(owner, name)))
     torch.load = read
     torch.hub.load_state_dict_from_url = from_url
     nn.Module.load_state_dict = _keeping(nn.Module.load_state_dict)  # type: ignore[method-assign]
+
+
+def _noting(plain: Callable[..., bool]) -> Callable[..., bool]:
+    """A function that asks for a file, which notes if weights are asked for that are not there."""
+
+    def is_there(path: Any, *args: Any, **kwargs: Any) -> bool:
+        if plain(path, *args, **kwargs):
+            return True
+        if not (isinstance(path, (str, os.PathLike)) and _FILES.fullmatch(_shown(os.fspath(path)))):
+            return False
+        LEFT_OUT.looked_for += 1
+        return LEFT_OUT.pretends
+
+    return is_there
 
 
 def _keeping(load_state_dict: Any) -> Any:

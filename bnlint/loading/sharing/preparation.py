@@ -20,7 +20,6 @@ from bnlint.domain.request import Consulted
 from bnlint.loading.consulted import Lookups, watch
 from bnlint.loading.flex_attention import attend_by_formula
 from bnlint.loading.hub_models import without_hub
-from bnlint.loading.looked_for import watch_for_weights
 from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.provisions import Provisions
 from bnlint.loading.retry import define_operator
@@ -112,7 +111,6 @@ def _change(provided: Provisions) -> None:
     deny_downloads()
     provided.install()
     without_weights()
-    watch_for_weights()
     without_hub()
     attend_by_formula()
     torch.manual_seed(0)

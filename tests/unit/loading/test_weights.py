@@ -13,7 +13,6 @@ from torch import nn
 from bnlint.domain.graph import ModelGraph
 from bnlint.layers.table import builtin_table
 from bnlint.loading import weights
-from bnlint.loading.looked_for import watch_for_weights
 from bnlint.loading.weights import LEFT_OUT, AbsentWeights, left_out, mark
 from bnlint.models.guessing.guess import given
 from bnlint.tracing.model import trace_model
@@ -30,7 +29,6 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in names:
             monkeypatch.setattr(owner, name, getattr(owner, name))
     weights.without_weights()
-    watch_for_weights()
 
 
 def net() -> nn.Sequential:

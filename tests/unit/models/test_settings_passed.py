@@ -112,3 +112,22 @@ def test_an_argument_that_is_only_tested_is_off() -> None:
     (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
     assert "auxiliary=False" in graph.ref.arguments
     assert graph.trace.complete
+
+
+def test_a_model_whose_parameters_are_frozen_has_the_parts_that_are_taken() -> None:
+    code = """
+    class Net(nn.Module):
+        def __init__(self, clip, width):
+            super().__init__()
+            for p in clip.parameters():
+                p.requires_grad = False
+            self.first = clip.visual.first
+            self.at = clip.visual.position.shape
+            self.head = nn.Linear(width, 10)
+
+        def forward(self, x):
+            return self.head(self.first(x))
+    """
+    (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
+    assert graph.trace.complete
+    assert set(graph.ref.guessed) == {"clip", "width"}

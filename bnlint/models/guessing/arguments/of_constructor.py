@@ -68,7 +68,7 @@ class CallEvidence:
         def configured(name: str, use: ParameterUse) -> Any:
             if not (use.fields or CONFIG.fullmatch(name.lower())):
                 return None
-            if use.called or use.applied or use.tensor:
+            if use.called or use.applied or use.tensor or use.module:
                 return None
             declared = getattr(maker.make, "config_class", None)
             if isinstance(declared, type) and (own := of_class(declared)) is not None:

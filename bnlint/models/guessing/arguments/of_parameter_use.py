@@ -172,9 +172,12 @@ def models_for(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
 
 def _attribute(key: str, use: ParameterUse, known: Knowledge) -> Any:
     """What a model has that is given to another one; None for what is not known."""
-    if use.called or use.applied:
+    if use.called:
         return _method_for(in_lower_case(key), use, known.profile)
-    return next(by_use(key, use, known), None) or number_for(key, use, known.profile)
+    found = None if use.applied else next(by_use(key, use, known), None)
+    if use.applied or (found is None and use.fields):
+        return next(models_for(key, use, known))
+    return number_for(key, use, known.profile) if found is None else found
 
 
 def models_called(name: str, known: Knowledge) -> Iterator[Part]:

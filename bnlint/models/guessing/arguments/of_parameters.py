@@ -169,7 +169,7 @@ def settings(
 
 def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) -> Any:
     """A guess for one setting; LookupError if nothing is known about it."""
-    if use.fields and not (use.tensor or use.applied or use.sequence):
+    if use.fields and not (use.tensor or use.applied or use.sequence or use.module):
         return settings(path, use, known)
     name = in_lower_case(key)
     if LOGS.fullmatch(name) and not use.known:
