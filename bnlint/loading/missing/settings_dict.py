@@ -215,7 +215,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-PROVIDED: Mapping[tuple[str, str], Any] = {
+SETTINGS: Mapping[tuple[str, str], Any] = {
     ("easydict", "EasyDict"): SettingsDict,
     ("munch", "Munch"): SettingsDict,
     ("munch", "munchify"): SettingsDict,
@@ -228,4 +228,4 @@ PROVIDED: Mapping[tuple[str, str], Any] = {
     ("addict", "Dict"): GrowingDict,
     ("dotmap", "DotMap"): GrowingDict,
 }
-"""What replaces a name of a missing package, by the package and the name."""
+"""The dicts by the package and the name."""

@@ -1,7 +1,8 @@
 """Third-party packages that are not installed, replaced so that a file imports at all.
 
-What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`); dicts of settings are
-provided (:mod:`bnlint.loading.missing.settings_dict`). Once closed, using a stub raises
+What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`). Dicts of settings
+(:mod:`bnlint.loading.missing.settings_dict`) and transforms of audio
+(:mod:`bnlint.loading.missing.audio_transforms`) are provided. Once closed, using a stub raises
 :class:`StubUsed`: none ever takes part in a trace.
 """
 
@@ -19,7 +20,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import is_a
-from bnlint.loading.missing.settings_dict import PROVIDED
+from bnlint.loading.missing.provided import provided
 from bnlint.loading.missing.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
 __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
@@ -144,6 +145,6 @@ class StubPackage(ModuleType):
             return names
         if name.startswith("__"):
             raise AttributeError(name)
-        if (provided := PROVIDED.get((self.__name__.partition(".")[0], name))) is not None:
-            return provided
+        if (known := provided(self.__name__, name)) is not None:
+            return known
         return Stub(self.__dict__["_bnlint_stubs"], f"{self.__name__}.{name}")

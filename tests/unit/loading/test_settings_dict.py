@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bnlint.loading.missing.settings_dict import PROVIDED, GrowingDict, OmegaConf, SettingsDict
+from bnlint.loading.missing.settings_dict import SETTINGS, GrowingDict, OmegaConf, SettingsDict
 from bnlint.loading.missing.stubs import Stubs
 
 
@@ -23,7 +23,7 @@ from bnlint.loading.missing.stubs import Stubs
 )
 def test_a_missing_package_offers_them(line: str) -> None:
     stubs, names = Stubs(), {}
-    for package in {package for package, _ in PROVIDED}:
+    for package in {package for package, _ in SETTINGS}:
         stubs.add(package)
     try:
         exec(line, names)
