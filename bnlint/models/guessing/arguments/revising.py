@@ -6,6 +6,7 @@ part that is built for the parameter.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -92,7 +93,8 @@ def _set_entry(settings: Any, key: str, value: Any) -> None:
     if isinstance(settings, dict):
         settings[key] = value
     else:
-        object.__setattr__(settings, key, value)  # it may be frozen
+        with contextlib.suppress(AttributeError):  # the size of a tensor
+            object.__setattr__(settings, key, value)  # it may be frozen
 
 
 def _of_part(path: Path, part: Part) -> Iterator[Path]:
