@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from bnlint.loading.missing.audio_transforms import TRANSFORMS
+from bnlint.loading.missing.mm_layers import MM_LAYERS
 from bnlint.loading.missing.settings_dict import SETTINGS
 
 _PROVIDED: Mapping[tuple[str, str], Any] = {
     **SETTINGS,
     **TRANSFORMS,
+    **MM_LAYERS,
     ("opt_einsum", "contract"): torch.einsum,
 }
 

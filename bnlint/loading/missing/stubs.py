@@ -1,8 +1,7 @@
 """Third-party packages that are not installed, replaced so that a file imports at all.
 
-What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`). Dicts of settings
-(:mod:`bnlint.loading.missing.settings_dict`) and transforms of audio
-(:mod:`bnlint.loading.missing.audio_transforms`) are provided. Once closed, using a stub raises
+What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`), but for dicts of
+settings and some layers (:mod:`bnlint.loading.missing.provided`). Once closed, using a stub raises
 :class:`StubUsed`: none ever takes part in a trace.
 """
 
