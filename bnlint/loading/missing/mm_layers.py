@@ -201,11 +201,77 @@ def _of_part(part: str, settings: _Settings) -> dict[str, Any]:
     return shared | {k: v for k, v in own.items() if v != "default"}
 
 
+def _pair(value: Any) -> tuple[int, int]:
+    """A size given once or for both axes."""
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+class _Filling(nn.Module):
+    """Zeros after the last rows and columns, so that whole steps of a convolution cover a map."""
+
+    def __init__(self, *sizes: tuple[int, int]) -> None:
+        super().__init__()
+        self.sizes = [*zip(*sizes, strict=True)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The map with what is missing."""
+        more = [
+            max((-(-n // step) - 1) * step + (size - 1) * dilation + 1 - n, 0)
+            for n, (size, step, dilation) in zip(x.shape[-2:], self.sizes, strict=True)
+        ]
+        return nn.functional.pad(x, (0, more[1], 0, more[0]))
+
+
+class PatchEmbed(BaseModule):
+    """An image as a sequence of patches, with the number of rows and columns of them."""
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        embed_dims: int = 768,
+        conv_type: str = "Conv2d",
+        kernel_size: Any = 16,
+        stride: Any = 16,
+        padding: Any = "corner",
+        dilation: Any = 1,
+        bias: bool = True,
+        norm_cfg: _Settings | None = None,
+        input_size: Any = None,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        size, step, filled = _pair(kernel_size), _pair(stride or kernel_size), padding
+        self.embed_dims = embed_dims
+        self.adaptive_padding: nn.Module | None = None
+        if isinstance(padding, str):
+            self.adaptive_padding, filled = _Filling(size, step, _pair(dilation)), 0
+        self.projection = build_conv_layer(
+            {"type": conv_type}, in_channels, embed_dims, size, stride=step, padding=filled,
+            dilation=dilation, bias=bias,
+        )  # fmt: skip
+        self.norm = None if norm_cfg is None else build_norm_layer(norm_cfg, embed_dims)[1]
+        self.init_input_size = self.init_out_size = None
+        if input_size is not None:
+            self.init_input_size = _pair(input_size)
+            sizes = self.init_input_size, size, step, _pair(dilation), _pair(filled)
+            self.init_out_size = tuple(
+                -(-n // s) if isinstance(padding, str) else (n + 2 * p - d * (k - 1) - 1) // s + 1
+                for n, k, s, d, p in zip(*sizes, strict=True)
+            )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The patches, and how many there are in a column and in a row."""
+        maps = self.projection(x if self.adaptive_padding is None else self.adaptive_padding(x))
+        patches = maps.flatten(2).transpose(1, 2)
+        return patches if self.norm is None else self.norm(patches), (maps.shape[2], maps.shape[3])
+
+
 _OFFERED: Mapping[str, Any] = {
     "BaseModule": BaseModule,
     "ModuleList": BaseModuleList,
     "Sequential": BaseSequential,
     "ConvModule": ConvModule,
+    "PatchEmbed": PatchEmbed,
     "DepthwiseSeparableConvModule": DepthwiseSeparableConvModule,
     "build_activation_layer": build_activation_layer,
     "build_conv_layer": build_conv_layer,

@@ -18,6 +18,7 @@ from mmcv.cnn import (
     ConvModule, DepthwiseSeparableConvModule, build_activation_layer, build_conv_layer,
     build_norm_layer, kaiming_init,
 )
+from mmcv.cnn.bricks.transformer import PatchEmbed
 from mmcv.runner import BaseModule, ModuleList, Sequential
 from mmengine.model import BaseModule as Base
 """
@@ -73,6 +74,16 @@ def test_layers_by_their_settings(mm: dict[str, Any]) -> None:
     assert isinstance(mm["build_activation_layer"]({"type": "GELU", "inplace": True}), nn.GELU)
     assert isinstance(mm["build_activation_layer"]({"type": "HSwish"}), nn.Hardswish)
     assert isinstance(mm["kaiming_init"], Stub)
+
+
+def test_an_image_is_filled_up_to_whole_patches(mm: dict[str, Any]) -> None:
+    made = mm["PatchEmbed"](3, 8, kernel_size=4, stride=4, norm_cfg={"type": "LN"}, input_size=30)
+    patches, size = made(torch.zeros(2, 3, 30, 30))
+    assert (patches.shape, size, made.init_out_size) == ((2, 64, 8), (8, 8), (8, 8))
+    over = mm["PatchEmbed"](3, 8, kernel_size=7, stride=4, padding=3, input_size=(32, 64))
+    patches, size = over(torch.zeros(2, 3, 32, 64))
+    assert (patches.shape, size, over.init_out_size) == ((2, 128, 8), (8, 16), (8, 16))
+    assert over.norm is None
 
 
 def test_a_model_of_them_is_traced_whole_but_for_what_is_unknown(mm: dict[str, Any]) -> None:
