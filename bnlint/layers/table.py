@@ -219,7 +219,8 @@ def containers() -> tuple[type[nn.Module], ...]:
     """The classes of torch that hold layers and do nothing themselves."""
     from torch import nn
 
-    return (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+    lists = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+    return (*lists, nn.DataParallel)
 
 
 def is_leaf(module: nn.Module, table: Table) -> bool:

@@ -45,8 +45,7 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     if own_package or name in stubs.names:
         return False
     known = sys.modules.get(top)
-    below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
-    if known is None and (folder := _folder_with(top, source.folder, below)):
+    if known is None and (folder := _folder_of(top, source)):
         return _import_from(folder)
     if known is not None and is_local(file_of(known) or "<none>"):
         return False
@@ -56,7 +55,7 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     stubs.add(top if known is None and importlib.util.find_spec(top) is None else name)
     for other in (n.partition(".")[0] for n in _names_in(source.tree.body)):  # not under a ``try``
         missing = other not in sys.modules and importlib.util.find_spec(other) is None
-        if missing and other not in stubs.names and not _folder_with(other, source.folder):
+        if missing and other not in stubs.names and not _folder_of(other, source):
             stubs.add(other)
     return True
 
@@ -98,7 +97,7 @@ def _replace_broken(error: Exception, source: Source, spot: Place, stubs: Stubs)
     for name in _imported_names(own[-1].line or ""):
         top = name.partition(".")[0]
         kept = (*stubs.names, "torch", spot.name.partition(".")[0])
-        if top not in kept and not _folder_with(top, source.folder):
+        if top not in kept and not _folder_of(top, source):
             forget(top)
             stubs.add(top)
             stubs.broken[top] = in_words(error)
@@ -141,6 +140,12 @@ def _import_from(folder: str) -> bool:
         return False
     extend_path(folder)
     return True
+
+
+def _folder_of(top: str, source: Source) -> str:
+    """The folder that holds a package of which the file imports modules; empty if none."""
+    below = tuple(n for n in _names_in(ast.walk(source.tree)) if n.startswith(top + "."))
+    return _folder_with(top, source.folder, below)
 
 
 def _folder_with(name: str, folder: str, below: tuple[str, ...] = ()) -> str:

@@ -38,6 +38,7 @@ _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _ENTRY = os.path.join(_OWN, "tracing", "model.py")
 """Frames outside this file belong to the caller of the trace, not to the model."""
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_GENERATED = re.compile(r"[\\/]bnlint-[^\\/]+[\\/](?:.*[\\/])?caches[\\/]")
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -190,12 +191,12 @@ class Locator:
     file: str = ""
 
     def locate(self, frames: Frames) -> Location | None:
-        """The location that a report should point at, or None if there is no frame at all."""
+        """The location that a report should point at, or None if no frame has a lasting file."""
         home = _package_of(self.file)
-        for code, instruction in frames:
-            if _is_users(code.co_filename, home):
-                return _position(code, instruction)
-        return _position(*frames[0]) if frames else None
+        kept = [frame for frame in frames if not _is_generated(frame[0].co_filename)]
+        users = (frame for frame in kept if _is_users(frame[0].co_filename, home))
+        found = next(users, kept[0] if kept else None)
+        return found and _position(*found)
 
     def library(self, frames: Frames) -> str:
         """The installed package that did this, if the file that is checked is not installed too.
@@ -246,6 +247,12 @@ def _package_of(filename: str) -> str:
 def _is_users(filename: str, home: str) -> bool:
     package = _package_of(filename)
     return package == home if package else not filename.startswith(("<", _STDLIB))
+
+
+@lru_cache(maxsize=4096)
+def _is_generated(filename: str) -> bool:
+    """True for code that a library wrote to a temporary folder of bnlint, which is removed."""
+    return _GENERATED.search(filename) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -151,6 +151,9 @@ LENGTH_NAMES = re.compile(
 FRAMES = re.compile(r"(n|num)?_?frames")
 """Arguments and attributes of a model that state a size of its input."""
 
+OF_WAVEFORMS = ("Spectrogram", "MelSpectrogram", "MFCC", "LFCC")
+"""Layers that read a waveform, whichever package they are of."""
+
 WHOLE_TENSORS = ("randint", "LongTensor", "arange")
 TENSORS = ("randn", "rand", "zeros", "ones", "empty", "Tensor", "FloatTensor", *WHOLE_TENSORS)
 """Functions that create a tensor of a given shape, some of whole numbers."""

@@ -7,6 +7,7 @@ import copy
 import operator
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CellType, FunctionType
 from typing import Any, TypeVar
 
 import torch
@@ -38,7 +39,11 @@ def on_meta(model: nn.Module) -> nn.Module:
             states += states_of(held)
     if all(s.is_meta for s in states):
         return model
-    return copied(model, {id(s): _bare(s) for s in states}, _empty) or model
+    bare = copied(model, {id(s): _bare(s) for s in states}, _empty)
+    for module in () if bare is None else bare.modules():
+        if isinstance(module, nn.DataParallel):
+            module.device_ids = []  # nothing of it is on those devices
+    return bare or model
 
 
 def copied(
@@ -52,14 +57,49 @@ def copied(
     shared: dict[int, Any] = {}
     while len(shared) < _MOST_SHARED:
         try:
+            memo = {**known, **shared}
             with copies(lambda tensor: None if tensor.is_leaf else computed(tensor)):
-                return copy.deepcopy(model, {**known, **shared})
+                return _rebound(copy.deepcopy(model, memo), memo)
         except Exception as error:
             culprit = _uncopied(error)
             if culprit is None or culprit is model:
                 break
             shared[id(culprit)] = culprit
     return None
+
+
+def _rebound(model: nn.Module, copies_by_id: Mapping[int, Any]) -> nn.Module:
+    """The copy, with hooks that write to it and not to the original, as they are no objects."""
+    for module in model.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key, hook in hooks.items():
+                if isinstance(hook, FunctionType):
+                    hooks[key] = _with_copies(hook, copies_by_id)
+    return model
+
+
+def _with_copies(function: FunctionType, copies_by_id: Mapping[int, Any]) -> Any:
+    """The function, or one that has copies of what it reads around it and among globals."""
+    cells = function.__closure__ or ()
+    inside = [_of_cell(cell, copies_by_id) for cell in cells]
+    names = {n: function.__globals__.get(n) for n in function.__code__.co_names}
+    outside = {n: copies_by_id[id(v)] for n, v in names.items() if id(v) in copies_by_id}
+    if not outside and all(one is other for one, other in zip(inside, cells, strict=True)):
+        return function
+    around = {**function.__globals__, **outside} if outside else function.__globals__
+    made = FunctionType(
+        function.__code__, around, function.__name__, function.__defaults__, tuple(inside)
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def _of_cell(cell: CellType, copies_by_id: Mapping[int, Any]) -> CellType:
+    try:
+        held = cell.cell_contents
+    except ValueError:  # nothing was assigned to the variable
+        return cell
+    return CellType(copies_by_id[id(held)]) if id(held) in copies_by_id else cell
 
 
 _OF_ATTRIBUTE = 3

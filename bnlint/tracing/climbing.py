@@ -28,7 +28,7 @@ from bnlint.tracing.believing.runs import (
     place_of,
 )
 from bnlint.tracing.fitting.candidates import Candidates
-from bnlint.tracing.ladder import Climb, Needs, Rung
+from bnlint.tracing.ladder import Ascent, Climb, Needs, Rung, crash_there, most_telling
 from bnlint.tracing.modes.reads_of_mode import ModeWatch
 from bnlint.tracing.modes.switching import Switched
 from bnlint.tracing.search_clock import SearchClock
@@ -62,34 +62,6 @@ def climb(
     found = found or climber.without_inputs() or climber.with_inputs()
     found.cut = clock.cut
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What one tracer recorded of one call."""
-
-    record: Record
-    candidate: Guess
-    training: bool
-    rung: Rung
-
-    @property
-    def given(self) -> Guesses:
-        """The inputs it ran with."""
-        return Guesses((self.candidate,))
-
-
-def _most_telling(attempts: list[_Attempt]) -> _Attempt:
-    """A complete attempt, else one whose forward ended with an error, else the first."""
-    complete = (a for a in attempts if a.record.complete)
-    crashed = (a for a in attempts if a.record.crash is not None)
-    return next(complete, None) or next(crashed, None) or attempts[0]
-
-
-def _crash_there(run: Run, attempts: list[_Attempt]) -> bool:
-    """True if the forward ended at the same line in one of the attempts."""
-    crashes = (a.record.crash for a in attempts)
-    return any(crash is not None and place_of(crash) == run.place for crash in crashes)
 
 
 @dataclass(slots=True)
@@ -156,7 +128,7 @@ class _Climber:
 
     def with_inputs(self) -> Climb:
         """The best record of the tracers that need inputs and of those that were tried before."""
-        attempts: list[_Attempt] = []
+        attempts: list[Ascent] = []
         for attempt in self._attempts():
             self._note_refusals(attempt.record)
             attempts.append(attempt)
@@ -176,9 +148,9 @@ class _Climber:
         self.lazies.restore()  # what they hold now may come from another attempt
         return found
 
-    def _furthest(self, attempts: list[_Attempt]) -> Climb:
+    def _furthest(self, attempts: list[Ascent]) -> Climb:
         """What is known of a forward that no tracer ran without a failure."""
-        first = _most_telling(attempts)
+        first = most_telling(attempts)
         verdict = self._verdict(first, attempts)
         if verdict.run.record.complete:
             forget_others(verdict.run.record, verdict.believed)
@@ -195,7 +167,7 @@ class _Climber:
         found.crash, found.unfit = (crash, None) if sure else (None, crash)
         return found
 
-    def _verdict(self, first: _Attempt, attempts: list[_Attempt]) -> Judgement:
+    def _verdict(self, first: Ascent, attempts: list[Ascent]) -> Judgement:
         """Whether the forward fails with every input; of given ones, it is the one that counts."""
         known = {
             id(a.candidate): a.record
@@ -220,13 +192,13 @@ class _Climber:
         finally:
             self.model.train(mode)
         other = [a for a in attempts if a.training != first.training]
-        if other and not found.run.record.complete and not _crash_there(found.run, other):
+        if other and not found.run.record.complete and not crash_there(found.run, other):
             return Judgement(found.run, frozenset(), found.run.first)
         return found
 
-    def _attempts(self) -> Iterator[_Attempt]:
+    def _attempts(self) -> Iterator[Ascent]:
         """The records of the tracers that need inputs, in order of preference."""
-        rungs = [r for r in ladder.LADDER if r.needs is not Needs.NAMES]
+        rungs = ladder.rungs_with_inputs()
         mode = self.model.training
         yield from self._in_mode(rungs, mode)
         if not mode:
@@ -239,20 +211,20 @@ class _Climber:
         finally:
             self.model.train()
 
-    def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[_Attempt]:
+    def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[Ascent]:
         """First those of the tracer that runs the forward itself, whose errors others repeat."""
         crashed: list[Guess] = []
         for candidate in self.lazies.each(self.candidates.each()):
             for rung in rungs:
                 record = rung.trace(self.model, self.table, candidate)
-                yield _Attempt(record, candidate, training, rung)
+                yield Ascent(record, candidate, training, rung)
                 if record.crash is not None:
                     crashed.append(candidate)
                     break
         for candidate in self.lazies.each(crashed):
             for rung in rungs[1:]:
                 record = rung.trace(self.model, self.table, candidate)
-                yield _Attempt(record, candidate, training, rung)
+                yield Ascent(record, candidate, training, rung)
 
     def _fill_shapes(self, record: Record) -> tuple[Guesses, Call | None]:
         """Run the record on the first inputs that pass, else on those that get furthest.
@@ -297,11 +269,24 @@ class _Climber:
         if recorded.complete and not failed(recorded):
             return Climb(recorded, given, self.refusals)
         crash, first = recorded.crash, next((c for c in record.calls if c.error is not None), None)
+        if (passing := self._other_branch(recorded, first or unfit)) is not None:
+            return passing
         own = crash and recorded.crash_is_own and not failed(recorded)
         if crash and first and own and place_of(crash) != place_of(first):
             found.crash = crash  # Python itself stopped there
             forget_others(record, frozenset())
         return found
+
+    def _other_branch(self, recorded: Record, before: Call | None) -> Climb | None:
+        """The forward with inputs that pass, where it fails in another way than its record did."""
+        ended = next((c for c in recorded.calls if c.error is not None), recorded.crash)
+        if not (self.guessed and before and ended) or ended.error == before.error:
+            return None
+        ascents = self._in_mode(ladder.rungs_with_inputs(), self.model.training)
+        found = next((each for each in ascents if each.passes), None)
+        if found is None:
+            return None
+        return Climb(found.record, found.given, self.refusals, rung=found.rung)
 
     def _note_refusals(self, record: Record) -> None:
         self.refusals.extend((record.tracer, refused) for refused in record.refused)

@@ -11,6 +11,7 @@ from bnlint.layers.calls import Call
 from bnlint.models.guessing.guess import NONE, Guess, Guesses
 from bnlint.models.guessing.guess import describe as describe_inputs
 from bnlint.tracing.believing.forgetting import forget_others
+from bnlint.tracing.believing.runs import Run, failed, place_of
 from bnlint.tracing.crashes import is_of_names
 from bnlint.tracing.tracers import Record, Refused, Tracer
 from bnlint.tracing.tracers.concrete import trace_concretely
@@ -40,6 +41,12 @@ LADDER = [
     Rung(trace_concretely, Needs.SHAPES),
 ]
 """The tracers in order of preference; the first that traces the whole model wins."""
+
+
+def rungs_with_inputs() -> list[Rung]:
+    """The tracers that need inputs."""
+    return [rung for rung in LADDER if rung.needs is not Needs.NAMES]
+
 
 _RUNS = "recorded"
 """What the records of the tracer are called that runs the forward itself."""
@@ -91,3 +98,36 @@ class Climb:
         if not self.inputs.candidates:
             return Inputs()
         return describe_inputs(self.inputs.candidates[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """What one tracer recorded of one call."""
+
+    record: Record
+    candidate: Guess
+    training: bool
+    rung: Rung
+
+    @property
+    def given(self) -> Guesses:
+        """The inputs it ran with."""
+        return Guesses((self.candidate,))
+
+    @property
+    def passes(self) -> bool:
+        """True if all was recorded, and no call failed."""
+        return self.record.complete and not failed(self.record)
+
+
+def most_telling(ascents: list[Ascent]) -> Ascent:
+    """A complete one, else one whose forward ended with an error, else the first."""
+    complete = (a for a in ascents if a.record.complete)
+    crashed = (a for a in ascents if a.record.crash is not None)
+    return next(complete, None) or next(crashed, None) or ascents[0]
+
+
+def crash_there(run: Run, ascents: list[Ascent]) -> bool:
+    """True if the forward ended at the same line in one of them."""
+    crashes = (a.record.crash for a in ascents)
+    return any(crash is not None and place_of(crash) == run.place for crash in crashes)

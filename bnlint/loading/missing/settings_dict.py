@@ -228,4 +228,4 @@ SETTINGS: Mapping[tuple[str, str], Any] = {
     ("addict", "Dict"): GrowingDict,
     ("dotmap", "DotMap"): GrowingDict,
 }
-"""What replaces a name of a package for settings, by the package and the name."""
+"""The dicts by the package and the name."""

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from bnlint.domain.objects import is_a
+from bnlint.loading.missing.provided import provided
 
 _UNPACKING = (dis.opmap["UNPACK_SEQUENCE"], dis.opmap["UNPACK_EX"])
 
@@ -94,7 +95,8 @@ class Stub:
             return self._more(name)
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._more(f".{name}")
+        known = provided(self._bnlint_name, name)
+        return self._more(f".{name}") if known is None else known
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Another stub; a decorator returns what it decorates, a metaclass makes a class."""

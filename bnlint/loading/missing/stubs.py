@@ -1,8 +1,7 @@
 """Third-party packages that are not installed, replaced so that a file imports at all.
 
-What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`); dicts of settings are
-provided (:mod:`bnlint.loading.missing.settings_dict`), and so are contractions of tensors
-(:mod:`bnlint.loading.missing.contractions`). Once closed, using a stub raises
+What such a package holds are stubs (:mod:`bnlint.loading.missing.stand_ins`), but for dicts of
+settings and some layers (:mod:`bnlint.loading.missing.provided`). Once closed, using a stub raises
 :class:`StubUsed`: none ever takes part in a trace.
 """
 
@@ -20,8 +19,7 @@ import torch
 from torch import nn
 
 from bnlint.domain.objects import is_a
-from bnlint.loading.missing.contractions import CONTRACTIONS
-from bnlint.loading.missing.settings_dict import SETTINGS
+from bnlint.loading.missing.provided import provided
 from bnlint.loading.missing.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
 __all__ = ["Stub", "StubPackage", "StubUsed", "Stubs", "held_stubs"]
@@ -41,9 +39,6 @@ USUAL = {
 
 FORMER = {("numpy", kind.__name__): kind for kind in (int, float, bool, complex, object, str)}
 """What a name that a package had stood for."""
-
-_PROVIDED = {**SETTINGS, **CONTRACTIONS}
-"""What replaces a name of a missing package, by the package and the name."""
 
 _add_module = nn.Module.add_module
 
@@ -149,6 +144,6 @@ class StubPackage(ModuleType):
             return names
         if name.startswith("__"):
             raise AttributeError(name)
-        if (provided := _PROVIDED.get((self.__name__.partition(".")[0], name))) is not None:
-            return provided
+        if (known := provided(self.__name__, name)) is not None:
+            return known
         return Stub(self.__dict__["_bnlint_stubs"], f"{self.__name__}.{name}")

@@ -20,7 +20,7 @@ from bnlint.tracing.fitting.demand import (
     OtherSize,
     OtherType,
 )
-from bnlint.tracing.fitting.layer_demands import channels, last_axis
+from bnlint.tracing.fitting.layer_demands import channels, last_axis, several_values
 from bnlint.tracing.fitting.watching import Fault
 
 _CONVS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
@@ -48,6 +48,7 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         return
     if is_too_small(fault.text):
         yield Larger(read[0])
+    yield from several_values(fault.text, read[0])
     if "of a single element" in fault.text and read[0].ndim:
         yield OtherRank(read[0], -read[0].ndim)
     yield from _types(fault.text, read)

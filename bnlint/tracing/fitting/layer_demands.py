@@ -32,6 +32,7 @@ def of_layer(fault: Fault, table: Table) -> Iterator[Demand]:
     if not read:
         return
     if kind is not None and "norm" in kind.tags:
+        yield from several_values(fault.text, read[0])
         yield from _of_norm(fault, read[0])
         return
     x, dims, dtype = read[0], axes_of(module), wanted_type(fault.text)
@@ -60,6 +61,14 @@ def _sizes(module: nn.Module, read: list[torch.Tensor], dims: int) -> Iterator[D
         yield from channels(x, wanted, dims)
     elif dims and x.ndim != dims + 2:
         yield OtherRank(x, dims + 2 - x.ndim)
+
+
+def several_values(text: str, x: torch.Tensor) -> Iterator[Demand]:
+    """More samples or larger maps, where a norm in train mode gets one value of a channel."""
+    if "more than 1 value per channel" in text and x.shape[:1] == (1,):
+        yield OtherBatch(x, 2)
+    elif "more than 1 spatial element" in text:
+        yield Larger(x)
 
 
 def _of_norm(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:

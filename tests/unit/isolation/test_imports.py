@@ -80,6 +80,16 @@ def test_a_package_that_is_a_folder_of_folders(check: Check, write: Write) -> No
     assert kinds(outcome) == []
 
 
+def test_a_folder_of_folders_beside_a_package_that_is_not_installed(
+    check: Check, write: Write
+) -> None:
+    write("WIDTH = 3\n", "space/inner/sizes.py")
+    code = "import nowhere_at_all\nfrom space.inner.sizes import WIDTH\nassert WIDTH == 3\n"
+    outcome = check(code + LINEAR, name="space/inner/net.py")
+    assert names(outcome) == ["Net"]
+    assert kinds(outcome) == [ProblemKind.STUBBED_IMPORT]
+
+
 def test_a_notebook_saved_as_a_script(check: Check) -> None:
     magics = """\
 get_ipython().run_line_magic('matplotlib', 'inline')

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from types import CodeType
 
 from torch import nn
 
-from bnlint.loading.sites import record_sites, site_of
+from bnlint.loading.sites import Locator, record_sites, site_of
 from bnlint.tracing.file import trace_source
 
 
@@ -48,3 +49,15 @@ def test_a_model_that_pickles_itself_while_it_is_built_is_traced():
     (graph,) = trace_source(PERSISTENT)
     assert graph.trace.complete
     assert [op.kind for op in graph.ops if "norm" in op.tags] == ["batchnorm2d"]
+
+
+def test_code_that_a_library_generated_is_no_place_to_point_at() -> None:
+    def frame(file: str) -> tuple[CodeType, int]:
+        return compile("x", file, "exec"), 0
+
+    generated, user = frame("/tmp/bnlint-ab_c1/0/caches/conv.py"), frame("/home/me/net.py")
+    found = Locator("/home/me/net.py").locate((generated, user))
+    assert found is not None
+    assert found.path == "/home/me/net.py"
+    assert Locator("/home/me/net.py").locate((generated,)) is None
+    assert Locator("/tmp/caches/net.py").locate((frame("/tmp/caches/net.py"),)) is not None

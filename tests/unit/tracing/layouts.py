@@ -659,7 +659,25 @@ class Sentences(nn.Module):
         return self.words(text).mean(1)
 
 
+class OneOrTwo(nn.Module):
+    """Two gray images that are joined, or one: a proxy is no list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor | list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        both = isinstance(x, (tuple, list))
+        if both:
+            count = x[0].shape[0]
+            x = torch.cat(x, dim=0)
+        x = self.norm(self.conv(x))
+        return torch.split(x, [count, count]) if both else x
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
+    OneOrTwo: ((2, 1, 64, 64), (2, 1, 64, 64)),
     OfOneBatch: ((24, 16),),
     Remembering: ((2, 20, 12),),
     RememberingRows: ((20, 16, 12),),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.graph import ModelGraph
-from bnlint.models.guessing.guess import Guesses
+from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.tracing.file import trace_source
 from bnlint.tracing.model import trace_model
@@ -65,6 +65,26 @@ def test_every_value_is_known_with_fitted_inputs() -> None:
         if op.kind != "output" and None in op.outputs
     ]
     assert unknown == []
+
+
+class PooledToOne(nn.Module):
+    """A norm that gets one value of each channel, for a batch of one as it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _ = int(x.shape[0])  # so that the forward is recorded
+        return self.norm(self.conv(x).mean((2, 3), keepdim=True))
+
+
+def test_a_norm_of_one_value_per_channel_asks_for_more_samples() -> None:
+    one = Guess((torch.empty(1, 3, 32, 32, device="meta"),))
+    graph = trace_model(PooledToOne(), inputs=Guesses((one,)))
+    assert graph.ref.inputs.shapes == ((2, 3, 32, 32),)
+    assert [op.outputs for op in graph.ops if op.layer == "norm"] == [((2, 8, 1, 1),)]
 
 
 def failures(graph: ModelGraph) -> list[str]:

@@ -31,11 +31,14 @@ from bnlint.models.lexicon import (
     IMAGE_WIDTH,
     INPUT_SIZE,
     LENGTH_NAMES,
+    OF_WAVEFORMS,
     WIDTH,
 )
 
 BATCH, LENGTH = 2, 16
 _LARGEST = 4096
+_SECOND = 16000
+"""Samples of speech in a second."""
 _SIZES = {
     1: ((128,), (1024,), (32,), (16000,), (100,)),
     2: tuple((s, s) for s in (224, 32, 64, 28, 128, 256, 96, 299, 512, 48, 84, 16)),
@@ -165,7 +168,10 @@ def _is_size(value: Any) -> bool:
 
 
 def entry_of(model: nn.Module) -> nn.Module | None:
-    """The first layer that fixes an input's shape; a convolution on an image before any other."""
+    """The first layer that fixes an input's shape; what reads a waveform or image before others."""
+    hearing = (m for m in model.modules() if type(m).__name__ in OF_WAVEFORMS)
+    if (audio := next(hearing, None)) is not None:
+        return audio
     entries = [m for m in model.modules() if isinstance(m, _ENTRIES)]
     if entries and isinstance(entries[0], (nn.Linear, _NORM)):
         images = (m for m in entries if isinstance(m, nn.Conv2d) and m.in_channels in (1, 3))
@@ -177,6 +183,8 @@ def specs_of(entry: nn.Module, model: nn.Module, known: Stated) -> list[Spec]:
     """Shapes and dtypes that may suit the layer ``entry`` of a model, likeliest first."""
     shapes: Iterable[Shape]
     length = known.length or LENGTH
+    if type(entry).__name__ in OF_WAVEFORMS:
+        return [((BATCH, *lead, _SECOND), torch.float32) for lead in ((), (1,))]
     if isinstance(entry, (nn.Embedding, nn.EmbeddingBag)):
         return [((BATCH, length), torch.long), ((BATCH,), torch.long)]
     if isinstance(entry, (nn.Linear, nn.Bilinear)):

@@ -1,0 +1,23 @@
+"""What replaces names of missing packages where a stub would not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bnlint.loading.missing.audio_transforms import TRANSFORMS
+from bnlint.loading.missing.contractions import CONTRACTIONS
+from bnlint.loading.missing.mm_layers import MM_LAYERS
+from bnlint.loading.missing.settings_dict import SETTINGS
+
+_PROVIDED: Mapping[tuple[str, str], Any] = {
+    **SETTINGS,
+    **TRANSFORMS,
+    **MM_LAYERS,
+    **CONTRACTIONS,
+}
+
+
+def provided(path: str, name: str) -> Any:
+    """What replaces ``name`` of a package, a part of which has this path; None for most names."""
+    return _PROVIDED.get((path.partition(".")[0], name))
