@@ -24,6 +24,16 @@ from bnlint.models.evidence.plain_values import built
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
 
 
+class Holder(SimpleNamespace):
+    """An object with attributes that are inputs; moving it leaves it as it is."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Holder:
+        """Itself, as by any other method that moves a batch of data."""
+        return self
+
+    cuda = cpu = detach = clone = contiguous = to
+
+
 class Origin(StrEnum):
     """Where the arguments of a call come from; the values are those of ``Inputs.source``."""
 

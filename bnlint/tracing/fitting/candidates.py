@@ -13,7 +13,8 @@ from bnlint.layers.table import Table
 from bnlint.loading.missing.stubs import StubUsed
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.tracing.believing.variations import changed, shapes_of
-from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.fitting.fit import Fit, fitted
+from bnlint.tracing.noticing.noticed_forward import noticed_guesses
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Refused
 
@@ -69,8 +70,17 @@ class Candidates:
         return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
 
     def _changed(self) -> tuple[Guess, ...]:
-        """The inputs that were changed to fit."""
+        """The inputs that were changed to fit; those noticed first, if they get further."""
         if self._fitted is None:
-            given = self.inputs.candidates
-            self._fitted = fitted(self.model, self.table, given, self.prepare, self.clock)
+            given = self._fit(self.inputs.candidates)
+            self._fitted = given.guesses
+            if given.ended:
+                noticed = self._fit(
+                    noticed_guesses(self.model, self.table, self.prepare, self.clock)
+                )
+                if noticed.steps > given.steps:
+                    self._fitted = (*noticed.guesses, *given.guesses)
         return self._fitted
+
+    def _fit(self, guesses: tuple[Guess, ...]) -> Fit:
+        return fitted(self.model, self.table, guesses, self.prepare, self.clock)

@@ -49,13 +49,22 @@ Progress = tuple[int, int, int]
 _WHOLE: Progress = (1 << 30, 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Guesses that were fitted, how many steps of the forward they got, whether it ended there."""
+
+    guesses: tuple[Guess, ...]
+    steps: int = 0
+    ended: bool = False
+
+
 def fitted(
     model: nn.Module,
     table: Table,
     guesses: Sequence[Guess],
     prepare: Callable[[], None],
     clock: SearchClock,
-) -> tuple[Guess, ...]:
+) -> Fit:
     """Guesses changed until the forward passes, else those that get furthest, in several sizes.
 
     The first guess of each rank and layout is a start. If all end early, the guesses themselves
@@ -66,13 +75,17 @@ def fitted(
     more = [g for g in reversed(starts.values()) if g.optional]
     failing: list[Guess] = []
     ended: list[Guess] = []
+    steps = 0
     for start in clock.within([*plain[:_STARTS], *more[:_STARTS]]):
         fitter = Fitter(model, table, prepare, clock)
         found = fitter.fitted(start)
         if fitter.passed:
-            return found
+            return Fit(found, _WHOLE[0])
+        steps = max(steps, fitter.steps)
         (ended if fitter.ended else failing).extend(found)
-    return (*failing, *ended) if failing else (*ended, *guesses[1:])
+    if failing:
+        return Fit((*failing, *ended), steps)
+    return Fit((*ended, *guesses[1:]), steps, ended=True)
 
 
 def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
@@ -102,6 +115,7 @@ class Fitter:
     accepted: set[Key] = field(default_factory=set)
     passed: bool = False
     ended: bool = False
+    steps: int = 0
 
     def fitted(self, start: Guess) -> tuple[Guess, ...]:
         """The inputs that get furthest, and others of other sizes if something still fails."""
@@ -122,7 +136,7 @@ class Fitter:
             else:
                 self.accepted.add(fault.key)
         self.passed = all(needs_values(fault.text) for fault in current.faults)
-        self.ended = current.ended
+        self.ended, self.steps = current.ended, self._progress(current)[0]
         return current
 
     def _is_spent(self) -> bool:

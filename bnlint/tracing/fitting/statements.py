@@ -51,12 +51,15 @@ def failed_statement(error: BaseException) -> Statement | None:
     return Statement(node, frame) if node is not None else None
 
 
+def values_named(statement: Statement) -> Iterator[Any]:
+    """The values of the names in a statement, in their order."""
+    known = statement.frame.f_locals
+    yield from (known[name] for name in _loaded(statement.node) if name in known)
+
+
 def tensors_named(statement: Statement) -> Iterator[torch.Tensor]:
-    """The values of the names in a statement that are tensors, in their order."""
-    for name in _loaded(statement.node):
-        value = statement.frame.f_locals.get(name)
-        if isinstance(value, torch.Tensor):
-            yield value
+    """Those of the values named in a statement that are tensors."""
+    yield from (value for value in values_named(statement) if isinstance(value, torch.Tensor))
 
 
 def unbound(statement: Statement) -> tuple[torch.Tensor, int, int] | None:

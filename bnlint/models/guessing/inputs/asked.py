@@ -11,7 +11,6 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
 
 _BESIDE = frozenset({"None", "Optional", "Union", "typing"})
@@ -70,13 +69,18 @@ def _written(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 
-def required_inputs(model: nn.Module) -> list[Asked]:
-    """The inputs that a call must have; the first one if all are optional."""
+Uses = Mapping[str, Use]
+
+
+def required_inputs(model: nn.Module, uses: Uses) -> list[Asked]:
+    """The inputs that a call must have; the first one if all are optional.
+
+    ``uses`` says what the forward does with each of its arguments.
+    """
     try:
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
         return [Asked("x", Use())]
-    uses = read_forward(model)
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     needed = [p for p in named if _is_needed(p, uses)]
     keys = [each for p in parameters if p.kind is p.VAR_KEYWORD for each in _keys(p, uses)]
@@ -86,9 +90,8 @@ def required_inputs(model: nn.Module) -> list[Asked]:
     return [each for p in parameters if p.kind is p.VAR_POSITIONAL for each in _items(p, uses)]
 
 
-def optional_inputs(model: nn.Module, given: Collection[str]) -> list[Asked]:
+def optional_inputs(model: nn.Module, given: Collection[str], uses: Uses) -> list[Asked]:
     """The inputs that are None by default and that the forward does something with."""
-    uses = read_forward(model)
     others = (
         _asked(p, uses)
         for p in inspect.signature(model.forward).parameters.values()
@@ -97,27 +100,27 @@ def optional_inputs(model: nn.Module, given: Collection[str]) -> list[Asked]:
     return [one for one in others if one.says_anything]
 
 
-def _asked(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> Asked:
+def _asked(parameter: inspect.Parameter, uses: Uses) -> Asked:
     by_name = parameter.kind is parameter.KEYWORD_ONLY
     use = uses.get(parameter.name, Use())
     return Asked(parameter.name, use, parameter.annotation, by_name)
 
 
-def _keys(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> list[Asked]:
+def _keys(parameter: inspect.Parameter, uses: Uses) -> list[Asked]:
     """The keys of ``**batch`` that are read, rather those that must be there."""
     use = uses.get(parameter.name, Use())
     sure = [key for key in use.keys if not use.items[key].guarded]
     return [Asked(key, use.items[key], by_name=True) for key in sure or use.keys]
 
 
-def _items(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> list[Asked]:
+def _items(parameter: inspect.Parameter, uses: Uses) -> list[Asked]:
     """The items of ``*inputs``, at least one."""
     use = uses.get(parameter.name, Use())
     count = use.length or max((k + 1 for k in use.items if isinstance(k, int)), default=1)
     return [Asked(parameter.name, use.items.get(i, Use())) for i in range(count)]
 
 
-def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
+def _is_needed(parameter: inspect.Parameter, uses: Uses) -> bool:
     """True without a default, and for a default None that the forward uses like a tensor."""
     if parameter.default is None and (use := uses.get(parameter.name)) is not None:
         return not use.guarded and (use.tensor or use.rank is not None)

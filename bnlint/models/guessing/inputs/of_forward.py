@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
@@ -25,6 +25,8 @@ from bnlint.models.guessing.inputs.written_inputs import carried, configured_ima
 from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
 from bnlint.models.reading.decorated import decorated_revealed
+from bnlint.models.reading.read_forward import read_forward
+from bnlint.models.reading.use import Use
 
 _LIMIT = 12
 """Calls that are guessed for one model."""
@@ -77,9 +79,15 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
 
     ``image`` is the size of the images that its data has, if that is known.
     """
-    if (configured := by_config(model)) is not None:
-        return configured
-    asked = required_inputs(model)
+    configured = by_config(model)
+    return guessed_for(model, read_forward(model), image) if configured is None else configured
+
+
+def guessed_for(
+    model: nn.Module, uses: Mapping[str, Use], image: Shape | None = None
+) -> tuple[Guess, ...]:
+    """Calls that may work for a forward that uses its arguments so, likeliest first."""
+    asked = required_inputs(model, uses)
     if not asked:
         return ()
     sizes = stated(model).or_image(image)
@@ -100,11 +108,11 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
-    guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
+    guesses = tuple(called(asked, values, model) for values in islice(calls, _LIMIT))
     if unknown:
         return tuple(replace(guess, optional=True) for guess in guesses)
     first, *others = guesses
-    optional = _with_optional_inputs(first, asked, model, sizes)
+    optional = _with_optional_inputs(first, asked, model, sizes, uses)
     return (first, *_as_sequences(first, sizes), *others, *optional)
 
 
@@ -113,7 +121,7 @@ def _anything(asked: Asked, sizes: Stated) -> list[Any]:
     return [empty(shape) for shape in sizes.of_anything(BATCH)] if asked.may_be_a_tensor else []
 
 
-def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
+def called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
     """The call with these inputs, those after an input that is left out by their names."""
     names = list(inspect.signature(model.forward).parameters)
     pairs = zip(asked, names, strict=False)
@@ -151,13 +159,13 @@ def _is_sequence(value: Any) -> bool:
 
 
 def _with_optional_inputs(
-    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated
+    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated, read: Mapping[str, Use]
 ) -> Iterator[Guess]:
     """The first call with the inputs that are None by default.
 
     Those used unasked, then all, then the tensors but for masks, which rarely need to be there.
     """
-    others = optional_inputs(model, {one.name for one in asked})
+    others = optional_inputs(model, {one.name for one in asked}, read)
     uses = {one.name: one.use for one in others}
     values = {one.name: values_of(one, model, sizes) for one in others}
     known = {name: found[0] for name, found in values.items() if found}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import nn
 
 from bnlint.domain.graph import Shape
 from bnlint.domain.objects import home_of
-from bnlint.models.guessing.guess import empty
+from bnlint.models.guessing.guess import Holder, empty
 from bnlint.models.guessing.inputs.asked import Asked
 from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
 from bnlint.models.lexicon import (
@@ -31,7 +30,7 @@ from bnlint.models.lexicon import (
     TRAINING,
     WIDTH,
 )
-from bnlint.models.reading.use import Use
+from bnlint.models.reading.use import Use, word_of
 
 _BY_RANK: dict[int, Shape] = {
     0: (),
@@ -109,10 +108,10 @@ def _containers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
 
     if use.keys:
         sure = [key for key in use.keys if key not in use.literals]  # not: if "mask" in batch
-        return _zipped({key: inner(key, use.items[key]) for key in sure or use.keys})
+        return _zipped({key: inner(word_of(key), use.items[key]) for key in sure or use.keys})
     if use.attributes and not use.tensor and not use.readers:
         held = {name: inner(name, item) for name, item in use.attributes.items()}
-        return [SimpleNamespace(**value) for value in _zipped(held)]
+        return [Holder(**value) for value in _zipped(held)]
     count = _length(asked)
     if count == 0 or EDGES.fullmatch(asked.name.lower()):
         return []
