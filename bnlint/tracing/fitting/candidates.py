@@ -38,6 +38,7 @@ class Candidates:
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     _single: Guess | None = None
     _fitted: tuple[Guess, ...] | None = None
+    _passing: Guess | None = None
 
     @property
     def guessed(self) -> bool:
@@ -54,6 +55,14 @@ class Candidates:
             yield from told[1:]
             others = (each for each in self._changed() if not any(each is known for known in told))
             yield from self.clock.within(others)
+
+    def known_to_pass(self, lacking: bool) -> Guess | None:
+        """The fitted inputs with which the forward ran to its end.
+
+        With inputs that are None by default only if some were ``lacking``.
+        """
+        found = self._passing
+        return found if found is None or lacking or not found.optional else None
 
     def _of_one_sample(self) -> list[Guess]:
         """The first guess with one sample, where an error says that a batch is at fault."""
@@ -72,14 +81,15 @@ class Candidates:
     def _changed(self) -> tuple[Guess, ...]:
         """The inputs that were changed to fit; those noticed first, if they get further."""
         if self._fitted is None:
-            given = self._fit(self.inputs.candidates)
-            self._fitted = given.guesses
-            if given.ended:
+            found = self._fit(self.inputs.candidates)
+            self._fitted = found.guesses
+            if found.ended:
                 noticed = self._fit(
                     noticed_guesses(self.model, self.table, self.prepare, self.clock)
                 )
-                if noticed.steps > given.steps:
-                    self._fitted = (*noticed.guesses, *given.guesses)
+                if found.is_behind(noticed):
+                    found, self._fitted = noticed, (*noticed.guesses, *found.guesses)
+            self._passing = found.guesses[0] if found.passed else None
         return self._fitted
 
     def _fit(self, guesses: tuple[Guess, ...]) -> Fit:

@@ -31,7 +31,7 @@ from bnlint.tracing.fitting.demands import demands
 from bnlint.tracing.fitting.size_question import SizeOutcome, SizeQuestion
 from bnlint.tracing.fitting.size_search import SizeSearch
 from bnlint.tracing.fitting.sizes import Sizes, larger
-from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
+from bnlint.tracing.fitting.slots import like, slots_of, with_rank, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Attempt, Fault, Key, Trail, attempt
 from bnlint.tracing.search_clock import SearchClock
 
@@ -51,11 +51,20 @@ _WHOLE: Progress = (1 << 30, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Guesses that were fitted, how many steps of the forward they got, whether it ended there."""
+    """Guesses that were fitted.
+
+    ``steps`` are those before the first failure; ``ended`` is true if each ended the forward,
+    ``passed`` if one ran through.
+    """
 
     guesses: tuple[Guess, ...]
     steps: int = 0
     ended: bool = False
+    passed: bool = False
+
+    def is_behind(self, other: Fit) -> bool:
+        """True if the other one got further."""
+        return (other.passed, other.steps) > (self.passed, self.steps)
 
 
 def fitted(
@@ -80,7 +89,7 @@ def fitted(
         fitter = Fitter(model, table, prepare, clock)
         found = fitter.fitted(start)
         if fitter.passed:
-            return Fit(found, _WHOLE[0])
+            return Fit(found, passed=True)
         steps = max(steps, fitter.steps)
         (ended if fitter.ended else failing).extend(found)
     if failing:
@@ -136,7 +145,8 @@ class Fitter:
             else:
                 self.accepted.add(fault.key)
         self.passed = all(needs_values(fault.text) for fault in current.faults)
-        self.ended, self.steps = current.ended, self._progress(current)[0]
+        self.ended = current.ended
+        self.steps = min((fault.step for fault in current.faults), default=0)
         return current
 
     def _is_spent(self) -> bool:
@@ -201,6 +211,9 @@ class Fitter:
                 changed := with_rank(tensor, tensor.ndim + demand.by)
             ) is not None:
                 yield with_slots(seen.guess, {slot: changed})
+        if isinstance(demand, OtherRank) and demand.by == -1 and len(trail.straight) > 1:
+            alone = {n: slots[n] for n in trail.straight if slots[n].ndim}  # torch.stack(images)
+            yield with_slots(seen.guess, {n: like(t, t.shape[1:]) for n, t in alone.items()})
 
     def _asking(
         self, make: type[Q], seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize

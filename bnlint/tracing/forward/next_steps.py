@@ -6,6 +6,8 @@ import dis
 from functools import lru_cache
 from types import CodeType, FrameType
 
+from torch import nn
+
 _CALLING = frozenset(
     {"PRECALL", "CALL", "CALL_FUNCTION", "CALL_METHOD", "LOAD_METHOD", "PUSH_NULL"}
 )
@@ -26,6 +28,14 @@ def is_tested_after(frame: FrameType) -> bool:
     """True if the result of the running step decides where the code goes on: ``if x > 0``."""
     step = _step_after(frame.f_code, frame.f_lasti)
     return step is not None and step.opname.startswith(("POP_JUMP", "TO_BOOL", "UNARY_NOT"))
+
+
+def is_indexing(frame: FrameType) -> bool:
+    """True if the running step reads an item, also for a list of modules."""
+    step = _step_at(frame.f_code, frame.f_lasti)
+    if frame.f_code is nn.ModuleList._get_abs_string_index.__code__:
+        return True
+    return step is not None and (step.opname.startswith("BINARY_SUBSCR") or step.argrepr == "[]")
 
 
 def _unpacked(step: dis.Instruction | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,8 @@ from bnlint.models.nested import tensors
 from bnlint.models.reading.axes import JOINING, rank_taken_by
 from bnlint.models.reading.read_forward import read_forward
 from bnlint.models.reading.use import Use
-from bnlint.tracing.fitting.statements import failed_statement, values_named
+from bnlint.tracing.crashes import wants_packed
+from bnlint.tracing.fitting.statements import failed_statement, keys_looked_up, values_named
 from bnlint.tracing.fitting.watching import Attempt, attempt
 from bnlint.tracing.forward import Runnable, Subscriber, TorchFunction
 from bnlint.tracing.noticing.noticed_part import NoticedPart
@@ -84,12 +86,27 @@ class _Noticing:
         """True if the error that ended a forward says how the next one gets further."""
         fault = seen.faults[-1]
         statement = failed_statement(fault.error)
+        if statement is not None and (asked := _key_asked(fault.error)) is not None:
+            asked.use.literals += keys_looked_up(statement)
+            return bool(asked.use.literals)
         parts = [] if statement is None else list(map(part_of, values_named(statement)))
         news = {id(p.use) for p in parts if p is not None and not p.is_found} - self.eager
         self.eager |= news
-        absent = not self.all_inputs and "NoneType" in fault.text
+        news |= self._packed(fault.text)
+        refused = statement is not None and isinstance(statement.node, (ast.Raise, ast.Assert))
+        absent = not self.all_inputs and (refused or "NoneType" in fault.text)
         self.all_inputs |= absent
         return bool(news) or absent
+
+    def _packed(self, said: str) -> set[int]:
+        """The uses newly found to be of packed sequences, after an error that asks for one."""
+        uses = [use for use in self.uses.values() if use.readers or use.mixers]
+        read = [use for use in uses if any(isinstance(m, nn.RNNBase) for m, _ in use.readers)]
+        found = (read or uses[:1]) if wants_packed(said) else []
+        new = [use for use in found if "batch_sizes" not in use.attributes]
+        for use in new:
+            use.attribute("batch_sizes")
+        return set(map(id, new))
 
     def _unknown(self, asked: Asked) -> Any:
         part = NoticedPart(asked, self._values, self._unknown)
@@ -97,6 +114,11 @@ class _Noticing:
 
     def _values(self, asked: Asked) -> list[Any]:
         return values_of(asked, self.model, self.sizes)
+
+
+def _key_asked(error: BaseException) -> NoticedPart | None:
+    """The input that was no key of a dict."""
+    return part_of(error.args[0]) if isinstance(error, KeyError) and error.args else None
 
 
 class _Noticer(Subscriber):

@@ -79,8 +79,11 @@ class NoticedPart:
         """False if it seems to be a tensor, so that its items are no inputs of their own."""
         if self.use.tensor or self.use.rank is not None:
             return False
-        options = [] if self.use.items or self.use.iterated else self.values(self.asked)
-        return not (options and isinstance(options[0], torch.Tensor))
+        first = next(iter(self.values(self.asked)), None)
+        if not isinstance(first, torch.Tensor):
+            return True
+        held = self.use.items or self.use.iterated  # but edges are a tensor, even if unpacked
+        return bool(held) and first.is_floating_point()
 
     def holds_items(self) -> None:
         """Note that it is no tensor, whatever layer the source seems to hand it to."""

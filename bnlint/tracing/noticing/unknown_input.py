@@ -12,6 +12,7 @@ import torch
 from bnlint.models.lexicon import SAME_DATA
 from bnlint.models.reading.scope import TENSOR_NAMES
 from bnlint.tracing.forward.next_steps import (
+    is_indexing,
     is_tested_after,
     names_unpacked_after,
     names_unpacked_at,
@@ -100,9 +101,10 @@ class UnknownInput:
 
     def __contains__(self, key: Any) -> bool:
         part = self._bnlint
-        if isinstance(key, str) and key not in part.items:
+        known = key in part.items or key in part.use.items
+        if isinstance(key, str) and not known:
             part.note_literal(key)
-        return key in part.items
+        return known
 
     def __iter__(self) -> Iterator[Any]:
         part, count = self._bnlint, names_unpacked_at(sys._getframe(1))
@@ -135,7 +137,9 @@ class UnknownInput:
 
     def __index__(self) -> int:
         part = self._bnlint
-        part.use.counts |= not part.is_found
+        if not part.is_found:
+            part.use.counts = True
+            part.use.offset |= is_indexing(sys._getframe(1))
         return int(part.value())
 
     __int__ = __index__

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 from bnlint.domain.graph import ModelGraph
+from bnlint.engine.catalogue import built_in_files, load_rules
+from bnlint.engine.check import check_graph
 from bnlint.models.guessing.guess import Guesses
 from bnlint.models.guessing.inputs.asked import Asked
 from bnlint.models.guessing.inputs.of_forward import infer
@@ -20,6 +21,7 @@ from bnlint.tracing.model import trace_model
 from bnlint.tracing.noticing import noticed_forward
 from bnlint.tracing.noticing.noticed_part import NoticedPart
 from bnlint.tracing.noticing.unknown_input import UnknownInput
+from tests.unit.tracing.noticed_models import MODELS, WHOLE, ChosenByNumber, ChosenByWord, Table
 
 
 def traced(make: Callable[[], nn.Module]) -> ModelGraph:
@@ -27,96 +29,7 @@ def traced(make: Callable[[], nn.Module]) -> ModelGraph:
     return trace_model(model, inputs=Guesses(infer(model)))
 
 
-class ComputedKeys(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.wanted = ("pitch", "loudness")
-        self.layers = nn.ModuleList(nn.Linear(size, 32) for size in (1, 12))
-        self.out = nn.Linear(65, 10)
-
-    def forward(self, batch: Any) -> Tensor:
-        x = torch.cat([self.layers[i](batch[key]) for i, key in enumerate(self.wanted)], -1)
-        return self.out(torch.cat([x, batch["time"]], -1))
-
-
-def features_of(data: Any) -> tuple[Any, Any]:
-    return data.features, data.coordinates
-
-
-class Attributes(nn.Module):
-    """A function reads the attributes, after the batch was moved to another device."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(12, 32), nn.Linear(3, 32)
-
-    def forward(self, data: Any) -> Tensor:
-        data = data.to("cuda")
-        features, coordinates = features_of(data)
-        return self.a(features) + self.b(coordinates)
-
-
-class _Unpacking(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps = nn.LSTM(4, 32, batch_first=True)
-        self.lane = nn.Linear(6, 32)
-
-    def forward(self, x: Any) -> Tensor:
-        x, lanes, doubled = x
-        points, times = lanes
-        steps, _ = self.steps(x)
-        lane = self.lane(torch.cat([points, times], dim=-1)).mean(1)
-        out = torch.cat([steps[:, -1], lane], -1)
-        return out * 2 if doubled else out
-
-
-class UnpackedInAPart(nn.Module):
-    """The part that unpacks its input is all that the forward names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = _Unpacking()
-
-    def forward(self, x: Any) -> Tensor:
-        out: Tensor = self.inner(x)
-        return out
-
-
-class ListOfMaps(nn.Module):
-    """As many maps as there are settings, which only a loop over those says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.places = [0, 1, 2, 3]
-        self.layers = nn.ModuleList(nn.Conv2d(8, 4, 1) for _ in self.places)
-
-    def forward(self, maps: Any) -> list[Tensor]:
-        return [layer(maps[place]) for place, layer in zip(self.places, self.layers, strict=True)]
-
-
-class OptionalLengths(nn.Module):
-    """Training needs what is None by default."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words = nn.Embedding(50, 16)
-        self.out = nn.Linear(16, 4)
-
-    def forward(self, words: Tensor, decode_lengths: Any = None) -> Tensor:
-        longest = max(decode_lengths)
-        x = self.words(words)
-        return self.out(x) / longest
-
-
-WHOLE: dict[type[nn.Module], tuple[tuple[int, ...], ...]] = {
-    ComputedKeys: ((2, 16, 1), (2, 16, 12), (2, 16, 32)),
-    Attributes: ((2, 12), (2, 3)),
-    UnpackedInAPart: ((2, 16, 4), (2, 16, 3), (2, 16, 3)),
-}
-
-
-@pytest.mark.parametrize("make", [*WHOLE, ListOfMaps, OptionalLengths])
+@pytest.mark.parametrize("make", MODELS)
 def test_a_forward_is_traced_with_inputs_that_were_noticed(make: type[nn.Module]) -> None:
     graph = traced(make)
     assert graph.trace.complete
@@ -124,6 +37,8 @@ def test_a_forward_is_traced_with_inputs_that_were_noticed(make: type[nn.Module]
     assert graph.ref.inputs.source == "inferred"
     assert [op.layer for op in graph.ops if op.error] == []
     assert [op.layer for op in graph.ops if op.kind != "output" and None in op.outputs] == []
+    if make in WHOLE:
+        assert graph.ref.inputs.shapes == WHOLE[make]
 
 
 def test_nothing_is_noticed_where_a_guess_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +66,19 @@ def test_a_fault_beside_noticed_inputs_is_still_one() -> None:
     graph = traced(Broken)
     assert [op.layer for op in graph.ops if op.error] == ["norm"]
     assert graph.ref.inputs.shapes == ((2, 3, 224, 224),)
+
+
+@pytest.mark.parametrize("make", [ChosenByWord, ChosenByNumber])
+def test_layers_that_an_input_chooses_among_are_not_reported_as_unused(
+    make: type[nn.Module],
+) -> None:
+    rules = [rule for rule in load_rules(built_in_files()) if rule.id == "BN402"]
+    assert check_graph(traced(make), rules).findings == ()
+
+
+def test_ranks_of_guessed_parts_that_do_not_fit_are_no_fault() -> None:
+    rules = [rule for rule in load_rules(built_in_files()) if rule.id in ("BN205", "BN206")]
+    assert check_graph(traced(Table), rules).findings == ()
 
 
 def unknown(name: str = "x") -> tuple[Any, Use]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from bnlint.models.reading.forward_code import names_around
 from bnlint.models.reading.use import Use
 
 _BESIDE = frozenset({"None", "Optional", "Union", "typing"})
@@ -81,6 +82,8 @@ def required_inputs(model: nn.Module, uses: Uses) -> list[Asked]:
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
         return [Asked("x", Use())]
+    around = names_around(type(model).forward)
+    parameters = [_resolved(p, around) for p in parameters]
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     needed = [p for p in named if _is_needed(p, uses)]
     keys = [each for p in parameters if p.kind is p.VAR_KEYWORD for each in _keys(p, uses)]
@@ -91,13 +94,16 @@ def required_inputs(model: nn.Module, uses: Uses) -> list[Asked]:
 
 
 def optional_inputs(model: nn.Module, given: Collection[str], uses: Uses) -> list[Asked]:
-    """The inputs that are None by default and that the forward does something with."""
-    others = (
-        _asked(p, uses)
-        for p in inspect.signature(model.forward).parameters.values()
-        if p.default is None and p.name not in given
-    )
-    return [one for one in others if one.says_anything]
+    """The inputs that are None by default, but for those that are given."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    others = (p for p in parameters if p.default is None and p.name not in given)
+    return [_asked(p, uses) for p in others]
+
+
+def _resolved(parameter: inspect.Parameter, around: Mapping[str, Any]) -> inspect.Parameter:
+    """The parameter with the class that its annotation names as text, where that is one."""
+    named = around.get(parameter.annotation) if isinstance(parameter.annotation, str) else None
+    return parameter.replace(annotation=named) if isinstance(named, type) else parameter
 
 
 def _asked(parameter: inspect.Parameter, uses: Uses) -> Asked:

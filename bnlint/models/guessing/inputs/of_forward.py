@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
@@ -20,6 +21,7 @@ from bnlint.models.guessing.inputs.asked import Asked, optional_inputs, required
 from bnlint.models.guessing.inputs.of_config import by_config, without_cache
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
+from bnlint.models.guessing.inputs.of_own_class import parts_of
 from bnlint.models.guessing.inputs.of_use import of_own_weight, values_of
 from bnlint.models.guessing.inputs.written_inputs import carried, configured_image, passed
 from bnlint.models.lexicon import MASKS, WIDTH
@@ -165,7 +167,8 @@ def _with_optional_inputs(
 
     Those used unasked, then all, then the tensors but for masks, which rarely need to be there.
     """
-    others = optional_inputs(model, {one.name for one in asked}, read)
+    left = optional_inputs(model, {one.name for one in asked}, read)
+    others = [one for one in left if one.says_anything]
     uses = {one.name: one.use for one in others}
     values = {one.name: values_of(one, model, sizes) for one in others}
     known = {name: found[0] for name, found in values.items() if found}
@@ -183,7 +186,8 @@ def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
     read = use.rank or use.items or use.attributes or use.iterated or use.literals
-    return bool(read or asked.items_annotated)
+    held = asked.is_called(PackedSequence) or parts_of(asked.hint)
+    return bool(read or held or asked.items_annotated)
 
 
 def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:
