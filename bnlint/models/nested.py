@@ -101,13 +101,18 @@ def mapped(value: Any, change: Change) -> Any:
     if isinstance(value, dict):
         same = {k: mapped(v, change) for k, v in value.items()}
         return same if type(value) is dict else _rebuilt(value, same)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(mapped(v, change) for v in value))
+    if _is_named(value):
+        return type(value)._make(mapped(v, change) for v in value)
     if isinstance(value, (tuple, list)):
         return type(value)([mapped(v, change) for v in value])
     if isinstance(value, slice):
         return slice(*(mapped(v, change) for v in (value.start, value.stop, value.step)))
     return value
+
+
+def _is_named(value: Any) -> bool:
+    """True for a named tuple; its ``_make`` skips what a class checks in its constructor."""
+    return isinstance(value, tuple) and hasattr(value, "_fields")
 
 
 def _rebuilt(value: dict[Any, Any], same: dict[Any, Any]) -> Any:
@@ -156,6 +161,8 @@ def with_tensors(value: Any, change: Change) -> Any:
     def one(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             return change(leaf)
+        if _is_named(leaf):
+            return type(leaf)._make(with_tensors(list(leaf), change))
         if not hasattr(leaf, "__dict__") or isinstance(leaf, nn.Module):
             return leaf
         try:
@@ -164,7 +171,7 @@ def with_tensors(value: Any, change: Change) -> Any:
         except Exception:  # what cannot be copied is passed as it is
             return leaf
 
-    return pytree.tree_map(one, value)
+    return pytree.tree_map(one, value, is_leaf=_is_named)
 
 
 @contextlib.contextmanager

@@ -66,7 +66,10 @@ def climb(
 
 @dataclass(slots=True)
 class _Climber:
-    """Tries the tracers on one model; keeps the refusals and the best record without inputs."""
+    """Tries the tracers on one model; keeps the refusals and the best record without inputs.
+
+    ``lacking`` is true if a record failed for want of an input that is None by default.
+    """
 
     model: nn.Module
     table: Table
@@ -75,6 +78,7 @@ class _Climber:
     clock: SearchClock
     watch: ModeWatch | None = None
     unfed: Record = field(default_factory=lambda: Record(""))
+    lacking: bool = False
 
     @property
     def inputs(self) -> Guesses:
@@ -236,6 +240,7 @@ class _Climber:
         def trial(candidate: Guess) -> Run:
             self.lazies.restore()
             run_on_meta(record, self.table, candidate)
+            self.lacking |= any(lacks_input(call, record) for call in record.calls)
             return look_at(record, self.table, candidate, in_part=not record.complete)
 
         if not self.inputs.candidates:
@@ -262,12 +267,14 @@ class _Climber:
         is false for a proxy.
         """
         found = Climb(record, given, self.refusals, unfit=unfit)
-        if not given.candidates or not (unfit or failed(record)):
+        best = next(iter(given.candidates), None)
+        candidate = self.candidates.known_to_pass(self.lacking) or best
+        if candidate is None or not (unfit or failed(record) or candidate is not best):
             return found
         self.lazies.restore()
-        recorded = record_forward(self.model, self.table, given.candidates[0])
+        recorded = record_forward(self.model, self.table, candidate)
         if recorded.complete and not failed(recorded):
-            return Climb(recorded, given, self.refusals)
+            return Climb(recorded, Guesses((candidate,)), self.refusals)
         crash, first = recorded.crash, next((c for c in record.calls if c.error is not None), None)
         if (passing := self._other_branch(recorded, first or unfit)) is not None:
             return passing

@@ -17,6 +17,7 @@ from types import CodeType, FrameType
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.missing.stand_ins import StubModule, StubObject
@@ -47,8 +48,18 @@ class Circumstances:
     asserted: bool = False
 
 
+_OF_PACKED = frozenset(PackedSequence._fields)
+
 ASSERTIONS = frozenset({"_assert", "_assert_async"})
 """Functions with which a model demands something of its inputs in its own words."""
+
+
+def wants_packed(said: str) -> bool:
+    """True for an error about a tensor in place of a packed sequence.
+
+    Layers for sequences return one if they get one.
+    """
+    return any(f"'Tensor' object has no attribute '{name}'" in said for name in _OF_PACKED)
 
 
 def is_of_names(said: str) -> bool:
@@ -105,6 +116,8 @@ def _lacks_attribute(error: AttributeError, frames: list[FrameType]) -> bool:
         return False  # a base class that is not installed may have it
     if isinstance(holder, nn.Module):
         return not _sets_attribute(type(holder), str(name), frames)
+    if wants_packed(str(error)):
+        return False
     return isinstance(holder, (tuple, torch.Tensor))
 
 

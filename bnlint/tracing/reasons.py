@@ -54,6 +54,7 @@ _CONFLICTS = tuple(
 )
 _OUTSIDE = re.compile(r"index \d+ is out of bounds for dimension \d+ with size (\d+)")
 _VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
+_RANKS = re.compile(r"(?i)number of dimensions")
 _TYPES = re.compile(r"(?i)scalar type|dtype|must be .*Tensor.*, not ")
 _LISTS = re.compile(r"\[[^\[\]]*\]|\([\d, ]*\)")
 _NUMBER = re.compile(r"\d+")
@@ -67,9 +68,10 @@ class Reason:
     ``decides`` is false for a norm that takes the wrong axis for the channels: no size of the
     input may be chosen so that the numbers on that axis happen to fit. ``small`` and ``of_types``
     tell failures of inputs that are too small, or of another type than is taken. ``joins`` is true
-    if what comes from one input is joined with what comes from another, which may have any size.
-    ``within`` is the number of items where an index went past the last one, as in a loop over the
-    steps of an input that is longer than a list of weights.
+    if what comes from one input is joined with what comes from another, which may have any size;
+    ``of_ranks`` if it is the number of their axes that differs. ``within`` is the number of items
+    where an index went past the last one, as in a loop over the steps of an input that is longer
+    than a list of weights.
     """
 
     words: str
@@ -80,6 +82,7 @@ class Reason:
     of_types: bool = False
     joins: bool = False
     within: int = 0
+    of_ranks: bool = False
 
 
 def is_limit(error: BaseException) -> bool:
@@ -116,12 +119,23 @@ def _inputs_behind(start: str, known: Mapping[str, Call]) -> frozenset[str]:
         call = known.get(waiting.pop())
         if call is None:
             continue
-        if call.target == "input":
+        if call.target == "input" or _is_part_of_input(call, known):
             inputs.add(call.id)
+            continue
         fresh = {ref.id for ref in call.refs()} - seen
         seen |= fresh
         waiting += fresh
     return frozenset(inputs)
+
+
+def _is_part_of_input(call: Call, known: Mapping[str, Call]) -> bool:
+    """True for an item or attribute of an input that is no tensor, as of a dict of them."""
+    source = _source(call, known)
+    while source is not None and not isinstance(source.value, torch.Tensor):
+        if source.target == "input":
+            return True
+        source = _source(source, known)
+    return False
 
 
 def _first_value(call: Call, known: Mapping[str, Call]) -> Any:
@@ -176,7 +190,8 @@ def by_message(said: str) -> Reason:
     outside = _OUTSIDE.search(said)
     within = int(outside[1]) if outside else 0
     types = bool(_TYPES.search(said))
-    return Reason(words, conflict, numbers, small, of_types=types, within=within)
+    ranks = bool(_RANKS.search(said))
+    return Reason(words, conflict, numbers, small, of_types=types, of_ranks=ranks, within=within)
 
 
 def _conflict(said: str) -> Conflict | None:

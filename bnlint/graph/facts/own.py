@@ -67,7 +67,7 @@ OWN_FACTS: Mapping[str, str] = {
     "alone": "whether its part was traced by itself, so its holder may call it otherwise",
     "states": "how many parameters and buffers (tensors) an unregistered module holds",
     "mentioned": "whether the class that holds the module names it, apart from building it",
-    "optional": "the same, where an input with a default may decide whether the module runs",
+    "optional": "the same, where an input may decide whether the module runs",
     "places": "outputs: the index, key or field of each in what forward returns, empty for all",
     "argument": "inputs: the name of the parameter of forward",
     "required": "inputs: whether that parameter has no default",

@@ -7,6 +7,7 @@ size.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,10 +19,22 @@ import torch
 from torch.utils import _pytree as pytree
 
 from bnlint.domain.graph import Inputs, Location
+from bnlint.domain.objects import home_of
 from bnlint.domain.phrases import shortened
 from bnlint.domain.request import InputSpec
+from bnlint.loading.sites import file_of, is_local
 from bnlint.models.evidence.plain_values import built
 from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
+
+
+class Holder(SimpleNamespace):
+    """An object with attributes that are inputs; moving it leaves it as it is."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Holder:
+        """Itself, as by any other method that moves a batch of data."""
+        return self
+
+    cuda = cpu = detach = clone = contiguous = to
 
 
 class Origin(StrEnum):
@@ -159,8 +172,14 @@ def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _named_tensors(str(key), item)
-    elif isinstance(value, SimpleNamespace):
+    elif isinstance(value, SimpleNamespace) or _is_users(value):
         yield from _named_tensors(name, vars(value))
+
+
+def _is_users(value: Any) -> bool:
+    """True for an object with attributes whose class is in the user's code."""
+    home = home_of(type(value))
+    return hasattr(value, "__dict__") and is_local(file_of(sys.modules.get(home)))
 
 
 def _shown(value: Any) -> str:

@@ -72,3 +72,12 @@ def parameters_of(function: Function, *, bound: bool = True) -> list[str]:
     arguments = function.args
     placed = (*arguments.posonlyargs, *arguments.args)[1 if bound else 0 :]
     return [a.arg for a in (*placed, *arguments.kwonlyargs)]
+
+
+def required_of(function: Function, *, bound: bool = True) -> list[str]:
+    """The parameters of :func:`parameters_of` that have no default."""
+    arguments = function.args
+    placed = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    needed = placed[: len(placed) - len(arguments.defaults)][1 if bound else 0 :]
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return [*needed, *(a.arg for a, default in pairs if default is None)]

@@ -30,7 +30,9 @@ from bnlint.models.reading.forward_code import (
     method_of,
     names_around,
     parameters_of,
+    required_of,
 )
+from bnlint.models.reading.handed_on import note_choice, spread_items
 from bnlint.models.reading.scope import TENSOR_NAMES, Namespace, constant
 from bnlint.models.reading.use import Use
 
@@ -193,6 +195,7 @@ class _Reader:
             return
         use = self.scope.use(node.value)
         if use is None:
+            note_choice(self.scope, node)
             return
         if isinstance(node.slice, ast.Tuple):
             use.tensor = True
@@ -299,7 +302,10 @@ class _Reader:
         parameters = parameters_of(function, bound=bound)
         pairs = [*zip(parameters, node.args, strict=False)]
         pairs += [(k.arg, k.value) for k in node.keywords if k.arg in parameters]
+        inner.names |= spread_items(self.scope, node, required_of(function, bound=bound))
         for parameter, argument in pairs:
+            if isinstance(argument, ast.Starred):
+                break
             if (use := self.scope.use(argument)) is not None:
                 inner.names[parameter] = use
             elif mixed := list(self.scope.sources(argument)):

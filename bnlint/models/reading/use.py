@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import nn
 
+Key = int | str | tuple[Any, ...]
+"""What an item is read by; dicts of images have keys such as ``("color", 0, 0)``."""
+
 
 @dataclass(slots=True)
 class Use:
@@ -24,7 +27,7 @@ class Use:
     mixers: list[nn.Module] = field(default_factory=list)
     functions: list[tuple[str, int | str]] = field(default_factory=list)
     literals: list[Any] = field(default_factory=list)
-    items: dict[int | str, Use] = field(default_factory=dict)
+    items: dict[Key, Use] = field(default_factory=dict)
     attributes: dict[str, Use] = field(default_factory=dict)
     rank: int | None = None
     least_rank: int = 0
@@ -37,7 +40,7 @@ class Use:
     time_first: bool = False
     length: int | None = None
 
-    def item(self, key: int | str) -> Use:
+    def item(self, key: Key) -> Use:
         """The evidence about an item."""
         return self.items.setdefault(key, Use())
 
@@ -55,7 +58,18 @@ class Use:
         self.tensor = True
         self.least_rank = max(self.least_rank, axis + 1 if axis >= 0 else -axis)
 
+    def note_function(self, name: str, place: int | str) -> None:
+        """Note a function that takes it at this place, once."""
+        if (name, place) not in self.functions:
+            self.functions.append((name, place))
+
     @property
-    def keys(self) -> list[str]:
-        """The keys of strings by which its items are read."""
-        return [key for key in self.items if isinstance(key, str)]
+    def keys(self) -> list[Any]:
+        """The keys of a dict by which its items are read."""
+        return [key for key in self.items if not isinstance(key, int)]
+
+
+def word_of(key: Key) -> str:
+    """The word in a key; empty if there is none."""
+    words = [key] if isinstance(key, str) else key if isinstance(key, tuple) else []
+    return next((word for word in words if isinstance(word, str)), "")

@@ -16,7 +16,7 @@ from bnlint.layers.of_calls import kind_of
 from bnlint.layers.table import Table, having
 from bnlint.loading.sites import Locator
 from bnlint.models.guessing.guess import Guess
-from bnlint.tracing.crashes import ASSERTIONS
+from bnlint.tracing.crashes import ASSERTIONS, wants_packed
 from bnlint.tracing.reasons import Reason, happens_to_fit, reason_for
 from bnlint.tracing.tracers import Record
 
@@ -93,6 +93,8 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
     if why.small or (call is record.crash and not record.crash_is_own):
         return False
     if name_of(call.target) in ASSERTIONS or lacks_input(call, record):
+        return False
+    if wants_packed(call.error or "") or (why.joins and why.of_ranks):
         return False
     if why.of_types:
         as_given = _of_given_types(record)

@@ -13,6 +13,7 @@ from torch import nn
 
 from bnlint.domain.objects import home_of, is_a
 from bnlint.layers.table import containers
+from bnlint.models.reading.chosen import chosen_by_inputs
 
 _BUILDER = "__init__"
 _BY_NAME = frozenset({"getattr", "get_submodule", "_modules"})
@@ -53,12 +54,20 @@ def _is_made_of(name: str, text: str) -> bool:
 
 
 def is_optional(path: str, modules: Mapping[str, nn.Module]) -> bool:
-    """True if an input with a default may decide whether the module at ``path`` runs.
+    """True if an input may decide whether the module at ``path`` runs.
 
-    It is one of the forward that speaks of the module, or of one above that.
+    It chooses among several, or has a default; it is one of the forward that speaks of the module,
+    or of one above that.
     """
+    if _is_chosen(path, modules):
+        return True
     above = (modules[path] for path in _upwards(_owner(path, modules)[0]))
     return any(_has_options(_class(m)) for m in above if not isinstance(m, containers()))
+
+
+def _is_chosen(path: str, modules: Mapping[str, nn.Module]) -> bool:
+    owner, name = _owner(path, modules)
+    return name in chosen_by_inputs(_class(modules[owner]))
 
 
 def _owner(path: str, modules: Mapping[str, nn.Module]) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from bnlint.layers.table import Table
 from bnlint.loading.missing.stubs import StubUsed
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.tracing.believing.variations import changed, shapes_of
-from bnlint.tracing.fitting.fit import fitted
+from bnlint.tracing.fitting.fit import Fit, fitted
+from bnlint.tracing.noticing.noticed_forward import noticed_guesses
 from bnlint.tracing.search_clock import SearchClock
 from bnlint.tracing.tracers import Refused
 
@@ -37,6 +38,7 @@ class Candidates:
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
     _single: Guess | None = None
     _fitted: tuple[Guess, ...] | None = None
+    _passing: Guess | None = None
 
     @property
     def guessed(self) -> bool:
@@ -54,6 +56,14 @@ class Candidates:
             others = (each for each in self._changed() if not any(each is known for known in told))
             yield from self.clock.within(others)
 
+    def known_to_pass(self, lacking: bool) -> Guess | None:
+        """The fitted inputs with which the forward ran to its end.
+
+        With inputs that are None by default only if some were ``lacking``.
+        """
+        found = self._passing
+        return found if found is None or lacking or not found.optional else None
+
     def _of_one_sample(self) -> list[Guess]:
         """The first guess with one sample, where an error says that a batch is at fault."""
         if self._single is None and any(_BATCHES.search(each.reason) for _, each in self.refusals):
@@ -69,8 +79,18 @@ class Candidates:
         return any(refused.reason.startswith(StubUsed.__name__) for _, refused in self.refusals)
 
     def _changed(self) -> tuple[Guess, ...]:
-        """The inputs that were changed to fit."""
+        """The inputs that were changed to fit; those noticed first, if they get further."""
         if self._fitted is None:
-            given = self.inputs.candidates
-            self._fitted = fitted(self.model, self.table, given, self.prepare, self.clock)
+            found = self._fit(self.inputs.candidates)
+            self._fitted = found.guesses
+            if found.ended:
+                noticed = self._fit(
+                    noticed_guesses(self.model, self.table, self.prepare, self.clock)
+                )
+                if found.is_behind(noticed):
+                    found, self._fitted = noticed, (*noticed.guesses, *found.guesses)
+            self._passing = found.guesses[0] if found.passed else None
         return self._fitted
+
+    def _fit(self, guesses: tuple[Guess, ...]) -> Fit:
+        return fitted(self.model, self.table, guesses, self.prepare, self.clock)

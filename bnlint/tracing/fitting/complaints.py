@@ -50,6 +50,7 @@ _AXES: tuple[tuple[re.Pattern[str], Callable[..., int]], ...] = (
 )
 
 
+_SPATIAL = re.compile(r"spatial dimensions of \[([\d, ]*)\] and output size of \D*\[?([\d, ]+)")
 _CHUNKS = re.compile(r"divide axis of length (\d+) in chunks of (\d+)")
 
 
@@ -64,6 +65,9 @@ def more_axes(text: str) -> int:
     for pattern, difference in _AXES:
         if found := pattern.search(text):
             return difference(*_numbers(found))
+    if found := _SPATIAL.search(text):
+        own, wanted = (len(re.findall(r"\d+", sizes)) for sizes in found.groups())
+        return wanted - own
     return 0
 
 

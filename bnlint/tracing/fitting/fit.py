@@ -31,7 +31,7 @@ from bnlint.tracing.fitting.demands import demands
 from bnlint.tracing.fitting.size_question import SizeOutcome, SizeQuestion
 from bnlint.tracing.fitting.size_search import SizeSearch
 from bnlint.tracing.fitting.sizes import Sizes, larger
-from bnlint.tracing.fitting.slots import slots_of, with_rank, with_sizes, with_slots
+from bnlint.tracing.fitting.slots import like, slots_of, with_rank, with_sizes, with_slots
 from bnlint.tracing.fitting.watching import Attempt, Fault, Key, Trail, attempt
 from bnlint.tracing.search_clock import SearchClock
 
@@ -49,13 +49,31 @@ Progress = tuple[int, int, int]
 _WHOLE: Progress = (1 << 30, 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Guesses that were fitted.
+
+    ``steps`` are those before the first failure; ``ended`` is true if each ended the forward,
+    ``passed`` if one ran through.
+    """
+
+    guesses: tuple[Guess, ...]
+    steps: int = 0
+    ended: bool = False
+    passed: bool = False
+
+    def is_behind(self, other: Fit) -> bool:
+        """True if the other one got further."""
+        return (other.passed, other.steps) > (self.passed, self.steps)
+
+
 def fitted(
     model: nn.Module,
     table: Table,
     guesses: Sequence[Guess],
     prepare: Callable[[], None],
     clock: SearchClock,
-) -> tuple[Guess, ...]:
+) -> Fit:
     """Guesses changed until the forward passes, else those that get furthest, in several sizes.
 
     The first guess of each rank and layout is a start. If all end early, the guesses themselves
@@ -66,13 +84,17 @@ def fitted(
     more = [g for g in reversed(starts.values()) if g.optional]
     failing: list[Guess] = []
     ended: list[Guess] = []
+    steps = 0
     for start in clock.within([*plain[:_STARTS], *more[:_STARTS]]):
         fitter = Fitter(model, table, prepare, clock)
         found = fitter.fitted(start)
         if fitter.passed:
-            return found
+            return Fit(found, passed=True)
+        steps = max(steps, fitter.steps)
         (ended if fitter.ended else failing).extend(found)
-    return (*failing, *ended) if failing else (*ended, *guesses[1:])
+    if failing:
+        return Fit((*failing, *ended), steps)
+    return Fit((*ended, *guesses[1:]), steps, ended=True)
 
 
 def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
@@ -102,6 +124,7 @@ class Fitter:
     accepted: set[Key] = field(default_factory=set)
     passed: bool = False
     ended: bool = False
+    steps: int = 0
 
     def fitted(self, start: Guess) -> tuple[Guess, ...]:
         """The inputs that get furthest, and others of other sizes if something still fails."""
@@ -123,6 +146,7 @@ class Fitter:
                 self.accepted.add(fault.key)
         self.passed = all(needs_values(fault.text) for fault in current.faults)
         self.ended = current.ended
+        self.steps = min((fault.step for fault in current.faults), default=0)
         return current
 
     def _is_spent(self) -> bool:
@@ -187,6 +211,9 @@ class Fitter:
                 changed := with_rank(tensor, tensor.ndim + demand.by)
             ) is not None:
                 yield with_slots(seen.guess, {slot: changed})
+        if isinstance(demand, OtherRank) and demand.by == -1 and len(trail.straight) > 1:
+            alone = {n: slots[n] for n in trail.straight if slots[n].ndim}  # torch.stack(images)
+            yield with_slots(seen.guess, {n: like(t, t.shape[1:]) for n, t in alone.items()})
 
     def _asking(
         self, make: type[Q], seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize

@@ -115,6 +115,9 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
         rows, rest = divmod(x.shape[0] * math.prod(sizes), x.numel() or 1)
         if rows and not rest:
             yield OtherSize(x, 0, rows, channels=False)
+    if len(sizes) == x.ndim > 2 and sizes[0] == x.shape[0] and min(sizes) > 1:  # axis by axis
+        pairs = enumerate(zip(x.shape, sizes, strict=True))
+        yield from (OtherSize(x, i, to, channels=False) for i, (size, to) in pairs if size != to)
     if values > 1 and x.ndim > 1:
         yield OtherSize(x, 0, values, flat=True)
     elif 0 in sizes[1:] and x.ndim > 1 and sizes[0] > x.shape[0] > 0 == sizes[0] % x.shape[0]:
@@ -177,6 +180,14 @@ def _of_two(fault: Fault, name: str, a: torch.Tensor, b: torch.Tensor) -> Iterat
         for i in range(1 + skipped, min(a.ndim, b.ndim) + 1):
             if a.shape[-i] != b.shape[-i] and 1 not in (a.shape[-i], b.shape[-i]):
                 yield from _either(a, a.ndim - i, b, b.ndim - i)
+    if name in _ELEMENTWISE:
+        yield from _without_samples(*sorted((a, b), key=lambda t: t.ndim))
+
+
+def _without_samples(low: torch.Tensor, high: torch.Tensor) -> Iterator[Demand]:
+    """A mask whose axis of samples meets another axis: it lacks one between, or more."""
+    if 0 < low.ndim < high.ndim and low.shape[0] == high.shape[0] != high.shape[-low.ndim]:
+        yield OtherRank(low, high.ndim - low.ndim)
 
 
 def _expanded(weight: torch.Tensor, x: torch.Tensor) -> Iterator[Demand]:

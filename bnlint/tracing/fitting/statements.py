@@ -10,6 +10,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import torch
+from torch import nn
 
 from bnlint.domain.objects import is_a, stored
 from bnlint.loading.sites import is_machinery
@@ -51,12 +52,36 @@ def failed_statement(error: BaseException) -> Statement | None:
     return Statement(node, frame) if node is not None else None
 
 
+def values_named(statement: Statement) -> Iterator[Any]:
+    """The values of the names in a statement, in their order."""
+    known = statement.frame.f_locals
+    yield from (known[name] for name in _loaded(statement.node) if name in known)
+
+
+def keys_looked_up(statement: Statement) -> list[Any]:
+    """The keys of the dict that a statement indexes with a value: ``self.heads[task]``."""
+    for node in ast.walk(statement.node):
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant):
+            held = _held(node.value, {**statement.frame.f_globals, **statement.frame.f_locals})
+            if is_a(held, (dict, nn.ModuleDict, nn.ParameterDict)):
+                return [key for key in held if isinstance(key, (str, int))]
+    return []
+
+
+def _held(node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """What a name or an attribute holds; None for any other expression."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    holder = _held(node.value, known)
+    held = getattr(holder, "__dict__", {})
+    return {**held, **held.get("_modules", {})}.get(node.attr)
+
+
 def tensors_named(statement: Statement) -> Iterator[torch.Tensor]:
-    """The values of the names in a statement that are tensors, in their order."""
-    for name in _loaded(statement.node):
-        value = statement.frame.f_locals.get(name)
-        if isinstance(value, torch.Tensor):
-            yield value
+    """Those of the values named in a statement that are tensors."""
+    yield from (value for value in values_named(statement) if isinstance(value, torch.Tensor))
 
 
 def unbound(statement: Statement) -> tuple[torch.Tensor, int, int] | None:

@@ -100,15 +100,15 @@ class Attempt:
         return self.counts[key[0]] > key[1] and self.fault(key) is None
 
 
-def attempt(model: nn.Module, table: Table, guess: Guess) -> Attempt:
-    """Run the forward with ``guess``; errors become faults."""
+def attempt(model: nn.Module, table: Table, guess: Guess, *beside: Subscriber) -> Attempt:
+    """Run the forward with ``guess``; errors become faults. ``beside`` see it first."""
     watcher = _Watcher(table, Attempt(guess))
     args, kwargs = watcher.enter(guess)
     try:
         with (
             attributes_kept(model),
             torch.no_grad(),
-            WatchedForward(Registry(model), table).by(watcher),
+            WatchedForward(Registry(model), table).by(watcher, *beside),
         ):
             model(*args, **kwargs)
     except Exception as error:  # the user's forward may raise anything

@@ -14,6 +14,7 @@ from bnlint.models.guessing.guess import Guesses, choose, describe
 from bnlint.models.guessing.inputs.asked import required_inputs
 from bnlint.models.guessing.inputs.of_forward import find_inputs, infer
 from bnlint.models.meta.known_numbers import numbers_of
+from bnlint.models.reading.read_forward import read_forward
 
 
 def source(code: str) -> Source:
@@ -207,7 +208,8 @@ def test_every_input_is_inferred_from_what_reads_it() -> None:
     first = infer(Both())[0]
     assert [tuple(t.shape) for t in first.args] == [(2, 3, 224, 224), (2, 16)]
     assert first.args[1].dtype is torch.long
-    assert [asked.name for asked in required_inputs(Both())] == ["image", "text"]
+    asked = required_inputs(Both(), read_forward(Both()))
+    assert [one.name for one in asked] == ["image", "text"]
 
 
 def beside(folder: Path, script: str, model: nn.Module, call: str = "Net()") -> Guesses:

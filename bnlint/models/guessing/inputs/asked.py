@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from bnlint.models.reading.read_forward import read_forward
+from bnlint.models.reading.forward_code import names_around
 from bnlint.models.reading.use import Use
 
 _BESIDE = frozenset({"None", "Optional", "Union", "typing"})
@@ -70,13 +70,20 @@ def _written(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 
-def required_inputs(model: nn.Module) -> list[Asked]:
-    """The inputs that a call must have; the first one if all are optional."""
+Uses = Mapping[str, Use]
+
+
+def required_inputs(model: nn.Module, uses: Uses) -> list[Asked]:
+    """The inputs that a call must have; the first one if all are optional.
+
+    ``uses`` says what the forward does with each of its arguments.
+    """
     try:
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
         return [Asked("x", Use())]
-    uses = read_forward(model)
+    around = names_around(type(model).forward)
+    parameters = [_resolved(p, around) for p in parameters]
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     needed = [p for p in named if _is_needed(p, uses)]
     keys = [each for p in parameters if p.kind is p.VAR_KEYWORD for each in _keys(p, uses)]
@@ -86,38 +93,40 @@ def required_inputs(model: nn.Module) -> list[Asked]:
     return [each for p in parameters if p.kind is p.VAR_POSITIONAL for each in _items(p, uses)]
 
 
-def optional_inputs(model: nn.Module, given: Collection[str]) -> list[Asked]:
-    """The inputs that are None by default and that the forward does something with."""
-    uses = read_forward(model)
-    others = (
-        _asked(p, uses)
-        for p in inspect.signature(model.forward).parameters.values()
-        if p.default is None and p.name not in given
-    )
-    return [one for one in others if one.says_anything]
+def optional_inputs(model: nn.Module, given: Collection[str], uses: Uses) -> list[Asked]:
+    """The inputs that are None by default, but for those that are given."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    others = (p for p in parameters if p.default is None and p.name not in given)
+    return [_asked(p, uses) for p in others]
 
 
-def _asked(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> Asked:
+def _resolved(parameter: inspect.Parameter, around: Mapping[str, Any]) -> inspect.Parameter:
+    """The parameter with the class that its annotation names as text, where that is one."""
+    named = around.get(parameter.annotation) if isinstance(parameter.annotation, str) else None
+    return parameter.replace(annotation=named) if isinstance(named, type) else parameter
+
+
+def _asked(parameter: inspect.Parameter, uses: Uses) -> Asked:
     by_name = parameter.kind is parameter.KEYWORD_ONLY
     use = uses.get(parameter.name, Use())
     return Asked(parameter.name, use, parameter.annotation, by_name)
 
 
-def _keys(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> list[Asked]:
+def _keys(parameter: inspect.Parameter, uses: Uses) -> list[Asked]:
     """The keys of ``**batch`` that are read, rather those that must be there."""
     use = uses.get(parameter.name, Use())
     sure = [key for key in use.keys if not use.items[key].guarded]
     return [Asked(key, use.items[key], by_name=True) for key in sure or use.keys]
 
 
-def _items(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> list[Asked]:
+def _items(parameter: inspect.Parameter, uses: Uses) -> list[Asked]:
     """The items of ``*inputs``, at least one."""
     use = uses.get(parameter.name, Use())
     count = use.length or max((k + 1 for k in use.items if isinstance(k, int)), default=1)
     return [Asked(parameter.name, use.items.get(i, Use())) for i in range(count)]
 
 
-def _is_needed(parameter: inspect.Parameter, uses: Mapping[str, Use]) -> bool:
+def _is_needed(parameter: inspect.Parameter, uses: Uses) -> bool:
     """True without a default, and for a default None that the forward uses like a tensor."""
     if parameter.default is None and (use := uses.get(parameter.name)) is not None:
         return not use.guarded and (use.tensor or use.rank is not None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from bnlint.domain.graph import ModelRef, Shape
 from bnlint.domain.request import InputSpec
@@ -20,11 +21,14 @@ from bnlint.models.guessing.inputs.asked import Asked, optional_inputs, required
 from bnlint.models.guessing.inputs.of_config import by_config, without_cache
 from bnlint.models.guessing.inputs.of_data import image_size
 from bnlint.models.guessing.inputs.of_layers import BATCH, Stated, entry_of, specs_of, stated
+from bnlint.models.guessing.inputs.of_own_class import parts_of
 from bnlint.models.guessing.inputs.of_use import of_own_weight, values_of
 from bnlint.models.guessing.inputs.written_inputs import carried, configured_image, passed
 from bnlint.models.lexicon import MASKS, WIDTH
 from bnlint.models.outline import tests_of
 from bnlint.models.reading.decorated import decorated_revealed
+from bnlint.models.reading.read_forward import read_forward
+from bnlint.models.reading.use import Use
 
 _LIMIT = 12
 """Calls that are guessed for one model."""
@@ -77,9 +81,15 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
 
     ``image`` is the size of the images that its data has, if that is known.
     """
-    if (configured := by_config(model)) is not None:
-        return configured
-    asked = required_inputs(model)
+    configured = by_config(model)
+    return guessed_for(model, read_forward(model), image) if configured is None else configured
+
+
+def guessed_for(
+    model: nn.Module, uses: Mapping[str, Use], image: Shape | None = None
+) -> tuple[Guess, ...]:
+    """Calls that may work for a forward that uses its arguments so, likeliest first."""
+    asked = required_inputs(model, uses)
     if not asked:
         return ()
     sizes = stated(model).or_image(image)
@@ -100,11 +110,11 @@ def infer(model: nn.Module, image: Shape | None = None) -> tuple[Guess, ...]:
         return ()
     count = max(map(len, options))
     calls = (tuple(o[min(i, len(o) - 1)] for o in options) for i in range(count))
-    guesses = tuple(_called(asked, values, model) for values in islice(calls, _LIMIT))
+    guesses = tuple(called(asked, values, model) for values in islice(calls, _LIMIT))
     if unknown:
         return tuple(replace(guess, optional=True) for guess in guesses)
     first, *others = guesses
-    optional = _with_optional_inputs(first, asked, model, sizes)
+    optional = _with_optional_inputs(first, asked, model, sizes, uses)
     return (first, *_as_sequences(first, sizes), *others, *optional)
 
 
@@ -113,7 +123,7 @@ def _anything(asked: Asked, sizes: Stated) -> list[Any]:
     return [empty(shape) for shape in sizes.of_anything(BATCH)] if asked.may_be_a_tensor else []
 
 
-def _called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
+def called(asked: list[Asked], values: tuple[Any, ...], model: nn.Module) -> Guess:
     """The call with these inputs, those after an input that is left out by their names."""
     names = list(inspect.signature(model.forward).parameters)
     pairs = zip(asked, names, strict=False)
@@ -151,13 +161,14 @@ def _is_sequence(value: Any) -> bool:
 
 
 def _with_optional_inputs(
-    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated
+    plain: Guess, asked: list[Asked], model: nn.Module, sizes: Stated, read: Mapping[str, Use]
 ) -> Iterator[Guess]:
     """The first call with the inputs that are None by default.
 
     Those used unasked, then all, then the tensors but for masks, which rarely need to be there.
     """
-    others = optional_inputs(model, {one.name for one in asked})
+    left = optional_inputs(model, {one.name for one in asked}, read)
+    others = [one for one in left if one.says_anything]
     uses = {one.name: one.use for one in others}
     values = {one.name: values_of(one, model, sizes) for one in others}
     known = {name: found[0] for name, found in values.items() if found}
@@ -175,7 +186,8 @@ def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
     read = use.rank or use.items or use.attributes or use.iterated or use.literals
-    return bool(read or asked.items_annotated)
+    held = asked.is_called(PackedSequence) or parts_of(asked.hint)
+    return bool(read or held or asked.items_annotated)
 
 
 def _is_read_by_another(asked: Asked, model: nn.Module) -> bool:

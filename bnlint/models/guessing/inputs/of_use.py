@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-import inspect
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
-from bnlint.domain.graph import Shape
-from bnlint.domain.objects import home_of
-from bnlint.models.guessing.guess import empty
+from bnlint.models.guessing.guess import Holder, empty
 from bnlint.models.guessing.inputs.asked import Asked
 from bnlint.models.guessing.inputs.of_layers import BATCH, LENGTH, Stated, entry_of, specs_of
+from bnlint.models.guessing.inputs.of_own_class import made, parts_of
+from bnlint.models.guessing.inputs.recognized_inputs import BY_RANK, by_place, special
 from bnlint.models.lexicon import (
-    ADJACENCY,
     BOUNDS,
     COEFFICIENTS,
     DEVICES,
     EDGES,
-    LENGTHS,
-    MASKS,
     OFFSETS,
     ON_GPU,
-    OWNERS,
     SWITCHES,
-    TARGETS,
     TIMES,
     TRAINING,
     WIDTH,
 )
-from bnlint.models.reading.use import Use
+from bnlint.models.reading.use import Use, word_of
 
-_BY_RANK: dict[int, Shape] = {
-    0: (),
-    1: (BATCH,),
-    2: (BATCH, WIDTH),
-    3: (BATCH, LENGTH, WIDTH),
-    4: (BATCH, 3, WIDTH, WIDTH),
-    5: (BATCH, 4, 3, WIDTH, WIDTH),
-}
 _OPTIONS = 12
-_LOSSES = frozenset({"cross_entropy", "nll_loss", "criterion", "loss"})
-_LOOKUPS = frozenset({"embedding", "one_hot", "embedding_bag"})
-_TAKE_INDICES = frozenset({"index_select", "gather", "take_along_dim"})
-"""Functions that look up their first argument, and those that take indices after their data."""
 
 
 def values_of(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     """Values that may suit the argument, likeliest first; empty if nothing is known of it."""
-    return _plain(asked) or _containers(asked, model, sizes) or _tensors(asked, model, sizes)
+    return (
+        _of_own_class(asked, model, sizes)
+        or _plain(asked)
+        or _containers(asked, model, sizes)
+        or _tensors(asked, model, sizes)
+    )
+
+
+def _of_own_class(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
+    """Objects of the class that an annotation names, if they have what is read of them."""
+    parts, use = parts_of(asked.hint), asked.use
+    if not parts or any(
+        name not in parts and not hasattr(asked.hint, name) for name in use.attributes
+    ):
+        return []
+    held = {
+        name: values_of(Asked(name, _part(use, name, place), hint), model, sizes)
+        for place, (name, hint) in enumerate(parts.items())
+    }
+    filled = {name: found or [empty((BATCH, 3, WIDTH, WIDTH))] for name, found in held.items()}
+    return [each for values in _zipped(filled) for each in made(asked.hint, values)]
+
+
+def _part(use: Use, name: str, place: int) -> Use:
+    """What is known of a part that is read by its name, by a key or by its place."""
+    return use.attributes.get(name) or use.items.get(name) or use.items.get(place) or Use()
 
 
 def _plain(asked: Asked) -> list[Any]:
@@ -109,10 +116,10 @@ def _containers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
 
     if use.keys:
         sure = [key for key in use.keys if key not in use.literals]  # not: if "mask" in batch
-        return _zipped({key: inner(key, use.items[key]) for key in sure or use.keys})
-    if use.attributes and not use.tensor and not use.readers:
+        return _zipped({key: inner(word_of(key), use.items[key]) for key in sure or use.keys})
+    if use.attributes and not (use.tensor or use.readers or "batch_sizes" in use.attributes):
         held = {name: inner(name, item) for name, item in use.attributes.items()}
-        return [SimpleNamespace(**value) for value in _zipped(held)]
+        return [Holder(**value) for value in _zipped(held)]
     count = _length(asked)
     if count == 0 or EDGES.fullmatch(asked.name.lower()):
         return []
@@ -152,11 +159,13 @@ def _zipped(options: dict[Any, list[Any]]) -> list[dict[Any, Any]]:
 def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     if BOUNDS.fullmatch(asked.name.lower()):  # of sequences packed into one: here a single one
         return [torch.tensor([0, BATCH], dtype=torch.int32)]
-    if found := _special(asked):
-        return found
     use = asked.use
+    if asked.is_called(PackedSequence) or "batch_sizes" in use.attributes:
+        return _packed(_from_readers(asked, model, sizes) or [empty((BATCH, WIDTH))])
+    if found := special(asked):
+        return found
     for module, place in use.readers:
-        if known := _by_place(module, place):
+        if known := by_place(module, place):
             return known
     tensors = _from_readers(asked, model, sizes)
     least = use.least_rank if use.least_rank > 1 else None  # all tensors have an axis of samples
@@ -166,8 +175,16 @@ def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     if use.readers and not tensors and (entry := entry_of(model)) is not None:
         tensors = [empty(*spec) for spec in specs_of(entry, model, sizes)]
     alike = [t for t in tensors if t.ndim == rank]
-    filler = empty(_BY_RANK.get(rank, (BATCH,) * rank))
+    filler = empty(BY_RANK.get(rank, (BATCH,) * rank))
     return alike if alike and _speaks_of_rank(use) else [filler, *alike]
+
+
+def _packed(rows: list[Any]) -> list[Any]:
+    """Sequences of one length packed into one, each step like a row of a tensor."""
+    like = rows[0]
+    shape = like.shape[2:] if like.ndim > 2 or not like.is_floating_point() else like.shape[1:]
+    data = empty((BATCH * LENGTH, *shape), like.dtype)
+    return [PackedSequence(data, torch.full((LENGTH,), BATCH))]
 
 
 def _speaks_of_rank(use: Use) -> bool:
@@ -194,86 +211,3 @@ def of_own_weight(module: nn.Module) -> list[Any]:
         return []
     sizes = ((), (128,), (WIDTH, WIDTH), (LENGTH, WIDTH, WIDTH))[weight.ndim - 2]
     return [empty((BATCH, weight.shape[1], *sizes))]
-
-
-def _by_place(module: nn.Module, place: int | str) -> list[Any]:
-    """What a layer of torch takes besides its input: states, masks and targets."""
-    state = place in (1, "hx", "1.part", "h_0")
-    if isinstance(module, nn.RNNBase) and state:
-        layers = module.num_layers * (2 if module.bidirectional else 1)
-        return _states((layers, BATCH, module.hidden_size), module, place)
-    if isinstance(module, nn.RNNCellBase) and state:
-        return _states((BATCH, module.hidden_size), module, place)
-    if isinstance(module, (nn.CrossEntropyLoss, nn.NLLLoss)) and place in (1, "target"):
-        return [empty((BATCH,), torch.long), empty((BATCH, 224, 224), torch.long)]
-    name = _parameter(module, place)
-    batch, length = BATCH, LENGTH
-    if not getattr(module, "batch_first", False):
-        batch, length = LENGTH, BATCH  # how a batch is understood that other guesses put first
-    if name.endswith("key_padding_mask"):
-        return [empty((batch, length), torch.bool)]
-    if name in ("mask", "attn_mask", "src_mask", "tgt_mask", "memory_mask"):
-        return [empty((length, length), torch.bool)]
-    return []
-
-
-def _states(shape: Shape, module: nn.Module, place: int | str) -> list[Any]:
-    pair = isinstance(module, (nn.LSTM, nn.LSTMCell)) and place != "1.part"
-    return [(empty(shape), empty(shape)) if pair else empty(shape)]
-
-
-def _parameter(module: nn.Module, place: int | str) -> str:
-    """The name of an argument of torch's own layers."""
-    if not home_of(type(module)).startswith("torch."):
-        return ""
-    names = list(inspect.signature(module.forward).parameters)
-    return names[place] if isinstance(place, int) and place < len(names) else str(place)
-
-
-def _special(asked: Asked) -> list[Any]:
-    """What is recognized by its name or by a function that takes it."""
-    name, use = asked.name.lower(), asked.use
-    if EDGES.fullmatch(name):
-        return [empty((2, 2 * LENGTH), torch.long)]
-    if TIMES.fullmatch(name) and (use.rank or use.least_rank) < 2 and not _is_a_vector(use):
-        return [empty((BATCH,), torch.long), empty((BATCH,))]
-    packs = any(("pack_padded_sequence", place) in use.functions for place in (1, "lengths"))
-    if use.readers and not packs:
-        return []
-    if packs or LENGTHS.fullmatch(name):
-        batch, length = (LENGTH, BATCH) if use.time_first else (BATCH, LENGTH)
-        rank = max(1, use.rank or use.least_rank)
-        return [torch.full((batch, *(1,) * (rank - 1)), length)]
-    called = {function for function, _ in use.functions}
-    if called & _LOSSES:
-        return [empty((BATCH,), torch.long)]
-    if any(isinstance(module, nn.Embedding) for module in use.mixers):
-        called.add("embedding")
-    if use.mixers and not called & _LOOKUPS:
-        return []
-    indices = {function for function, place in use.functions if place not in (0, "input")}
-    if "index_select" in indices or ("subscript" in indices and use.tensor):
-        return [empty((BATCH,), torch.long)]
-    if called & _LOOKUPS or indices & _TAKE_INDICES:
-        shape = _BY_RANK[use.rank] if use.rank in (1, 2) else (BATCH, LENGTH)
-        return [empty(shape, torch.long), empty((BATCH,), torch.long)]
-    return _by_name(name, use)
-
-
-def _is_a_vector(use: Use) -> bool:
-    """True if a linear layer itself reads the input, without an embedding before it."""
-    read = (m[0] if isinstance(m, nn.Sequential) and len(m) else m for m, _ in use.readers)
-    return any(isinstance(module, nn.Linear) and module.in_features > 1 for module in read)
-
-
-def _by_name(name: str, use: Use) -> list[Any]:
-    """What no layer reads straight away: graphs, masks, targets."""
-    if ADJACENCY.fullmatch(name):
-        return [empty((BATCH, BATCH)), empty((LENGTH, LENGTH))]
-    if OWNERS.fullmatch(name) and not use.tensor:
-        return [empty((LENGTH,), torch.long)]
-    if MASKS.fullmatch(name):
-        return [empty(_BY_RANK.get(use.rank or 2, (BATCH, LENGTH)), torch.bool)]
-    if TARGETS.fullmatch(name) and not (use.functions or use.rank or use.least_rank):
-        return [empty((BATCH,), torch.long)]
-    return []
