@@ -48,6 +48,8 @@ def _order(old: Shape, place: int, new: Shape) -> tuple[int, ...] | None:
     ambiguous = {*others, math.prod(others), 1}
     if place not in (1, last) or channels in ambiguous or math.prod(others) == 1:
         return None
+    if _only_splits(old, new):
+        return None
     if place == 1:
         if len(others) > 1 and _merges_channels(old, new):
             first = old.index(new[1], 2)
@@ -57,6 +59,16 @@ def _order(old: Shape, place: int, new: Shape) -> tuple[int, ...] | None:
     merged = {math.prod(old[n:]) for n in range(1, len(old))}  # the heads, for example
     moves = len(new) > 2 and new[:2] == (old[0], channels) and new[-1] not in merged
     return (0, last, *range(1, last)) if moves else None
+
+
+def _only_splits(old: Shape, new: Shape) -> bool:
+    """True if each axis stays or is split into several: what was next to what still is.
+
+    (N, H * W, P * C) becomes (N, H, W, P, C).
+    """
+    return {math.prod(old[n:]) for n in range(len(old))} <= {
+        math.prod(new[n:]) for n in range(len(new))
+    }
 
 
 def _merges_heads(view: View, op: Op, old: Shape, new: Shape) -> bool:

@@ -102,6 +102,7 @@ def test_a_guess_of_one_position_proves_nothing():
         (lambda n, x: n.fc(x).view(2, 6, 3, 3), TOKENS, True),
         (lambda n, x: n.fc(x).view(2, 9, 2, 3), TOKENS, False),
         (lambda n, x: n.fc(x).transpose(1, 2).reshape(2, 6, 3, 3), TOKENS, False),
+        (lambda n, x: n.fc(x).view(2, 6, 6, 3, 2), TOKENS.new_empty(2, 36, 8), False),
         (lambda n, x: n.rnn(x)[0].view(9, 2, 5), TOKENS, True),
     ],
 )
