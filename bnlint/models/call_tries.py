@@ -20,7 +20,7 @@ _ATTEMPTS, _AMENDMENTS = 24, 8
 """Calls that are tried for one maker, and for one guess of its arguments."""
 
 _SECONDS = 5
-"""The time after which no other call is tried for a maker."""
+"""The time of the processor after which no other call is tried for a maker."""
 
 Attempt = Callable[[Guess], nn.Module | BaseException]
 """Makes a call: the model, or what the call raised."""
@@ -54,14 +54,14 @@ class _Tries:
     evidence: CallEvidence
     attempt: Attempt
     tried: set[str] = field(default_factory=set)
-    end: float = field(default_factory=lambda: time.monotonic() + _SECONDS)
+    end: float = field(default_factory=lambda: time.process_time() + _SECONDS)
 
     def amendments(
         self, guess: Guess | Lacking | None, *, defaults: bool = False
     ) -> Iterator[Tried]:
         """A call and those that its errors ask for, until one works."""
         for _ in range(_AMENDMENTS):
-            if guess is None or len(self.tried) >= _ATTEMPTS or time.monotonic() > self.end:
+            if guess is None or len(self.tried) >= _ATTEMPTS or time.process_time() > self.end:
                 return
             if isinstance(guess, Lacking):
                 yield guess, LookupError(guess.parameter)

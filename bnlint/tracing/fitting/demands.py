@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
 import torch
 from torch import nn
 
+from bnlint.layers.calls import name_of
 from bnlint.layers.table import Table
+from bnlint.tracing.crashes import ASSERTIONS
+from bnlint.tracing.fitting.asked_sizes import ComparedSize, asked_rank, compared, unbound
 from bnlint.tracing.fitting.complaints import chunked, more_axes
 from bnlint.tracing.fitting.demand import Demand, OtherBatch, OtherRank, OtherSize
 from bnlint.tracing.fitting.function_demands import of_function
 from bnlint.tracing.fitting.layer_demands import of_layer
-from bnlint.tracing.fitting.statements import (
-    ComparedSize,
-    Statement,
-    asked_rank,
-    compared,
-    failed_statement,
-    tensors_named,
-    unbound,
-)
+from bnlint.tracing.fitting.statements import Statement, failed_statements, tensors_named
 from bnlint.tracing.fitting.watching import Fault
 
 
 def demands(fault: Fault, table: Table) -> list[Demand]:
     """What would fix a failure, likeliest first; empty if no input would."""
-    if fault.target is None:
-        found = _of_statement(fault)
+    if fault.target is None or name_of(fault.target) in ASSERTIONS:
+        found: Iterable[Demand] = _of_statements(fault)
     elif isinstance(fault.target, nn.Module):
         found = of_layer(fault, table)
     else:
@@ -45,11 +40,14 @@ def _of_one_sample(fault: Fault, known: list[Demand]) -> Iterator[Demand]:
             yield OtherBatch(demand.tensor, 1)
 
 
-def _of_statement(fault: Fault) -> Iterator[Demand]:
-    """Errors of the user's own statements, such as ``b, c, h, w = x.shape``."""
-    statement = failed_statement(fault.error)
-    if statement is None:
-        return
+def _of_statements(fault: Fault) -> list[Demand]:
+    """Errors of the user's own statements, else of those of a library that they called."""
+    found = (list(_of_statement(fault, each)) for each in failed_statements(fault.error))
+    return next((demands for demands in found if demands), [])
+
+
+def _of_statement(fault: Fault, statement: Statement) -> Iterator[Demand]:
+    """What a statement asks of tensors, such as ``b, c, h, w = x.shape``."""
     if (asked := asked_rank(statement)) is not None:
         tensor, rank = asked
         yield OtherRank(tensor, rank - tensor.ndim)

@@ -184,7 +184,7 @@ class _Watcher(Subscriber):
                     return result
                 result = substitute(target, self.table, args)
                 ended = result is UNSEEN
-                trails = self._trails_of(args, kwargs)
+                trails = self._trails_of(args, kwargs) or self.seen.trails  # an assertion has none
                 fault = Fault(target, args, kwargs, error, self._step, key, trails, ended)
                 if ended:
                     self._raised = fault

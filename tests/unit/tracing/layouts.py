@@ -337,6 +337,33 @@ class OverTime(nn.Module):
         return self.over_time(self.norm(steps.transpose(1, 2))).squeeze(-1)
 
 
+class Patches(nn.Module):
+    """A layer that says itself which size it is built for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = (48, 40)
+        self.conv = nn.Conv2d(3, 8, 8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, _, height, width = x.shape
+        torch._assert(height == self.size[0], "another height is expected")
+        torch._assert(width == self.size[1], "another width is expected")
+        return self.conv(x)
+
+
+class FramesOfPatches(nn.Module):
+    """Frames of a video become samples for such a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = Patches()
+
+    def forward(self, video: Tensor) -> Tensor:
+        b, t, c, h, w = video.shape
+        return self.patches(video.reshape(b * t, c, h, w)).reshape(b, t, -1)
+
+
 class Rays(nn.Module):
     """Two parts of a row, which say how long it is."""
 
@@ -707,6 +734,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Conditional: ((2, 100), (2,)),
     OneHot: ((2, 100), (2,)),
     WithCoordinates: ((2, 3, 32, 32),),
+    FramesOfPatches: ((2, 4, 3, 48, 40),),
     Reshaped: ((2, 3, 16, 16), (2, 12)),
     OverTime: ((2, 173, 39),),
     Rays: ((2, 90),),
