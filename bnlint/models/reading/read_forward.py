@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from bnlint.models.reading.asserted import asserted, note_asserted
 from bnlint.models.reading.axes import (
     AXES,
     JOINING,
@@ -71,6 +72,8 @@ class _Reader:
             self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
+        if (equation := asserted(node)) is not None:
+            note_asserted(self.scope, equation)
         match node:
             case ast.Assign(targets=[target], value=value):
                 self._expression(value)
@@ -86,7 +89,6 @@ class _Reader:
                 self.block((*body, *node.orelse))
             case ast.Assert(test=test):
                 self._test(test)
-                self._asserted(test)
             case ast.AugAssign(target=target, value=value):
                 self._parts(node)
                 self._calculates(target, value)
@@ -124,22 +126,6 @@ class _Reader:
                     use.flag = use.guarded = True
                 self._expression(node)
 
-    def _asserted(self, node: ast.expr) -> None:
-        """``assert x.dim() == 4``."""
-        if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], ast.Eq):
-            return
-        use: Use | None = None
-        match node.left:
-            case ast.Call(func=ast.Attribute(value=value, attr="dim" | "ndimension")):
-                use = self.scope.use(value)
-            case ast.Attribute(value=value, attr="ndim"):
-                use = self.scope.use(value)
-            case ast.Call(func=ast.Name(id="len"), args=[value]):
-                use = self.scope.shape_of(value)
-        wanted = constant(node.comparators[0])
-        if use is not None and type(wanted) is int:
-            use.has_rank(wanted)
-
     # --- expressions ---
 
     def _expression(self, node: ast.expr) -> None:
@@ -173,6 +159,7 @@ class _Reader:
         use = self.scope.use(value) if attr in TENSOR_NAMES else None
         if use is not None and not hasattr(dict, attr):
             use.tensor = True
+            use.complex |= attr in ("real", "imag")
 
     def _compare(self, node: ast.Compare) -> None:
         for side, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
@@ -241,6 +228,7 @@ class _Reader:
         for place, use in self._passed(node):
             use.functions.append((name, place))
             use.counts |= name == "range"
+            use.complex |= name == "view_as_real"
             use.iterated |= name in JOINING and place in (0, "tensors")
             if name == "pack_padded_sequence" and place in (1, "lengths"):
                 use.time_first = not self._flag(node, "batch_first", 2)

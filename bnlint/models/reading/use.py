@@ -18,7 +18,8 @@ class Use:
     ``readers`` are the modules that are called with it, each with the number or the keyword of the
     argument there. ``mixers`` read it joined with something else: ``self.net(torch.cat((x, y)))``.
     ``rank`` is its number of axes; ``least_rank`` is set where only a lower limit is known.
-    ``counts`` is true for a number of things, ``offset`` for the place where a slice begins.
+    ``complex`` is true for a tensor of complex numbers. ``counts`` is true for a number of things,
+    ``offset`` for the place where a slice begins.
     ``guarded`` is true if the forward asks whether it is None, ``time_first`` for lengths of
     sequences whose steps come before their batch.
     """
@@ -39,6 +40,7 @@ class Use:
     guarded: bool = False
     time_first: bool = False
     length: int | None = None
+    complex: bool = False
 
     def item(self, key: Key) -> Use:
         """The evidence about an item."""

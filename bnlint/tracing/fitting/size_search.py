@@ -36,9 +36,31 @@ class SizeSearch(SizeQuestion):
         """Those that a search over the sizes finds, which takes many forwards."""
         if self.demand.flat or self.trail.merged:
             yield from self._multiplied()
+        if self.trail.merged and not self.trail.straight and len(self.trail.slots) == 1:
+            yield from self._proportional()
+        if not (self.demand.flat or self.trail.merged):
+            yield from self._traded()
         sized = self.demand.flat or self.trail.merged or not self.demand.channels
         if sized and not self.is_whole():
             yield from self._spatial()
+
+    def _proportional(self) -> Iterator[Guess]:
+        """One axis longer or shorter by as much as the layer asks for, as behind a view."""
+        for axis in self.sized_axes(sorted(self.trail.slots)):
+            wanted, rest = divmod(self.size(axis) * self.demand.want, self.demand.got)
+            if wanted and not rest:
+                yield with_sizes(self.guess, {axis: wanted})
+
+    def _traded(self) -> Iterator[Guess]:
+        """Features that one input gets and another gives, since a layer before joins the two."""
+        slots, more = slots_of(self.guess), self.demand.want - self.demand.got
+        last = [
+            (s, t.ndim - 1) for s, t in enumerate(slots) if t.ndim > 1 and t.is_floating_point()
+        ]
+        for one, other in itertools.permutations(last, 2):
+            if one[0] in self.trail.straight and self.size(other) > more > -self.size(one):
+                sizes = {one: self.size(one) + more, other: self.size(other) - more}
+                yield with_sizes(self.guess, sizes)
 
     def _multiplied(self) -> Iterator[Guess]:
         """Two lengths whose product is flattened, as the model was built for them."""

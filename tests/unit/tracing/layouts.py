@@ -364,6 +364,60 @@ class FramesOfPatches(nn.Module):
         return self.patches(video.reshape(b * t, c, h, w)).reshape(b, t, -1)
 
 
+class Attended(nn.Module):
+    """Two inputs that are joined, and one of them again with what was made of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.energy = nn.Linear(24, 1)
+        self.out = nn.Linear(16, 4)
+
+    def forward(self, state: Tensor, memory: Tensor) -> Tensor:
+        weights = self.energy(torch.cat((state, memory), 1)).softmax(0)
+        return self.out(weights * memory)
+
+
+class FixedBatch(nn.Module):
+    """A view that makes steps of 32 samples, as many as the model was built for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(100, 50)
+        self.steps = nn.LSTM(50, 8)
+
+    def forward(self, sentence: Tensor) -> Tensor:
+        return self.steps(self.words(sentence).view(len(sentence), 32, -1))[0]
+
+
+class MapsOfLevels(nn.Module):
+    """As many maps as there are convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = [8, 16, 24]
+        self.convs = nn.ModuleList(nn.Conv2d(c, 4, 1) for c in self.channels)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        assert len(maps) == len(self.channels)
+        sums = [conv(maps[i]) for i, conv in enumerate(self.convs)]
+        for i in range(len(sums) - 1, 0, -1):
+            sums[i - 1] = sums[i - 1] + F.interpolate(sums[i], size=sums[i - 1].shape[2:])
+        return sums[0]
+
+
+class Waves(nn.Module):
+    """Complex numbers, whose parts become channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.Conv2d(2, 8, 3)
+        self.image = nn.Conv2d(1, 8, 3)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        parts = torch.cat([waves.real, waves.imag], 1)
+        return self.parts(parts) + self.image(torch.fft.ifft2(waves).abs())
+
+
 class Rays(nn.Module):
     """Two parts of a row, which say how long it is."""
 
@@ -734,6 +788,10 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Conditional: ((2, 100), (2,)),
     OneHot: ((2, 100), (2,)),
     WithCoordinates: ((2, 3, 32, 32),),
+    Attended: ((2, 8), (2, 16)),
+    FixedBatch: ((2, 32),),
+    MapsOfLevels: ((2, 8, 64, 64), (2, 16, 64, 64), (2, 24, 64, 64)),
+    Waves: ((2, 1, 224, 224),),
     FramesOfPatches: ((2, 4, 3, 48, 40),),
     Reshaped: ((2, 3, 16, 16), (2, 12)),
     OverTime: ((2, 173, 39),),

@@ -185,7 +185,7 @@ def _with_optional_inputs(
 def _speaks(asked: Asked) -> bool:
     """True if the source says more of an only input than that a layer reads it."""
     use = asked.use
-    read = use.rank or use.items or use.attributes or use.iterated or use.literals
+    read = use.rank or use.items or use.attributes or use.iterated or use.literals or use.complex
     held = asked.is_called(PackedSequence) or parts_of(asked.hint)
     return bool(read or held or asked.items_annotated)
 

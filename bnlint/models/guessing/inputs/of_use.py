@@ -157,6 +157,13 @@ def _zipped(options: dict[Any, list[Any]]) -> list[dict[Any, Any]]:
 
 
 def _tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
+    found = _plain_tensors(asked, model, sizes)
+    if not asked.use.complex:
+        return found
+    return [t.to(torch.complex64) if t.is_floating_point() else t for t in found]
+
+
+def _plain_tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     if BOUNDS.fullmatch(asked.name.lower()):  # of sequences packed into one: here a single one
         return [torch.tensor([0, BATCH], dtype=torch.int32)]
     use = asked.use
