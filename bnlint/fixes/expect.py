@@ -13,7 +13,7 @@ from bnlint.edits import Change, is_lone
 
 _LOOSE = ("init-",)
 """Facts about random numbers: building another layer first changes them."""
-_PLACES = frozenset(("called-from",))
+_PLACES = frozenset(("called-from", "called-in-loops"))
 """Facts that are line numbers: an edit that adds or removes a line moves those below it."""
 _OF_REBUILT = frozenset(
     ("calls", "call-index", "registered", "held", "trainable", "training", "on-in-evaluation")

@@ -79,6 +79,7 @@ OWN_FACTS: Mapping[str, str] = {
     "kept": "whether Python reads the numbers of its result, or a module or buffer keeps it",
     "dropped": "whether nothing reads its result, nor could the source, whichever way it takes",
     "called-from": "layers called several times: the lines that lead to the call, outermost first",
+    "called-in-loops": "the first lines of the loops around these lines, 0 for none",
     "on-explicitly": "the same, where the code passes training=True literally",
     "read-in-evaluation": "whether an output depends on it in eval mode only",
     "index": "inputs and outputs of the model: position",

@@ -158,12 +158,19 @@ def _earlier_elsewhere(view: View, op: Op) -> Iterator[tuple[str, int, Op]]:
         if "kernel" not in before.tags or not isinstance(others, tuple):
             continue
         depth = _parting(lines, others)
-        if depth is None:
+        if depth is None or _in_one_loop(op, before, depth):
             continue
         mine = [c for c in calls if isinstance(c, tuple) and c[: depth + 1] == others[: depth + 1]]
         part = op.module if depth == len(lines) - 1 else _shared_holder(op.module, before.module)
         if mine and part:
             yield part, int(str(others[depth])), before
+
+
+def _in_one_loop(one: Op, other: Op, depth: int) -> bool:
+    """True if one loop runs both lines: ``x = step(x) if i == 0 else step(x + start)``."""
+    loops = [op.facts.get("called-in-loops") for op in (one, other)]
+    around = [of[depth] if isinstance(of, tuple) and depth < len(of) else 0 for of in loops]
+    return around[0] == around[1] != 0
 
 
 def _kernel_calls(view: View) -> dict[str, list[Op]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -13,14 +14,24 @@ from bnlint.models.reading.scope import Namespace, constant
 _COUNTED = (list, tuple, dict, nn.ModuleList, nn.ModuleDict, nn.Sequential)
 
 
-def asserted(node: ast.stmt) -> ast.Compare | None:
-    """The equation that must hold after a statement: ``assert a == b``, ``if a != b: raise``."""
+def asserted(node: ast.stmt) -> Iterator[ast.Compare]:
+    """The equations that hold after a statement: ``assert a == b``, ``if a != b: raise``."""
     match node:
-        case ast.Assert(test=ast.Compare(ops=[ast.Eq()]) as test):
-            return test
-        case ast.If(test=ast.Compare(ops=[ast.NotEq()]) as test, body=[ast.Raise()]):
-            return test
-    return None
+        case ast.Assert(test=test):
+            yield from _equations(test, ast.And, ast.Eq)
+        case ast.If(test=test, body=[ast.Raise()]):
+            yield from _equations(test, ast.Or, ast.NotEq)
+
+
+def _equations(
+    test: ast.expr, joined: type[ast.boolop], operator: type[ast.cmpop]
+) -> Iterator[ast.Compare]:
+    parts = [test]
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, joined):
+        parts = test.values
+    for part in parts:
+        if isinstance(part, ast.Compare) and [type(op) for op in part.ops] == [operator]:
+            yield part
 
 
 def note_asserted(scope: Namespace, equation: ast.Compare) -> None:

@@ -69,10 +69,14 @@ class FunctionSource:
 
     def is_in_loop(self, node: ast.AST) -> bool:
         """Whether a loop of this function runs the node."""
+        return self.loop_line(node) > 0
+
+    def loop_line(self, node: ast.AST) -> int:
+        """The line of the innermost loop of this function that runs the node; 0 for none."""
         holder = self._around.get(node)
         while holder is not None and not isinstance(holder, (*LOOPS, *_FUNCTIONS)):
             holder = self._around.get(holder)
-        return isinstance(holder, LOOPS)
+        return getattr(holder, "lineno", 0) if isinstance(holder, LOOPS) else 0
 
     def fate(self, node: ast.expr, repeated: bool = False) -> Fate:
         """What may happen to the value of an expression in this function.

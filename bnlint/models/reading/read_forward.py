@@ -72,7 +72,7 @@ class _Reader:
             self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
-        if (equation := asserted(node)) is not None:
+        for equation in asserted(node):
             note_asserted(self.scope, equation)
         match node:
             case ast.Assign(targets=[target], value=value):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from types import CodeType
 
 from bnlint.layers.calls import Call, Ref
 from bnlint.loading.sites import is_users
-from bnlint.models.reading.liveness import Fate, FunctionSource
-from bnlint.tracing.modes.reads_of_mode import tree_of
+from bnlint.models.reading.liveness import Fate
+from bnlint.tracing.describing.code_places import is_in_loop, source_of, span_of
 
 
 def forgotten_calls(
@@ -34,8 +31,8 @@ def _is_forgotten(call: Call, later: Sequence[Call]) -> bool:
     for depth, (code, instruction) in enumerate(call.frames):
         if not is_users(code.co_filename) or code.co_name.startswith("<"):
             continue  # a comprehension or lambda hands its result on
-        source = _source_of(code)
-        node = source.expression(_span(code, instruction)) if source is not None else None
+        source = source_of(code)
+        node = source.expression(span_of(code, instruction)) if source is not None else None
         if source is None or node is None:
             return False
         repeated = source.is_in_loop(node) and _comes_again(call, depth, later)
@@ -52,22 +49,6 @@ def _comes_again(call: Call, depth: int, later: Sequence[Call]) -> bool:
     """
     way = call.frames[depth:]
     again = (other for other in later if other.frames[-len(way) :] == way)
-    if not any(_is_in_loop(*frame) for frame in way[1:]):
+    if not any(is_in_loop(*frame) for frame in way[1:]):
         return next(again, None) is not None
     return depth == 0 and any(other.owner == call.owner for other in again)
-
-
-def _is_in_loop(code: CodeType, instruction: int) -> bool:
-    source = _source_of(code) if is_users(code.co_filename) else None
-    node = source.expression(_span(code, instruction)) if source is not None else None
-    return source is not None and node is not None and source.is_in_loop(node)
-
-
-def _span(code: CodeType, instruction: int) -> tuple[int | None, ...]:
-    return next(itertools.islice(code.co_positions(), instruction // 2, None), ())
-
-
-@lru_cache(maxsize=512)
-def _source_of(code: CodeType) -> FunctionSource | None:
-    tree = tree_of(code)
-    return None if tree is None else FunctionSource(tree)

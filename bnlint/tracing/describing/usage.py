@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from types import CodeType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from bnlint.domain.graph import Value
 from bnlint.layers.calls import Call, Ref, State, name_of
 from bnlint.loading.sites import is_users, line_of
 from bnlint.models.nested import tensors
+from bnlint.tracing.describing.code_places import loop_line
 
 
 def usage_facts(
@@ -39,6 +41,9 @@ def usage_facts(
         facts["integer-inputs"] = slots
     if total > 1 and isinstance(call.target, nn.Module):
         facts["called-from"] = _lines(call)
+        loops = _loops(call)
+        if any(loops):
+            facts["called-in-loops"] = loops
     return facts
 
 
@@ -58,5 +63,13 @@ def _writes_into_state(call: Call) -> bool:
 
 def _lines(call: Call) -> tuple[int, ...]:
     """The lines of the user's code that lead to the call, the outermost first."""
-    frames = [frame for frame in call.frames if is_users(frame[0].co_filename)]
-    return tuple(line_of(*frame) for frame in reversed(frames))
+    return tuple(line_of(*frame) for frame in _frames(call))
+
+
+def _loops(call: Call) -> tuple[int, ...]:
+    """The first line of the loop around each of these lines, 0 where there is none."""
+    return tuple(loop_line(*frame) for frame in _frames(call))
+
+
+def _frames(call: Call) -> list[tuple[CodeType, int]]:
+    return [frame for frame in reversed(call.frames) if is_users(frame[0].co_filename)]

@@ -120,6 +120,8 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
         yield from (OtherSize(x, i, to, channels=False) for i, (size, to) in pairs if size != to)
     if values > 1 and x.ndim > 1:
         yield OtherSize(x, 0, values, flat=True)
+    elif own is not sizes and values == 1 < x.ndim:  # labels.view(n, 1)
+        yield OtherRank(x, 1 - x.ndim)
     elif 0 in sizes[1:] and x.ndim > 1 and sizes[0] > x.shape[0] > 0 == sizes[0] % x.shape[0]:
         # x.view(b * frames, c // frames, h, w): the frames are joined with the channels
         yield OtherSize(x, 1, x.shape[1] * (sizes[0] // x.shape[0]), channels=False)

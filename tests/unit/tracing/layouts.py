@@ -377,6 +377,19 @@ class Attended(nn.Module):
         return self.out(weights * memory)
 
 
+class OneHotActions(nn.Module):
+    """A number for each sample, written into zeros that are joined with maps of their size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(16 + 2, 8, 3, padding=1)
+
+    def forward(self, maps: Tensor, action: Tensor) -> Tensor:
+        planes = torch.zeros(action.shape[0], 2 * 6 * 6, device=maps.device)
+        planes.scatter_(1, action.long().view(action.shape[0], 1), 1.0)
+        return self.conv(torch.cat([maps, planes.view(-1, 2, 6, 6)], 1))
+
+
 class FixedBatch(nn.Module):
     """A view that makes steps of 32 samples, as many as the model was built for."""
 
@@ -789,6 +802,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     OneHot: ((2, 100), (2,)),
     WithCoordinates: ((2, 3, 32, 32),),
     Attended: ((2, 8), (2, 16)),
+    OneHotActions: ((2, 16, 6, 6), (2,)),
     FixedBatch: ((2, 32),),
     MapsOfLevels: ((2, 8, 64, 64), (2, 16, 64, 64), (2, 24, 64, 64)),
     Waves: ((2, 1, 224, 224),),
@@ -798,7 +812,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Rays: ((2, 90),),
     Electrodes: ((2, 1, 22, 124),),
     Limited: ((2, 8),),
-    Frames: ((2, 9, 3, 224, 224),),
+    Frames: ((2, 9, 3, 64, 64),),
     Validated: ((2, 1, 224, 224), (2, 1, 224, 224), (2, 1, 224, 224)),
     Matched: ((2, 4, 3), (2, 4, 3)),
     OfOneSize: ((2, 3, 48, 96),),

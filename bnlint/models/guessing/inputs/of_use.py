@@ -139,10 +139,10 @@ def _length(asked: Asked) -> int:
         return 0
     if (count := asked.items_annotated) > 0:
         return use.length or max((count, *(n + 1 for n in numbers)))
-    if use.readers:
-        return 0
     if use.length:
         return use.length
+    if use.readers:
+        return 0
     if use.iterated or len(numbers) > 1 or -1 in numbers:
         return max(2, *(n + 1 if n >= 0 else -n for n in numbers), 2)
     return 0
