@@ -368,3 +368,31 @@ def test_settings_of_a_class_are_changed_for_one_try_only(tmp_path: Path) -> Non
     assert (after.kwargs["config"].depth, after.kwargs["config"].width, config.depth) == (2, 64, 0)
     graphs = [r for r in records_of(path) if isinstance(r, ModelGraph)]
     assert [g.ref.name for g in graphs] == ["Net"]
+
+
+ADJACENT = """
+import torch
+from torch import nn
+
+class Joints(nn.Module):
+    def __init__(self, channels: int, A: torch.Tensor):
+        super().__init__()
+        kinds, joints, _ = A.shape
+        self.kinds = kinds
+        self.register_buffer("A", A)
+        self.conv = nn.Conv2d(channels, 8 * kinds, 1)
+
+    def forward(self, x):
+        n, c, t, v = x.shape
+        x = self.conv(x).view(n, self.kinds, 8, t, v)
+        return torch.einsum("nkctv,kvw->nctw", x, self.A)
+"""
+
+
+def test_a_tensor_has_as_many_axes_as_its_shape_is_unpacked_into(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(ADJACENT)
+    (graph,) = records_of(file)
+    assert isinstance(graph, ModelGraph)
+    assert [op.error for op in graph.ops if op.error] == []
+    assert graph.ops[-1].kind == "output"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from bnlint.models.guessing.arguments.blamed import Blame
@@ -77,8 +78,11 @@ def _longer(current: Any, fault: Blame, text: str) -> Any:
 
 
 def _as_long(current: Any, fault: Blame, text: str) -> Any:
-    """As many items as are unpacked."""
+    """As many items as are unpacked, or axes where that was the shape of a tensor."""
     count = int(found[1]) if (found := re.search(r"expected (\d+)", text)) else 2
+    if isinstance(current, torch.Tensor):
+        alike = count == current.ndim
+        return NOT_GUESSED if alike else current.new_empty(3, *[WIDTH] * (count - 1))
     if isinstance(current, (list, tuple)) and current:
         return ([*current] * count)[:count]
     return [current if is_number(current) else WIDTH] * count
