@@ -6,7 +6,7 @@ whose weights are on meta get no such facts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -146,7 +146,7 @@ class _Reader:
                 seen.add(reader.id)
                 if reader.id in self.weights and reader.refs()[0].id == source:
                     yield self.weights[reader.id]
-                elif self._passes_on(reader):
+                elif self._passes_on(reader) and not self._adds_others(reader, seen):
                     waiting.append(reader.id)
                 else:
                     yield None
@@ -157,6 +157,12 @@ class _Reader:
         if reader.role != "op":
             return True
         return kind is not None and not reader.opaque and not kind.tags & _PICKS
+
+    def _adds_others(self, reader: Call, known: Set[str]) -> bool:
+        """True for a sum or product with values that come another way, and tell units apart."""
+        kind = kind_of(reader, self.table)
+        joins = kind is not None and "concat" in kind.tags
+        return not joins and any(ref.id not in known for ref in reader.refs())
 
     def read_stretch(self, run: Sequence[Step]) -> None:
         """Predict the signal and gradient of a stretch whose input has a known scale."""
