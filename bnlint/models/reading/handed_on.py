@@ -33,9 +33,16 @@ def spread_items(scope: Namespace, call: ast.Call, parameters: Sequence[str]) ->
 
 
 def note_choice(scope: Namespace, node: ast.Subscript) -> None:
-    """``self.heads[task]``: a number or a word by which a layer is chosen."""
+    """``self.heads[task]``: a number or a word by which a layer is chosen.
+
+    ``self.convs[i](x) for i, x in enumerate(maps)`` has as many items as there are layers.
+    """
     layers, use = scope.module(node.value), scope.use(node.slice)
     if use is None:
+        key = node.slice.id if isinstance(node.slice, ast.Name) else ""
+        counted = scope.counters.get(key)
+        if counted is not None and isinstance(layers, nn.ModuleList):
+            counted.length, counted.iterated = len(layers), True
         return
     if isinstance(layers, nn.ModuleDict):
         use.literals += layers

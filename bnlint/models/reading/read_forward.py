@@ -190,7 +190,7 @@ class _Reader:
             use.least_rank = max(use.least_rank, sum(i not in (None, ...) for i in indices))
         elif isinstance(node.slice, (ast.Name, ast.BinOp)):
             names = {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)}
-            use.iterated |= bool(names & self.scope.counters)
+            use.iterated |= bool(names & self.scope.counters.keys())
         elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
             use.tensor = True
 

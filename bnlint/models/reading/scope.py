@@ -22,15 +22,15 @@ class Namespace:
     """The local names of one function, in the state after the statements read so far.
 
     ``names`` refer to an argument, ``mixtures`` were computed from arguments without a layer
-    between, ``modules`` refer to a module, ``counters`` to the number of a round. ``owner`` is
-    ``self``, ``around`` has the names of the file.
+    between, ``modules`` refer to a module, ``counters`` to the number of a round, with the argument
+    whose items it counts. ``owner`` is ``self``, ``around`` has the names of the file.
     """
 
     owner: nn.Module
     names: dict[str, Use] = field(default_factory=dict)
     mixtures: dict[str, list[Use]] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
-    counters: set[str] = field(default_factory=set)
+    counters: dict[str, Use | None] = field(default_factory=dict)
     around: Mapping[str, Any] = field(default_factory=dict)
 
     # --- statements that bind names ---
@@ -58,7 +58,7 @@ class Namespace:
         name = source.func.id if isinstance(source.func, ast.Name) else ""
         first = target.elts[0] if isinstance(target, ast.Tuple) else target
         if name in ("range", "enumerate") and isinstance(first, ast.Name):
-            self.counters.add(first.id)
+            self.counters[first.id] = self._counted(source)
         if name == "enumerate" and source.args and isinstance(target, ast.Tuple):
             self.loop(target.elts[-1], source.args[0])
         elif name == "zip" and isinstance(target, ast.Tuple):
@@ -68,6 +68,18 @@ class Namespace:
                 self._iterate(one, argument, count)
         elif name == "reversed" and source.args:
             self._iterate(target, source.args[0])
+
+    def _counted(self, source: ast.Call) -> Use | None:
+        """The argument whose items ``enumerate(x)`` or ``range(len(x))`` counts."""
+        match source:
+            case (
+                ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_])
+                | ast.Call(
+                    func=ast.Name(id="range"), args=[ast.Call(ast.Name(id="len"), args=[counted])]
+                )
+            ):
+                return self.use(counted)
+        return None
 
     def _unpack(self, targets: list[ast.expr], value: ast.expr) -> None:
         if isinstance(value, ast.Tuple) and len(value.elts) == len(targets):

@@ -67,13 +67,14 @@ def judge(
         (vain if needless else runs).append(run)
     if not runs:
         return Judgement(vain[0], doubtful=vain[0].first)
+    runs = [run for run in runs if not _is_past_a_table(run)] or runs
     for _ in range(_ROUNDS):
         best = _furthest(runs)[0]
         if if_sure and best.faults.get(best.first) is None:
             break
         others = variations(best.candidate, best.why)
         for run in map(trial, clock.within(islice(others, limit))):
-            if run.passes and not best.passes and _ended_early(run, best):
+            if _tells_nothing(run, best):
                 continue
             runs.append(run)
             if run.passes and not run.lucky:
@@ -143,9 +144,21 @@ def _never_meet(conflicts: Sequence[tuple[int, int] | None]) -> bool:
     return all(len({pair[side] for pair in pairs}) >= _ENOUGH for side in (0, 1))
 
 
+def _tells_nothing(run: Run, best: Run) -> bool:
+    """True for a forward that went another way, or past the end of a table by a longer input."""
+    if run.passes and not best.passes and _ended_early(run, best):
+        return True
+    return _is_past_a_table(run) and not _is_past_a_table(best)
+
+
 def _ended_early(run: Run, best: Run) -> bool:
     """True if the forward went another way, not only less often around the same loop."""
     return run.first <= best.first and not set(_targets(best.record)) <= set(_targets(run.record))
+
+
+def _is_past_a_table(run: Run) -> bool:
+    """True if an index went past the end of a table: a shorter input may stay within it."""
+    return run.why is not None and run.why.within > 0
 
 
 def _same_calls(one: Run, other: Run) -> bool:

@@ -70,11 +70,19 @@ def look_at(record: Record, table: Table, candidate: Guess, *, in_part: bool = F
     reasons = {n: reason_for(c, table, known) for n, c in enumerate(calls) if c.error is not None}
     first = min((n for n, why in reasons.items() if why.decides), default=len(calls))
     fixed = _fixed(record, table) if reasons else frozenset()
+    listed = any(
+        isinstance(v, (list, tuple)) for v in (*candidate.args, *candidate.kwargs.values())
+    )
+
+    def sure(number: int, why: Reason) -> bool:
+        past = listed and _is_past_the_end(calls[number])
+        return not past and _is_sure(calls[number], why, fixed, record)
+
     return Run(
         candidate,
         record,
         first,
-        {n: why if _is_sure(calls[n], why, fixed, record) else None for n, why in reasons.items()},
+        {n: why if sure(n, why) else None for n, why in reasons.items()},
         first == len(calls) and (in_part or record.complete),
         any(happens_to_fit(call, table, known) for call in record.calls if call.error is None),
         place_of(calls[first]) if first < len(calls) else None,
@@ -100,6 +108,11 @@ def _is_sure(call: Call, why: Reason, fixed: frozenset[str], record: Record) -> 
         as_given = _of_given_types(record)
         return not any(ref.id in as_given for ref in call.refs())
     return all(ref.id in fixed for ref in call.refs())
+
+
+def _is_past_the_end(call: Call) -> bool:
+    """True for an index without an item; lists among inputs are as long as was guessed."""
+    return (call.error or "").startswith("IndexError")
 
 
 def _of_given_types(record: Record) -> frozenset[str]:

@@ -327,3 +327,21 @@ def test_an_input_that_cannot_be_taken_apart_is_one_error() -> None:
 def test_the_type_of_a_guessed_input_is_no_fault() -> None:
     forward = "near, far = x[0].view(1, -1), x[1].view(1, -1).long()\n"
     assert said(traced("", forward + "return torch.cdist(near, x[1].view(1, -1))")) == []
+
+
+EACH = """
+class Net(Block):
+    def __init__(self):
+        super().__init__(layers=nn.ModuleList([nn.Linear(16, 8)]), norm=nn.LayerNorm(8))
+
+    def forward(self, items: list[torch.Tensor]):
+        found = {}
+        for item in items:
+            found[len(found)] = self.norm(self.layers[len(found)](item))
+        return found
+"""
+
+
+def test_the_length_of_a_list_that_was_guessed_is_no_fault() -> None:
+    (graph,) = trace_source(HEAD + EACH, "net.py")
+    assert said(graph) == []
