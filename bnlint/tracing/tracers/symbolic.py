@@ -101,6 +101,8 @@ class LeafTracer(fx.Tracer):
         path = self.registry.path(m)
         if is_leaf(m, self.table):
             _refuse_unknown(m, kwargs)
+            if _reads_proxy(*vars(m).values()):  # nn.AvgPool2d(x.shape[2:])(x)
+                raise fx.proxy.TraceError("a layer is made with the size of an input")
             return self._leaf(m, path, args, kwargs)
         last, depth = self._last_node(), len(self.refused)
         outer = self.owners[-1]

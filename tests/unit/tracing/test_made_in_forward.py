@@ -45,6 +45,7 @@ BODIES = {
             out[:, i] = x[:, i] * 2
         x = out
         """,
+    "a layer of the size of a map": "x = x * nn.AvgPool2d(x.size()[2:])(x)",
     "a device by name": "x = x + torch.zeros(x.size(), device='cuda') + torch.zeros(1).cuda()",
     "the device of another": "x = x * torch.tensor([1.0, 2.0]).to(x.device)[1]",
     "the legacy constructor": "x = x * torch.FloatTensor(x.size(0), 1, 1, 1).uniform_(0, 1)",
