@@ -52,7 +52,10 @@ _CONFLICTS = tuple(
         r"pixel_shuffle: torch.Size\(\[\d+, (\d+), .* upscale_factor = (\d+)",
     )
 )
-_OUTSIDE = re.compile(r"index \d+ is out of bounds for dimension \d+ with size (\d+)")
+_OUTSIDE = re.compile(
+    r"index \d+ is out of bounds for dimension \d+ with size (\d+)|index (\d+) is out of range"
+)
+"""The size of a table, or the first index without an item in a list of layers or parameters."""
 _VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 _RANKS = re.compile(r"(?i)number of dimensions")
 _TYPES = re.compile(r"(?i)scalar type|dtype|must be .*Tensor.*, not ")
@@ -71,7 +74,7 @@ class Reason:
     if what comes from one input is joined with what comes from another, which may have any size;
     ``of_ranks`` if it is the number of their axes that differs. ``within`` is the number of items
     where an index went past the last one, as in a loop over the steps of an input that is longer
-    than a list of weights.
+    than a list of weights or of layers.
     """
 
     words: str
@@ -188,7 +191,7 @@ def by_message(said: str) -> Reason:
         common = math.gcd(*conflict) or 1  # both are multiples of the batch
         numbers = tuple(n // common for n in conflict)
     outside = _OUTSIDE.search(said)
-    within = int(outside[1]) if outside else 0
+    within = int(outside[1] or outside[2]) if outside else 0
     types = bool(_TYPES.search(said))
     ranks = bool(_RANKS.search(said))
     return Reason(words, conflict, numbers, small, of_types=types, of_ranks=ranks, within=within)

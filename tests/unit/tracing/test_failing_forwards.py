@@ -345,3 +345,23 @@ class Net(Block):
 def test_the_length_of_a_list_that_was_guessed_is_no_fault() -> None:
     (graph,) = trace_source(HEAD + EACH, "net.py")
     assert said(graph) == []
+
+
+STEPS = """
+class Net(Block):
+    def __init__(self):
+        layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(12)])
+        super().__init__(layers=layers, narrow=nn.Linear(8, 6), out=nn.Linear({features}, 2))
+
+    def forward(self, x):
+        total = 0
+        for step in range(x.shape[1]):
+            total = total + self.narrow(self.layers[step](x[:, step]))
+        return self.out(total)
+"""
+
+
+@pytest.mark.parametrize(("features", "expected"), [(6, []), (5, ["BN205"])])
+def test_more_steps_than_layers_hide_no_other_fault(features: int, expected: list[str]) -> None:
+    (graph,) = trace_source(HEAD + STEPS.format(features=features), "net.py")
+    assert [rule for rule, _ in said(graph)] == expected
