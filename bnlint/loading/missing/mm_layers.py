@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bnlint.loading.missing.unknown_layer import UnknownLayer
+
 _Settings = Mapping[str, Any]
 
 _NORMS: Mapping[str, tuple[str, Any]] = {
@@ -61,18 +63,6 @@ class BaseModuleList(BaseModule, nn.ModuleList):
         nn.ModuleList.__init__(self, modules)
 
 
-class _Unknown(nn.Module):
-    """A layer that a registry of the missing package would have; no forward goes through it."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def forward(self, *_: Any) -> Any:
-        """Nothing: what it computes is not known."""
-        raise ImportError(f"{self.name} is a layer of a package that is not installed")
-
-
 def build_conv_layer(cfg: _Settings | None, *args: Any, **kwargs: Any) -> nn.Module:
     """A convolution; those of two axes that are computed in another way have the same shapes."""
     settings = {"type": "Conv2d", **(cfg or {})}
@@ -89,7 +79,7 @@ def build_norm_layer(
 ) -> tuple[str, nn.Module]:
     """The name of a norm in its model, and the norm."""
     if cfg["type"] not in _NORMS:
-        return f"{cfg['type'].lower()}{postfix}", _Unknown(cfg["type"])
+        return f"{cfg['type'].lower()}{postfix}", UnknownLayer(cfg["type"])
     beginning, kind = _NORMS[cfg["type"]]
     settings = {"eps": 1e-5, **{k: v for k, v in cfg.items() if k not in _OF_BUILDING}}
     if kind is nn.GroupNorm:
@@ -107,7 +97,7 @@ def build_activation_layer(cfg: _Settings) -> nn.Module:
     name = settings.pop("type")
     kind = _ACTIVATIONS.get(name) or getattr(nn, name, None)
     if kind is None:
-        return _Unknown(name)
+        return UnknownLayer(name)
     if kind not in _IN_PLACE:
         settings.pop("inplace", None)
     layer: nn.Module = kind(**settings)

@@ -9,12 +9,14 @@ from bnlint.loading.missing.audio_transforms import TRANSFORMS
 from bnlint.loading.missing.contractions import CONTRACTIONS
 from bnlint.loading.missing.mm_layers import MM_LAYERS
 from bnlint.loading.missing.settings_dict import SETTINGS
+from bnlint.loading.missing.state_spaces import STATE_SPACES
 
 _PROVIDED: Mapping[tuple[str, str], Any] = {
     **SETTINGS,
     **TRANSFORMS,
     **MM_LAYERS,
     **CONTRACTIONS,
+    **STATE_SPACES,
 }
 
 

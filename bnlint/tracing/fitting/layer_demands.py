@@ -40,6 +40,8 @@ def of_layer(fault: Fault, table: Table) -> Iterator[Demand]:
         yield Larger(x)
     if dtype is not None and dtype != x.dtype:
         yield OtherType(x, dtype)
+    if kind is not None and "statespace" in kind.tags:
+        yield from last_axis(x, getattr(module, "d_model", x.shape[-1]), 3)
     yield from _sizes(module, read, dims)
 
 
