@@ -23,6 +23,7 @@ from typing import Any
 from bnlint.loading.execution import FailedStatement, Script
 from bnlint.loading.local_imports import LocalImports
 from bnlint.loading.missing.stubs import USUAL, Stub, Stubs
+from bnlint.loading.missing.swallowed import SwallowedImports
 from bnlint.loading.parsing import Place, Source, place
 from bnlint.loading.patience import Patience
 from bnlint.loading.retry import extend_path, forget, unblock
@@ -83,7 +84,7 @@ def import_source(
     folders = [*filter(None, (spot.root, source.folder, *search))]
     stubs = Stubs() if prepared is None else prepared.stubs_for(folders)
     extend_path(spot.root, source.folder, *search)
-    with LocalImports(Patience(patience)).open() as local:
+    with LocalImports(Patience(patience)).open() as local, SwallowedImports(stubs).open():
         spot, bare = _enter(source, spot, stubs)
         known = sys.modules.get(spot.name) if spot.parent else None
         if known is not None and _is_of(known, source):

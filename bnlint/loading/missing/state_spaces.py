@@ -23,18 +23,11 @@ _LEAST = 1e-30
 _WITHOUT_EFFECT = frozenset(
     {
         *("dt_init", "dt_scale", "use_fast_path", "use_mem_eff_path", "layer_idx", "chunk_size"),
-        *(
-            "device",
-            "dtype",
-            "A_init_range",
-            "bimamba",
-            "bimamba_type",
-            "if_devide_out",
-            "init_layer_scale",
-        ),
+        *("device", "dtype", "A_init_range", "bimamba", "bimamba_type", "nslices"),
+        *("if_devide_out", "init_layer_scale"),
     }
 )
-"""Settings of the releases and of vision models that change neither a shape nor a layer here."""
+"""Settings of the releases, and of those for images, that change no shape."""
 
 
 def selective_scan(
