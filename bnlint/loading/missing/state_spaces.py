@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from bnlint.loading.missing.unknown_layer import UnknownLayer
 
+_HOME = "mamba_ssm.provided"
+"""Where the table of layers finds them: a project's own copy of the package is looked into."""
+
 _LEAST = 1e-30
 """What stands for zero in logarithms."""
 
@@ -247,7 +250,7 @@ def rms_norm_fn(*args: Any, **kwargs: Any) -> Any:
 
 
 for _kind in (Mamba, Mamba2, RMSNorm):
-    _kind.__module__ = "mamba_ssm"  # reports name what the file names
+    _kind.__module__ = _HOME
 
 STATE_SPACES: Mapping[tuple[str, str], Any] = {
     ("mamba_ssm", "Mamba"): Mamba,

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bnlint.layers.table import builtin_table
 from bnlint.loading.missing.provided import provided
 from bnlint.loading.missing.state_spaces import (
     Mamba,
@@ -118,4 +119,9 @@ def test_what_is_provided_is_found_under_the_names_of_the_packages():
     assert provided("mamba_ssm.modules.mamba_simple", "Mamba") is Mamba
     assert provided("causal_conv1d", "causal_conv1d_fn") is causal_conv1d
     assert provided("causal_conv1d", "Mamba") is None
-    assert Mamba.__module__ == "mamba_ssm"
+
+
+def test_a_copy_of_the_package_in_a_project_is_looked_into():
+    own = type("Mamba", (nn.Module,), {"__module__": "mamba_ssm.modules.mamba_simple"})
+    assert builtin_table().of_module(own()) is None
+    assert builtin_table().of_module(Mamba(16)).name == "statespace"
