@@ -19,6 +19,9 @@ _PROVIDED: Mapping[tuple[str, str], Any] = {
     **STATE_SPACES,
 }
 
+PACKAGES = frozenset(package for package, _ in _PROVIDED)
+"""The packages of which something is provided."""
+
 
 def provided(path: str, name: str) -> Any:
     """What replaces ``name`` of a package, a part of which has this path; None for most names."""

@@ -16,7 +16,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 
-from bnlint.loading.missing.provided import provided
+from bnlint.loading.missing.provided import PACKAGES, provided
 from bnlint.loading.missing.stubs import Stubs
 
 
@@ -39,7 +39,7 @@ class SwallowedImports(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """A spec for a package of which a swallowed import asks what is provided."""
-        at = _importer(sys._getframe(1))
+        at = _importer(sys._getframe(1)) if fullname in PACKAGES else None
         if at is None or _swallowed(at.f_code.co_filename).get(at.f_lineno) != fullname:
             return None
         self.stubs.add(fullname)
