@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,33 @@ SCAN = "    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 WITHOUT = "    selective_scan_fn = None\n"
 
 
-def names(tmp_path: Path, text: str) -> dict[str, object]:
-    path = tmp_path / "net.py"
-    path.write_text(text, encoding="utf-8")
-    source = read(str(path))
-    assert isinstance(source, Source)
-    imported = import_source(source)
-    imported.stubs.close()
-    return vars(imported.module)
+@pytest.fixture
+def names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], dict[str, object]]]:
+    """What a file defines; nothing of it stays in the process."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = {*sys.modules}
+
+    def of(text: str) -> dict[str, object]:
+        path = tmp_path / "net.py"
+        path.write_text(text, encoding="utf-8")
+        source = read(str(path))
+        assert isinstance(source, Source)
+        imported = import_source(source)
+        imported.stubs.close()
+        return vars(imported.module)
+
+    yield of
+    for name in {*sys.modules} - before:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("handler", ["    pass\n", "    print('it is not installed')\n"])
-def test_names_that_would_stay_undefined_are_provided(tmp_path: Path, handler: str) -> None:
-    found = names(tmp_path, f"try:\n{SCAN}except ImportError:\n{handler}")
+def test_names_that_would_stay_undefined_are_provided(
+    names: Callable[[str], dict[str, object]], handler: str
+) -> None:
+    found = names(f"try:\n{SCAN}except ImportError:\n{handler}")
     assert found["selective_scan_fn"] is selective_scan
 
 
@@ -39,7 +55,9 @@ def test_names_that_would_stay_undefined_are_provided(tmp_path: Path, handler: s
     ],
     ids=["a fallback", "a name that is not known", "another package"],
 )
-def test_what_a_file_says_of_a_missing_package_holds(tmp_path: Path, text: str) -> None:
-    found = names(tmp_path, text)
+def test_what_a_file_says_of_a_missing_package_holds(
+    names: Callable[[str], dict[str, object]], text: str
+) -> None:
+    found = names(text)
     assert found.get("selective_scan_fn") is None
     assert not {"Mamba", "Layer"} & found.keys()
