@@ -21,7 +21,7 @@ _HOME = "mamba_ssm.provided"
 """Where the table of layers finds them: a project's own copy of the package is looked into."""
 
 _LEAST = 1e-30
-"""What stands for zero in logarithms."""
+"""What replaces zero in logarithms."""
 
 _WITHOUT_EFFECT = frozenset(
     {

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class UnknownLayer(nn.Module):
-    """A layer of a missing package that nothing here stands for; no forward goes through it."""
+    """A layer of a missing package that is not provided; no forward goes through it."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Models whose inputs are told by what their forwards do with them, rarely by the source alone."""
+"""Models whose inputs show in what their forwards do with them, rarely in the source alone."""
 
 from __future__ import annotations
 
