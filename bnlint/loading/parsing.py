@@ -146,6 +146,14 @@ def _remember_lines(path: str, text: str) -> None:
     linecache.cache[path] = (len(text), None, io.StringIO(text).readlines(), path)
 
 
+def tree_of_file(path: str) -> ast.Module | None:
+    """The syntax tree of a file as tracebacks show it; None where it is not Python."""
+    try:
+        return ast.parse("".join(linecache.getlines(path)))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
 def _free_name(stem: str, path: str) -> str:
     """The stem, unless it would hide a module that something else needs."""
     other = stem in sys.modules and file_of(sys.modules[stem]) != path

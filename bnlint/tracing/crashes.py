@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.missing.stand_ins import StubModule, StubObject
+from bnlint.loading.parsing import tree_of_file
 from bnlint.loading.sites import is_machinery
 from bnlint.tracing.reasons import is_limit
 
@@ -173,9 +174,8 @@ def _is_set(name: str, frame: FrameType) -> bool:
 @lru_cache(maxsize=64)
 def _names_set(file: str) -> frozenset[str]:
     """The names that code of a file sets outside of functions, declares global or imports."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
+    tree = tree_of_file(file)
+    if tree is None:
         return frozenset("*")
     found = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
     todo: list[ast.AST] = [tree]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
-import linecache
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -21,6 +20,7 @@ from torch import nn
 
 from bnlint.domain.objects import is_a
 from bnlint.loading.missing.provided import provided
+from bnlint.loading.parsing import tree_of_file
 
 _UNPACKING = (dis.opmap["UNPACK_SEQUENCE"], dis.opmap["UNPACK_EX"])
 
@@ -207,9 +207,8 @@ for _name, _answer in (("ge", _is_newer), ("gt", _is_newer), ("le", _is_older), 
 
 def unknown_names(path: str) -> list[str]:
     """The names that a file uses without defining or importing them."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(path)))
-    except SyntaxError:
+    tree = tree_of_file(path)
+    if tree is None:
         return []
     used: dict[str, None] = {}
     known = set(dir(builtins))
@@ -251,9 +250,8 @@ def _defines_forward(path: str, line: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _model_classes(path: str) -> tuple[tuple[int, int], ...]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(path)))
-    except SyntaxError:
+    tree = tree_of_file(path)
+    if tree is None:
         return ()
     return tuple(
         (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.body[0].lineno - 1)

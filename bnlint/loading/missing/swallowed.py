@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import linecache
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -18,6 +17,7 @@ from types import FrameType, ModuleType
 
 from bnlint.loading.missing.provided import PACKAGES, provided
 from bnlint.loading.missing.stubs import Stubs
+from bnlint.loading.parsing import tree_of_file
 
 
 class SwallowedImports(MetaPathFinder):
@@ -56,9 +56,8 @@ def _importer(frame: FrameType | None) -> FrameType | None:
 @lru_cache(maxsize=256)
 def _swallowed(path: str) -> dict[int, str]:
     """The package that each swallowed import of a file asks for, by its line."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(path)))
-    except SyntaxError:
+    tree = tree_of_file(path)
+    if tree is None:
         return {}
     tries = (node for node in ast.walk(tree) if isinstance(node, ast.Try) and _does_nothing(node))
     return {

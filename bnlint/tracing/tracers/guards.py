@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import dis
-import linecache
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,6 +15,7 @@ from types import CodeType, FrameType
 
 import torch
 
+from bnlint.loading.parsing import tree_of_file
 from bnlint.loading.sites import is_machinery
 
 _Span = tuple[int | None, int | None, int | None, int | None]
@@ -53,9 +53,8 @@ def _asked_at(code: CodeType, instruction: int) -> bool | None:
 @lru_cache(maxsize=32)
 def _answers_in(file: str) -> dict[_Span, bool]:
     """What each check in a file wants to be true or false, by the place of the expression."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = tree_of_file(file)
+    if tree is None:
         return {}
     found: dict[_Span, bool] = {}
     for node in ast.walk(tree):
