@@ -11,6 +11,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
+from bnlint.models.outline import names_read
+
 
 @dataclass(slots=True)
 class ParameterUse:
@@ -120,7 +122,7 @@ def _contains(values: list[Any], value: Any) -> bool:
 
 def is_condition_of(test: ast.expr, name: str) -> bool:
     """True if the condition depends on one name only, and can be evaluated for any value of it."""
-    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    names = names_read(test)
     calls = [n.func for n in ast.walk(test) if isinstance(n, ast.Call)]
     plain = all(isinstance(f, ast.Name) and f.id in _HARMLESS_CALLS for f in calls)
     attributes = any(isinstance(n, ast.Attribute) for n in ast.walk(test))

@@ -6,6 +6,7 @@ import ast
 import inspect
 from functools import lru_cache
 
+from bnlint.models.outline import names_read
 from bnlint.models.reading.forward_code import function_tree, parameters_of
 
 
@@ -23,7 +24,7 @@ def chosen_by_inputs(cls: type) -> frozenset[str]:
             case ast.Subscript(
                 value=ast.Attribute(value=ast.Name(id="self"), attr=attr), slice=key
             ):
-                names = {n.id for n in ast.walk(key) if isinstance(n, ast.Name)}
+                names = names_read(key)
                 if names & inputs:
                     found.add(attr)
     return frozenset(found)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from bnlint.models.outline import names_read
 from bnlint.models.reading.asserted import asserted, note_asserted
 from bnlint.models.reading.axes import (
     AXES,
@@ -189,7 +190,7 @@ class _Reader:
             indices = (constant(part, "index") for part in node.slice.elts)
             use.least_rank = max(use.least_rank, sum(i not in (None, ...) for i in indices))
         elif isinstance(node.slice, (ast.Name, ast.BinOp)):
-            names = {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)}
+            names = names_read(node.slice)
             use.iterated |= bool(names & self.scope.counters.keys())
         elif not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Slice)):
             use.tensor = True
