@@ -22,6 +22,7 @@ from typing import Any
 
 from bnlint.loading.execution import FailedStatement, Script
 from bnlint.loading.local_imports import LocalImports
+from bnlint.loading.missing.bare_packages import BarePackage
 from bnlint.loading.missing.stubs import USUAL, Stub, Stubs
 from bnlint.loading.missing.swallowed import SwallowedImports
 from bnlint.loading.parsing import Place, Source, place
@@ -201,7 +202,15 @@ class _Rescue:
             if name not in names and name != "*":
                 known = "" if module is not None and names is not self.names else home
                 stub = Stub(self.stubs, known + (name if whole else alias.name))
-                names[name] = getattr(module, alias.name, stub)
+                names[name] = _read(module, alias.name, stub)
+
+
+def _read(module: object, name: str, stub: Stub) -> object:
+    """What a module has by a name, else the stub: modules may import it only when it is read."""
+    try:
+        return getattr(module, name, stub)
+    except Exception:
+        return stub
 
 
 def _timed(home: str, node: ast.stmt) -> contextlib.AbstractContextManager[None]:
@@ -239,8 +248,8 @@ def _add_packages(spot: Place) -> None:
     """Add the packages without ``__init__.py``, whatever their folders are called."""
     for name in spot.bare:
         if name not in sys.modules:
-            sys.modules[name] = package = ModuleType(name)
-            package.__path__ = [os.path.join(spot.root, *name.split("."))]
+            folder = os.path.join(spot.root, *name.split("."))
+            sys.modules[name] = BarePackage(name, folder)
 
 
 def _new_module(source: Source, spot: Place) -> ModuleType:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+import types
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -19,8 +20,10 @@ from bnlint.loading.parsing import Place, Source
 from bnlint.loading.sites import file_of, is_local
 
 _ANCESTORS = 6
+_CAUSES = 8
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_NO_PACKAGE = "is not a package"
 _NO_OPERATOR = re.compile(r"operator (\w+)::(\w+) does not exist")
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -28,15 +31,26 @@ _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
     """True if the next try will get further: a local folder or a stub was added."""
-    if _NO_OPERATOR.search(str(error)):
-        return define_operator(error, stubs)
+    if (cause := _without_operator(error)) is not None:
+        return define_operator(cause, stubs)
     if isinstance(error, ModuleNotFoundError) and error.name:
+        if _NO_PACKAGE in str(error):
+            return _add_package(error.name, _folder_with(error.name, source.folder))
         return _add_missing(error.name, source, spot, stubs)
     if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
         return _add_name(found[2], found[1], stubs)
     if isinstance(error, AttributeError) and (found := _NO_ATTRIBUTE.search(str(error))):
         return found[1] != "torch" and _add_name(found[1], found[2], stubs)
     return _replace_broken(error, source, spot, stubs)
+
+
+def _without_operator(error: BaseException | None) -> BaseException | None:
+    """The error that names a missing operator: this one, or one that it was raised from."""
+    for _ in range(_CAUSES):
+        if error is None or _NO_OPERATOR.search(str(error)):
+            return error
+        error = error.__cause__
+    return None
 
 
 def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
@@ -60,6 +74,22 @@ def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
     return True
 
 
+def _add_package(name: str, folder: str) -> bool:
+    """True if a folder without ``__init__.py`` is a package now, though a module is called like it.
+
+    Python prefers the module, wherever it is on the path; in a real run its folder is not there.
+    """
+    top = name.partition(".")[0]
+    path = os.path.join(folder, top)
+    if not folder or not os.path.isdir(path):
+        return False
+    forget(top)
+    package = types.ModuleType(top)
+    package.__path__ = [path]
+    sys.modules[top] = package
+    return True
+
+
 def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     """Replace one name that an installed package of another version lacks."""
     owner = sys.modules.get(module)
@@ -70,7 +100,7 @@ def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     return True
 
 
-def define_operator(error: Exception, stubs: Stubs) -> bool:
+def define_operator(error: BaseException, stubs: Stubs) -> bool:
     """True if an operator was defined that a package should have brought: the rest of it loads.
 
     Its compiled part cannot be loaded, most often because it was built for another torch. A call of

@@ -36,6 +36,9 @@ from bnlint.models.survey import Maker, maker_named, maker_of, resolve
 _PATIENCE = 15
 """The seconds that a constructor may compute with guessed arguments."""
 
+_OF_IMPORTS = (ImportError, AttributeError, RuntimeError)
+"""What imports inside of a constructor raise."""
+
 _LACKS = 8
 """What other packages lack that is replaced for one call."""
 
@@ -209,7 +212,7 @@ class Workshop:
         asked = LEFT_OUT.asked
         found = self._try_once(make)
         for _ in range(_LACKS):
-            if not (isinstance(found, (ImportError, AttributeError)) and self.unblock(found)):
+            if not (isinstance(found, _OF_IMPORTS) and self.unblock(found)):
                 break
             found = self._try_once(make)
         if LEFT_OUT.asked > asked and (isinstance(found, _REFUSALS) or type(found) is Exception):
