@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import Function
 from torch.nn.parameter import is_lazy
 
 from bnlint.domain.phrases import first_line
@@ -24,6 +25,7 @@ from bnlint.models.guessing.guess import Guess, emptied
 from bnlint.models.meta.known_numbers import hollow
 from bnlint.models.meta.meta_mode import on_meta
 from bnlint.models.nested import with_tensors
+from bnlint.tracing.forward.kernels import run_without_kernels
 from bnlint.tracing.forward.module_names import states_of
 from bnlint.tracing.reasons import is_limit
 from bnlint.tracing.tracers import Record
@@ -105,6 +107,9 @@ def invoke(target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     if isinstance(target, str):
         result = getattr(args[0], target)(*args[1:], **kwargs)
         return _with_numbers(args[0], result) if target == "to" else result
+    owner = getattr(target, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, Function):
+        return run_without_kernels(owner, lambda: target(*args, **kwargs))
     return on_bare_weights(target, target, args, kwargs)
 
 

@@ -13,6 +13,7 @@ from torch.autograd.function import Function, _SingleLevelFunction
 from torch.utils.checkpoint import CheckpointFunction
 
 from bnlint.domain.objects import home_of, is_a
+from bnlint.tracing.forward.kernels import run_without_kernels
 
 _IN_C = vars(Function).get("apply") is vars(_FunctionBase)["apply"]
 """From torch 2.14 on, the method that is bound is that of C, which no other method replaces."""
@@ -39,7 +40,8 @@ def intercept_autograd(handle: Handler) -> Iterator[None]:
         def apply(*inner: Any, **named: Any) -> Any:
             busy.append(cls)
             try:
-                return plain.__get__(None, cls)(*inner, **named)
+                bound = plain.__get__(None, cls)
+                return run_without_kernels(cls, lambda: bound(*inner, **named))
             finally:
                 busy.pop()
 
