@@ -23,7 +23,8 @@ class Namespace:
 
     ``names`` refer to an argument, ``mixtures`` were computed from arguments without a layer
     between, ``modules`` refer to a module, ``counters`` to the number of a round, with the argument
-    whose items it counts. ``owner`` is ``self``, ``around`` has the names of the file.
+    whose items it counts, ``unbound`` to all pieces of an argument along an axis. ``owner`` is
+    ``self``, ``around`` has the names of the file.
     """
 
     owner: nn.Module
@@ -31,6 +32,7 @@ class Namespace:
     mixtures: dict[str, list[Use]] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
     counters: dict[str, Use | None] = field(default_factory=dict)
+    unbound: dict[str, Use] = field(default_factory=dict)
     around: Mapping[str, Any] = field(default_factory=dict)
 
     # --- statements that bind names ---
@@ -42,8 +44,11 @@ class Namespace:
         if not isinstance(target, ast.Name):
             return
         use, module, mixture = self.use(value), self.module(value), list(self.sources(value))
+        pieces = self._pieces(value)
         self._forget(target.id)
-        if use is not None:
+        if pieces is not None:
+            self.unbound[target.id] = pieces
+        elif use is not None:
             self.names[target.id] = use
         elif module is not None:
             self.modules[target.id] = module
@@ -52,7 +57,7 @@ class Namespace:
 
     def loop(self, target: ast.expr, source: ast.expr) -> None:
         """Note what ``for target in source`` makes of the names in the target."""
-        if not isinstance(source, ast.Call):
+        if not isinstance(source, ast.Call) or self._pieces(source) is not None:
             self._iterate(target, source)
             return
         name = source.func.id if isinstance(source.func, ast.Name) else ""
@@ -107,6 +112,10 @@ class Namespace:
     def _iterate(self, target: ast.expr, source: ast.expr, count: int | None = None) -> None:
         if not isinstance(target, ast.Name):
             return
+        if (piece := self._pieces(source)) is not None:
+            self._forget(target.id)
+            self.names[target.id] = piece
+            return
         module = self.module(source)
         listed = isinstance(module, (nn.ModuleList, nn.Sequential))
         if module is not None and listed and (first := _item(module, 0)) is not None:
@@ -119,6 +128,30 @@ class Namespace:
         self.names.pop(name, None)
         self.mixtures.pop(name, None)
         self.modules.pop(name, None)
+        self.unbound.pop(name, None)
+
+    def _pieces(self, node: ast.expr) -> Use | None:
+        """What is known of each of ``torch.unbind(x, 1)``, or of what a name holds of the kind."""
+        match node:
+            case ast.Name(id=name):
+                return self.unbound.get(name)
+            case ast.Call(func=ast.Attribute(attr="unbind", value=value), args=args):
+                given = [*args, *(k.value for k in node.keywords if k.arg == "dim")]
+                if isinstance(value, ast.Name) and value.id == "torch":
+                    value, *given = given or [value]
+                axis, use = constant(given[0] if given else None, 0), self.use(value)
+                return use.piece(axis) if use is not None and axis >= 0 else None
+        return None
+
+    def _piece(self, value: ast.expr, indices: list[ast.expr]) -> Use | None:
+        """What is known of ``x[:, i]``, where ``i`` is a number."""
+        use = self.use(value)
+        places = [n for n, each in enumerate(indices) if not isinstance(each, ast.Slice)]
+        if use is None or len(places) != 1:
+            return None
+        index = indices[places[0]]
+        counted = isinstance(index, ast.Name) and index.id in self.counters
+        return use.piece(places[0]) if counted or type(constant(index)) is int else None
 
     # --- expressions ---
 
@@ -127,6 +160,10 @@ class Namespace:
         match node:
             case ast.Name(id=name):
                 return self.names.get(name)
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=indices)):
+                return self._piece(value, indices)
+            case ast.Subscript(value=ast.Name(id=name)) if name in self.unbound:
+                return self.unbound[name]
             case ast.Subscript(value=value, slice=index):
                 key = constant(index)
                 use = self.use(value) if type(key) in (int, str) else None
@@ -197,7 +234,7 @@ class Namespace:
         return None
 
 
-def constant(node: ast.expr, default: Any = None) -> Any:
+def constant(node: ast.expr | None, default: Any = None) -> Any:
     """The value of a literal, or of a negative number."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         value = constant(node.operand)

@@ -20,6 +20,7 @@ class Use:
     ``rank`` is its number of axes; ``least_rank`` is set where only a lower limit is known.
     ``complex`` is true for a tensor of complex numbers. ``counts`` is true for a number of things,
     ``offset`` for the place where a slice begins.
+    ``pieces`` is the evidence about parts of a tensor without one of its axes, by that axis.
     ``guarded`` is true if the forward asks whether it is None, ``time_first`` for lengths of
     sequences whose steps come before their batch.
     """
@@ -30,6 +31,7 @@ class Use:
     literals: list[Any] = field(default_factory=list)
     items: dict[Key, Use] = field(default_factory=dict)
     attributes: dict[str, Use] = field(default_factory=dict)
+    pieces: dict[int, Use] = field(default_factory=dict)
     rank: int | None = None
     least_rank: int = 0
     tensor: bool = False
@@ -49,6 +51,11 @@ class Use:
     def attribute(self, name: str) -> Use:
         """The evidence about an attribute."""
         return self.attributes.setdefault(name, Use())
+
+    def piece(self, axis: int) -> Use:
+        """The evidence about ``x[:, i]``, for axis 1."""
+        self.has_axis(axis)
+        return self.pieces.setdefault(axis, Use())
 
     def has_rank(self, rank: int) -> None:
         """Note the number of axes; the first that is seen counts."""

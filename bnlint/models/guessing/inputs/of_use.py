@@ -29,6 +29,9 @@ from bnlint.models.reading.use import Use, word_of
 
 _OPTIONS = 12
 
+_PIECES = 4
+"""The size of an axis along which a forward goes piece by piece."""
+
 
 def values_of(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     """Values that may suit the argument, likeliest first; empty if nothing is known of it."""
@@ -174,7 +177,7 @@ def _plain_tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     for module, place in use.readers:
         if known := by_place(module, place):
             return known
-    tensors = _from_readers(asked, model, sizes)
+    tensors = _of_pieces(asked, model, sizes) or _from_readers(asked, model, sizes)
     least = use.least_rank if use.least_rank > 1 else None  # all tensors have an axis of samples
     rank = use.rank if use.rank is not None or tensors else least
     if rank is None:
@@ -184,6 +187,19 @@ def _plain_tensors(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     alike = [t for t in tensors if t.ndim == rank]
     filler = empty(BY_RANK.get(rank, (BATCH,) * rank))
     return alike if alike and _speaks_of_rank(use) else [filler, *alike]
+
+
+def _of_pieces(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
+    """Tensors of which layers take one piece after the other, such as the frames of a video."""
+    if asked.use.readers:
+        return []
+    for axis, use in asked.use.pieces.items():
+        tables = any(isinstance(entry_of(m), nn.Embedding) for m, _ in use.readers)
+        whole = [] if tables else _from_readers(Asked(asked.name, use), model, sizes)
+        if whole:
+            pieces = [t for t in whole if t.ndim >= max(axis, use.least_rank)]
+            return [torch.stack([t] * _PIECES, axis) for t in pieces]
+    return []
 
 
 def _packed(rows: list[Any]) -> list[Any]:
@@ -203,7 +219,8 @@ def _from_readers(asked: Asked, model: nn.Module, sizes: Stated) -> list[Any]:
     use = asked.use
     first = [module for module, place in use.readers if place in (0, "x", "input")]
     first.sort(key=lambda module: entry_of(module) is not module)  # layers of torch are sure
-    for module in (*first, *(m for m, _ in use.readers), *use.mixers):
+    pieces = [m for p in use.pieces.values() for m in (*(m for m, _ in p.readers), *p.mixers)]
+    for module in (*first, *(m for m, _ in use.readers), *use.mixers, *pieces):
         if (entry := entry_of(module)) is not None:
             return [empty(*spec) for spec in specs_of(entry, model, sizes)]
         if found := of_own_weight(module):
