@@ -140,14 +140,14 @@ def _compared_sizes(node: ast.expr, known: Mapping[str, Any]) -> list[ComparedSi
             sizes = _compared_sizes(inner, known)
             axis = _number(index, known) or 0
             return sizes[axis:][:1] if -len(sizes) <= axis < len(sizes) else [ComparedSize(None)]
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[index]):
-            subscript = ast.Subscript(ast.Attribute(ast.Name(name), "shape"), index)
+        case ast.Call(func=ast.Attribute(value=holder, attr="size"), args=[index]):
+            subscript = ast.Subscript(ast.Attribute(holder, "shape"), index)
             return _compared_sizes(subscript, known)
         case (
-            ast.Attribute(value=ast.Name(id=name), attr="shape")
-            | ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"))
+            ast.Attribute(value=holder, attr="shape")
+            | ast.Call(func=ast.Attribute(value=holder, attr="size"))
         ):
-            tensor = known.get(name)
+            tensor = held_by(holder, known)
             shape = tensor.shape if isinstance(tensor, torch.Tensor) else ()
             return [ComparedSize(size, tensor, axis) for axis, size in enumerate(shape)]
         case ast.Name() | ast.Attribute() if is_a(held := held_by(node, known), (tuple, list)):
@@ -164,16 +164,14 @@ def _number(node: ast.expr, known: Mapping[str, Any]) -> int | None:
             pass
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(size))):
             value = -size
-        case ast.Name(id=name):
-            value = known.get(name)
-        case ast.Attribute(value=ast.Name(id=name), attr=attr):
-            value = getattr(known.get(name), "__dict__", {}).get(attr)
-        case ast.Subscript(value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=index):
-            value = _size(known.get(name), index)
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[index]):
-            value = _size(known.get(name), index)
-        case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]):
-            held: Any = known.get(name)
+        case ast.Name() | ast.Attribute():
+            value = held_by(node, known)
+        case ast.Subscript(value=ast.Attribute(value=holder, attr="shape"), slice=index):
+            value = _size(held_by(holder, known), index)
+        case ast.Call(func=ast.Attribute(value=holder, attr="size"), args=[index]):
+            value = _size(held_by(holder, known), index)
+        case ast.Call(func=ast.Name(id="len"), args=[holder]):
+            held = held_by(holder, known)
             value = len(tuple(stored(held))) if is_a(held, (tuple, list)) else None
         case ast.BinOp(left=left, op=operator, right=right):
             value = _computed(operator, _number(left, known), _number(right, known))

@@ -174,14 +174,30 @@ class Fitter:
     def _improved(self, seen: Attempt, fault: Fault) -> Attempt | None:
         before = self._progress(seen)
         wanted = demands(fault, self.table)
-        simple = (guess for demand in wanted for guess in self._changes(seen, fault, demand))
-        searched = (guess for demand in wanted for guess in self._searched(seen, fault, demand))
-        for guess in itertools.chain(simple, searched):
+        simple = ((d, guess) for d in wanted for guess in self._changes(seen, fault, d))
+        searched = ((d, guess) for d in wanted for guess in self._searched(seen, fault, d))
+        for demand, guess in itertools.chain(simple, searched):
             if self._is_spent():
                 return None
             after = self._run(guess)
             if self._progress(after) > before:
                 return after
+            if isinstance(demand, OtherRank) and (sized := self._sized(after, before)):
+                return sized
+        return None
+
+    def _sized(self, seen: Attempt, before: Progress) -> Attempt | None:
+        """Inputs of another rank with the sizes that they need then, if that gets further."""
+        fault = self._pending(seen)
+        if fault is None:
+            return None
+        for demand in (d for d in demands(fault, self.table) if isinstance(d, OtherSize)):
+            for guess in self._changes(seen, fault, demand):
+                if self._is_spent():
+                    return None
+                after = self._run(guess)
+                if self._progress(after) > before:
+                    return after
         return None
 
     def _searched(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
@@ -218,35 +234,37 @@ class Fitter:
     def _asking(
         self, make: type[Q], seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize
     ) -> Q:
-        outcome = self._outcome(fault.key, demand)
+        outcome = self._outcome(fault.key, demand, trail)
         return make(seen.guess, trail, demand, outcome, numbers_stated(self.model))
 
-    def _outcome(self, key: Key, demand: OtherSize) -> Callable[[Guess], SizeOutcome]:
+    def _outcome(self, key: Key, demand: OtherSize, trail: Trail) -> Callable[[Guess], SizeOutcome]:
         """What a changed input does to the size that a layer complained of."""
         known: dict[tuple[torch.Size, ...], SizeOutcome] = {}
 
         def of(guess: Guess) -> SizeOutcome:
             shapes = tuple(t.shape for t in slots_of(guess))
             if shapes not in known:
-                known[shapes] = self._seen_size(guess, key, demand)
+                known[shapes] = self._seen_size(guess, key, demand, trail)
             return known[shapes]
 
         return of
 
-    def _seen_size(self, guess: Guess, key: Key, demand: OtherSize) -> SizeOutcome:
+    def _seen_size(self, guess: Guess, key: Key, demand: OtherSize, trail: Trail) -> SizeOutcome:
         if self._is_spent():
             return SizeOutcome(spent=True)
         seen = self._run(guess)
         fault = seen.fault(key)
         if fault is None:
             return SizeOutcome(fits=seen.passed(key))
-        for other in demands(fault, self.table):
-            if isinstance(other, OtherSize) and (other.axis, other.flat) == (
-                demand.axis,
-                demand.flat,
-            ):
-                return SizeOutcome(got=other.got)
-        return SizeOutcome()
+        same = [
+            other
+            for other in demands(fault, self.table)
+            if isinstance(other, OtherSize)
+            and (other.axis, other.flat) == (demand.axis, demand.flat)
+        ]
+        own = (d for d in same if (t := fault.trail(d.tensor)) and t.slots == trail.slots)
+        found = next(own, next(iter(same), None))  # of two operands, that of the same inputs
+        return SizeOutcome() if found is None else SizeOutcome(got=found.got)
 
     def _variants(self, seen: Attempt) -> Iterator[Guess]:
         """The same inputs with twice the size where that changes nothing about the failures."""

@@ -20,7 +20,7 @@ from bnlint.tracing.fitting.demand import (
     OtherSize,
     OtherType,
 )
-from bnlint.tracing.fitting.layer_demands import channels, last_axis, several_values
+from bnlint.tracing.fitting.layer_demands import channels, last_axis, of_loss, several_values
 from bnlint.tracing.fitting.watching import Fault
 
 _CONVS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
@@ -33,10 +33,12 @@ _ELEMENTWISE = frozenset(
     for name in ("add", "sub", "mul", "div", "truediv", "and", "or", "pow")
 ) | {
     *("eq", "ne", "lt", "le", "gt", "ge", "where", "maximum", "minimum", "lerp", "masked_fill"),
-    *("mse_loss", "l1_loss", "smooth_l1_loss", "cosine_similarity", "pairwise_distance"),
-    *("binary_cross_entropy", "binary_cross_entropy_with_logits", "multiply", "subtract"),
-    *("logical_and", "kl_div"),
+    *("cosine_similarity", "pairwise_distance", "multiply", "subtract", "logical_and"),
 }
+_LOSSES = frozenset(
+    {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "binary_cross_entropy"}
+) | {"binary_cross_entropy_with_logits"}
+_CLASS_LOSSES = frozenset({"cross_entropy", "nll_loss"})
 _EINSUM = re.compile(r"equation \((\d+)\) does not match.*?\((\d+)\) for operand (\d+)")
 
 
@@ -53,6 +55,10 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         yield OtherRank(read[0], -read[0].ndim)
     yield from _types(fault.text, read)
     yield from _ranks(fault, name, read)
+    yield from _by_name(fault, name, read)
+
+
+def _by_name(fault: Fault, name: str, read: list[torch.Tensor]) -> Iterator[Demand]:
     if name in ("view", "reshape"):
         yield from _viewed(fault, read[0])
     elif name in ("split", "split_with_sizes"):
@@ -63,6 +69,8 @@ def of_function(fault: Fault) -> Iterator[Demand]:
         yield from _summed(fault.args[0], read)
     elif name == "expand_as":
         yield from _expanded(*read[:2])
+    elif name in _LOSSES | _CLASS_LOSSES and len(read) > 1:
+        yield from of_loss(*read[:2], classes=name in _CLASS_LOSSES)
     elif len(read) > 1:
         yield from _of_two(fault, name, *read[:2])
 
@@ -193,9 +201,10 @@ def _without_samples(low: torch.Tensor, high: torch.Tensor) -> Iterator[Demand]:
 
 
 def _expanded(weight: torch.Tensor, x: torch.Tensor) -> Iterator[Demand]:
-    """``weight.expand_as(x)``: an axis of the input has the size of the weight's."""
+    """``weight.expand_as(x)``: an axis has the same size in both; a mask is an input itself."""
     for i in range(1, min(weight.ndim, x.ndim) + 1):
         if weight.shape[-i] not in (1, x.shape[-i]):
+            yield OtherSize(weight, weight.ndim - i, x.shape[-i], channels=False)
             yield OtherSize(x, x.ndim - i, weight.shape[-i])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.nn.modules.loss import _Loss
 
 from bnlint.layers.table import Table, axes_of
 from bnlint.models.nested import tensors
@@ -42,6 +43,8 @@ def of_layer(fault: Fault, table: Table) -> Iterator[Demand]:
         yield OtherType(x, dtype)
     if kind is not None and "statespace" in kind.tags:
         yield from last_axis(x, getattr(module, "d_model", x.shape[-1]), 3)
+    if isinstance(module, _Loss) and len(read) > 1:
+        yield from of_loss(*read[:2], classes=isinstance(module, (nn.CrossEntropyLoss, nn.NLLLoss)))
     yield from _sizes(module, read, dims)
 
 
@@ -97,6 +100,18 @@ def last_axis(x: torch.Tensor, features: int, rank: int = 0) -> Iterator[Demand]
         yield OtherRank(x, 1)
     elif x.shape[-1] != features:
         yield OtherSize(x, x.ndim - 1, features)
+
+
+def of_loss(x: torch.Tensor, target: torch.Tensor, *, classes: bool) -> Iterator[Demand]:
+    """A target has the shape of the output; of ``classes``, that without the axis of scores."""
+    shape = (*x.shape[:1], *x.shape[2:]) if classes else tuple(x.shape)
+    if target.ndim != len(shape):
+        yield OtherRank(target, len(shape) - target.ndim)
+        return
+    for axis, want in enumerate(shape):
+        if target.shape[axis] != want:
+            yield OtherSize(target, axis, want, channels=False)
+            yield OtherSize(x, axis, target.shape[axis], channels=False)
 
 
 def _own_states(

@@ -70,7 +70,8 @@ def held_by(node: ast.expr, known: Mapping[str, Any]) -> Any:
         return None
     holder = held_by(node.value, known)
     held = getattr(holder, "__dict__", {})
-    return {**held, **held.get("_modules", {})}.get(node.attr)
+    kinds = ("_modules", "_parameters", "_buffers")
+    return {**held, **{n: v for k in kinds for n, v in held.get(k, {}).items()}}.get(node.attr)
 
 
 def tensors_named(statement: Statement) -> Iterator[torch.Tensor]:

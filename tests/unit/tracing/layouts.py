@@ -770,6 +770,88 @@ class OneOrTwo(nn.Module):
         return torch.split(x, [count, count]) if both else x
 
 
+class Unbound(nn.Module):
+    """Each frame of a video is taken apart from the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = torch.unbind(x, dim=1)
+        return torch.stack([self.conv(frame) for frame in frames])
+
+
+class Countable(nn.Module):
+    """Frames are counted along the second axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = []
+        for i in range(x.size(1)):
+            maps.append(self.conv(x[:, i]))
+        return torch.stack(maps)
+
+
+class Adjacent(nn.Module):
+    """A mask over pairs of steps is expanded over the heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = nn.Linear(12, 16)
+
+    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        b, n, _ = x.shape
+        query = self.query(x).view(b, n, 4, 4).transpose(1, 2)
+        scores = query @ query.transpose(-2, -1)
+        return scores * adjacency.unsqueeze(1).expand_as(scores) / adjacency.shape[2]
+
+
+class Powers(nn.Module):
+    """The channels are seven times those of the input, for an image, and for a stamp of time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = nn.Embedding(10, 7)
+        self.conv = nn.Conv2d(7, 8, 3, padding=1)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        x = torch.cat([x * 2**i for i in range(7)], dim=1)
+        x = x + self.time(t).reshape(x.shape[0], -1, 1, 1)
+        return self.conv(x)
+
+
+class Standardized(nn.Module):
+    """It refuses other channels than those of a tensor that it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.means = torch.zeros(5)
+        self.scale = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.size(1) != self.means.size(0):
+            raise ValueError("channels")
+        return self.scale(x)
+
+
+class Counting(nn.Module):
+    """A loss inside of forward has a target of the size of the map, without channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, stride=4, padding=1)
+        self.loss = nn.MSELoss()
+
+    def forward(self, image: Tensor, gt_map: Tensor) -> Tensor:
+        density = self.conv(image)
+        self.total = self.loss(density, torch.unsqueeze(gt_map, 1))
+        return density
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
     OneOrTwo: ((2, 1, 64, 64), (2, 1, 64, 64)),
     OfOneBatch: ((24, 16),),
@@ -829,6 +911,12 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
     OneByOne: ((1, 3, 224, 224),),
+    Unbound: ((2, 4, 3, 224, 224),),
+    Countable: ((2, 4, 1, 28, 28),),
+    Adjacent: ((2, 16, 12), (2, 16, 16)),
+    Powers: ((2, 1, 32, 32), (2,)),
+    Standardized: ((2, 5, 8),),
+    Counting: ((2, 3, 224, 224), (2, 56, 56)),
     PairedPyramid: ((2, 16, 32, 32), (2, 32, 16, 16), (2, 16, 32, 32), (2, 32, 16, 16)),
 }
 """What bnlint feeds to each of them."""
