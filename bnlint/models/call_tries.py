@@ -13,7 +13,9 @@ from bnlint.models.guessing.arguments.knowledge import Lacking
 from bnlint.models.guessing.arguments.missing_arguments import with_what_is_missing
 from bnlint.models.guessing.arguments.of_constructor import CallEvidence, find_calls
 from bnlint.models.guessing.arguments.other_defaults import with_another_default
+from bnlint.models.guessing.arguments.other_words import with_other_words
 from bnlint.models.guessing.guess import Guess
+from bnlint.models.lexicon import PROFILES
 from bnlint.models.survey import Maker
 
 _ATTEMPTS, _AMENDMENTS = 24, 8
@@ -32,7 +34,7 @@ Tried = tuple[Guess | Lacking, nn.Module | BaseException]
 def tries(maker: Maker, evidence: CallEvidence, attempt: Attempt) -> Iterator[Tried]:
     """Each call that is tried with what became of it; a guess is amended a few times.
 
-    Other defaults come last: what is written somewhere says more.
+    Other defaults and words come last: what is written somewhere says more.
     """
     work = _Tries(maker, evidence, attempt)
     failed: list[tuple[Guess, BaseException]] = []
@@ -44,6 +46,9 @@ def tries(maker: Maker, evidence: CallEvidence, attempt: Attempt) -> Iterator[Tr
             failed.append((last[0], last[1]))
     for guess, error in failed:
         yield from work.amendments(work.with_another_default(guess, error), defaults=True)
+    for guess, _ in failed if not work.built else ():
+        for other in work.with_other_words(guess):
+            yield from work.amendments(other)
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class _Tries:
     evidence: CallEvidence
     attempt: Attempt
     tried: set[str] = field(default_factory=set)
+    built: bool = False
     end: float = field(default_factory=lambda: time.process_time() + _SECONDS)
 
     def amendments(
@@ -70,6 +76,7 @@ class _Tries:
             found = self.attempt(guess)
             yield guess, found
             if isinstance(found, nn.Module):
+                self.built = True
                 return
             guess = self._amended(guess, found, defaults)
 
@@ -81,3 +88,10 @@ class _Tries:
     def with_another_default(self, guess: Guess, error: BaseException) -> Guess | None:
         """The call with another value for an argument whose default failed."""
         return with_another_default(guess, error, self.maker, self.tried)
+
+    def with_other_words(self, guess: Guess) -> Iterator[Guess]:
+        """The call with other words for its arguments, until one of them works."""
+        uses = self.evidence.knowledge(self.maker, PROFILES[0]).uses
+        for other in with_other_words(guess, self.maker, uses):
+            if not self.built and other.key() not in self.tried:
+                yield other

@@ -23,7 +23,9 @@ _SAME = frozenset({"lower", "upper", "strip", "copy"})
 _METHODS = (
     WORD | SEQUENCE | MAPPING | TENSOR | ARRAY | MODULE | _SAME | {"get", "pop", "setdefault"}
 )
-_COPIES = frozenset({"list", "tuple", "int", "float", "str", "bool", "deepcopy", "copy"})
+_COPIES = frozenset(
+    {"list", "tuple", "dict", "int", "float", "str", "bool", "deepcopy", "copy", "OrderedDict"}
+)
 
 
 class Bindings:

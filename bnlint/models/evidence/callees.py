@@ -39,12 +39,18 @@ def names_of_arguments(body: Function) -> list[str]:
     return [a.arg for a in every if a is not None]
 
 
+def places_of(body: Function) -> list[str]:
+    """The names of the parameters that arguments without a name are for, in their order."""
+    return [a.arg for a in (*body.args.posonlyargs, *body.args.args)]
+
+
 def parameters_of(value: Any) -> list[str]:
-    """The names of the parameters of a callable; empty if it does not tell."""
+    """The same of a callable, ``args`` for ``*args`` included; empty if it does not tell."""
     try:
-        return list(inspect.signature(value).parameters)
+        parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
         return []
+    return [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
 
 
 def resolved(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from bnlint.models.evidence.callees import (
     is_super_init,
     names_of_arguments,
     parameters_of,
+    places_of,
     resolved,
 )
 from bnlint.models.evidence.interpreting import Interpreter
@@ -85,7 +86,7 @@ class Follower:
         """Uses by parameter of what is called, its parameters in their order, and itself."""
         func = call.func
         if inside is not None and (method := inside.method(func)) is not None:
-            return self._of_method(method, inside), names_of_arguments(method)[1:], method
+            return self._of_method(method, inside), places_of(method)[1:], method
         if inside is not None and is_super_init(func):
             base = next((c for c in inside.owner.__mro__[1:] if "__init__" in vars(c)), object)
             return self.uses(base), parameters_of(base), base

@@ -107,6 +107,8 @@ class Interpreter:
             use.number = True
             use.fraction |= name == "float"
             use.whole |= name == "range"
+        elif name in ("dict", "OrderedDict"):
+            use.mapping = True
         elif name in ("getattr", "hasattr"):
             self._note_getattr(node, use, call)
         else:

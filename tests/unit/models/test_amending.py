@@ -396,3 +396,32 @@ def test_a_tensor_has_as_many_axes_as_its_shape_is_unpacked_into(tmp_path: Path)
     assert isinstance(graph, ModelGraph)
     assert [op.error for op in graph.ops if op.error] == []
     assert graph.ops[-1].kind == "output"
+
+
+WORDS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        if kind == "first":
+            from nowhere_at_all import Body
+        elif kind == "second":
+            Body = nn.Linear
+        self.body = Body(4, 4)
+
+    def forward(self, x):
+        return self.body(x)
+
+def main():
+    return Net("third")
+"""
+
+
+def test_other_words_are_tried_where_one_leads_to_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(WORDS)
+    graph = records_of(file)[0]
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.arguments == "Net(kind='second')"
+    assert graph.ref.guessed == ("kind",)

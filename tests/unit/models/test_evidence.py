@@ -161,6 +161,23 @@ BODIES = {
         "big_model",
         "self.body = nn.Linear(3, 4)\nself.inner = big_model.encoder.layers",
     ),
+    "a vocabulary": (
+        "vocab",
+        "self.body = nn.Embedding(len(vocab), 8, padding_idx=vocab.pad_idx)\n"
+        "self.longest = vocab.max_length",
+    ),
+    "a copy of settings": (
+        "zorp",
+        "settings = dict(zorp)\nself.body = nn.Linear(int(settings['width']), settings['out'])",
+    ),
+    "a number behind other positions": (
+        "out_channels",
+        """
+        def conv(dims, *args, **kwargs):
+            return (nn.Conv1d, nn.Conv2d)[dims - 1](*args, **kwargs)
+        self.body = conv(2, 3, out_channels, 1)
+        """,
+    ),
     "a device by another name": ("dev", "self.body = nn.Linear(3, 4).to(dev)"),
     "a device": ("device", "self.body = nn.Linear(3, 4).to(device)"),
 }

@@ -61,7 +61,7 @@ class GuessedSettings(dict[str, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GuessedSettings:
         answer, name, guessed = self._bnlint
-        made = GuessedSettings({k: copy.deepcopy(v, memo) for k, v in self.items()}, answer, name)
+        made = type(self)({k: copy.deepcopy(v, memo) for k, v in self.items()}, answer, name)
         made._bnlint[2].extend(guessed)
         return made
 
@@ -77,3 +77,13 @@ class GuessedSettings(dict[str, Any]):
             except KeyError:
                 return None
         return default
+
+
+class CountedSettings(GuessedSettings):
+    """Settings that have a length of their own, as a vocabulary has."""
+
+    __slots__ = ()
+    count = 100
+
+    def __len__(self) -> int:
+        return self.count

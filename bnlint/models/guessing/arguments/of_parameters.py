@@ -18,7 +18,7 @@ from bnlint.loading.missing.stand_ins import Stub, StubObject
 from bnlint.models.evidence.configured import of_class
 from bnlint.models.evidence.plain_values import built
 from bnlint.models.evidence.uses import ParameterUse
-from bnlint.models.guessing.arguments.guessed_settings import GuessedSettings
+from bnlint.models.guessing.arguments.guessed_settings import CountedSettings, GuessedSettings
 from bnlint.models.guessing.arguments.knowledge import Knowledge, Lacking
 from bnlint.models.guessing.arguments.of_annotations import (
     annotation_of,
@@ -80,6 +80,7 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
     if unannotated and LAYER_PARAMETER.fullmatch(name):
         yield from models_called(name, known)
     if unannotated:
+        yield from _counted(parameter.name, use, known)
         yield from by_use(parameter.name, use, known)
     elif hint is str and use.literals:
         yield literal_of(name, use)
@@ -94,6 +95,12 @@ def values_of(parameter: inspect.Parameter, known: Knowledge) -> Iterator[Any]:
         yield from by_annotation(hint, name, known.profile)
     if unannotated or (use.fields and is_class_of_settings(hint)):
         yield from _by_name(parameter.name, use, known)
+
+
+def _counted(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
+    """What has a length and attributes, such as a vocabulary."""
+    if use.sequence and any(not hasattr(list, field) for field in use.fields):
+        yield settings(name, use, known, kind=CountedSettings)
 
 
 def _by_incomplete_class(
@@ -143,8 +150,12 @@ def _by_module(hint: Any, name: str, use: ParameterUse, known: Knowledge) -> Ite
 
 
 def settings(
-    name: str, use: ParameterUse, known: Knowledge, found: Mapping[str, Any] | None = None
-) -> Any:
+    name: str,
+    use: ParameterUse,
+    known: Knowledge,
+    found: Mapping[str, Any] | None = None,
+    kind: type[GuessedSettings] = GuessedSettings,
+) -> GuessedSettings:
     """A settings object with the values found, and guesses for those that the code reads."""
     given = dict(found or {})
 
@@ -156,15 +167,30 @@ def settings(
             return None  # what a library keeps for itself is not set yet
         return guessed_setting(key, f"{name}.{key}", wanted, known)
 
-    made = GuessedSettings(given, answer, name)
+    made = kind(_with_attributes(given, name), answer, name)
     for key, wanted in use.fields.items():
-        inner = dict.get(made, key)
+        inner = given.get(key)
         if isinstance(inner, dict) and not isinstance(inner, GuessedSettings):
             made[key] = settings(f"{name}.{key}", wanted, known, inner)
         elif not (key in made or wanted.optional or use.defaulted or hasattr(dict, key)):
             with contextlib.suppress(KeyError):
                 _ = made[key]
     return made
+
+
+def _with_attributes(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The settings found, with those inside of them as attributes, too, however they are read."""
+    return {
+        key: GuessedSettings(_with_attributes(value, path), _nothing, path)
+        if type(value) is dict and all(isinstance(each, str) for each in value)
+        else value
+        for key, value in given.items()
+        for path in [f"{name}.{key}"]
+    }
+
+
+def _nothing(key: str) -> Any:
+    raise LookupError(key)
 
 
 def guessed_setting(key: str, path: str, use: ParameterUse, known: Knowledge) -> Any:

@@ -41,6 +41,9 @@ def alternatives(guess: Guess, conflict: tuple[int, int] | None) -> Iterator[Gue
     for path, value in values.items():
         for other in _matching(value, conflict) if conflict else ():
             yield revised(guess, path, other)
+    for path, value in values.items():
+        for other in _parts_of_sum(value, conflict) if conflict else ():
+            yield revised(guess, path, other)
     options = [[(path, other) for other in _others(value)] for path, value in values.items()]
     for turn in itertools.zip_longest(*options):
         for path, other in filter(None, turn):
@@ -58,6 +61,13 @@ def _matching(value: Any, conflict: tuple[int, int]) -> Iterator[Any]:
     elif type(value) is int and min(value, *conflict) > 0:
         yield from _scaled(value, *conflict)
         yield from _scaled(value, *reversed(conflict))
+
+
+def _parts_of_sum(value: Any, conflict: tuple[int, int]) -> Iterator[int]:
+    """Values for which the numbers become the same if it is one part of what is joined."""
+    apart = abs(conflict[0] - conflict[1])
+    if type(value) is int and min(value - 1, *conflict) > 0:
+        yield from (other for other in (value + apart, value - apart) if other > 0)
 
 
 def _with_another_entry(values: Sequence[Any], conflict: tuple[int, int]) -> Iterator[list[Any]]:
