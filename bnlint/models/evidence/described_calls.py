@@ -1,7 +1,8 @@
 """Calls that settings describe: the name of a class beside its arguments, in a file or a dict.
 
 Written as Hydra (``_target_``), Lightning (``class_path``, ``init_args``), OpenMMLab (``type``) and
-many templates do (``name`` or ``arch`` beside ``args``).
+many templates do (``name`` or ``arch`` beside ``args``). A section without a name describes the
+call of which it has most arguments, and hardly anything else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from bnlint.domain.graph import Location
 from bnlint.models.evidence.configured import dict_of, read_settings
+from bnlint.models.evidence.project import Project
 from bnlint.models.evidence.written_calls import Callee, Surroundings, WrittenCall
 
 _ARGUMENTS = re.compile(
@@ -22,6 +24,12 @@ _ARGUMENTS = re.compile(
 """Entries that hold the arguments of what another entry names."""
 
 _DEEPEST = 6
+
+_LEAST = 4
+"""The arguments that a section without the name of a class must have."""
+
+_MOST = 0.6
+"""The share of the parameters that it must have, and of its entries that must be parameters."""
 
 
 def calls_in_settings(callee: Callee, known: Surroundings) -> Iterator[WrittenCall]:
@@ -32,11 +40,20 @@ def calls_in_settings(callee: Callee, known: Surroundings) -> Iterator[WrittenCa
         if callee.name.lower() in text.lower():
             for values in _described(read_settings(path, text), callee, _DEEPEST):
                 yield WrittenCall(values, (), Location(path, _line(text, callee.name)))
+    yield from _in_sections(callee, known.project)
     for source in (known.source, *known.project.mentioning(callee.name)):
         for node in _dicts(source.tree).get(callee.name.lower(), ()):
             for values in _described(dict_of(node), callee, 1):
                 place = known.project.placed(Location(source.path, node.lineno))
                 yield WrittenCall(values, (), place)
+
+
+def _in_sections(callee: Callee, project: Project) -> Iterator[WrittenCall]:
+    """Calls of which files of settings have the arguments without the name."""
+    for path, text in project.settings() if len(callee.parameters) >= _LEAST else ():
+        if sum(name in text for name in callee.parameters) >= _LEAST:
+            for values in _sections(read_settings(path, text), callee, _DEEPEST):
+                yield WrittenCall(values, (), Location(path, _line(text, next(iter(values)))))
 
 
 def _described(data: Any, callee: Callee, left: int) -> Iterator[dict[str, Any]]:
@@ -51,6 +68,17 @@ def _described(data: Any, callee: Callee, left: int) -> Iterator[dict[str, Any]]
             yield arguments
     for value in inner:
         yield from _described(value, callee, left - 1)
+
+
+def _sections(data: Any, callee: Callee, left: int) -> Iterator[dict[str, Any]]:
+    """The arguments in each mapping that has most of them, from the outside in."""
+    if left == 0 or not isinstance(data, Mapping):
+        return
+    found = {k: v for k, v in data.items() if k in callee.parameters and _is_stated(v)}
+    if len(found) >= max(_LEAST, _MOST * len(callee.parameters), _MOST * len(data)):
+        yield found
+    for value in data.values():
+        yield from _sections(value, callee, left - 1)
 
 
 def _arguments(data: Mapping[Any, Any], callee: Callee) -> dict[str, Any]:

@@ -34,12 +34,13 @@ def variations(candidate: Guess, why: Reason | None) -> Iterator[Guess]:
             yield resized(candidate, size, why.within)
     for size in sizes:
         yield resized(candidate, size, 2 * size)
-    yield changed(candidate, lambda _, shape: (shape[0] + 1, *shape[1:]) if shape else shape)
+    for samples in (shapes[0][0] + 1, 1) if shapes and shapes[0] else ():
+        yield changed(candidate, _of_batch(samples))
     if why is not None and why.of_types:
         yield _of_other_types(candidate)
     yield from _ranks(candidate, shapes)
     for size in sizes:
-        for step in _STEPS if size >= _MANY else (1,):
+        for step in _STEPS if size >= _MANY else (1, 31 * size):  # pooling rounds down
             yield resized(candidate, size, size + step)
     for number, shape in enumerate(shapes):
         for axis in range(1, len(shape)):
@@ -69,6 +70,10 @@ def shapes_of(candidate: Guess) -> tuple[Shape, ...]:
     """The shapes of all tensors in the candidate."""
     held: Any = (candidate.args, dict(candidate.kwargs))
     return tuple(tuple(t.shape) for t in tensors(held))
+
+
+def _of_batch(samples: int) -> Change:
+    return lambda _, shape: (samples, *shape[1:]) if shape else shape
 
 
 def _of_other_types(candidate: Guess) -> Guess:

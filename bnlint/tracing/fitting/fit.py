@@ -17,7 +17,7 @@ from torch import nn
 
 from bnlint.layers.table import Table
 from bnlint.models.guessing.guess import Guess
-from bnlint.models.guessing.inputs.of_layers import numbers_stated
+from bnlint.models.guessing.inputs.of_layers import numbers_stated, stated
 from bnlint.tracing.fitting.complaints import needs_values
 from bnlint.tracing.fitting.demand import (
     Demand,
@@ -28,6 +28,7 @@ from bnlint.tracing.fitting.demand import (
     OtherType,
 )
 from bnlint.tracing.fitting.demands import demands
+from bnlint.tracing.fitting.samples import with_batch, with_labels, with_rows
 from bnlint.tracing.fitting.size_question import SizeOutcome, SizeQuestion
 from bnlint.tracing.fitting.size_search import SizeSearch
 from bnlint.tracing.fitting.sizes import Sizes, larger
@@ -101,17 +102,6 @@ def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
     return guess.channels_last, tuple((t.ndim, t.dtype) for t in slots_of(guess))
 
 
-def _with_batch(guess: Guess, trail: Trail, want: int) -> Guess:
-    """The call with so many samples; of one sample, inputs of whole numbers are one number."""
-    slots = slots_of(guess)
-    counts = {slots[slot].shape[0] for slot in trail.slots if slots[slot].ndim}
-    sizes = {(n, 0): want for n, t in enumerate(slots) if t.ndim and t.shape[0] in counts}
-    if want == 1:
-        whole = (slot for slot in trail.slots if not slots[slot].is_floating_point())
-        sizes |= {(slot, axis): 1 for slot in whole for axis in range(slots[slot].ndim)}
-    return with_sizes(guess, sizes)
-
-
 @dataclass(slots=True)
 class Fitter:
     """Changes the inputs of one model step by step; ends after some forwards or some time."""
@@ -173,18 +163,28 @@ class Fitter:
 
     def _improved(self, seen: Attempt, fault: Fault) -> Attempt | None:
         before = self._progress(seen)
-        wanted = demands(fault, self.table)
-        simple = ((d, guess) for d in wanted for guess in self._changes(seen, fault, d))
-        searched = ((d, guess) for d in wanted for guess in self._searched(seen, fault, d))
-        for demand, guess in itertools.chain(simple, searched):
+        for guess, other_rank in self._proposals(seen, fault):
             if self._is_spent():
                 return None
             after = self._run(guess)
             if self._progress(after) > before:
                 return after
-            if isinstance(demand, OtherRank) and (sized := self._sized(after, before)):
+            if other_rank and (sized := self._sized(after, before)) is not None:
                 return sized
         return None
+
+    def _proposals(self, seen: Attempt, fault: Fault) -> Iterator[tuple[Guess, bool]]:
+        """Changed inputs, and whether one of them has another rank: its sizes may change, too."""
+        wanted = demands(fault, self.table)
+        for demand in wanted:
+            for guess in self._changes(seen, fault, demand):
+                yield guess, isinstance(demand, OtherRank)
+        trails = (fault.trail(d.tensor) for d in wanted if isinstance(d, OtherSize))
+        for guess in with_labels(seen.guess, {n for t in trails if t for n in t.slots}):
+            yield guess, True
+        for demand in wanted:
+            for guess in self._searched(seen, fault, demand):
+                yield guess, False
 
     def _sized(self, seen: Attempt, before: Progress) -> Attempt | None:
         """Inputs of another rank with the sizes that they need then, if that gets further."""
@@ -214,22 +214,32 @@ class Fitter:
             yield from larger(seen.guess, trail)
             return
         if isinstance(demand, OtherBatch):
-            yield _with_batch(seen.guess, trail, demand.want)
+            yield with_batch(seen.guess, trail, demand.want)
             return
         if isinstance(demand, OtherSize):
             yield from self._asking(Sizes, seen, fault, trail, demand).solutions()
+            yield from with_rows(seen.guess, trail, demand)
             return
         for slot in sorted(trail.slots):
             tensor = slots[slot]
             if isinstance(demand, OtherType):
                 yield with_slots(seen.guess, {slot: tensor.to(demand.dtype)})
-            elif (slot in trail.straight or not tensor.is_floating_point()) and (
-                changed := with_rank(tensor, tensor.ndim + demand.by)
-            ) is not None:
-                yield with_slots(seen.guess, {slot: changed})
+            elif slot in trail.straight or not tensor.is_floating_point():
+                for changed in self._of_rank(tensor, tensor.ndim + demand.by):
+                    yield with_slots(seen.guess, {slot: changed})
         if isinstance(demand, OtherRank) and demand.by == -1 and len(trail.straight) > 1:
             alone = {n: slots[n] for n in trail.straight if slots[n].ndim}  # torch.stack(images)
             yield with_slots(seen.guess, {n: like(t, t.shape[1:]) for n, t in alone.items()})
+
+    def _of_rank(self, tensor: torch.Tensor, rank: int) -> Iterator[torch.Tensor]:
+        """The tensor with so many axes; as an image with the channels that the model states."""
+        changed = with_rank(tensor, rank)
+        if changed is None:
+            return
+        channels = stated(self.model).channels if rank > 3 > tensor.ndim - 1 else None
+        if channels is not None and channels != changed.shape[1]:
+            yield like(changed, (changed.shape[0], channels, *changed.shape[2:]))
+        yield changed
 
     def _asking(
         self, make: type[Q], seen: Attempt, fault: Fault, trail: Trail, demand: OtherSize

@@ -117,7 +117,7 @@ def _viewed(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
     sizes = [s for s in shape if isinstance(s, int)]
     own = sizes[1:] if sizes and sizes[0] in (-1, x.shape[0]) else sizes
     values = math.prod(map(abs, own))
-    if own is sizes and sizes[:1] > [1] and x.shape[0] != sizes[0] and -1 in sizes:
+    if own is sizes and sizes[:1] > [0] and x.shape[0] != sizes[0] and -1 in sizes:
         yield OtherBatch(x, sizes[0])  # x.view(self.batch_size, -1)
     if -1 not in sizes and sizes[:1] != [x.shape[0]]:  # rows that were points of several samples
         rows, rest = divmod(x.shape[0] * math.prod(sizes), x.numel() or 1)

@@ -22,7 +22,7 @@ from bnlint.models.evidence.plain_values import evaluate
 from bnlint.models.guessing.arguments.knowledge import Part
 from bnlint.models.workshop import Workshop
 from bnlint.tracing.discovery import Models
-from tests.unit.models.test_discovery import records
+from tests.unit.models.test_discovery import records, records_of
 
 CLASS = """
 class Net(nn.Module):
@@ -613,3 +613,19 @@ def test_a_name_that_is_bound_again_keeps_what_it_was_made_of() -> None:
     (graph,) = (r for r in records(code) if isinstance(r, ModelGraph))
     assert graph.ref.guessed == ()
     assert [op.outputs for op in graph.ops if op.kind == "linear"] == [((2, 3),)]
+
+
+def test_a_section_of_settings_with_most_arguments_describes_the_call(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    section = {"width": 12, "depth": 2, "kernel": 5, "classes": 7, "groups": 3}
+    settings = {"train": {"width": 99, "rate": 0.1}, "model": {**section, "note": "none"}}
+    (tmp_path / "config" / "base.json").write_text(json.dumps(settings))
+    file = tmp_path / "net.py"
+    body = "self.body = nn.Conv1d(width, classes * groups, kernel, groups=groups)"
+    file.write_text("from torch import nn\n" + code("width, depth, kernel, classes, groups", body))
+    graph = records_of(file)[0]
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.guessed == ()
+    assert graph.ref.found is not None
+    assert graph.ref.found.path.endswith("base.json")
+    assert "width=12" in graph.ref.arguments

@@ -852,6 +852,48 @@ class Counting(nn.Module):
         return density
 
 
+class Rows(nn.Module):
+    """A view with a fixed number of samples takes them from the features of fewer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.head = nn.Linear(8 * 6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.words(x).transpose(1, 2).topk(6)[0].view(24, -1))
+
+
+class OneSample(nn.Module):
+    """A square is put together for one sample, as it was trained."""
+
+    def __init__(self, nChannels: int = 12) -> None:
+        super().__init__()
+        self.features = nn.Linear(nChannels, 16)
+        self.last = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4:
+            raise ValueError("images are expected")
+        x = self.features(x.moveaxis(1, -1).reshape(-1, x.shape[1]))
+        side = int(x.shape[0] ** 0.5)
+        return self.last(x.reshape((1, side, side, -1)))
+
+
+class Labelled(nn.Module):
+    """Noise, and the embedding of one label for each sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = nn.Embedding(10, 5)
+        self.up = nn.ConvTranspose2d(15, 8, 4)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        x = x.reshape([x.shape[0], -1, 1, 1])
+        y = self.label(y).reshape([x.shape[0], -1, 1, 1])
+        return self.up(torch.cat((x, y), dim=1))
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
     OneOrTwo: ((2, 1, 64, 64), (2, 1, 64, 64)),
     OfOneBatch: ((24, 16),),
@@ -911,6 +953,9 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
     OneByOne: ((1, 3, 224, 224),),
+    Rows: ((24, 16),),
+    OneSample: ((1, 12, 2, 2),),
+    Labelled: ((2, 10, 1, 1), (2,)),
     Unbound: ((2, 4, 3, 224, 224),),
     Countable: ((2, 4, 1, 28, 28),),
     Adjacent: ((2, 16, 12), (2, 16, 16)),

@@ -33,6 +33,7 @@ from bnlint.models.lexicon import (
     LENGTH_NAMES,
     OF_WAVEFORMS,
     WIDTH,
+    in_lower_case,
 )
 
 BATCH, LENGTH = 2, 16
@@ -91,7 +92,7 @@ class Stated:
 
 def stated(model: nn.Module) -> Stated:
     """The sizes that the model was built with or keeps; of three, the first may be channels."""
-    values = dict(_values(model))
+    values = {in_lower_case(name): value for name, value in _values(model)}
     size, extent = _size_named(values, IMAGE_SIZE), _size_named(values, INPUT_SIZE)
     size = _sides(values) or size
     channels = _number_named(values, IMAGE_CHANNELS)
