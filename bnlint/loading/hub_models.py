@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
@@ -21,6 +23,10 @@ from bnlint.loading.user_code import DownloadDenied
 from bnlint.loading.weights import LEFT_OUT, mark
 
 _TORCHVISION = "pytorch/vision"
+_VECTORS = re.compile(r"(?i)embed|glove|w2v|word2?vec|fasttext|sgns|vectors")
+"""What files of vectors of words are called."""
+
+_ROWS = (1000, 300)
 _OPTIONS_OF_HUB = ("source", "trust_repo", "force_reload", "verbose", "skip_validation")
 
 
@@ -173,7 +179,31 @@ def _change_tokenizers(module: Any) -> None:
     module.AutoTokenizer.from_pretrained = classmethod(cast(Any, from_pretrained))
 
 
+def _change_numpy(module: Any) -> None:
+    """Vectors of words are random numbers where their file is not there."""
+    load = module.load
+
+    class AbsentVectors(module.ndarray):  # type: ignore[misc]
+        """Rows of vectors, whichever entry of an archive they were."""
+
+        files = ("embeddings",)
+
+        def __getitem__(self, key: Any) -> Any:
+            return self if isinstance(key, str) else super().__getitem__(key)
+
+    def load_array(file: Any, *args: Any, **kwargs: Any) -> Any:
+        named = isinstance(file, (str, os.PathLike)) and _VECTORS.search(os.path.basename(file))
+        if not named or os.path.lexists(file):
+            return load(file, *args, **kwargs)
+        LEFT_OUT.absent(file)
+        rows = module.random.default_rng(0).normal(size=_ROWS).astype("float32")
+        return rows.view(AbsentVectors)
+
+    module.load = load_array
+
+
 _CHANGES: dict[str, Callable[[Any], None]] = {
+    "numpy": _change_numpy,
     "timm.models._builder": _change_timm,
     "huggingface_hub.file_download": _change_hub,
     "safetensors.torch": _change_safetensors,

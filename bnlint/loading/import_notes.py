@@ -43,7 +43,13 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
         yield replace(problem, line=line, message=said, hint=hint)
     yield from _stopped(source, found)
     yield from _misfits(source, stubs)
-    missing = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]
+    names = [name for name in dict.fromkeys(stubs.names) if name not in stubs.broken]
+    whole = [name for name in names if name in stubs.replaced - stubs.lacking]
+    missing = [name for name in names if name not in whole]
+    if whole and not found.failures:
+        said = f"{listed(whole)} could not be imported; what it holds that is needed was provided"
+        line = _import_line(source.tree, whole[0])
+        yield Problem(ProblemKind.STUBBED_IMPORT, source.path, said, line=line, names=tuple(whole))
     if missing and not found.failures:
         were = "was" if len(missing) == 1 else "were"
         yield Problem(

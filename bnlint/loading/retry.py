@@ -12,26 +12,23 @@ import traceback
 import types
 from collections.abc import Iterable, Iterator
 
-import torch
-
 from bnlint.domain.errors import in_words
+from bnlint.loading.missing.operators import define_operator, without_operator
 from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Place, Source
 from bnlint.loading.sites import file_of, is_local
 
 _ANCESTORS = 6
-_CAUSES = 8
 _NO_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _NO_PACKAGE = "is not a package"
-_NO_OPERATOR = re.compile(r"operator (\w+)::(\w+) does not exist")
 _IMPORT = re.compile(r"\s*(?:from|import)\s+([\w.]+)")
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 
 def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool:
     """True if the next try will get further: a local folder or a stub was added."""
-    if (cause := _without_operator(error)) is not None:
+    if (cause := without_operator(error)) is not None:
         return define_operator(cause, stubs)
     if isinstance(error, ModuleNotFoundError) and error.name:
         if _NO_PACKAGE in str(error):
@@ -42,15 +39,6 @@ def unblock(error: Exception, source: Source, spot: Place, stubs: Stubs) -> bool
     if isinstance(error, AttributeError) and (found := _NO_ATTRIBUTE.search(str(error))):
         return found[1] != "torch" and _add_name(found[1], found[2], stubs)
     return _replace_broken(error, source, spot, stubs)
-
-
-def _without_operator(error: BaseException | None) -> BaseException | None:
-    """The error that names a missing operator: this one, or one that it was raised from."""
-    for _ in range(_CAUSES):
-        if error is None or _NO_OPERATOR.search(str(error)):
-            return error
-        error = error.__cause__
-    return None
 
 
 def _add_missing(name: str, source: Source, spot: Place, stubs: Stubs) -> bool:
@@ -97,23 +85,6 @@ def _add_name(module: str, name: str, stubs: Stubs) -> bool:
     if owner is None or is_local(path or "x") or f"{module}.{name}" in stubs.names:
         return False
     stubs.add_attribute(owner, name)
-    return True
-
-
-def define_operator(error: BaseException, stubs: Stubs) -> bool:
-    """True if an operator was defined that a package should have brought: the rest of it loads.
-
-    Its compiled part cannot be loaded, most often because it was built for another torch. A call of
-    the operator still fails.
-    """
-    found = _NO_OPERATOR.search(str(error))
-    if found is None:
-        return False
-    namespace, name = found[1], found[2]
-    if name in stubs.operators.get(namespace, ()):
-        return False
-    stubs.operators.setdefault(namespace, []).append(name)
-    torch.library.define(f"{namespace}::{name}", "(Tensor missing) -> Tensor")
     return True
 
 

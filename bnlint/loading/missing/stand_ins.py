@@ -119,7 +119,12 @@ class Stub:
         self._more("[]")
 
     def __iter__(self) -> Iterator[Any]:
-        """As many stubs as names wait for them; a loop, which would never end, finds none."""
+        """As many stubs as names wait for them; a loop, which would never end, finds none.
+
+        A layer of torch must not get it for the sizes of its kernel: it would have none.
+        """
+        if sys._getframe(1).f_globals.get("__name__") == "torch.nn.modules.utils":
+            raise self._needed()
         inside = self._more("[]")
         return iter([inside] * _unpacked(sys._getframe(1)))
 
@@ -153,12 +158,15 @@ class Stub:
         return False
 
     def _more(self, suffix: str) -> Stub:
+        if self.__dict__["_bnlint_stubs"].closed:
+            raise self._needed()
+        return Stub(self.__dict__["_bnlint_stubs"], self.__dict__["_bnlint_name"] + suffix)
+
+    def _needed(self) -> StubUsed:
         stubs, name = self.__dict__["_bnlint_stubs"], self.__dict__["_bnlint_name"]
-        if stubs.closed:
-            top = name.split(".")[0]
-            why = "is not installed" if top in stubs.names else "could not be imported"
-            raise StubUsed(f"{name} is needed, and {top} {why}")
-        return Stub(stubs, name + suffix)
+        top = name.split(".")[0]
+        why = "is not installed" if top in stubs.names else "could not be imported"
+        return StubUsed(f"{name} is needed, and {top} {why}")
 
 
 class StubLayer(nn.Module):

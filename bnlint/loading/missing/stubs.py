@@ -61,13 +61,16 @@ class Stubs(MetaPathFinder, Loader):
     """The packages and names that are replaced; a finder on ``sys.meta_path`` while open.
 
     ``broken`` are errors of packages that are installed but cannot be imported. ``operators`` are
-    those of torch that a package should have brought, by its name.
+    those of torch that a package should have brought, by its name. ``replaced`` are packages of
+    which names were provided, ``lacking`` those of which names are stubs.
     """
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.broken: dict[str, str] = {}
         self.operators: dict[str, list[str]] = {}
+        self.replaced: set[str] = set()
+        self.lacking: set[str] = set()
         self.closed = False
         self._set: list[tuple[ModuleType, str]] = []
 
@@ -79,12 +82,19 @@ class Stubs(MetaPathFinder, Loader):
         nn.Module.__setattr__ = _take_attribute  # type: ignore[method-assign]
         self.names.append(name)
 
+    def named(self, path: str) -> Iterator[str]:
+        """The names that were replaced of which a module is a part."""
+        yield from (n for n in self.names if path == n or path.startswith(f"{n}."))
+
     def add_attribute(self, module: ModuleType, name: str) -> None:
         """Replace one name that an installed package lacks."""
-        stub = Stub(self, f"{module.__name__}.{name}")
-        setattr(module, name, FORMER.get((module.__name__, name), stub))
+        former = FORMER.get((module.__name__, name)) or provided(module.__name__, name)
+        stub = Stub(self, f"{module.__name__}.{name}") if former is None else former
+        setattr(module, name, stub)
         self._set.append((module, name))
         self.names.append(f"{module.__name__}.{name}")
+        if former is not None:
+            self.replaced.add(f"{module.__name__}.{name}")
 
     def close(self) -> None:
         """Take all stubs out of ``sys``; those that someone still holds raise when used."""
@@ -144,6 +154,7 @@ class StubPackage(ModuleType):
             return names
         if name.startswith("__"):
             raise AttributeError(name)
-        if (known := provided(self.__name__, name)) is not None:
-            return known
-        return Stub(self.__dict__["_bnlint_stubs"], f"{self.__name__}.{name}")
+        stubs = self.__dict__["_bnlint_stubs"]
+        known = provided(self.__name__, name)
+        (stubs.lacking if known is None else stubs.replaced).update(stubs.named(self.__name__))
+        return Stub(stubs, f"{self.__name__}.{name}") if known is None else known

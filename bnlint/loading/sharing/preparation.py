@@ -20,9 +20,9 @@ from bnlint.domain.request import Consulted
 from bnlint.loading.consulted import Lookups, watch
 from bnlint.loading.flex_attention import attend_by_formula
 from bnlint.loading.hub_models import without_hub
+from bnlint.loading.missing.operators import define_operator
 from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.provisions import Provisions
-from bnlint.loading.retry import define_operator
 from bnlint.loading.sites import record_sites
 from bnlint.loading.user_code import NoAccelerator, deny_downloads
 from bnlint.loading.weights import without_weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,13 @@ import pytest
 
 from bnlint.loading.importing import Imported, import_source
 from bnlint.loading.parsing import Source, read
+from tests.unit.imported import nothing_stays
 
 
 @pytest.fixture(autouse=True)
-def left_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = {*sys.modules}
-    yield
-    for name in {*sys.modules} - before:
-        del sys.modules[name]
+def left_as_it_was() -> Iterator[None]:
+    with nothing_stays():
+        yield
 
 
 def imported(folder: Path, files: dict[str, str], main: str) -> Imported:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,18 +10,15 @@ import pytest
 from bnlint.loading.importing import import_source
 from bnlint.loading.missing.state_spaces import selective_scan
 from bnlint.loading.parsing import Source, read
+from tests.unit.imported import nothing_stays
 
 SCAN = "    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn\n"
 WITHOUT = "    selective_scan_fn = None\n"
 
 
 @pytest.fixture
-def names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], dict[str, object]]]:
+def names(tmp_path: Path) -> Iterator[Callable[[str], dict[str, object]]]:
     """What a file defines; nothing of it stays in the process."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = {*sys.modules}
 
     def of(text: str) -> dict[str, object]:
         path = tmp_path / "net.py"
@@ -33,9 +29,8 @@ def names(
         imported.stubs.close()
         return vars(imported.module)
 
-    yield of
-    for name in {*sys.modules} - before:
-        del sys.modules[name]
+    with nothing_stays():
+        yield of
 
 
 @pytest.mark.parametrize("handler", ["    pass\n", "    print('it is not installed')\n"])
