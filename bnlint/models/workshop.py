@@ -32,6 +32,7 @@ from bnlint.models.guessing.arguments.of_constructor import CallEvidence
 from bnlint.models.guessing.guess import Guess
 from bnlint.models.held_modules import not_set_up, uncover_methods
 from bnlint.models.survey import Maker, maker_named, maker_of, resolve
+from bnlint.models.unfinished import unfinished
 
 _PATIENCE = 15
 """The seconds that a constructor may compute with guessed arguments."""
@@ -105,6 +106,10 @@ class Workshop:
         if fault := not_set_up(model):
             kind, text = ProblemKind.NOT_BUILT, f"{name} cannot be checked: {fault}"
             return Problem(kind, self.file, text, model=name, blocking=origin == "named")
+        if (lost := unfinished(model, self.lost, vars(self.module))) is not None:
+            text = f"{name} is not as the file makes it: a statement that changes it did not run"
+            hint = "build it in a function or class, so that it needs nothing else of the file"
+            return Problem(ProblemKind.NOT_BUILT, self.file, text, hint, lost.lineno, name)
         uncover_methods(model)
         return self._built(model, ModelRef(self.file, name, origin), ())
 

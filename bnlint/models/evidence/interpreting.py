@@ -198,7 +198,9 @@ class Interpreter:
                 value = ast.literal_eval(node)
             except ValueError:
                 continue
-            if isinstance(value, str) or (isinstance(value, (int, float)) and value not in (0, 1)):
+            rows = isinstance(value, (list, tuple)) and value and all(type(n) is int for n in value)
+            number = isinstance(value, (int, float)) and value not in (0, 1)
+            if isinstance(value, str) or number or rows:
                 use.literals += [value] if value not in use.literals else []
             use.word |= isinstance(value, str)
 

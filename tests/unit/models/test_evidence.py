@@ -161,6 +161,15 @@ BODIES = {
         "big_model",
         "self.body = nn.Linear(3, 4)\nself.inner = big_model.encoder.layers",
     ),
+    "a list of anything": (
+        "steps: list",
+        "self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in steps])",
+    ),
+    "lists that it is compared with": (
+        "zorp: list",
+        "assert zorp in [[1, 2, 3], [2, 3]]\n"
+        "self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in zorp])",
+    ),
     "a vocabulary": (
         "vocab",
         "self.body = nn.Embedding(len(vocab), 8, padding_idx=vocab.pad_idx)\n"
@@ -629,3 +638,13 @@ def test_a_section_of_settings_with_most_arguments_describes_the_call(tmp_path: 
     assert graph.ref.found is not None
     assert graph.ref.found.path.endswith("base.json")
     assert "width=12" in graph.ref.arguments
+
+
+def test_a_call_with_nothing_in_the_place_of_settings_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    body = "self.body = nn.Linear(settings.width, 4)"
+    call = "\n\nclass Engine:\n    def __init__(self, whole=None):\n        self.net = Net(whole)\n"
+    file.write_text("from torch import nn\n" + code("settings", body) + call)
+    graph = records_of(file)[0]
+    assert isinstance(graph, ModelGraph)
+    assert graph.ref.guessed == ("settings.width",)

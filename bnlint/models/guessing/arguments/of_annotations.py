@@ -23,6 +23,8 @@ from bnlint.models.lexicon import Profile, word
 _PLAIN = ("builtins", "inspect", "typing", "types", "collections.abc")
 _BAGS = (dict, collections.abc.Mapping, argparse.Namespace, types.SimpleNamespace)
 """Types of settings objects that may hold any settings."""
+_LISTS = (list, tuple, set)
+"""Types that do not say what they hold."""
 _NOTHING = inspect.Parameter.empty
 
 
@@ -44,7 +46,7 @@ def origin_of(hint: Any) -> Any:
 
 def is_open(hint: Any, use: ParameterUse) -> bool:
     """True without an annotation, and where it does not say which settings are read."""
-    if hint in (_NOTHING, Any) or is_a(hint, Stub):
+    if hint in (_NOTHING, Any) or is_a(hint, Stub) or (hint in _LISTS and use.sequence):
         return True
     options = [origin_of(option) for option in (hint, *typing.get_args(hint))]
     return bool(use.fields or use.keyed) and any(option in _BAGS for option in options)

@@ -204,19 +204,29 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     anything = any(p.kind is p.VAR_KEYWORD for p in maker.parameters)
     if not (anything or set(call.known) <= accepted):
         return None
-    missing = tuple(p for p in maker.required if p.name not in call.known)
-    if not call.known:
+    knowledge = evidence.knowledge(maker, PROFILES[0])
+    vain = {p.name for p in maker.required if _is_vain(p.name, call.known, knowledge.uses)}
+    known = {name: value for name, value in call.known.items() if name not in vain}
+    if not known and not vain:
         return None
-    filled = fill(missing, evidence.knowledge(maker, PROFILES[0]))
+    filled = fill(tuple(p for p in maker.required if p.name not in known), knowledge)
     if isinstance(filled, Lacking):
         return None
-    values = {**call.known, **filled}
+    values = {**known, **filled}
     places = [p.name for p in maker.parameters[: call.positions]]
     first = [*takewhile(lambda name: not isinstance(values[name], GuessedSettings), places)]
     rest = [p.name for p in maker.parameters[len(first) :] if p.name in values]
     named = {name: values[name] for name in dict.fromkeys([*rest, *values]) if name not in first}
     args = tuple(values[name] for name in first)
     return Guess(args, named, Origin.FOUND, call.place, (*call.guessed, *filled))
+
+
+def _is_vain(name: str, known: Mapping[str, Any], uses: Mapping[str, ParameterUse]) -> bool:
+    """True for None or a number in the place of settings: what the call really gets is computed."""
+    value, use = known.get(name, ...), uses.get(name)
+    if use is None or not (value is None or type(value) in (bool, int, float)):
+        return False
+    return any(not (each.optional or hasattr(value, field)) for field, each in use.fields.items())
 
 
 def known_values(maker: Maker, evidence: CallEvidence) -> dict[str, Any]:
