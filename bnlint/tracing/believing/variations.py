@@ -34,11 +34,11 @@ def variations(candidate: Guess, why: Reason | None) -> Iterator[Guess]:
             yield resized(candidate, size, why.within)
     for size in sizes:
         yield resized(candidate, size, 2 * size)
-    for samples in (shapes[0][0] + 1, 1) if shapes and shapes[0] else ():
-        yield changed(candidate, _of_batch(samples))
+    yield from _batches(candidate, shapes)
     if why is not None and why.of_types:
         yield _of_other_types(candidate)
     yield from _ranks(candidate, shapes)
+    yield from _videos(candidate, shapes)
     for size in sizes:
         for step in _STEPS if size >= _MANY else (1, 31 * size):  # pooling rounds down
             yield resized(candidate, size, size + step)
@@ -72,6 +72,19 @@ def shapes_of(candidate: Guess) -> tuple[Shape, ...]:
     return tuple(tuple(t.shape) for t in tensors(held))
 
 
+def _batches(candidate: Guess, shapes: tuple[Shape, ...]) -> Iterator[Guess]:
+    """One sample more, and a single one."""
+    for samples in (shapes[0][0] + 1, 1) if shapes and shapes[0] else ():
+        yield changed(candidate, _of_batch(samples))
+
+
+def _videos(candidate: Guess, shapes: tuple[Shape, ...]) -> Iterator[Guess]:
+    """Larger images of a video, whatever its number of frames is."""
+    for number, shape in enumerate(shapes):
+        if len(shape) == 5:
+            yield changed(candidate, _doubled(number, 3, 4))
+
+
 def _of_batch(samples: int) -> Change:
     return lambda _, shape: (samples, *shape[1:]) if shape else shape
 
@@ -87,11 +100,11 @@ def _of_other_types(candidate: Guess) -> Guess:
     return replace(candidate, args=args, kwargs=kwargs)
 
 
-def _doubled(number: int, axis: int) -> Change:
+def _doubled(number: int, *axes: int) -> Change:
     def change(n: int, shape: Shape) -> Shape:
         if n != number:
             return shape
-        return (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
+        return tuple(2 * size if axis in axes else size for axis, size in enumerate(shape))
 
     return change
 

@@ -12,6 +12,9 @@ from bnlint.tracing.fitting.size_question import IMAGE_SIDES, Axis, SizeOutcome,
 from bnlint.tracing.fitting.slots import slots_of, with_sizes
 
 _LARGEST = 2048
+_LONGEST = 1 << 17
+"""Sides of images, and steps of signals, up to which a search goes."""
+
 _RATIOS = ((2, 1), (1, 2), (1, 4), (4, 1), (3, 4), (4, 3))
 """Height to width of images that are not square."""
 
@@ -80,7 +83,8 @@ class SizeSearch(SizeQuestion):
             return
         if self._is_vain(axes):
             return
-        square = self._searched([axes], (1, 1), _LARGEST)
+        signals = all(slots[slot].ndim == 3 for slot, _ in axes)
+        square = self._searched([axes], (1, 1), _LONGEST if signals else _LARGEST)
         if square.guess is not None:
             yield square.guess
         elif all(slots[slot].ndim == 4 for slot, _ in axes):

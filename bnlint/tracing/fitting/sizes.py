@@ -114,11 +114,16 @@ class Sizes(SizeQuestion):
         slots = sorted(self.trail.slots)
         together = [slots] if len(slots) > 1 else []  # a level of a pyramid may have two inputs
         for some in (*([slot] for slot in slots), *together):
-            axes = self.sized_axes(some)
-            sizes = {axis: self.size(axis) * want / got for axis in axes} if got else {}
-            if sizes and all(size == int(size) and size > 0 for size in sizes.values()):
-                yield with_sizes(self.guess, {axis: int(size) for axis, size in sizes.items()})
+            for axes in (self.sized_axes(some), self._of_frames(some)):
+                sizes = {axis: self.size(axis) * want / got for axis in axes} if got else {}
+                if sizes and all(size == int(size) and size > 0 for size in sizes.values()):
+                    yield with_sizes(self.guess, {axis: int(size) for axis, size in sizes.items()})
         yield from self._equal()
+
+    def _of_frames(self, some: list[int]) -> list[Axis]:
+        """The height and width of videos, whose frames may be as many as before."""
+        videos = [slot for slot in some if slots_of(self.guess)[slot].ndim == 5]
+        return [(slot, axis) for slot in videos for axis in (3, 4)]
 
     def _whole_samples(self) -> Iterator[Guess]:
         """Inputs of which ``x.view(-1, 3, 16, 16)`` makes as many samples as there were."""

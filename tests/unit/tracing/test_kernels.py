@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceRequest
 from bnlint.tracing.file import trace_records
+from tests.unit.imported import nothing_stays
 
 LAUNCHING = """
 import cupy_of_nobody
@@ -46,12 +46,9 @@ class Net(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = {*sys.modules}
-    yield
-    for name in {*sys.modules} - before:
-        del sys.modules[name]
+def left_as_it_was() -> Iterator[None]:
+    with nothing_stays():
+        yield
 
 
 def traced(tmp_path: Path, text: str) -> ModelGraph:
