@@ -47,7 +47,7 @@ def import_notes(source: Source, found: Imported) -> Iterator[Problem]:
     whole = [name for name in names if name in stubs.replaced - stubs.lacking]
     missing = [name for name in names if name not in whole]
     if whole and not found.failures:
-        said = f"{listed(whole)} could not be imported; what it holds that is needed was provided"
+        said = f"{listed(whole)} could not be imported; the names that are used were provided"
         line = _import_line(source.tree, whole[0])
         yield Problem(ProblemKind.STUBBED_IMPORT, source.path, said, line=line, names=tuple(whole))
     if missing and not found.failures:
