@@ -22,6 +22,7 @@ from torch import nn
 
 from bnlint.domain.finding import Problem, ProblemKind
 from bnlint.domain.phrases import listed
+from bnlint.loading.missing.single_process import answer_for_one_process
 
 _NAMED = 4
 _ANCESTORS = 6
@@ -41,6 +42,7 @@ class Provisions:
         _load_no_scripts()
         _compile_nothing()
         _go_without_accelerator()
+        answer_for_one_process()
 
     def notes(self) -> Iterator[Problem]:
         """A note for each parser whose required arguments were left out."""
