@@ -98,6 +98,7 @@ class Interpreter:
             use.applied |= self.running
             use.called |= not self.running
             use.arguments = max(use.arguments, len(call.args))
+            use.keywords |= {k.arg for k in call.keywords if k.arg}
             use.helper |= calls_helper(call, self.parents.get(call))
             return
         name = call.func.id if isinstance(call.func, ast.Name) else ""

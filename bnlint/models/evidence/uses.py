@@ -27,6 +27,7 @@ class ParameterUse:
     effect, or with texts alone. ``keyed`` is true if it is looked up by
     what iterating over it yields. ``role`` is the parameter of a layer of
     torch that it becomes, and that layer's class. ``conditions`` must hold for a name's value.
+    ``arguments`` and ``keywords`` are what it is called with.
     """
 
     word: bool = False
@@ -56,6 +57,7 @@ class ParameterUse:
     each: ParameterUse | None = None
     parts: list[tuple[str, ParameterUse]] = field(default_factory=list)
     arguments: int = -1
+    keywords: set[str] = field(default_factory=set)
 
     @property
     def known(self) -> bool:
@@ -102,6 +104,7 @@ class ParameterUse:
         self.conditions += other.conditions
         self.role = self.role if self.role[0] else other.role
         self.arguments = max(self.arguments, other.arguments)
+        self.keywords |= other.keywords
         for name, use in other.fields.items():
             self.join(name, use, use.optional)
         for number, (name, use) in enumerate(other.parts):

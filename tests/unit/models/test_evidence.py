@@ -170,6 +170,11 @@ BODIES = {
         "assert zorp in [[1, 2, 3], [2, 3]]\n"
         "self.body = nn.Sequential(*[nn.Linear(3, 3) for _ in zorp])",
     ),
+    "a network for so many classes": (
+        "base_encoder",
+        "self.body = base_encoder(num_classes=16, zero_init=True)\n"
+        "self.head = nn.Linear(self.body.fc.weight.shape[1], 4)",
+    ),
     "a vocabulary": (
         "vocab",
         "self.body = nn.Embedding(len(vocab), 8, padding_idx=vocab.pad_idx)\n"

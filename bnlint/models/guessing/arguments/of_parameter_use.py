@@ -11,7 +11,13 @@ import torch
 from torch import nn
 
 from bnlint.models.evidence.uses import ParameterUse, holds
-from bnlint.models.guessing.arguments.knowledge import Knowledge, Method, Part, StandIn
+from bnlint.models.guessing.arguments.knowledge import (
+    Classifier,
+    Knowledge,
+    Method,
+    Part,
+    StandIn,
+)
 from bnlint.models.lexicon import (
     PROFILES,
     SIZE_METHODS,
@@ -143,6 +149,8 @@ def _callables(name: str, use: ParameterUse, known: Knowledge) -> Iterator[Any]:
     """A helper, or a class of layers that is called as the code calls the value."""
     if (method := _method_for(name, use, known.profile)) is not None:
         yield method
+    if "num_classes" in use.keywords:
+        yield Classifier
     yield from layer_types(name, known.names, use)
     if use.arguments == 0:
         yield nn.ReLU
