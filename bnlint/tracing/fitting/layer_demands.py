@@ -77,7 +77,15 @@ def several_values(text: str, x: torch.Tensor) -> Iterator[Demand]:
 
 
 def _of_norm(fault: Fault, x: torch.Tensor) -> Iterator[Demand]:
-    """A batch norm that is the first layer that reads an input, as any other first layer."""
+    """A batch norm that is the first layer that reads an input, as any other first layer.
+
+    A layer norm of whole maps states how large they are, wherever it stands.
+    """
+    shape: tuple[int, ...] = getattr(fault.target, "normalized_shape", ())
+    lead = x.ndim - len(shape)
+    if len(shape) > 1 and lead > 0 and (lead > 1 or x.shape[1] == shape[0]):
+        sides = enumerate(zip(x.shape[lead:], shape, strict=True), lead)
+        yield from (OtherSize(x, i, to, channels=False) for i, (size, to) in sides if size != to)
     trail, features = fault.trail(x), getattr(fault.target, "num_features", None)
     first = trail is not None and trail.straight == trail.slots
     if first and isinstance(features, int) and x.ndim > 1 and x.shape[1] != features:

@@ -894,6 +894,18 @@ class Labelled(nn.Module):
         return self.up(torch.cat((x, y), dim=1))
 
 
+class NormedMaps(nn.Module):
+    """A layer norm of whole maps says how large they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(1, 4, 3, stride=2, padding=1)
+        self.norm = nn.LayerNorm([4, 12, 20, 20])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
 TAKEN: dict[type[nn.Module], Shapes] = {
     OneOrTwo: ((2, 1, 64, 64), (2, 1, 64, 64)),
     OfOneBatch: ((24, 16),),
@@ -953,6 +965,7 @@ TAKEN: dict[type[nn.Module], Shapes] = {
     Windows: ((2, 3, 672, 672),),
     Folded: ((2, 3, 32, 32),),
     OneByOne: ((1, 3, 224, 224),),
+    NormedMaps: ((2, 1, 24, 40, 40),),
     Rows: ((24, 16),),
     OneSample: ((1, 12, 2, 2),),
     Labelled: ((2, 10, 1, 1), (2,)),
