@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import builtins
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -43,6 +44,7 @@ class Provisions:
         _compile_nothing()
         _go_without_accelerator()
         answer_for_one_process()
+        _look_for_triton()
 
     def notes(self) -> Iterator[Problem]:
         """A note for each parser whose required arguments were left out."""
@@ -136,6 +138,12 @@ def _compile_nothing() -> None:
 
     torch.compile = compile_nothing
     nn.Module.compile = _returning(None)  # type: ignore[method-assign]
+
+
+def _look_for_triton() -> None:
+    """Let torch look for triton before a file of the project can be taken for it."""
+    with contextlib.suppress(Exception):  # no release has promised to have it
+        importlib.import_module("torch.utils._triton").has_triton_package()
 
 
 def _go_without_accelerator() -> None:

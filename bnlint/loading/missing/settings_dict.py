@@ -173,6 +173,33 @@ class OmegaConf:
         return _plain(given)
 
     @staticmethod
+    def select(given: Any, path: str, *, default: Any = None, **_: Any) -> Any:
+        """The entry at a dotted name, else the default."""
+        for name in path.split("."):
+            if not isinstance(given, dict) or dict.get(given, name) is None:
+                return default
+            given = given[name]
+        return given
+
+    @staticmethod
+    def update(given: Any, path: str, value: Any, **_: Any) -> None:
+        """Set the entry at a dotted name."""
+        *owners, name = path.split(".")
+        for owner in owners:
+            given = given.setdefault(owner, SettingsDict())
+        given[name] = value
+
+    @staticmethod
+    def is_missing(given: Any, name: str) -> bool:
+        """Whether an entry is to be filled in."""
+        return bool(given.get(name) == "???")
+
+    @staticmethod
+    def to_yaml(given: Any, **_: Any) -> str:
+        """The entries as YAML."""
+        return yaml.safe_dump(_plain(given))
+
+    @staticmethod
     def is_config(given: Any) -> bool:
         """Whether it is an object of settings."""
         return isinstance(given, SettingsDict)
