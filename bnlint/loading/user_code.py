@@ -159,7 +159,7 @@ def blame_bnlint(error: BaseException, doing: str, path: str, model: str) -> Pro
     if isinstance(error, RecursionError) and frames[-1].filename.startswith(_TORCH):
         return None
     said = internal_error(error, doing)
-    return Problem(ProblemKind.UNTRACEABLE, path, said, PLEASE_REPORT, model=model)
+    return Problem(ProblemKind.CRASH, path, said, PLEASE_REPORT, model=model)
 
 
 def let_through(error: BaseException) -> None:

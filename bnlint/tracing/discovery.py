@@ -213,7 +213,8 @@ class Models:
         self, built: Built, specs: tuple[InputSpec, ...], without_inputs: bool = False
     ) -> Iterator[ModelGraph | Problem]:
         types = {type(m) for m in built.model.modules()}
-        self.covered.update(chain.from_iterable(map(with_decorated, types)))
+        new = {*chain.from_iterable(map(with_decorated, types))} - self.covered
+        self.covered |= new
         try:
             with self.stubs.unusable():
                 inputs = NONE if without_inputs else self._inputs(built, specs)
@@ -224,6 +225,7 @@ class Models:
                 yield replace(graph, training=self.training.of_model(names, built.ref.arguments))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             let_through(error)
+            self.covered -= new  # what is in it was not seen
             kind, doing = ProblemKind.UNTRACEABLE, f"tracing {built.ref.name}"
             where = self.workshop.file, built.ref.name
             yield blame_bnlint(error, doing, *where) or blame(error, kind, doing, *where)

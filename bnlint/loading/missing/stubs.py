@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bnlint.domain.objects import is_a
+from bnlint.domain.objects import home_of, is_a
 from bnlint.loading.missing.provided import provided
 from bnlint.loading.missing.stand_ins import Stub, StubLayer, StubUsed, held_stubs, unknown_names
 
@@ -52,7 +52,13 @@ _set_attribute = nn.Module.__setattr__
 
 
 def _take_attribute(self: nn.Module, name: str, value: Any) -> None:
-    """Set an attribute of a module; what a missing package made for it becomes a layer."""
+    """Set an attribute of a module; what a missing package made for it becomes a layer.
+
+    A layer of torch must not get it for one of its sizes: what it computes would be unknown.
+    """
+    if type(value) is tuple and home_of(type(self)).startswith("torch."):
+        for unknown in (each for each in value if is_a(each, Stub)):
+            raise unknown._needed()
     made = is_a(value, Stub) and value._bnlint_name.endswith("()")
     _set_attribute(self, name, StubLayer(value) if made else value)
 

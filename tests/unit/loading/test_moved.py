@@ -68,7 +68,8 @@ def test_no_layer_is_built_with_a_size_that_a_stub_stands_for() -> None:
     try:
         from helpers_of_nobody import to_2tuple  # type: ignore[import-not-found]
 
-        with pytest.raises(StubUsed, match=r"helpers_of_nobody\.to_2tuple"):
-            nn.Conv2d(3, 8, kernel_size=to_2tuple(3))
+        for size in (to_2tuple(3), (3, to_2tuple(3))):
+            with pytest.raises(StubUsed, match=r"helpers_of_nobody\.to_2tuple"):
+                nn.Conv2d(3, 8, kernel_size=3, padding=size)
     finally:
         stubs.close()

@@ -549,3 +549,36 @@ def test_a_constructor_that_computes_on_and_on_is_stopped(monkeypatch: pytest.Mo
         slow.message == "building Slow(size=32) (size guessed) took more than 0.2 s and was stopped"
     )
     assert [r.ref.name for r in found if isinstance(r, ModelGraph)] == ["Quick"]
+
+
+CRASHING = """
+from torch import nn
+
+class Part(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.fc = nn.Linear(8, width)
+
+    def forward(self, x):
+        return self.fc(x)
+
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = Part()
+
+    def forward(self, x):
+        return self.part(x)
+"""
+
+
+def test_models_that_bnlint_fails_at_are_said_with_their_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "trace_model", int)  # which raises without code of the user
+    problems = [record for record in records(CRASHING) if isinstance(record, Problem)]
+    assert {(p.kind, p.model) for p in problems} == {
+        (ProblemKind.CRASH, "Whole"),
+        (ProblemKind.CRASH, "Part"),
+    }
+    assert all("internal error in bnlint" in problem.message for problem in problems)
