@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import os
+import sys
 from types import ModuleType
 
 from bnlint.loading.parsing import Source, read
@@ -25,8 +26,9 @@ class BarePackage(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         package, folder = self.__name__, self.__path__[0]
-        if importlib.util.find_spec(f"{package}.{name}") is not None:
-            return importlib.import_module(f"{package}.{name}")
+        whole = f"{package}.{name}"
+        if whole in sys.modules or importlib.util.find_spec(whole) is not None:
+            return importlib.import_module(whole)
         for node in _imports_in(os.path.join(folder, "__init__.py")):
             for alias in node.names:
                 if name == (alias.asname or alias.name):

@@ -38,6 +38,7 @@ def test_modules_of_a_package_that_fails_are_there_when_asked_for(tmp_path: Path
         "pack/layers/__init__.py": "",
         "pack/layers/net.py": (
             "import pack\nwidth = pack.constants.WIDTH\nsize = pack.Kit.size\n"
+            "inner = pack.layers.__name__\n"
             "missing = hasattr(pack, 'nothing')\n"
         ),
     }
@@ -46,6 +47,7 @@ def test_modules_of_a_package_that_fails_are_there_when_asked_for(tmp_path: Path
     assert found.failures == ()
     names = vars(found.module)
     assert (names["width"], names["size"], names["missing"]) == (12, 3, False)
+    assert names["inner"] == "pack.layers"
 
 
 def test_a_folder_is_a_package_though_a_module_beside_the_file_is_called_like_it(
