@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -23,22 +23,33 @@ def unfinished(
     model: nn.Module, lost: Iterable[ast.stmt], names: Mapping[str, Any]
 ) -> ast.stmt | None:
     """The first statement that did not run and would have given the model other parts."""
-    parts = {id(part) for part in model.modules()}
+    named = dict(model.named_modules())
+    parts = {id(part) for part in named.values()}
+    children = {path.rpartition(".")[2] for path in named}
 
     def is_part(name: str) -> bool:
         return isinstance(names.get(name), nn.Module) and id(names[name]) in parts
 
     for statement in lost:
-        if any(is_part(name) for name in _changed(statement, names)):
+        if any(is_part(name) for name in _changed(statement, names, children)):
             return statement
     return None
 
 
-def _changed(statement: ast.stmt, names: Mapping[str, Any]) -> Iterator[str]:
-    """The names of what a statement changes: ``net.fc = ...``, or ``replace_first(net)``."""
+def _changed(
+    statement: ast.stmt, names: Mapping[str, Any], children: Container[str]
+) -> Iterator[str]:
+    """The names of what a statement changes: ``net.fc = ...``, or ``replace_first(net)``.
+
+    Other values of a weight, or a note that is kept with a model, change none of its parts.
+    """
     match statement:
         case ast.Assign(targets=targets):
-            yield from (_root(t) for t in targets if isinstance(t, (ast.Attribute, ast.Subscript)))
+            made = _changes_part(statement)
+            for target in targets:
+                is_part = isinstance(target, ast.Attribute) and (made or target.attr in children)
+                if is_part or isinstance(target, ast.Subscript):
+                    yield _root(target)
         case ast.Expr(value=ast.Call(func=ast.Name(id=name)) as call):
             if name in _CHANGING or _changes_parts(names.get(name)):
                 yield from names_read(call)

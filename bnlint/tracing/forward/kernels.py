@@ -54,6 +54,9 @@ def _as_on_gpu(forward: Callable[..., Any], run: Callable[[], Any], error: Excep
 def _told_gpu() -> Iterator[None]:
     """Every tensor says that it is on a GPU."""
     tensor: Any = torch.Tensor
+    if "is_cuda" in vars(tensor):  # it does already: one such function calls another
+        yield
+        return
     tensor.is_cuda = property(lambda _: True)
     try:
         yield

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from bnlint.domain.graph import ModelGraph
 from bnlint.domain.request import TraceRequest
@@ -78,3 +79,27 @@ def test_a_function_that_launches_nothing_still_fails(tmp_path: Path) -> None:
     )
     text = LAUNCHING[:first] + "        raise NotImplementedError()\n" + LAUNCHING[last:]
     assert not traced(tmp_path, text.format(asked="pass", channels=81)).trace.complete
+
+
+OUTER = """
+class Outer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, one, two):
+        assert one.is_cuda
+        costs = Correlation.apply(one, two)
+        output = torch.empty_like(costs)
+        cupy_of_nobody.compile("code").launch(costs.data_ptr(), output.data_ptr())
+        return output
+
+class Net(
+"""
+
+
+def test_such_a_function_may_call_another(tmp_path: Path) -> None:
+    text = LAUNCHING.format(asked="assert one.is_cuda", channels=81)
+    text = text.replace("class Net(", OUTER.strip()).replace("last(Correlation", "last(Outer")
+    text = text.replace("cupy_of_nobody", "another_of_nobody")
+    graph = traced(tmp_path, text)
+    assert graph.trace.complete
+    assert [op.error for op in graph.ops if op.error] == []
+    assert not torch.zeros(1).is_cuda
