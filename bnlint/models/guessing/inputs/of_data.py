@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from bnlint.domain.graph import Shape
 from bnlint.loading.parsing import Source
@@ -15,18 +16,18 @@ _LARGEST = 2048
 
 def image_size(sources: Iterable[Source]) -> Shape | None:
     """The height and width of the images that some of the sources load; None if none says."""
-    for source in sources:
-        top = ast.Module([n for n in source.tree.body if isinstance(n, ast.Assign)], [])
-        names = constants(top, {})
-        calls = [n for n in ast.walk(source.tree) if isinstance(n, ast.Call)]
-        cut = list(_cut(calls, names))
-        sets = (IMAGE_SETS[name] for name in map(called, calls) if name in IMAGE_SETS)
-        side = next(sets, None)
-        if cut:
-            return cut[-1]
-        if side is not None:
-            return side, side
-    return None
+    return next(filter(None, (_stated_in(source.tree) for source in sources)), None)
+
+
+@lru_cache(maxsize=256)
+def _stated_in(tree: ast.Module) -> Shape | None:
+    names = constants(ast.Module([n for n in tree.body if isinstance(n, ast.Assign)], []), {})
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    sides = (IMAGE_SETS[name] for name in map(called, calls) if name in IMAGE_SETS)
+    side, cut = next(sides, None), [*_cut(calls, names)]
+    if cut:
+        return cut[-1]
+    return (side, side) if side is not None else None
 
 
 def _cut(calls: Iterable[ast.Call], names: dict[str, object]) -> Iterator[Shape]:
