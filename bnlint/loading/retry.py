@@ -9,10 +9,10 @@ import os
 import re
 import sys
 import traceback
-import types
 from collections.abc import Iterable, Iterator
 
 from bnlint.domain.errors import in_words
+from bnlint.loading.missing.bare_packages import BarePackage
 from bnlint.loading.missing.operators import define_operator, without_operator
 from bnlint.loading.missing.stubs import Stubs
 from bnlint.loading.parsing import Place, Source
@@ -72,9 +72,7 @@ def _add_package(name: str, folder: str) -> bool:
     if not folder or not os.path.isdir(path):
         return False
     forget(top)
-    package = types.ModuleType(top)
-    package.__path__ = [path]
-    sys.modules[top] = package
+    sys.modules[top] = BarePackage(top, path)
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -20,9 +20,11 @@ _STATED = frozenset({"weight", "in_channels", "out_channels", "in_features", "ou
 
 
 def unfinished(
-    model: nn.Module, lost: Iterable[ast.stmt], names: Mapping[str, Any]
+    model: nn.Module, lost: Sequence[ast.stmt], names: Mapping[str, Any]
 ) -> ast.stmt | None:
     """The first statement that did not run and would have given the model other parts."""
+    if not lost:
+        return None
     named = dict(model.named_modules())
     parts = {id(part) for part in named.values()}
     children = {path.rpartition(".")[2] for path in named}

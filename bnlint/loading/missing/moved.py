@@ -16,7 +16,7 @@ from bnlint.loading.missing.operators import without_operator
 _HOMES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (
         re.compile(r"transformers\.(?P<kind>modeling|configuration|tokenization)_(?P<model>\w+)"),
-        (r"transformers.models.\g<model>.\g<kind>_\g<model>", "transformers.\\g<kind>_utils"),
+        (r"transformers.models.\g<model>.\g<kind>_\g<model>", r"transformers.\g<kind>_utils"),
     ),
     (
         re.compile(r"(pytorch_transformers|pytorch_pretrained_bert|transformers)(\..*)?"),
@@ -43,11 +43,11 @@ _NAMES: Mapping[tuple[str, str], Any] = {
     ("transformers.modeling_bert", "BertLayerNorm"): nn.LayerNorm,
     ("pytorch_pretrained_bert.modeling", "BertLayerNorm"): nn.LayerNorm,
 }
-"""What names stood for that nothing has now."""
+"""The objects of names that no library has any more."""
 
 
 def moved(path: str, name: str) -> Any:
-    """What a name of a module that is gone stands for; None if nobody has it.
+    """The object that a name of a removed module refers to; None if no installed library has it.
 
     Raises what an import does for want of an operator, which can be defined.
     """

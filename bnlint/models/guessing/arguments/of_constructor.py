@@ -202,13 +202,11 @@ def _completed(maker: Maker, call: WrittenCall, evidence: CallEvidence) -> Guess
     """A call written in the source, with guesses for the arguments that it lacks."""
     accepted = {p.name for p in maker.parameters}
     anything = any(p.kind is p.VAR_KEYWORD for p in maker.parameters)
-    if not (anything or set(call.known) <= accepted):
+    if not call.known or not (anything or set(call.known) <= accepted):
         return None
     knowledge = evidence.knowledge(maker, PROFILES[0])
     vain = {p.name for p in maker.required if _is_vain(p.name, call.known, knowledge.uses)}
     known = {name: value for name, value in call.known.items() if name not in vain}
-    if not known and not vain:
-        return None
     filled = fill(tuple(p for p in maker.required if p.name not in known), knowledge)
     if isinstance(filled, Lacking):
         return None
