@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -51,9 +52,8 @@ def build(make: Callable[[], object], weight_limit: int = 0, *, to_run: bool = F
         with Bounded():
             return _made(make)
     if (0 if to_run else 1) <= parameters_of(model) <= weight_limit:
-        drawing = contextlib.nullcontext() if to_run else drawn_in_part()
-        with contextlib.suppress(Exception), drawing:  # one on meta alone can be traced, too
-            return _made(make)
+        with contextlib.suppress(Exception):  # one on meta alone can be traced, too
+            return _made(make) if to_run else drawn_in_part(partial(_made, make))
     return model
 
 

@@ -8,7 +8,7 @@ gets from another one is no reason, and neither is a norm.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -39,67 +39,12 @@ from bnlint.tracing.search_clock import SearchClock
 _RUNS = 96
 """Forwards that are run on meta to fit one guess."""
 
-_STARTS = 3
-"""Guesses of other ranks or types that are fitted."""
-
 Q = TypeVar("Q", bound=SizeQuestion)
 
 Progress = tuple[int, int, int]
 """How far a forward got: the step that failed, how close its rank, type and sizes came."""
 
 _WHOLE: Progress = (1 << 30, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Guesses that were fitted.
-
-    ``steps`` are those before the first failure; ``ended`` is true if each ended the forward,
-    ``passed`` if one ran through.
-    """
-
-    guesses: tuple[Guess, ...]
-    steps: int = 0
-    ended: bool = False
-    passed: bool = False
-
-    def is_behind(self, other: Fit) -> bool:
-        """True if the other one got further."""
-        return (other.passed, other.steps) > (self.passed, self.steps)
-
-
-def fitted(
-    model: nn.Module,
-    table: Table,
-    guesses: Sequence[Guess],
-    prepare: Callable[[], None],
-    clock: SearchClock,
-) -> Fit:
-    """Guesses changed until the forward passes, else those that get furthest, in several sizes.
-
-    The first guess of each rank and layout is a start. If all end early, the guesses themselves
-    follow. ``prepare`` is called before each forward.
-    """
-    starts = {_layout(guess): guess for guess in reversed(guesses)}
-    plain = [g for g in reversed(starts.values()) if not g.optional]
-    more = [g for g in reversed(starts.values()) if g.optional]
-    failing: list[Guess] = []
-    ended: list[Guess] = []
-    steps = 0
-    for start in clock.within([*plain[:_STARTS], *more[:_STARTS]]):
-        fitter = Fitter(model, table, prepare, clock)
-        found = fitter.fitted(start)
-        if fitter.passed:
-            return Fit(found, passed=True)
-        steps = max(steps, fitter.steps)
-        (ended if fitter.ended else failing).extend(found)
-    if failing:
-        return Fit((*failing, *ended), steps)
-    return Fit((*ended, *guesses[1:]), steps, ended=True)
-
-
-def _layout(guess: Guess) -> tuple[bool, tuple[tuple[int, torch.dtype], ...]]:
-    return guess.channels_last, tuple((t.ndim, t.dtype) for t in slots_of(guess))
 
 
 @dataclass(slots=True)
@@ -115,13 +60,6 @@ class Fitter:
     passed: bool = False
     ended: bool = False
     steps: int = 0
-
-    def fitted(self, start: Guess) -> tuple[Guess, ...]:
-        """The inputs that get furthest, and others of other sizes if something still fails."""
-        current = self.furthest(start)
-        if self.passed:
-            return (current.guess,)
-        return (current.guess, *self._variants(current))
 
     def furthest(self, start: Guess) -> Attempt:
         """The forward with the inputs that get furthest."""
@@ -276,7 +214,7 @@ class Fitter:
         found = next(own, next(iter(same), None))  # of two operands, that of the same inputs
         return SizeOutcome() if found is None else SizeOutcome(got=found.got)
 
-    def _variants(self, seen: Attempt) -> Iterator[Guess]:
+    def variants(self, seen: Attempt) -> Iterator[Guess]:
         """The same inputs with twice the size where that changes nothing about the failures."""
         keys = [fault.key for fault in seen.faults]
         free: dict[tuple[int, int], int] = {}

@@ -87,6 +87,43 @@ def test_what_is_drawn_in_part_is_whole_where_it_is_read_and_at_the_end() -> Non
     assert zero == [3]
 
 
+def test_what_nothing_has_read_takes_the_memory_of_one_block() -> None:
+    def make() -> nn.Module:
+        net = nn.ModuleDict({"wide": nn.Linear(1000, 3000), "deep": nn.Conv2d(256, 512, 3)})
+        net["words"] = nn.Embedding(9000, 300)
+        return net
+
+    net = build(make, weight_limit=10_000_000)
+    assert all(p.untyped_storage().nbytes() < 300_000 for p in net.parameters())
+    for layer, inputs in ((net["wide"], 1000), (net["deep"], 256 * 9)):
+        rows = layer.weight.flatten(1)
+        assert rows.std().item() == pytest.approx(1 / (3 * inputs) ** 0.5, rel=0.02)
+        assert len(rows.unique(dim=0)) == len(rows)
+    assert not torch.equal(net["words"].weight[0], net["words"].weight[-1])
+
+
+def test_a_row_of_padding_is_set_in_tables_and_in_the_layers_they_are_tied_to() -> None:
+    def make() -> nn.Module:
+        words, out = nn.Embedding(9000, 300, padding_idx=4), nn.Linear(300, 9000)
+        out.weight = words.weight
+        return nn.Sequential(words, out)
+
+    rows = build(make, weight_limit=10_000_000)[1].weight
+    assert (rows == 0).all(1).nonzero().flatten().tolist() == [4]
+    assert rows[-1].std().item() == pytest.approx(1, rel=0.2)
+
+
+def test_memory_that_two_parameters_share_is_complete() -> None:
+    def make() -> nn.Module:
+        net = nn.Linear(1000, 3000)
+        net.first_rows = nn.Parameter(net.weight.detach()[:1500])
+        return net
+
+    net = build(make, weight_limit=10_000_000)
+    assert torch.equal(net.first_rows, net.weight[:1500])
+    assert net.weight[-1].std().item() == pytest.approx(1 / 3000**0.5, rel=0.2)
+
+
 def test_a_model_to_run_is_drawn_as_a_whole() -> None:
     model = build(lambda: nn.Linear(1000, 3000), weight_limit=10_000_000, to_run=True)
     assert model.weight.unique().numel() > 1_200_000
