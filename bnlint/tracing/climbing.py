@@ -216,16 +216,20 @@ class _Climber:
             self.model.train()
 
     def _in_mode(self, rungs: list[Rung], training: bool) -> Iterator[Ascent]:
-        """First those of the tracer that runs the forward itself, whose errors others repeat."""
-        crashed: list[Guess] = []
+        """First those of the tracer that runs the forward itself, whose errors others repeat.
+
+        They are asked once about each error.
+        """
+        crashed: dict[object, Guess] = {}
         for candidate in self.lazies.each(self.candidates.each()):
             for rung in rungs:
                 record = rung.trace(self.model, self.table, candidate)
                 yield Ascent(record, candidate, training, rung)
                 if record.crash is not None:
-                    crashed.append(candidate)
+                    error = place_of(record.crash), record.crash.error
+                    crashed.setdefault(error, candidate)
                     break
-        for candidate in self.lazies.each(crashed):
+        for candidate in self.lazies.each(crashed.values()):
             for rung in rungs[1:]:
                 record = rung.trace(self.model, self.table, candidate)
                 yield Ascent(record, candidate, training, rung)

@@ -8,7 +8,7 @@ gets from another one is no reason, and neither is a norm.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -100,15 +100,22 @@ class Fitter:
         return fault.step, 1 if wanted and isinstance(wanted[0], OtherType) else 2, -len(wanted)
 
     def _improved(self, seen: Attempt, fault: Fault) -> Attempt | None:
-        before = self._progress(seen)
-        for guess, other_rank in self._proposals(seen, fault):
+        return self._first_better(self._progress(seen), self._proposals(seen, fault))
+
+    def _first_better(
+        self, before: Progress, proposals: Iterable[tuple[Guess, bool]]
+    ) -> Attempt | None:
+        """The first of the inputs that get further; those of another rank with other sizes, too."""
+        for guess, other_rank in proposals:
             if self._is_spent():
                 return None
             after = self._run(guess)
             if self._progress(after) > before:
                 return after
-            if other_rank and (sized := self._sized(after, before)) is not None:
-                return sized
+            if other_rank:
+                sized = self._first_better(before, self._resized(after))
+                if sized is not None:
+                    return sized
         return None
 
     def _proposals(self, seen: Attempt, fault: Fault) -> Iterator[tuple[Guess, bool]]:
@@ -124,19 +131,14 @@ class Fitter:
             for guess in self._searched(seen, fault, demand):
                 yield guess, False
 
-    def _sized(self, seen: Attempt, before: Progress) -> Attempt | None:
-        """Inputs of another rank with the sizes that they need then, if that gets further."""
-        fault = self._pending(seen)
-        if fault is None:
-            return None
-        for demand in (d for d in demands(fault, self.table) if isinstance(d, OtherSize)):
-            for guess in self._changes(seen, fault, demand):
-                if self._is_spent():
-                    return None
-                after = self._run(guess)
-                if self._progress(after) > before:
-                    return after
-        return None
+    def _resized(self, seen: Attempt) -> Iterator[tuple[Guess, bool]]:
+        """The same inputs with the sizes that the first failure asks for."""
+        if (fault := self._pending(seen)) is None:
+            return
+        for demand in demands(fault, self.table):
+            if isinstance(demand, OtherSize):
+                for guess in self._changes(seen, fault, demand):
+                    yield guess, False
 
     def _searched(self, seen: Attempt, fault: Fault, demand: Demand) -> Iterator[Guess]:
         trail = fault.trail(demand.tensor)

@@ -20,14 +20,19 @@ _SWITCHES = ("train", "eval")
 
 
 class Switched:
-    """What a model holds beside its mode, as it was when this was made."""
+    """What a model holds beside its mode, as it was when this was made.
+
+    Of a model that leaves switching to torch nothing is kept, since nothing else changes.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
-        self._before = [*_held(model)]
+        self._before = [*_held(model)] if overrides_switch(model) else None
 
     def is_more(self) -> bool:
         """True if anything else than the mode has changed since."""
+        if self._before is None:
+            return False
         now = [*_held(self._model)]
         if len(now) != len(self._before):
             return True

@@ -175,7 +175,8 @@ class Answers:
 
     def _is_weight(self, tensor: Tensor) -> bool:
         """True for a parameter, and for what was made of parameters alone."""
-        return isinstance(tensor, nn.Parameter) or id(tensor) in self._weights
+        own = type(tensor) is not Tensor and isinstance(tensor, nn.Parameter)
+        return own or id(tensor) in self._weights
 
 
 def _alike(tensor: Tensor) -> Tensor:
