@@ -182,7 +182,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._noted.module(fullname.rpartition(".")[2], folders)
 
 
-_listdir = os.listdir
+_listdir, _stat = os.listdir, os.stat
 
 
 def _replace(name: str, note: Callable[[Any], None]) -> None:
@@ -273,20 +273,31 @@ def is_recorded_file(path: str) -> bool:
     return f"{os.sep}site-packages{os.sep}" in path and not _is_changeable(path)
 
 
-@lru_cache(maxsize=1024)
 def _is_recorded(site: str, package: str) -> bool:
     """True if a distribution of the same name, or any that lists the package, has a record."""
-    records = [n for n in _listdir(site) if n.endswith((".dist-info", ".egg-info"))]
-    if any(n.partition("-")[0].lower().replace("-", "_") == package.lower() for n in records):
-        return True
-    for name in records:
-        try:
-            with _open(os.path.join(site, name, "top_level.txt"), encoding="utf-8") as stream:
-                if package in stream.read().split():
-                    return True
-        except OSError:
-            continue
-    return False
+    try:
+        names = _recorded(site, _stat(site).st_mtime_ns)
+    except OSError:
+        return False
+    return package in names or package.lower() in names
+
+
+@lru_cache(maxsize=16)
+def _recorded(site: str, _: int) -> frozenset[str]:
+    """The distributions that have a record, and the packages that they list; once for a folder.
+
+    The number is that of its last change.
+    """
+    names: set[str] = set()
+    for record in _listdir(site):
+        if record.endswith((".dist-info", ".egg-info")):
+            names.add(record.partition("-")[0].lower().replace("-", "_"))
+            with (
+                contextlib.suppress(OSError, ValueError),
+                _open(os.path.join(site, record, "top_level.txt"), encoding="utf-8") as stream,
+            ):
+                names.update(stream.read().split())
+    return frozenset(names)
 
 
 _open = open

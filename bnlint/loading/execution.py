@@ -78,16 +78,17 @@ class Script:
     def _error(self, node: ast.stmt, flags: int, rescue: Rescue) -> BaseException | None:
         """The error that a statement ends with, None if it succeeds in the end."""
         error: BaseException | None = None
-        for _ in range(_RETRIES):
-            try:
-                code = _compiled(node, self.path, flags)
-                with self.around(node), self.patience.during(node):
-                    exec(code, self.names)
-                return None
-            except BaseException as raised:  # SystemExit and KeyboardInterrupt are the file's own
-                error = raised
-                if not rescue(node, raised):
-                    break
+        with self.around(node):
+            for _ in range(_RETRIES):
+                try:
+                    code = _compiled(node, self.path, flags)
+                    with self.patience.during(node):
+                        exec(code, self.names)
+                    return None
+                except BaseException as raised:  # SystemExit and KeyboardInterrupt are the file's
+                    error = raised
+                    if not rescue(node, raised):
+                        break
         return error
 
 

@@ -38,13 +38,18 @@ COSTS: dict[str, float] = {}
 
 @contextmanager
 def timed(statements: Sequence[str]) -> Iterator[None]:
-    """Notes what the block cost for those of the statements that it may have run."""
+    """Notes what the block cost for those of the statements that it may have run.
+
+    What one cost that failed first is added to the next try.
+    """
     began = time.process_time()
-    yield
-    spent = time.process_time() - began
-    several = len(statements) > 1 and spent > _LITTLE
-    charged = filter(_may_cost, statements) if several else statements
-    COSTS.update((statement, spent) for statement in charged if statement not in COSTS)
+    try:
+        yield
+    finally:
+        spent = time.process_time() - began
+        several = len(statements) > 1 and spent > _LITTLE
+        for statement in filter(_may_cost, statements) if several else statements:
+            COSTS[statement] = COSTS.get(statement, 0.0) + spent
 
 
 def _may_cost(statement: str) -> bool:
