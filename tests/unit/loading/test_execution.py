@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import time
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from bnlint.loading.execution import Script, is_harmless
 from bnlint.loading.patience import Patience, Stopped
+from bnlint.loading.sharing import preparation
+from bnlint.loading.sharing.preparation import timed
 
 
 def _run(code: str, seconds: float = 0) -> Script:
@@ -39,6 +42,43 @@ def test_a_text_without_failures_is_run_as_ever() -> None:
     )
     assert names["f"].__code__.co_firstlineno == 4
     assert script.failures == script.left_out == []
+
+
+def test_what_a_statement_costs_includes_the_tries_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preparation, "COSTS", {})
+
+    def work() -> None:
+        began = time.process_time()
+        while time.process_time() < began + 0.05:
+            pass
+        if "ready" not in script.names:
+            raise ImportError("not yet")
+
+    def rescue(*_: object) -> bool:
+        script.names["ready"] = True
+        return True
+
+    tree, around = ast.parse("work()"), lambda _: timed(["import x"])
+    script = Script("net.py", tree, {"work": work}, Patience(0), around)
+    script.run(rescue)
+    assert script.failures == []
+    assert preparation.COSTS["import x"] >= 0.1
+
+
+def test_an_import_that_is_tried_again_costs_what_both_tries_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preparation, "COSTS", {})
+    with contextlib.suppress(ImportError), timed(["import x"]):
+        began = time.process_time()
+        while time.process_time() < began + 0.05:
+            pass
+        raise ImportError("not yet")
+    with timed(["import x"]):
+        pass
+    assert preparation.COSTS["import x"] >= 0.05
 
 
 def test_what_follows_a_failure_is_run_if_it_does_no_work() -> None:

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from bnlint.domain.graph import ModelGraph
+from bnlint.layers.table import builtin_table
 from bnlint.models.guessing.guess import Guess, Guesses
 from bnlint.models.guessing.inputs.of_forward import infer
 from bnlint.tracing.file import trace_source
+from bnlint.tracing.fitting.candidates import fitted
 from bnlint.tracing.model import trace_model
+from bnlint.tracing.search_clock import SearchClock
 from tests.unit.tracing.layouts import TAKEN
 
 
@@ -197,6 +200,30 @@ def test_the_number_of_forwards_is_limited() -> None:
 
     traced(Impossible)
     assert Impossible.runs < 300
+
+
+def test_only_the_inputs_that_get_furthest_are_tried_in_other_sizes() -> None:
+    class Unset(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+            if x.ndim == 2:
+                raise ValueError("sequences are needed")
+            x = self.second(self.first(x)) if mask is None else self.first(x)
+            return x + self.nowhere
+
+    def shapes(*axes: int) -> Guess:
+        return Guess((torch.empty(axes, device="meta"),))
+
+    model, starts = Unset(), (shapes(2, 8), shapes(2, 5, 8))
+    found = fitted(model, builtin_table(), starts, lambda: None, SearchClock())
+    given = [tuple(guess.args[0].shape) for guess in found.guesses]
+    assert found.ended
+    assert not found.passed
+    assert given[:3] == [(2, 8), (2, 5, 8), (2, 10, 8)]
+    assert (2, 16) not in given
 
 
 PERMUTED = """
