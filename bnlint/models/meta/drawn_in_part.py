@@ -133,19 +133,19 @@ class DrawnInPart(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of tor
         holders: dict[int, list[tuple[nn.Module, torch.Tensor]]] = defaultdict(list)
         for module in model.modules():
             for tensor in tensors(vars(module)):
-                if _is_large(tensor) and self._is_begun(tensor):
+                if self._is_begun(tensor):
                     holders[_memory_of(tensor)].append((module, tensor))
         for memory, held in holders.items():
             begun = self._begun[memory]
-            rows = None if begun.settings else _rows_of_block(begun.tensor)
-            parameter = _only_parameter(held, begun.tensor)
+            parameter = None if begun.settings else _only_parameter(held, begun.tensor)
+            rows = None if parameter is None else _rows_of_block(begun.tensor)
             if parameter is not None and rows is not None:
                 parameter.data = rows
             elif not all(isinstance(module, nn.Embedding) for module, _ in held):
                 begun.complete()
 
     def _is_begun(self, tensor: torch.Tensor) -> bool:
-        return not tensor.is_meta and _memory_of(tensor) in self._begun
+        return _has_memory(tensor) and _memory_of(tensor) in self._begun
 
     def _begin(self, tensor: torch.Tensor) -> torch.Tensor:
         self._begun[_memory_of(tensor)] = _Begun(tensor.detach())
@@ -160,9 +160,8 @@ class DrawnInPart(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of tor
 
     def _finish(self, read: list[torch.Tensor]) -> None:
         for tensor in read:
-            begun = None if tensor.is_meta else self._begun.pop(_memory_of(tensor), None)
-            if begun is not None:
-                begun.complete()
+            if self._is_begun(tensor):
+                self._begun.pop(_memory_of(tensor)).complete()
 
 
 def _only_parameter(
@@ -174,6 +173,10 @@ def _only_parameter(
     return first if alone and isinstance(first, nn.Parameter) else None
 
 
+def _has_memory(tensor: torch.Tensor) -> bool:
+    return not tensor.is_meta and not is_lazy(tensor) and tensor.layout is torch.strided
+
+
 def _memory_of(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
@@ -183,8 +186,7 @@ def _place_of(tensor: torch.Tensor) -> tuple[int, int]:
 
 
 def _is_large(tensor: torch.Tensor) -> bool:
-    known = not tensor.is_meta and not is_lazy(tensor) and tensor.layout is torch.strided
-    return known and tensor.numel() > BLOCK and tensor.is_contiguous()
+    return _has_memory(tensor) and tensor.numel() > BLOCK and tensor.is_contiguous()
 
 
 def _start(tensor: torch.Tensor) -> torch.Tensor:

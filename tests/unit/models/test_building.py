@@ -124,6 +124,17 @@ def test_memory_that_two_parameters_share_is_complete() -> None:
     assert net.weight[-1].std().item() == pytest.approx(1 / 3000**0.5, rel=0.2)
 
 
+def test_a_few_rows_that_another_part_holds_too_are_drawn() -> None:
+    def make() -> nn.Module:
+        net = nn.Linear(1000, 3000)
+        net.last_row = nn.Parameter(net.weight.detach()[-1])
+        return net
+
+    net = build(make, weight_limit=10_000_000)
+    assert torch.equal(net.last_row, net.weight[-1])
+    assert net.last_row.std().item() == pytest.approx(1 / 3000**0.5, rel=0.2)
+
+
 def test_a_model_to_run_is_drawn_as_a_whole() -> None:
     model = build(lambda: nn.Linear(1000, 3000), weight_limit=10_000_000, to_run=True)
     assert model.weight.unique().numel() > 1_200_000
