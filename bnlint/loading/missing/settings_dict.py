@@ -78,11 +78,7 @@ class SettingsDict(dict[str, Any]):
     def merge_from_list(self, pairs: list[Any]) -> None:
         """Set entries by their dotted names: ``["MODEL.DEPTH", 18]``."""
         for path, value in zip(pairs[::2], pairs[1::2], strict=True):
-            *owners, name = path.split(".")
-            holder = self
-            for owner in owners:
-                holder = holder.setdefault(owner, {})
-            holder[name] = yaml.safe_load(value) if isinstance(value, str) else value
+            _set_at(self, path, yaml.safe_load(value) if isinstance(value, str) else value)
 
     def merge_from_other_cfg(self, other: Mapping[str, Any]) -> None:
         """Set what another one says."""
@@ -184,10 +180,7 @@ class OmegaConf:
     @staticmethod
     def update(given: Any, path: str, value: Any, **_: Any) -> None:
         """Set the entry at a dotted name."""
-        *owners, name = path.split(".")
-        for owner in owners:
-            given = given.setdefault(owner, SettingsDict())
-        given[name] = value
+        _set_at(given, path, value)
 
     @staticmethod
     def is_missing(given: Any, name: str) -> bool:
@@ -215,6 +208,14 @@ def read_yaml(path: Any) -> Mapping[str, Any]:
     """The entries of a YAML file; raises OSError if there is none."""
     with open(Path(path), encoding="utf-8") as file:
         return _entries(yaml.safe_load(file))
+
+
+def _set_at(holder: Any, path: str, value: Any) -> None:
+    """Set the entry at a dotted name, in new dicts where there are none on the way to it."""
+    *owners, name = path.split(".")
+    for owner in owners:
+        holder = holder.setdefault(owner, {})
+    holder[name] = value
 
 
 def _entries(given: object) -> Mapping[str, Any]:

@@ -175,6 +175,7 @@ class Answers:
 
     def _is_weight(self, tensor: Tensor) -> bool:
         """True for a parameter, and for what was made of parameters alone."""
+        # what torch asks of each instance takes longer, and most are plain tensors
         own = type(tensor) is not Tensor and isinstance(tensor, nn.Parameter)
         return own or id(tensor) in self._weights
 

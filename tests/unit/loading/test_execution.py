@@ -21,6 +21,12 @@ def _run(code: str, seconds: float = 0) -> Script:
     return script
 
 
+def _compute(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
 LOOP = """
 if True:
     hold(now() + 0.2, now)
@@ -50,9 +56,7 @@ def test_what_a_statement_costs_includes_the_tries_that_failed(
     monkeypatch.setattr(preparation, "COSTS", {})
 
     def work() -> None:
-        began = time.process_time()
-        while time.process_time() < began + 0.05:
-            pass
+        _compute(0.05)
         if "ready" not in script.names:
             raise ImportError("not yet")
 
@@ -72,9 +76,7 @@ def test_an_import_that_is_tried_again_costs_what_both_tries_did(
 ) -> None:
     monkeypatch.setattr(preparation, "COSTS", {})
     with contextlib.suppress(ImportError), timed(["import x"]):
-        began = time.process_time()
-        while time.process_time() < began + 0.05:
-            pass
+        _compute(0.05)
         raise ImportError("not yet")
     with timed(["import x"]):
         pass
